@@ -1,0 +1,1 @@
+"""What services say to each other and the plumbing that carries it; imports nothing of ours."""

@@ -1,0 +1,25 @@
+"""The error tree: every fault that the pipeline raises on purpose is one of these."""
+
+
+class PipelineError(Exception):
+    """Something went wrong on our side; the message says what, to what, and what to do."""
+
+
+class DataRejected(PipelineError):
+    """The sender's data is at fault; trying again cannot help."""
+
+
+class Transient(PipelineError):
+    """A dependency is throttled, slow or away; trying again may help."""
+
+
+class StaleWriter(PipelineError):
+    """Another writer with a higher fence or epoch has taken over (DESIGN 3, Lock)."""
+
+
+class ContractViolation(PipelineError):
+    """A message or document does not match its schema, or has no schema at all."""
+
+
+class ConcurrencyConflict(PipelineError):
+    """A stream or item was not at the expected version; load again and decide again."""

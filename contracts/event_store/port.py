@@ -1,0 +1,139 @@
+"""What an event store promises (DESIGN 2, Event store); nothing here touches AWS."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+from contracts.clock import Clock, NewId, to_rfc3339
+from contracts.envelope import Message, MessageContext
+from contracts.errors import ConcurrencyConflict
+
+T = TypeVar("T")
+Item = Mapping[str, Any]
+
+MAX_TRANSACTION_ITEMS = 100
+"""Limit of TransactWriteItems (AWS API reference)."""
+
+
+@dataclass(frozen=True)
+class StreamAppend:
+    """New events for one stream, which must stand at expected_version (0: it is new)."""
+
+    stream_id: str
+    expected_version: int
+    events: Sequence[BaseModel]
+
+
+@dataclass(frozen=True)
+class PutItem:
+    """Write an item whole: unless it exists, or if it has the expected attributes, or always.
+
+    With `unless_exists` the first attribute of `item` must be its partition key.
+    """
+
+    table: str
+    item: Item
+    unless_exists: bool = False
+    expected: Item | None = None
+
+
+@dataclass(frozen=True)
+class DeleteItem:
+    """Delete an item, if it has the expected attributes where given; a missing one is fine."""
+
+    table: str
+    key: Item
+    expected: Item | None = None
+
+
+@dataclass(frozen=True)
+class CheckItem:
+    """Write nothing, but fail the transaction unless the item has the expected attributes."""
+
+    table: str
+    key: Item
+    expected: Item
+
+
+StateWrite = PutItem | DeleteItem | CheckItem
+
+
+class EventStore(Protocol):
+    """Streams of events, each appended to under its expected version."""
+
+    def read(self, stream_id: str, after_version: int = 0) -> list[Message]:
+        """The stream's events above a version, in order; consistent with every append."""
+
+    def append(
+        self,
+        *appends: StreamAppend,
+        context: MessageContext,
+        writes: Sequence[StateWrite] = (),
+    ) -> list[Message]:
+        """Append to streams and write state items in one transaction.
+
+        Raises ConcurrencyConflict when a stream has moved or a condition fails; then nothing
+        was written. Raises Transient when the store is throttled or away.
+        """
+
+    def read_correlated(self, correlation_id: str) -> list[Message]:
+        """All events of one batch, by occurred_at; may lag behind the newest append."""
+
+
+class StateTables(Protocol):
+    """State items that change together with streams."""
+
+    def get_item(self, table: str, key: Item) -> dict[str, Any] | None:
+        """The item under a whole key, read consistently; whole numbers come back as int."""
+
+    def query(self, table: str, partition: Item) -> list[dict[str, Any]]:
+        """All items under one partition key, in sort key order."""
+
+    def scan(self, table: str) -> list[dict[str, Any]]:
+        """All items of a table, in no order."""
+
+
+def to_messages(
+    append: StreamAppend, context: MessageContext, clock: Clock, new_id: NewId
+) -> list[Message]:
+    """Wrap new events into envelopes that follow the stream's expected version."""
+    return [
+        Message(
+            event_id=new_id(),
+            event_type=type(event).__name__,
+            schema_version=1,
+            source=context.source,
+            occurred_at=to_rfc3339(clock()),
+            stream_id=append.stream_id,
+            stream_version=append.expected_version + position,
+            correlation_id=context.correlation_id,
+            causation_id=context.causation_id,
+            data=event,
+        )
+        for position, event in enumerate(append.events, start=1)
+    ]
+
+
+def retry_on_conflict(
+    attempt_once: Callable[[], T],
+    attempts: int = 8,
+    sleep: Callable[[float], None] = time.sleep,
+    jitter: Callable[[float], float] | None = None,
+) -> T:
+    """Run gather-decide-apply again while another writer is faster; then let the conflict travel.
+
+    Waits a random 0 to 20 ms, doubling, at most 1 s, between attempts.
+    """
+    draw = jitter or (lambda longest: random.uniform(0, longest))  # noqa: S311
+    return Retrying(
+        retry=retry_if_exception_type(ConcurrencyConflict),
+        stop=stop_after_attempt(attempts),
+        wait=lambda state: draw(min(1.0, 0.02 * 2**state.attempt_number)),
+        sleep=sleep,
+        reraise=True,
+    )(attempt_once)

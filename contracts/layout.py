@@ -1,0 +1,59 @@
+"""Where things lie in the data and archive buckets: pure key functions, the only shared paths."""
+
+KINDS = ("orders", "order_items", "products")
+CSV_SUFFIXES = (".csv", ".csv.gz")
+
+MANIFEST_UPLOAD_PREFIX = "manifests/"
+PROCESSING_PREFIX = "processing/"
+QUARANTINE_PREFIX = "quarantine/"
+
+
+def kind_of(key: str) -> str | None:
+    """The kind of file that a key in the data bucket holds, by its prefix; None if it has none."""
+    prefix, separator, rest = key.partition("/")
+    return prefix if separator and rest and prefix in KINDS else None
+
+
+def is_csv(key: str) -> bool:
+    """Whether the key's ending is one that the pipeline reads (`.csv`, `.csv.gz`)."""
+    return key.lower().endswith(CSV_SUFFIXES)
+
+
+def manifest_key(batch_id: str) -> str:
+    """The pinned manifest of a sealed batch."""
+    return f"{PROCESSING_PREFIX}{batch_id}/manifest.json"
+
+
+def staged_key(batch_id: str, kind: str, file_index: int) -> str:
+    """The accepted rows of one input, as Parquet."""
+    return f"{PROCESSING_PREFIX}{batch_id}/{kind}/{file_index:04d}.parquet"
+
+
+def file_report_key(batch_id: str, file_index: int) -> str:
+    """What the validator says of one input (FileReport)."""
+    return f"{PROCESSING_PREFIX}{batch_id}/reports/{file_index:04d}.json"
+
+
+def result_key(batch_id: str) -> str:
+    """What the transformer says of a batch (BatchResult)."""
+    return f"{PROCESSING_PREFIX}{batch_id}/result.json"
+
+
+def quarantined_rows_prefix(batch_id: str) -> str:
+    """All quarantined rows of one batch."""
+    return f"{QUARANTINE_PREFIX}{batch_id}/rows/"
+
+
+def quarantined_rows_key(batch_id: str, file_index: int) -> str:
+    """The quarantined rows of one input, as Parquet."""
+    return f"{quarantined_rows_prefix(batch_id)}{file_index:04d}.parquet"
+
+
+def quarantined_file_key(batch_id: str, key: str) -> str:
+    """A rejected input, byte for byte."""
+    return f"{QUARANTINE_PREFIX}{batch_id}/files/{key}"
+
+
+def archive_prefix(batch_id: str) -> str:
+    """Everything that is kept of a processed batch, in the archive bucket."""
+    return f"archive/{batch_id}/"

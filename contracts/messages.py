@@ -1,0 +1,762 @@
+# Generated from contracts/schemas by `python -m contracts.generate`: do not edit.
+"""One frozen model per message `data`, document and part; the latest version of each."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class AbandonBatch(BaseModel):
+    """
+    Undo an unpublished batch, or finish one whose publication has begun
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    execution_id: str
+    fence: int
+    attempt: int
+
+
+class AcquireLock(BaseModel):
+    """
+    Ask for the single-writer lock; answered when granted
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    batch_id: str
+    attempt: int
+
+
+class ExtendLease(BaseModel):
+    """
+    The holder is alive: push lease_until forward
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    fence: int
+
+
+class RedriveBatch(BaseModel):
+    """
+    Run a FAILED batch again
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    requested_by: str
+
+
+class ReleaseLock(BaseModel):
+    """
+    Give the lock back; only owner and fence can
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    fence: int
+    attempt: int
+
+
+class SealFileSet(BaseModel):
+    """
+    Seal what is pending, or the set that holds file_key
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    file_key: str
+    execution_id: str
+    attempt: int
+
+
+class BatchAbandoned(BaseModel):
+    """
+    An unpublished batch was undone
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    epoch: int
+    reason: str
+    attempt: int
+    fence: int
+
+
+class BatchArchived(BaseModel):
+    """
+    The inputs are in the archive and gone from the data bucket
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    file_count: int
+    size_bytes: int
+    archive_prefix: str
+    attempt: int
+    fence: int
+
+
+class BatchFailed(BaseModel):
+    """
+    The pipeline was at fault; facts are as before, inputs where they were
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    execution_id: str
+    reason: str
+
+
+class BatchOverdue(BaseModel):
+    """
+    A set has waited too long for what is missing
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    set_number: int
+    missing: list[str]
+    file_count: int
+    waiting_since: str
+
+
+class BatchStarted(BaseModel):
+    """
+    The saga runs for a batch
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    execution_id: str
+    attempt: int
+
+
+class FactsPublished(BaseModel):
+    """
+    The facts tables' mains moved to the batch's snapshots
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    epoch: int
+    snapshots: dict[str, str]
+    attempt: int
+    fence: int
+
+
+class FileDetected(BaseModel):
+    """
+    A new file version was seen and joined the open set
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    kind: Literal["orders", "order_items", "products"]
+    size_bytes: int
+    etag: str
+    sha256: str | None = None
+    manifest_key: str | None = None
+    last_modified: str | None = None
+    returned: bool = False
+
+
+class FileIgnored(BaseModel):
+    """
+    An object was seen and is not an input
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str | None = None
+    reason: str
+
+
+class FileSetSealed(BaseModel):
+    """
+    The open set was closed into a batch
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    set_number: int
+    batch_id: str
+    file_count: int
+
+
+class LeaseExtended(BaseModel):
+    """
+    The holder is alive
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    fence: int
+    lease_until: str
+
+
+class LockGranted(BaseModel):
+    """
+    An execution is the single writer
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    batch_id: str
+    fence: int
+    lease_until: str
+
+
+class LockQueued(BaseModel):
+    """
+    An execution waits its turn
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    batch_id: str
+    position: int
+
+
+class LockRecovered(BaseModel):
+    """
+    The lock was taken from a holder that ended, slept or was overruled
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    fence: int
+    reason: Literal["EXECUTION_ENDED", "LEASE_EXPIRED", "BROKEN"]
+    detail: str
+
+
+class LockReleased(BaseModel):
+    """
+    The holder gave the lock back
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    fence: int
+
+
+class TransformStarted(BaseModel):
+    """
+    A new writer epoch works on a batch
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    epoch: int
+    engine: Literal["duckdb", "spark"]
+    engine_reason: str
+    attempt: int
+    fence: int
+
+
+class WaiterSkipped(BaseModel):
+    """
+    A waiter whose execution is gone lost its place
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    execution_id: str
+    reason: str
+
+
+class DetectedFile(BaseModel):
+    """
+    A file in S3 as the aggregator saw it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    kind: Literal["orders", "order_items", "products"]
+    size_bytes: int
+    etag: str
+    sha256: str | None = None
+    manifest_key: str | None = None
+    last_modified: str | None = None
+    returned: bool = False
+
+
+class Envelope(BaseModel):
+    """
+    What surrounds the data of every command and event
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    event_id: str
+    event_type: str
+    schema_version: int
+    source: str
+    occurred_at: str
+    stream_id: str
+    stream_version: int
+    correlation_id: str | None
+    causation_id: str | None
+    data: dict[str, Any]
+    task_token: str | None = None
+
+
+class FileResult(BaseModel):
+    """
+    The fate of one file's rows: rows_in = accepted + quarantined + duplicates
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    index: int
+    key: str
+    kind: Literal["orders", "order_items", "products"]
+    status: Literal["accepted", "rejected", "duplicate"]
+    rows_in: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    reason: str | None = None
+
+
+class ManifestFile(BaseModel):
+    """
+    One pinned input of a batch
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    index: int
+    kind: Literal["orders", "order_items", "products"]
+    key: str
+    version_id: str
+    size_bytes: int
+    etag: str
+    sha256: str | None = None
+    duplicate_of: int | None = None
+
+
+class ObjectRef(BaseModel):
+    """
+    One pinned version of an S3 object and what its bytes hash to
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    sha256: str
+
+
+class PublishedCounts(BaseModel):
+    """
+    KPI items that a batch wrote
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    order_kpis: int
+    category_kpis: int
+    deleted: int
+
+
+class RejectedFile(BaseModel):
+    """
+    A file that made its batch REJECTED
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    key: str
+    reason: str
+
+
+class UploadManifestFile(BaseModel):
+    """
+    One file that an upload manifest names
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    key: str
+    version_id: str | None = None
+
+
+class ArchiveBatch(BaseModel):
+    """
+    Move the pinned inputs to the archive, verified
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    manifest: ObjectRef
+    result: ObjectRef
+    fence: int
+    attempt: int
+
+
+class CloseBatch(BaseModel):
+    """
+    Record how a batch ended
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    execution_id: str
+    outcome: Literal["COMPLETED", "REJECTED", "FAILED"]
+    rejected_files: list[int]
+    reason: str
+    result: ObjectRef | None = None
+    fence: int | None = None
+    attempt: int
+
+
+class TransformBatch(BaseModel):
+    """
+    Turn staged rows into facts and publish the KPIs of the affected days
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    manifest: ObjectRef
+    execution_id: str
+    fence: int
+    attempt: int
+
+
+class ValidateFile(BaseModel):
+    """
+    Check one file of the manifest, stage its good rows, quarantine the bad
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    manifest: ObjectRef
+    file_index: int
+    execution_id: str
+    fence: int
+    attempt: int
+
+
+class BatchManifest(BaseModel):
+    """
+    The files of a batch, pinned, in order of statement
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    bucket: str
+    sealed_at: str
+    trigger: Literal["SETTLED", "MANIFEST", "MANUAL"]
+    manifest_key: str | None = None
+    files: list[ManifestFile]
+
+
+class BatchResult(BaseModel):
+    """
+    What a batch did to facts and KPIs, reconciled
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    epoch: int
+    engine: Literal["duckdb", "spark"]
+    engine_reason: str
+    files: list[FileResult]
+    waiting_order_items: int
+    affected_days: list[str]
+    published: PublishedCounts
+    snapshots: dict[str, str]
+    duration_seconds: float
+
+
+class FileReport(BaseModel):
+    """
+    What the validator found in one file; rows_in = accepted + quarantined
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    file_index: int
+    key: str
+    version_id: str
+    kind: Literal["orders", "order_items", "products"]
+    status: Literal["accepted", "rejected"]
+    rule: str | None = None
+    reason: str | None = None
+    rows_in: int
+    accepted: int
+    quarantined: int
+    unknown_columns: list[str]
+    contract: str
+    staged: ObjectRef | None = None
+    quarantined_rows: ObjectRef | None = None
+    quarantined_file: ObjectRef | None = None
+
+
+class BatchCompleted(BaseModel):
+    """
+    Published and archived
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    execution_id: str
+    result: ObjectRef
+
+
+class BatchRedriven(BaseModel):
+    """
+    A failed batch is to run again
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    attempt: int
+    requested_by: str
+    manifest: ObjectRef
+    file_count: int
+    bucket: str
+
+
+class BatchRejected(BaseModel):
+    """
+    The data was at fault; nothing was published
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    execution_id: str
+    rejected_files: list[RejectedFile]
+    reason: str
+
+
+class BatchSealed(BaseModel):
+    """
+    A set of files is complete and pinned
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    bucket: str
+    manifest: ObjectRef
+    file_count: int
+    size_bytes: int
+    trigger: Literal["SETTLED", "MANIFEST", "MANUAL"]
+    execution_id: str | None = None
+    attempt: int
+
+
+class FileRejected(BaseModel):
+    """
+    A file as a whole cannot be used
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    file_index: int
+    key: str
+    kind: Literal["orders", "order_items", "products"]
+    rule: str
+    reason: str
+    report: ObjectRef
+    attempt: int
+    fence: int
+
+
+class FileValidated(BaseModel):
+    """
+    A file's rows are staged or quarantined
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    file_index: int
+    key: str
+    kind: Literal["orders", "order_items", "products"]
+    rows_in: int
+    accepted: int
+    quarantined: int
+    unknown_columns: list[str]
+    report: ObjectRef
+    attempt: int
+    fence: int
+
+
+class FilesReturned(BaseModel):
+    """
+    The healthy files of a rejected batch wait again
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    files: list[DetectedFile]
+    awaiting_kinds: list[Literal["orders", "order_items", "products"]]
+
+
+class KpisPublished(BaseModel):
+    """
+    The KPIs of the affected days equal the facts
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    epoch: int
+    result: ObjectRef
+    engine: Literal["duckdb", "spark"]
+    affected_days: int
+    order_kpis: int
+    category_kpis: int
+    deleted: int
+    waiting_order_items: int
+    duration_seconds: float
+    attempt: int
+    fence: int
+
+
+class ManifestReceived(BaseModel):
+    """
+    An upload manifest named the files of one set
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    last_modified: str | None = None
+    files: list[UploadManifestFile]
+
+
+class PendingManifest(BaseModel):
+    """
+    An upload manifest and the files it names
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    key: str
+    version_id: str
+    last_modified: str | None = None
+    files: list[UploadManifestFile]
+
+
+class FilesCarriedOver(BaseModel):
+    """
+    What the previous set had left opens this one
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    from_set: int
+    files: list[DetectedFile]
+    awaiting_kinds: list[Literal["orders", "order_items", "products"]]
+    products_known: bool
+    manifests: list[PendingManifest]
+    waiting_since: str | None = None
+    overdue_reported: bool = False

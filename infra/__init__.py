@@ -1,0 +1,1 @@
+"""What runs the services: templates, saga, deployer, local cloud, the ecp command."""

@@ -1,0 +1,154 @@
+"""Which cloud a command speaks to, and clients and names there; no command lives here."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from contracts.clock import new_event_id, system_clock
+from contracts.event_store import DynamoDBEventStore
+from contracts.objects import S3ObjectStore
+from infra.cli.errors import CommandFailed
+from infra.cli.output import print_note
+from infra.queries.names import Names
+
+NO_CLOUD = "no cloud: run 'ecp up' first, or set AWS_PROFILE/AWS_REGION to use AWS"
+DEFAULT_REGION = "us-east-1"
+CREDENTIAL_SETTINGS = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The settings of the chosen cloud, and where they came from, for people."""
+
+    environment: Mapping[str, str]
+    origin: str
+    ignored_local: str | None = None
+
+
+def choose(
+    environment: Mapping[str, str], find_local: Callable[[], tuple[str, Mapping[str, str]] | None]
+) -> Choice:
+    """Decide which cloud is meant.
+
+    An endpoint or credentials in the environment win, then a running local cloud (`find_local`
+    gives its endpoint and settings), then a bare region (an instance role). Raises CommandFailed
+    when nothing names a cloud.
+    """
+    if environment.get("AWS_ENDPOINT_URL"):
+        return Choice(environment, f"AWS_ENDPOINT_URL={environment['AWS_ENDPOINT_URL']}")
+    named = next((name for name in CREDENTIAL_SETTINGS if environment.get(name)), None)
+    local = find_local()
+    if named is not None:
+        shown = f"{named}={environment[named]}" if "PROFILE" in named else named
+        return Choice(environment, f"AWS ({shown})", local[0] if local else None)
+    if local is not None:
+        endpoint, settings = local
+        return Choice({**environment, **settings}, f"the local cloud at {endpoint}")
+    if environment.get("AWS_REGION"):
+        return Choice(environment, f"AWS (AWS_REGION={environment['AWS_REGION']})")
+    raise CommandFailed(NO_CLOUD)
+
+
+@dataclass
+class Target:
+    """One cloud: its clients, made when first used, and the names of what is deployed there."""
+
+    environment: Mapping[str, str]
+    origin: str
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service_name: str) -> Any:
+        """A boto3 client of this cloud with few, quick retries: somebody is waiting."""
+        if service_name not in self._clients:
+            from botocore.config import Config
+
+            config = Config(
+                retries={"mode": "standard", "max_attempts": 3},
+                connect_timeout=5,
+                read_timeout=60,
+                s3={"addressing_style": "path"} if self.endpoint else None,
+            )
+            self._clients[service_name] = self._session.client(
+                service_name, endpoint_url=self.endpoint, config=config
+            )
+        return self._clients[service_name]
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where the cloud answers when it is not AWS itself."""
+        return self.environment.get("AWS_ENDPOINT_URL") or None
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of the deployed stacks' resources."""
+        return Names(self.client("ssm"))
+
+    @cached_property
+    def event_store(self) -> DynamoDBEventStore:
+        """The event store, for reading."""
+        return DynamoDBEventStore(
+            self.client("dynamodb"), self.names.event_store_table, system_clock, new_event_id
+        )
+
+    @cached_property
+    def objects(self) -> S3ObjectStore:
+        """Documents that events refer to."""
+        return S3ObjectStore(self.client("s3"))
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+
+        settings = self.environment
+        return boto3.Session(
+            aws_access_key_id=settings.get("AWS_ACCESS_KEY_ID") or None,
+            aws_secret_access_key=settings.get("AWS_SECRET_ACCESS_KEY") or None,
+            aws_session_token=settings.get("AWS_SESSION_TOKEN") or None,
+            profile_name=self._profile,
+            region_name=settings.get("AWS_REGION")
+            or settings.get("AWS_DEFAULT_REGION")
+            or (None if self._profile else DEFAULT_REGION),
+        )
+
+    @property
+    def _profile(self) -> str | None:
+        if self.environment.get("AWS_ACCESS_KEY_ID"):
+            return None
+        return self.environment.get("AWS_PROFILE") or self.environment.get("AWS_DEFAULT_PROFILE")
+
+
+def current_target() -> Target:
+    """The cloud that this command is to speak to, by the environment and the working directory.
+
+    Raises CommandFailed when there is none.
+    """
+    choice = choose(os.environ, find_running_cloud)
+    if choice.ignored_local is not None:
+        print_note(
+            f"using {choice.origin}, though a local cloud runs at {choice.ignored_local}; "
+            "unset that variable to use it"
+        )
+    return Target(choice.environment, choice.origin)
+
+
+def find_running_cloud() -> tuple[str, Mapping[str, str]] | None:
+    """The local cloud of the working directory or the nearest parent that has one."""
+    from infra.local import cloud
+
+    here = Path.cwd()
+    for directory in (here, *here.parents):
+        if (directory / ".ecp" / "cloud.json").is_file():
+            running = cloud.find(directory)
+            if running is not None:
+                return running.endpoint, running.environment()
+    return None

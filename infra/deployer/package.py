@@ -1,0 +1,127 @@
+"""Builds what a stack takes from the artifact bucket: function zips and the saga's definition.
+
+The same sources always give the same bytes, so an artifact is named by its content and a stack
+whose code did not change does not change.
+"""
+
+import hashlib
+import io
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.deployer.templates import StackTemplate
+from infra.errors import DeploymentFailed
+
+LAMBDA_PLATFORM = "manylinux2014_x86_64"
+LAMBDA_PYTHON = "3.11"
+LAMBDA_UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
+
+_NOT_SHIPPED_NAMES = frozenset(
+    {"README.md", "template.yaml", "service.yaml", "Dockerfile", "requirements.txt"}
+)
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_REGULAR_FILE_RW_R_R = 0o100644 << 16
+_UNIX = 3
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Bytes for the artifact bucket; `key` ends in their SHA-256."""
+
+    key: str
+    content: bytes
+
+
+def build_artifact(template: StackTemplate, project: Path, *, vendored: bool) -> Artifact:
+    """What `template` takes as ArtifactKey.
+
+    A service's stack takes its function, an infra stack the state machine definition beside it
+    (`saga.yaml`: `saga.asl.json`) or, without one, the contracts alone.
+    `vendored`: put the pinned packages of the requirement file into the zip.
+    Raises DeploymentFailed when the sources are missing or the zip would be too big for Lambda.
+    """
+    definition = template.path.with_suffix(".asl.json")
+    if template.service is None and definition.exists():
+        return _named(template.name, definition.read_bytes(), "asl.json")
+    files = dict(_sources(project, template.service))
+    if vendored:
+        requirements = project / (
+            f"services/{template.service}/requirements.txt"
+            if template.service
+            else "contracts/requirements.txt"
+        )
+        with tempfile.TemporaryDirectory(prefix="ecp-vendor-") as folder:
+            vendor(requirements, Path(folder))
+            files |= _tree(Path(folder), Path(folder))
+            return _named(template.name, zip_files(files), "zip")
+    return _named(template.name, zip_files(files), "zip")
+
+
+def zip_files(files: Mapping[str, Path]) -> bytes:
+    """A zip of `files` (name in the zip: file) that depends on names and contents only."""
+    size_bytes = sum(path.stat().st_size for path in files.values())
+    if size_bytes > LAMBDA_UNZIPPED_LIMIT_BYTES:
+        raise DeploymentFailed(
+            f"the function would unzip to {size_bytes} bytes; "
+            f"Lambda takes {LAMBDA_UNZIPPED_LIMIT_BYTES}: remove packages from its requirements.txt"
+        )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, date_time=_ZIP_EPOCH)
+            entry.create_system = _UNIX
+            entry.external_attr = _REGULAR_FILE_RW_R_R
+            archive.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED, 9)
+    return buffer.getvalue()
+
+
+def vendor(requirements: Path, target: Path) -> None:
+    """Install the pinned packages of `requirements` into `target`, as Lambda needs them.
+
+    Only wheels for Lambda's platform are taken, whatever machine this runs on.
+    """
+    if not requirements.exists():
+        raise DeploymentFailed(f"{requirements} is missing: it pins the packages of the function")
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"),
+            *("--target", str(target), "--requirement", str(requirements)),
+            *("--platform", LAMBDA_PLATFORM, "--python-version", LAMBDA_PYTHON),
+            *("--implementation", "cp", "--only-binary", ":all:"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise DeploymentFailed(f"pip could not install {requirements}: {finished.stderr.strip()}")
+
+
+def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:
+    folders = [project / "contracts"]
+    if service:
+        yield "services/__init__.py", project / "services/__init__.py"
+        folders.append(project / "services" / service)
+    for folder in folders:
+        if not folder.is_dir():
+            raise DeploymentFailed(f"{folder} is missing: the function is built from it")
+        yield from _tree(folder, project).items()
+
+
+def _tree(folder: Path, root: Path) -> dict[str, Path]:
+    return {
+        path.relative_to(root).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and path.relative_to(folder).as_posix() not in _NOT_SHIPPED_NAMES
+    }
+
+
+def _named(stack: str, content: bytes, extension: str) -> Artifact:
+    return Artifact(f"{stack}/{hashlib.sha256(content).hexdigest()}.{extension}", content)

@@ -1,0 +1,154 @@
+"""What the templates themselves say: which stacks there are, and which needs which.
+
+Stacks meet only in SSM parameters. A stack that resolves a parameter comes after the stack that
+publishes it; nobody keeps a list.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.errors import DeploymentFailed
+
+STACK_PREFIX = "ecommerce-pipeline-"
+ARTIFACT_BUCKET = "/ecommerce-pipeline/platform/artifact-bucket"
+
+_PUBLIC_PARAMETERS = "/aws/service/"
+_SSM_REFERENCE = re.compile(r"\{\{resolve:ssm:([^}:]+)(?::\d+)?\}\}")
+_SSM_TYPE = "AWS::SSM::Parameter::Value<"
+
+
+@dataclass(frozen=True)
+class StackTemplate:
+    """A template and what it declares.
+
+    `parameters`: type of each template parameter by name. `resolves`, `publishes`: names of SSM
+    parameters. `service`: the folder under services/ it belongs to, None for infra's own.
+    """
+
+    name: str
+    path: Path
+    body: str
+    parameters: Mapping[str, str]
+    resolves: frozenset[str]
+    publishes: frozenset[str]
+    service: str | None
+
+    @property
+    def stack_name(self) -> str:
+        return STACK_PREFIX + self.name
+
+    @property
+    def takes_artifact(self) -> bool:
+        """Whether the deployer uploads something for this stack before it deploys it."""
+        return "ArtifactKey" in self.parameters
+
+    def reads_ssm(self, parameter: str) -> bool:
+        """Whether a template parameter's value is the name of an SSM parameter."""
+        return self.parameters[parameter].startswith(_SSM_TYPE)
+
+
+def discover(project: Path) -> list[StackTemplate]:
+    """Every template of the project: infra/*.yaml and services/*/template.yaml, by name."""
+    own = [(path.stem, path, None) for path in sorted(project.glob("infra/*.yaml"))]
+    of_services = [
+        (path.parent.name, path, path.parent.name)
+        for path in sorted(project.glob("services/*/template.yaml"))
+    ]
+    return [_read(name, path, service) for name, path, service in own + of_services]
+
+
+def dependencies(templates: Iterable[StackTemplate]) -> dict[str, set[str]]:
+    """For each stack the stacks that must be there before it.
+
+    Raises DeploymentFailed when a resolved parameter has no publisher or two, or when stacks wait
+    for each other in a circle.
+    """
+    templates = list(templates)
+    publishers: dict[str, str] = {}
+    for template in templates:
+        for parameter in template.publishes:
+            other = publishers.setdefault(parameter, template.name)
+            if other != template.name:
+                raise DeploymentFailed(
+                    f"stacks {other} and {template.name} both publish {parameter}; keep one"
+                )
+    needed = {
+        template.name: {
+            _publisher(publishers, parameter, template) for parameter in template.resolves
+        }
+        - {template.name}
+        for template in templates
+    }
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as circle:
+        raise DeploymentFailed(
+            "stacks wait for each other through SSM parameters: " + " -> ".join(circle.args[1])
+        ) from circle
+    return needed
+
+
+def _publisher(publishers: Mapping[str, str], parameter: str, template: StackTemplate) -> str:
+    if parameter not in publishers:
+        raise DeploymentFailed(
+            f"{template.path}: no template publishes the SSM parameter {parameter} it resolves"
+        )
+    return publishers[parameter]
+
+
+def _read(name: str, path: Path, service: str | None) -> StackTemplate:
+    body = path.read_text(encoding="utf-8")
+    document = yaml.load(body, Loader=_CloudFormationLoader)  # noqa: S506: derives from SafeLoader
+    parameters = document.get("Parameters", {})
+    resolves = set(_SSM_REFERENCE.findall(body))
+    for declared in parameters.values():
+        if declared["Type"].startswith(_SSM_TYPE) and "Default" in declared:
+            resolves.add(declared["Default"])
+    if "ArtifactKey" in parameters:
+        resolves.add(ARTIFACT_BUCKET)
+    return StackTemplate(
+        name=name,
+        path=path,
+        body=body,
+        parameters={parameter: str(declared["Type"]) for parameter, declared in parameters.items()},
+        resolves=frozenset(one for one in resolves if not one.startswith(_PUBLIC_PARAMETERS)),
+        publishes=frozenset(_published(path, document["Resources"])),
+        service=service,
+    )
+
+
+def _published(path: Path, resources: Mapping[str, Any]) -> Iterable[str]:
+    for logical_id, resource in resources.items():
+        if resource["Type"] != "AWS::SSM::Parameter":
+            continue
+        parameter = resource["Properties"].get("Name")
+        if not isinstance(parameter, str):
+            raise DeploymentFailed(
+                f"{path}: {logical_id} needs a Name written out, not computed: "
+                "the order of stacks is read from it"
+            )
+        yield parameter
+
+
+class _CloudFormationLoader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms (`!Ref`, `!Sub`), read as their long forms."""
+
+
+def _short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    function = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
+    if isinstance(node, yaml.ScalarNode):
+        return {function: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {function: loader.construct_sequence(node, deep=True)}
+    if isinstance(node, yaml.MappingNode):
+        return {function: loader.construct_mapping(node, deep=True)}
+    raise DeploymentFailed(f"!{tag} cannot be read at {node.start_mark}")
+
+
+_CloudFormationLoader.add_multi_constructor("!", _short_form)

@@ -1,0 +1,68 @@
+"""Everything that differs between the two places the pipeline runs: one machine, and AWS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+PROJECT = Path(__file__).resolve().parent.parent
+LOCAL_REGION = "us-east-1"
+LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One place to deploy to.
+
+    `vendor_dependencies`: whether a function's zip carries the packages it needs. On AWS it must;
+        the local cloud runs functions in this very Python environment, which has them.
+    `poll_seconds`: pause between two looks at a stack that is changing.
+    `image_uris`: container image per service; None when images are not used, as on one machine,
+        where the workers run beside the local cloud.
+    `parameters`: values for template parameters, in any spelling (`SETTLE_SECONDS` gives
+        `SettleSeconds`); a template takes those it declares.
+    """
+
+    name: str
+    vendor_dependencies: bool
+    poll_seconds: float
+    image_uris: Mapping[str, str] | None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    client_options: Mapping[str, str] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this environment."""
+        return boto3.client(service, **self.client_options)
+
+
+def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Environment:
+    """The local cloud that answers at `endpoint_url`."""
+    return Environment(
+        name="local",
+        vendor_dependencies=False,
+        poll_seconds=0.02,
+        image_uris=None,
+        parameters=parameters,
+        client_options={
+            "endpoint_url": endpoint_url,
+            "region_name": LOCAL_REGION,
+            "aws_access_key_id": LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        },
+    )
+
+
+def aws_environment(
+    image_uris: Mapping[str, str], parameters: Mapping[str, str], region: str | None = None
+) -> Environment:
+    """The AWS account that the usual credentials and settings name."""
+    return Environment(
+        name="aws",
+        vendor_dependencies=True,
+        poll_seconds=2.0,
+        image_uris=image_uris,
+        parameters=parameters,
+        client_options={"region_name": region} if region else {},
+    )

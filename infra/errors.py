@@ -1,0 +1,11 @@
+"""What can go wrong while the pipeline is deployed or run; each message says what to do."""
+
+from contracts.errors import PipelineError
+
+
+class DeploymentFailed(PipelineError):
+    """A stack could not be brought to the state its template describes."""
+
+
+class LocalCloudError(PipelineError):
+    """The local cloud could not be started, found or stopped."""

@@ -1,0 +1,1 @@
+"""The AWS that runs on one machine: started, found and stopped from here."""

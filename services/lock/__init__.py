@@ -1,0 +1,1 @@
+"""The single-writer lock: grants, queues, leases, fences, recovery (DESIGN 3, Lock)."""

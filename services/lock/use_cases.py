@@ -1,0 +1,242 @@
+"""What the lock does with each message: gather, decide, apply; then pay the answer that is owed.
+
+The rules are in `domain.py`. A token item of the current holder means that its AcquireLock is not
+answered yet; whoever handles the next message, or the sweeper, answers it. So a crash between the
+grant and its answer costs a minute at most, and no answer is ever given before its grant is stored.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from contracts.answers import TaskAnswers
+from contracts.clock import Clock
+from contracts.envelope import Message, MessageContext
+from contracts.errors import ConcurrencyConflict, ContractViolation
+from contracts.event_store import (
+    DeleteItem,
+    EventStore,
+    PutItem,
+    StateTables,
+    StateWrite,
+    StreamAppend,
+    retry_on_conflict,
+)
+from contracts.messages import AcquireLock, ExtendLease, ReleaseLock
+from services.lock.domain import LOCK_ID, Lock, LockEvent, Terms, Waiter
+from services.lock.items import lock_from, lock_item, lock_key, token_item, token_key
+
+SOURCE = "ecommerce-pipeline/lock"
+SWEPT_AT_ONCE = 40
+"""Parties that one sweep looks at: all of them may leave in one transaction of 100 items."""
+
+logger = logging.getLogger(__name__)
+Decision = Callable[[Lock, Terms], tuple[LockEvent, ...]]
+
+
+class Store(EventStore, StateTables, Protocol):
+    """The event store together with the tables that change in its transactions."""
+
+
+class Executions(Protocol):
+    """What the lock asks of Step Functions."""
+
+    def ended(self, execution_id: str) -> str | None:
+        """The status with which an execution ended; None while it may still go on.
+
+        Raises Transient when it cannot be told now.
+        """
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All that the lock talks to, and its one tunable."""
+
+    store: Store
+    answers: TaskAnswers
+    executions: Executions
+    clock: Clock
+    table: str
+    lease: timedelta
+
+    def terms(self) -> Terms:
+        return Terms(now=self.clock(), lease=self.lease)
+
+
+def acquire_lock(message: Message, ports: Ports) -> None:
+    """Grant the lock or queue the execution; its token is answered once it holds the lock.
+
+    A late copy of an earlier attempt never takes the place of a newer attempt's token.
+    """
+    command: AcquireLock = message.data
+    _check_lock_id(command.lock_id)
+    token = message.task_token
+    if token is None:
+        raise ContractViolation(
+            f"AcquireLock of {command.execution_id} carries no task token, so nobody could be told"
+        )
+    applicant = Waiter(command.execution_id, command.batch_id)
+    owed = token_item(command.lock_id, applicant, token, command.attempt)
+
+    def queue_or_grant() -> None:
+        standing = ports.store.get_item(
+            ports.table, token_key(command.lock_id, command.execution_id)
+        )
+        if standing is not None and standing["attempt"] > command.attempt:
+            logger.info("attempt %s of %s came late", command.attempt, command.execution_id)
+            return
+        _change(
+            ports,
+            lambda lock, terms: lock.acquire(applicant, terms),
+            MessageContext(SOURCE, command.batch_id, message.event_id),
+            PutItem(ports.table, owed),
+        )
+
+    retry_on_conflict(queue_or_grant)
+    pay_what_is_owed(ports, message.event_id)
+
+
+def release_lock(message: Message, ports: Ports) -> Mapping[str, str]:
+    """Free the lock and grant the next in line; the answer for the releasing execution."""
+    command: ReleaseLock = message.data
+    _check_lock_id(command.lock_id)
+    released = _decide(
+        ports,
+        lambda lock, terms: lock.release(command.execution_id, command.fence, terms),
+        MessageContext(SOURCE, message.correlation_id, message.event_id),
+    )
+    pay_what_is_owed(ports, message.event_id)
+    return {"outcome": "RELEASED" if released else "NOT_HELD"}
+
+
+def extend_lease(message: Message, ports: Ports) -> None:
+    """Move the lease of owner and fence on; anyone else's heartbeat is noted in the log only."""
+    command: ExtendLease = message.data
+    _check_lock_id(command.lock_id)
+    extended = _decide(
+        ports,
+        lambda lock, terms: lock.extend(command.execution_id, command.fence, terms),
+        MessageContext(SOURCE, message.correlation_id, message.event_id),
+    )
+    if not extended:
+        logger.info(
+            "lease not extended: %s with fence %s does not hold %s, or gains no time",
+            command.execution_id,
+            command.fence,
+            command.lock_id,
+        )
+    pay_what_is_owed(ports, message.event_id)
+
+
+def execution_ended(execution_id: str, status: str, causation_id: str, ports: Ports) -> None:
+    """An execution is over: recover the lock from it, or take it out of the line."""
+    _recover(ports, {execution_id: status}, causation_id)
+    pay_what_is_owed(ports, causation_id)
+
+
+def sweep(lock_id: str, ports: Ports) -> None:
+    """Ask Step Functions about the holder and the first in line, and recover what is dead.
+
+    A lease that ran out is taken even from a running execution: the stores refuse its fence.
+    """
+    _check_lock_id(lock_id)
+    parties = _load(ports).parties()[:SWEPT_AT_ONCE]
+    asked = {execution_id: ports.executions.ended(execution_id) for execution_id in parties}
+    ended = {execution_id: status for execution_id, status in asked.items() if status is not None}
+    _decide(ports, lambda lock, terms: lock.sweep(ended, terms), MessageContext(SOURCE))
+    pay_what_is_owed(ports, causation_id=None)
+
+
+def pay_what_is_owed(ports: Ports, causation_id: str | None) -> None:
+    """Answer the holder's AcquireLock if that was not done; pass over holders that are dead.
+
+    A token that is gone was answered a moment ago by another handler, or timed out: only Step
+    Functions knows whether its execution lives. If it does, it has its answer or asks again.
+    """
+    while True:
+        holder = _load(ports).holder
+        if holder is None:
+            return
+        key = token_key(LOCK_ID, holder.execution_id)
+        owed = ports.store.get_item(ports.table, key)
+        if owed is None:
+            return
+        answer: dict[str, Any] = {
+            "outcome": "GRANTED",
+            "fence": holder.fence,
+            "lease_until": holder.lease_until,
+        }
+        if not ports.answers.succeed(owed["task_token"], answer):
+            status = ports.executions.ended(holder.execution_id)
+            if status is not None:
+                _recover(ports, {holder.execution_id: status}, causation_id)
+                continue
+            logger.info("the token of %s is gone, its execution runs", holder.execution_id)
+        _forget_token(ports, key, owed["task_token"])
+        return
+
+
+def _recover(ports: Ports, ended: Mapping[str, str], causation_id: str | None) -> None:
+    context = MessageContext(SOURCE, causation_id=causation_id)
+    _decide(ports, lambda lock, terms: lock.recover(ended, terms), context)
+
+
+def _decide(ports: Ports, decision: Decision, context: MessageContext) -> bool:
+    """Whether the decision changed anything; decided again when another writer was faster."""
+    return retry_on_conflict(lambda: _change(ports, decision, context))
+
+
+def _change(ports: Ports, decision: Decision, context: MessageContext, *also: StateWrite) -> bool:
+    lock = _load(ports)
+    terms = ports.terms()
+    events = decision(lock, terms)
+    if not events:
+        return False
+    after = lock.evolve(events, terms.now)
+    left = [party for party in lock.parties() if party not in after.parties()]
+    ports.store.append(
+        StreamAppend(_stream(lock.lock_id), lock.version, events),
+        context=context if context.correlation_id else _correlated(context, lock, left),
+        writes=[
+            PutItem(ports.table, lock_item(after)),
+            *(DeleteItem(ports.table, token_key(lock.lock_id, party)) for party in left),
+            *also,
+        ],
+    )
+    return True
+
+
+def _load(ports: Ports) -> Lock:
+    """The lock from its snapshot and the events after it: the stream grows for ever."""
+    snapshot = lock_from(ports.store.get_item(ports.table, lock_key(LOCK_ID)), LOCK_ID)
+    return snapshot.replay(ports.store.read(_stream(LOCK_ID), snapshot.version))
+
+
+def _correlated(context: MessageContext, lock: Lock, left: list[str]) -> MessageContext:
+    """Without a batch of its own, a change belongs to the batch of the first that left."""
+    batches = {waiter.execution_id: waiter.batch_id for waiter in lock.waiters}
+    if lock.holder is not None:
+        batches[lock.holder.execution_id] = lock.holder.batch_id
+    batch_id = next((batches[party] for party in left), None)
+    return MessageContext(context.source, batch_id, context.causation_id)
+
+
+def _forget_token(ports: Ports, key: dict[str, str], task_token: str) -> None:
+    paid = DeleteItem(ports.table, key, expected={"task_token": task_token})
+    try:
+        ports.store.append(context=MessageContext(SOURCE), writes=[paid])
+    except ConcurrencyConflict:
+        logger.info("%s was already forgotten, or replaced by a newer attempt", key)
+
+
+def _stream(lock_id: str) -> str:
+    return f"lock/{lock_id}"
+
+
+def _check_lock_id(lock_id: str) -> None:
+    if lock_id != LOCK_ID:
+        raise ContractViolation(f"there is no lock {lock_id!r}; the only one is {LOCK_ID!r}")
