@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,12 +36,14 @@ class QueueWorker:
         consumer: CommandConsumer,
         answers: TaskAnswers,
         on_heartbeat: OnHeartbeat,
-        heartbeat_seconds: float = 20.0,
+        heartbeat_seconds: float = 5.0,
+        idle_exit_seconds: float = 0.0,
     ) -> None:
         self._sqs, self._queue_url = sqs, queue_url
         self._queue_name = queue_name_of(queue_url)
         self._consumer, self._answers = consumer, answers
         self._on_heartbeat, self._heartbeat_seconds = on_heartbeat, heartbeat_seconds
+        self._idle_exit_seconds = idle_exit_seconds
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -48,10 +51,18 @@ class QueueWorker:
         self._stopping.set()
 
     def run(self) -> None:
-        """Poll until stopped; a queue that is away is polled again after a second."""
+        """Poll until stopped, or idle for `idle_exit_seconds` (0: for ever).
+
+        A queue that is away is polled again after a second.
+        """
+        busy_at = time.monotonic()
         while not self._stopping.is_set():
             try:
-                self.poll_once()
+                if self.poll_once():
+                    busy_at = time.monotonic()
+                elif 0 < self._idle_exit_seconds < time.monotonic() - busy_at:
+                    logger.info("idle: the saga wakes a new container when there is work")
+                    return
             except (ClientError, BotoCoreError):
                 logger.exception("queue cannot be reached", queue=self._queue_name)
                 self._stopping.wait(RETRY_POLL_SECONDS)
@@ -71,7 +82,7 @@ class QueueWorker:
 
     @property
     def _visibility_seconds(self) -> int:
-        return max(30, int(3 * self._heartbeat_seconds))
+        return max(15, int(3 * self._heartbeat_seconds))
 
     def _take(self, body: str, receipt: str) -> None:
         try:
