@@ -101,7 +101,11 @@ class StateTables(Protocol):
 def to_messages(
     append: StreamAppend, context: MessageContext, clock: Clock, new_id: NewId
 ) -> list[Message]:
-    """Wrap new events into envelopes that follow the stream's expected version."""
+    """Wrap new events into envelopes that follow the stream's expected version.
+
+    An event that names its batch is correlated to that one: a single append of the lock may
+    speak of two.
+    """
     return [
         Message(
             event_id=new_id(),
@@ -111,7 +115,7 @@ def to_messages(
             occurred_at=to_rfc3339(clock()),
             stream_id=append.stream_id,
             stream_version=append.expected_version + position,
-            correlation_id=context.correlation_id,
+            correlation_id=getattr(event, "batch_id", None) or context.correlation_id,
             causation_id=context.causation_id,
             data=event,
         )

@@ -1,0 +1,38 @@
+"""One local cloud for all integration tests: the real templates, handlers, workers and saga."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local import cloud as local_cloud
+from infra.local.cloud import RunningCloud
+from tests.support.pipeline import Pipeline
+
+SETTLE_SECONDS = "2"
+
+
+@pytest.fixture(scope="session")
+def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    directory = tmp_path_factory.mktemp("cloud")
+    running = local_cloud.up(directory, port=0, settings={"SETTLE_SECONDS": SETTLE_SECONDS})
+    yield running
+    local_cloud.down(directory)
+
+
+@pytest.fixture(scope="module")
+def fresh_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """A cloud for one module alone: for tests that look at every KPI, or kill things."""
+    directory = tmp_path_factory.mktemp("cloud")
+    running = local_cloud.up(directory, port=0, settings={"SETTLE_SECONDS": SETTLE_SECONDS})
+    yield running
+    local_cloud.down(directory)
+
+
+@pytest.fixture()
+def pipeline(running_cloud: RunningCloud) -> Pipeline:
+    return Pipeline(running_cloud.environment())
+
+
+@pytest.fixture()
+def fresh_pipeline(fresh_cloud: RunningCloud) -> Pipeline:
+    return Pipeline(fresh_cloud.environment())
