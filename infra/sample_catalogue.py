@@ -1,5 +1,10 @@
 """What the sample shop sells, and the rows that it gets wrong; how they are drawn is not here."""
 
+from datetime import date
+
+DEFAULT_MONTH = date(2025, 7, 1)
+DEFAULT_SEED = 7
+
 # Category, share of the lines, chance that an order holding it comes back, (name, price in cents).
 CATALOGUE: tuple[tuple[str, float, float, tuple[tuple[str, int], ...]], ...] = (
     (

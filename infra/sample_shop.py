@@ -14,15 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from infra.sample_catalogue import BAD_ORDER_ITEMS, BAD_ORDERS, BAD_PRODUCTS, CATALOGUE
+from infra.sample_catalogue import (
+    BAD_ORDER_ITEMS,
+    BAD_ORDERS,
+    BAD_PRODUCTS,
+    CATALOGUE,
+    DEFAULT_MONTH,
+    DEFAULT_SEED,
+)
 
 ORDERS_PER_SCALE = 420
 CHUNK_ORDERS = 50_000  # orders held in memory at once, so that any scale needs about 100 MB
 FIRST_ORDER_ID = 100_001
 FIRST_USER_ID = 5_001
 FIRST_BAD_ID = 9_000_001
-DEFAULT_MONTH = date(2025, 7, 1)
-DEFAULT_SEED = 7
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def choose(
         return Choice(environment, f"AWS ({shown})", local[0] if local else None)
     if local is not None:
         endpoint, settings = local
-        return Choice({**environment, **settings}, f"the local cloud at {endpoint}")
+        ours = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+        return Choice({**ours, **settings}, f"the local cloud at {endpoint}")
     if environment.get("AWS_REGION"):
         return Choice(environment, f"AWS (AWS_REGION={environment['AWS_REGION']})")
     raise CommandFailed(NO_CLOUD)
@@ -115,10 +116,14 @@ class Target:
             aws_secret_access_key=settings.get("AWS_SECRET_ACCESS_KEY") or None,
             aws_session_token=settings.get("AWS_SESSION_TOKEN") or None,
             profile_name=self._profile,
-            region_name=settings.get("AWS_REGION")
-            or settings.get("AWS_DEFAULT_REGION")
-            or (None if self._profile else DEFAULT_REGION),
+            region_name=self.region,
         )
+
+    @property
+    def region(self) -> str | None:
+        """The region that the environment names; None leaves it to the profile."""
+        named = self.environment.get("AWS_REGION") or self.environment.get("AWS_DEFAULT_REGION")
+        return named or (None if self._profile else DEFAULT_REGION)
 
     @property
     def _profile(self) -> str | None:
@@ -142,13 +147,19 @@ def current_target() -> Target:
 
 
 def find_running_cloud() -> tuple[str, Mapping[str, str]] | None:
-    """The local cloud of the working directory or the nearest parent that has one."""
+    """The endpoint and settings of the local cloud of the working directory or a parent."""
+    directory = cloud_directory(Path.cwd())
+    if directory is None:
+        return None
     from infra.local import cloud
 
-    here = Path.cwd()
-    for directory in (here, *here.parents):
+    running = cloud.find(directory)
+    return None if running is None else (running.endpoint, running.environment())
+
+
+def cloud_directory(start: Path) -> Path | None:
+    """The nearest directory, from `start` upwards, that a local cloud was started in."""
+    for directory in (start, *start.parents):
         if (directory / ".ecp" / "cloud.json").is_file():
-            running = cloud.find(directory)
-            if running is not None:
-                return running.endpoint, running.environment()
+            return directory
     return None

@@ -6,6 +6,7 @@ whose code did not change does not change.
 
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,11 @@ def vendor(requirements: Path, target: Path) -> None:
     )
     if finished.returncode:
         raise DeploymentFailed(f"pip could not install {requirements}: {finished.stderr.strip()}")
+    # Command-line scripts name this machine's Python, and RECORD lists them: both would make the
+    # zip differ from machine to machine, and a function needs neither.
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    for record in target.glob("*.dist-info/RECORD"):
+        record.unlink()
 
 
 def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:

@@ -3,7 +3,15 @@
 from typing import Any
 
 DEAD_LETTER_SUFFIX = "-dlq"
-OWNERS = ("aggregator", "lock", "validator", "transformer", "archiver", "relay", "event-relay", "saga")
+OWNERS = (
+    "aggregator-",
+    "lock-",
+    "validator-",
+    "transformer-",
+    "archiver-",
+    "event-relay-",
+    "saga-",
+)
 
 
 def dead_letters(sqs: Any) -> dict[str, int]:

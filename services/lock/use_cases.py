@@ -7,11 +7,12 @@ grant and its answer costs a minute at most, and no answer is ever given before 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
+
+from aws_lambda_powertools import Logger
 
 from contracts.answers import TaskAnswers
 from contracts.clock import Clock
@@ -34,8 +35,16 @@ SOURCE = "ecommerce-pipeline/lock"
 SWEPT_AT_ONCE = 40
 """Parties that one sweep looks at: all of them may leave in one transaction of 100 items."""
 
-logger = logging.getLogger(__name__)
+logger = Logger(service="ecommerce-pipeline", child=True)
 Decision = Callable[[Lock, Terms], tuple[LockEvent, ...]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """The lock after a decision, and whether that decision changed it."""
+
+    lock: Lock
+    happened: bool
 
 
 class Store(EventStore, StateTables, Protocol):
@@ -82,60 +91,60 @@ def acquire_lock(message: Message, ports: Ports) -> None:
     applicant = Waiter(command.execution_id, command.batch_id)
     owed = token_item(command.lock_id, applicant, token, command.attempt)
 
-    def queue_or_grant() -> None:
+    def queue_or_grant() -> Lock:
         standing = ports.store.get_item(
             ports.table, token_key(command.lock_id, command.execution_id)
         )
         if standing is not None and standing["attempt"] > command.attempt:
             logger.info("attempt %s of %s came late", command.attempt, command.execution_id)
-            return
-        _change(
+            return _load(ports)
+        change = _change(
             ports,
             lambda lock, terms: lock.acquire(applicant, terms),
             MessageContext(SOURCE, command.batch_id, message.event_id),
             PutItem(ports.table, owed),
         )
+        return change.lock
 
-    retry_on_conflict(queue_or_grant)
-    pay_what_is_owed(ports, message.event_id)
+    pay_what_is_owed(retry_on_conflict(queue_or_grant), ports, message.event_id)
 
 
 def release_lock(message: Message, ports: Ports) -> Mapping[str, str]:
     """Free the lock and grant the next in line; the answer for the releasing execution."""
     command: ReleaseLock = message.data
     _check_lock_id(command.lock_id)
-    released = _decide(
+    release = _decide(
         ports,
         lambda lock, terms: lock.release(command.execution_id, command.fence, terms),
         MessageContext(SOURCE, message.correlation_id, message.event_id),
     )
-    pay_what_is_owed(ports, message.event_id)
-    return {"outcome": "RELEASED" if released else "NOT_HELD"}
+    pay_what_is_owed(release.lock, ports, message.event_id)
+    return {"outcome": "RELEASED" if release.happened else "NOT_HELD"}
 
 
 def extend_lease(message: Message, ports: Ports) -> None:
     """Move the lease of owner and fence on; anyone else's heartbeat is noted in the log only."""
     command: ExtendLease = message.data
     _check_lock_id(command.lock_id)
-    extended = _decide(
+    extension = _decide(
         ports,
         lambda lock, terms: lock.extend(command.execution_id, command.fence, terms),
         MessageContext(SOURCE, message.correlation_id, message.event_id),
     )
-    if not extended:
+    if not extension.happened:
         logger.info(
             "lease not extended: %s with fence %s does not hold %s, or gains no time",
             command.execution_id,
             command.fence,
             command.lock_id,
         )
-    pay_what_is_owed(ports, message.event_id)
+    pay_what_is_owed(extension.lock, ports, message.event_id)
 
 
 def execution_ended(execution_id: str, status: str, causation_id: str, ports: Ports) -> None:
     """An execution is over: recover the lock from it, or take it out of the line."""
-    _recover(ports, {execution_id: status}, causation_id)
-    pay_what_is_owed(ports, causation_id)
+    lock = _recover(ports, {execution_id: status}, causation_id)
+    pay_what_is_owed(lock, ports, causation_id)
 
 
 def sweep(lock_id: str, ports: Ports) -> None:
@@ -147,20 +156,18 @@ def sweep(lock_id: str, ports: Ports) -> None:
     parties = _load(ports).parties()[:SWEPT_AT_ONCE]
     asked = {execution_id: ports.executions.ended(execution_id) for execution_id in parties}
     ended = {execution_id: status for execution_id, status in asked.items() if status is not None}
-    _decide(ports, lambda lock, terms: lock.sweep(ended, terms), MessageContext(SOURCE))
-    pay_what_is_owed(ports, causation_id=None)
+    swept = _decide(ports, lambda lock, terms: lock.sweep(ended, terms), MessageContext(SOURCE))
+    pay_what_is_owed(swept.lock, ports, causation_id=None)
 
 
-def pay_what_is_owed(ports: Ports, causation_id: str | None) -> None:
+def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> None:
     """Answer the holder's AcquireLock if that was not done; pass over holders that are dead.
 
     A token that is gone was answered a moment ago by another handler, or timed out: only Step
     Functions knows whether its execution lives. If it does, it has its answer or asks again.
     """
-    while True:
-        holder = _load(ports).holder
-        if holder is None:
-            return
+    while lock.holder is not None:
+        holder = lock.holder
         key = token_key(LOCK_ID, holder.execution_id)
         owed = ports.store.get_item(ports.table, key)
         if owed is None:
@@ -173,29 +180,29 @@ def pay_what_is_owed(ports: Ports, causation_id: str | None) -> None:
         if not ports.answers.succeed(owed["task_token"], answer):
             status = ports.executions.ended(holder.execution_id)
             if status is not None:
-                _recover(ports, {holder.execution_id: status}, causation_id)
+                lock = _recover(ports, {holder.execution_id: status}, causation_id)
                 continue
             logger.info("the token of %s is gone, its execution runs", holder.execution_id)
         _forget_token(ports, key, owed["task_token"])
         return
 
 
-def _recover(ports: Ports, ended: Mapping[str, str], causation_id: str | None) -> None:
+def _recover(ports: Ports, ended: Mapping[str, str], causation_id: str | None) -> Lock:
     context = MessageContext(SOURCE, causation_id=causation_id)
-    _decide(ports, lambda lock, terms: lock.recover(ended, terms), context)
+    return _decide(ports, lambda lock, terms: lock.recover(ended, terms), context).lock
 
 
-def _decide(ports: Ports, decision: Decision, context: MessageContext) -> bool:
-    """Whether the decision changed anything; decided again when another writer was faster."""
+def _decide(ports: Ports, decision: Decision, context: MessageContext) -> Change:
+    """Gather, decide, apply; again from the start when another writer was faster."""
     return retry_on_conflict(lambda: _change(ports, decision, context))
 
 
-def _change(ports: Ports, decision: Decision, context: MessageContext, *also: StateWrite) -> bool:
+def _change(ports: Ports, decision: Decision, context: MessageContext, *also: StateWrite) -> Change:
     lock = _load(ports)
     terms = ports.terms()
     events = decision(lock, terms)
     if not events:
-        return False
+        return Change(lock, happened=False)
     after = lock.evolve(events, terms.now)
     left = [party for party in lock.parties() if party not in after.parties()]
     ports.store.append(
@@ -207,7 +214,7 @@ def _change(ports: Ports, decision: Decision, context: MessageContext, *also: St
             *also,
         ],
     )
-    return True
+    return Change(after, happened=True)
 
 
 def _load(ports: Ports) -> Lock:

@@ -1,0 +1,146 @@
+"""`ecp up`, `ecp down` and `ecp deploy`: where the pipeline runs."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from infra.cli.errors import WrongUsage
+from infra.cli.options import AsJson
+from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.settings import CliSettings, pipeline_settings
+from infra.cli.target import cloud_directory, current_target
+
+Say = Callable[[str], None]
+
+
+def up(
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="4566 if not given; 0 takes a free one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the local cloud of this directory and return when it is ready.
+
+    It runs in the background; its state and logs are under .ecp/. The exports that it prints
+    point any AWS client at it, so this works too: `eval "$(ecp up)"`
+
+    TRANSFORM_ENGINE, SETTLE_SECONDS and the other settings of the services may be set before it.
+
+    Example: `SETTLE_SECONDS=5 ecp up --port 4600`
+    """
+    from infra.local import cloud
+
+    began = time.monotonic()
+    here = Path.cwd()
+    was_up = cloud.find(here) is not None
+    chosen = port if port is not None else CliSettings().port
+    with progress("starting the local cloud") as say:
+        running = cloud.up(here, chosen, pipeline_settings(os.environ), say)
+    if as_json:
+        print_json(
+            {
+                "endpoint": running.endpoint,
+                "port": running.port,
+                "environment": running.environment(),
+            }
+        )
+        return
+    took = "was up already" if was_up else f"is up after {time.monotonic() - began:.1f} s"
+    console(stderr=True).print(
+        f"the local cloud at [bold]{running.endpoint}[/] {took}; `ecp down` stops it",
+        soft_wrap=True,
+    )
+    for line in exports(running.environment()):
+        console().print(line, markup=False, soft_wrap=True)
+
+
+def down() -> None:
+    """Stop the local cloud of this directory; what was in it is gone.
+
+    Example: `ecp down`
+    """
+    from infra.local import cloud
+
+    directory = cloud_directory(Path.cwd()) or Path.cwd()
+    with progress("stopping the local cloud"):
+        was_up = cloud.down(directory)
+    print_line("the local cloud is down" if was_up else "no local cloud was up here")
+
+
+def deploy(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="STACK", help="All of them if none is named.")
+    ] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image", metavar="SERVICE=URI", help="Container image of a worker, by digest."
+        ),
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", metavar="NAME=VALUE", help="A template parameter."),
+    ] = None,
+) -> None:
+    """Deploy the pipeline, one CloudFormation stack per service.
+
+    It goes to the AWS that the environment names, or to the running local cloud. Stacks that
+    have not changed stay as they are.
+
+    Example: `AWS_PROFILE=shop AWS_REGION=eu-central-1 ecp deploy --parameter BucketSuffix=-shop`
+    """
+    from infra.deployer.deploy import deploy as deploy_stacks
+    from infra.environments import aws_environment, local_environment
+
+    target = current_target()
+    given = pairs("--parameter", parameters or ())
+    environment = (
+        local_environment(target.endpoint, given)
+        if target.endpoint
+        else aws_environment(pairs("--image", images or ()), given, target.region)
+    )
+    with progress(f"deploying to {target.origin}") as say:
+        results = deploy_stacks(environment, stacks or (), on_progress=say)
+    print_table(
+        f"Deployed to {target.origin}",
+        ("stack", "outcome", "changes", "seconds"),
+        [(one.name, one.outcome.lower(), len(one.changes), one.seconds) for one in results],
+    )
+
+
+def exports(environment: Mapping[str, str]) -> list[str]:
+    """Two shell lines: where the cloud is, and who one is there."""
+    rest = {name: value for name, value in environment.items() if name != "AWS_ENDPOINT_URL"}
+    return [
+        f"export AWS_ENDPOINT_URL={environment['AWS_ENDPOINT_URL']}",
+        "export " + " ".join(f"{name}={value}" for name, value in rest.items()),
+    ]
+
+
+def pairs(option: str, texts: list[str] | tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` options as a mapping; raises WrongUsage for anything else."""
+    found = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not (name and separator):
+            raise WrongUsage(f"{option} {text}: write it as NAME=VALUE")
+        found[name] = value
+    return found
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Say]:
+    """A spinner with the latest line on a terminal, a line each elsewhere; on standard error."""
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield lambda line: out.print(f"{title}: {line}", markup=False, soft_wrap=True)
+        return
+    with out.status(escape(title)) as status:
+        yield lambda line: status.update(f"{escape(title)}: [dim]{escape(line)}[/]")

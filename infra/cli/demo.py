@@ -1,0 +1,157 @@
+"""`ecp demo` and `ecp sample`: the whole pipeline on an invented shop, shown step by step."""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.rule import Rule
+
+from infra.cli import kpis
+from infra.cli.cloud import progress
+from infra.cli.errors import CommandFailed
+from infra.cli.intake import gather
+from infra.cli.notifications import notifications
+from infra.cli.outcome_view import EXIT_CODES, print_outcome
+from infra.cli.output import console, print_line
+from infra.cli.quarantine import print_rows
+from infra.cli.settings import pipeline_settings
+from infra.cli.submit import upload, wait_for_outcome
+from infra.cli.target import Target
+from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS, Period, category_kpis, order_kpis
+from infra.queries.quarantine import listing, read_rows
+from infra.sample_catalogue import DEFAULT_SEED
+
+if TYPE_CHECKING:
+    from infra.sample_shop import SampleShop
+
+SHOWN_KPIS = 7
+SHOWN_ROWS = 12
+Scale = Annotated[int, typer.Option("--scale", min=1, help="100 makes it a hundred times larger.")]
+
+
+def demo(scale: Scale = 1) -> None:
+    """See everything at once: a local cloud, a month of an invented shop, KPIs, quarantine.
+
+    It needs nothing but this command, takes some seconds, and stops what it started.
+
+    Example: `ecp demo --scale 100`
+    """
+    began = time.monotonic()
+    with _stopped_by_sigterm(), _own_directory() as directory:
+        from infra.local import cloud
+
+        _headline("A cloud of its own")
+        try:
+            with progress("starting the local cloud") as say:
+                running = cloud.up(directory, 0, pipeline_settings(os.environ), say)
+            print_line(f"ready at {running.endpoint} after {time.monotonic() - began:.1f} s")
+            _show(
+                Target(running.environment(), f"the local cloud at {running.endpoint}"),
+                directory,
+                scale,
+            )
+        finally:
+            with progress("stopping the local cloud"):
+                cloud.down(directory)
+    print_line(f"[dim]all of it took {time.monotonic() - began:.1f} s; nothing is left running[/]")
+
+
+def sample(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")],
+    scale: Scale = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, another shop.")] = DEFAULT_SEED,
+) -> None:
+    """Write the invented shop of the demo as CSV files, to try things with.
+
+    Example: `ecp sample shop/ && ecp submit shop/ --wait`
+    """
+    from infra.sample_shop import write_sample_shop
+
+    print_line(escape(_described(write_sample_shop(directory, scale=scale, seed=seed))))
+
+
+def _show(target: Target, directory: Path, scale: int) -> None:
+    from infra.sample_shop import write_sample_shop
+
+    _headline("A month of a shop")
+    shop = write_sample_shop(directory / "shop", scale=scale)
+    print_line(escape(_described(shop)))
+    _headline("Through the pipeline")
+    topic = target.names.notification_topic_arn
+    with notifications(target.client("sns"), target.client("sqs"), topic) as next_notification:
+        submission = upload(target, gather([shop.directory]), as_json=False)
+        outcome = wait_for_outcome(target, submission, as_json=False)
+        print_outcome(outcome)
+        told = next_notification()
+    dynamodb, period = target.client("dynamodb"), Period()
+    _headline("What came of it")
+    kpis.print_kpis("OrderKPIs", order_kpis(dynamodb, period), ORDER_FIELDS, SHOWN_KPIS)
+    kpis.print_kpis("CategoryKPIs", category_kpis(dynamodb, period), CATEGORY_FIELDS, SHOWN_KPIS)
+    _headline("What was refused")
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    keys = listing(s3, bucket, outcome["batch_id"]).row_keys
+    print_rows(list(read_rows(s3, bucket, keys)), limit=SHOWN_ROWS)
+    _headline("What people are told")
+    if told is None:
+        raise CommandFailed("no notification came within 5 s, though the batch is closed")
+    print_line(f"[bold]{escape(told.subject)}[/]\n{escape(told.message)}")
+    _headline("What to try next")
+    print_line(NEXT)
+    if EXIT_CODES[outcome["status"]]:
+        raise CommandFailed(f"the sample shop ended {outcome['status']}: {outcome['reason']}")
+
+
+NEXT = """\
+ecp up                            a local cloud that stays
+ecp sample shop/                  this shop as files: look at them, break them
+ecp validate shop/*/*.csv         the same checks, without uploading
+ecp submit shop/ --wait           the same run, on your files
+ecp quarantine show orders/2025-07-part1.csv
+ecp kpis categories --category Electronics
+ecp status                        what runs and what waits
+ecp down                          stops it"""
+
+
+def _headline(text: str) -> None:
+    out = console()
+    out.print()
+    out.print(Rule(f"[bold]{text}[/]", align="left", characters="─" if out.is_terminal else "-"))
+
+
+def _described(shop: "SampleShop") -> str:
+    return (
+        f"{shop.orders:,} orders, {shop.order_items:,} order lines, {shop.products:,} products "
+        f"and {shop.bad_rows:,} bad rows in {len(shop.files)} files under {shop.directory}"
+    )
+
+
+@contextmanager
+def _own_directory() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="ecp-demo-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does: cleanly."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,104 @@
+"""The `ecp` command: its groups, the `--debug` switch, and the one place where errors end."""
+
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from infra.cli import batches, cloud, demo, kpis, lock, quarantine, submit, validate
+from infra.cli.errors import explain
+from infra.cli.output import print_error
+
+
+class EcpGroup(TyperGroup):
+    """Turns every exception of a command into one line and an exit code.
+
+    `--debug` counts wherever it stands on the command line, and shows the traceback first.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--debug` from behind the command to before it."""
+        options = args[: args.index("--")] if "--" in args else args
+        if "--debug" in options:
+            args.remove("--debug")
+            args.insert(0, "--debug")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what it raises ends here."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as gone:
+            # Whoever read our output (`| head`) has enough: nothing failed, nothing can be said.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from gone
+        except (Exception, KeyboardInterrupt) as error:
+            if _is_typers_own(error):
+                raise
+            if ctx.params.get("debug"):
+                traceback.print_exception(error, file=sys.stderr)
+            line, exit_code = explain(error)
+            print_error(line)
+            raise typer.Exit(int(exit_code)) from error
+
+
+def _is_typers_own(error: BaseException) -> bool:
+    """Exits and usage errors, which Typer prints itself (exit code 2)."""
+    return isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "format_message")
+
+
+app = typer.Typer(
+    name="ecp",
+    cls=EcpGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+@app.callback()
+def ecp(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="ECP_DEBUG", help="Show where an error came from.")
+    ] = False,
+) -> None:
+    """Turn e-commerce CSV files into daily KPIs, on this machine or on AWS.
+
+    Try it: `ecp demo`
+
+    Use it: `ecp up`, then `ecp submit shop/ --wait`, then `ecp kpis orders`
+
+    It speaks to the AWS that the environment names, else to the local cloud of this directory.
+
+    Exit codes: 0 done, 1 the data was rejected, 2 wrong usage, 3 the system failed.
+    """
+
+
+RUN, LOOK, DATA = "Run", "Look", "Data"
+app.command(rich_help_panel=RUN)(cloud.up)
+app.command(rich_help_panel=RUN)(cloud.down)
+app.command(rich_help_panel=RUN)(cloud.deploy)
+app.command(rich_help_panel=RUN)(demo.demo)
+app.command(rich_help_panel=DATA)(submit.submit)
+app.command(rich_help_panel=DATA)(validate.validate)
+app.command(rich_help_panel=DATA)(demo.sample)
+app.command(rich_help_panel=DATA)(batches.redrive)
+app.command(rich_help_panel=LOOK)(batches.status)
+app.command("batches", rich_help_panel=LOOK)(batches.list_batches)
+app.command(rich_help_panel=LOOK)(batches.batch)
+app.add_typer(kpis.app, name="kpis", rich_help_panel=LOOK)
+app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
+app.add_typer(lock.app, name="lock", rich_help_panel=LOOK)
+
+
+def main() -> None:
+    """The console script `ecp`."""
+    app(prog_name="ecp")
+
+
+if __name__ == "__main__":
+    main()

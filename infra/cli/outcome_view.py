@@ -1,0 +1,79 @@
+"""How a batch ended, for people: its files, what was published and what to do next."""
+
+from typing import Any
+
+from rich.markup import escape
+
+from infra.cli.errors import ExitCode
+from infra.cli.output import console, print_line, print_table
+from infra.queries.timeline import plural
+
+EXIT_CODES = {
+    "COMPLETED": ExitCode.DONE,
+    "REJECTED": ExitCode.DATA_REJECTED,
+    "FAILED": ExitCode.SYSTEM_FAILED,
+}
+COLOURS = {"COMPLETED": "green", "REJECTED": "yellow", "FAILED": "red"}
+
+
+def print_outcome(outcome: dict[str, Any]) -> None:
+    """Files, numbers and the next step."""
+    batch_id, status = outcome["batch_id"], outcome["status"]
+    console().print()
+    print_table(
+        f"Batch {batch_id}",
+        ("file", "status", "rows", "accepted", "quarantined", "duplicates", "reason"),
+        [
+            (
+                file["key"],
+                file["status"],
+                file["rows_in"],
+                file["accepted"],
+                file["quarantined"],
+                file["duplicates"],
+                file["reason"],
+            )
+            for file in outcome["files"]
+        ],
+        limit=40,
+    )
+    engine = f" by {outcome['engine']}" if outcome["engine"] else ""
+    print_line(
+        f"[bold {COLOURS[status]}]{status}[/]{engine} in {outcome['duration_seconds']:.1f} s"
+    )
+    for line in summary(outcome):
+        print_line(escape(line))
+
+
+def summary(outcome: dict[str, Any]) -> list[str]:
+    """What was published, what waits, and what to do next."""
+    batch_id, status = outcome["batch_id"], outcome["status"]
+    if status == "REJECTED":
+        return [
+            f"nothing was published: {outcome['reason']}",
+            f"correct the rejected file and submit it again; `ecp quarantine show {batch_id}` "
+            "shows what is wrong",
+        ]
+    if status == "FAILED":
+        return [
+            f"facts and KPIs are as before: {outcome['reason']}",
+            f"`ecp batch {batch_id}` shows what happened, "
+            f"`ecp redrive {batch_id} --wait` tries again",
+        ]
+    published = outcome["published"]
+    lines = [
+        f"{plural(len(outcome['affected_days']), 'day')} recomputed: "
+        f"{published['order_kpis']:,} order KPIs, {published['category_kpis']:,} category KPIs, "
+        f"{published['deleted']:,} deleted"
+    ]
+    if outcome["waiting_order_items"]:
+        lines.append(
+            f"{plural(outcome['waiting_order_items'], 'order line')} waiting for orders that "
+            "have not come"
+        )
+    quarantined = sum(file["quarantined"] for file in outcome["files"])
+    if quarantined:
+        lines.append(
+            f"{plural(quarantined, 'row')} in quarantine: `ecp quarantine list --batch {batch_id}`"
+        )
+    return lines

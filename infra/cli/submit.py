@@ -1,0 +1,148 @@
+"""`ecp submit`: uploads files as one batch and, if asked, waits for what becomes of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contracts.clock import system_clock
+from contracts.envelope import Message
+from infra.cli.errors import CommandFailed, ExitCode
+from infra.cli.follow import Waiting, execution_watch, follow, view_for
+from infra.cli.intake import InputFile, gather
+from infra.cli.options import AsJson, Wait
+from infra.cli.outcome_view import EXIT_CODES, print_outcome
+from infra.cli.output import console, print_json, print_line
+from infra.cli.settings import CliSettings
+from infra.cli.target import Target, current_target
+from infra.cli.upload import Submission, Uploader
+from infra.queries.batches import batch_holding, newest_batches
+from infra.queries.outcome import Outcome, read_outcome
+from infra.queries.progress import Step, StepState
+from infra.queries.timeline import plural, size
+
+SEARCH_EVERY_SECONDS = 3.0
+SEARCHED_BATCHES = 25
+
+
+def submit(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR|FILES",
+            help="A directory with `orders/`, `order_items/` and `products/`; or CSV files.",
+        ),
+    ],
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Upload CSV files as one batch.
+
+    The kind of a file is the name of its folder, else what its header says. All files are one
+    batch, held together by a manifest; if anything fails half way, nothing stays uploaded.
+
+    Exit code with --wait: 0 completed, 1 the data was rejected, 3 the system failed.
+
+    Example: `ecp submit shop/ --wait`
+    """
+    files = gather(paths)
+    target = current_target()
+    submission = upload(target, files, as_json=as_json)
+    if not wait:
+        _print_submission(submission, as_json=as_json)
+        return
+    outcome = wait_for_outcome(target, submission, as_json=as_json)
+    if as_json:
+        print_json(outcome)
+    else:
+        print_outcome(outcome)
+    raise typer.Exit(int(EXIT_CODES[outcome["status"]]))
+
+
+def upload(target: Target, files: Sequence[InputFile], *, as_json: bool) -> Submission:
+    """Upload the files and their manifest, with progress for people on standard error."""
+    bucket = target.names.data_bucket
+    progress = console(stderr=True)
+
+    def announce(file: InputFile, done: int, total: int) -> None:
+        status.update(f"uploading {done} of {total}: {file.key}")
+
+    with progress.status(f"uploading {plural(len(files), 'file')}") as status:
+        submission = Uploader(target.client("s3"), bucket, system_clock, announce).submit(files)
+    total = sum(file.path.stat().st_size for file in files)
+    with view_for(as_json=as_json) as view:
+        said = f"{plural(len(files), 'file')}, {size(total)}, to {bucket}"
+        view.show([Step("Upload", StepState.DONE, said)])
+    return submission
+
+
+def wait_for_outcome(target: Target, submission: Submission, *, as_json: bool) -> Outcome:
+    """Follow the batch of a submission until it is closed; raises CommandFailed when it is not."""
+    settings = CliSettings()
+    waiting = Waiting(settings.poll_seconds, settings.wait_seconds)
+    read_events = finder(target, submission)
+    try:
+        with view_for(as_json=as_json) as view:
+            events = follow(
+                read_events,
+                view,
+                waiting,
+                execution_over=execution_watch(target.client("stepfunctions")),
+            )
+    except KeyboardInterrupt as interrupt:
+        raise CommandFailed(
+            f"stopped waiting; the batch goes on: `ecp batch {submission.batch_id}`",
+            ExitCode.INTERRUPTED,
+        ) from interrupt
+    outcome = read_outcome(events, target.objects, submission.started_at)
+    if outcome is None:
+        raise CommandFailed(
+            f"batch {submission.batch_id} has no outcome; `ecp status` may tell why"
+        )
+    return outcome
+
+
+def finder(target: Target, submission: Submission) -> Callable[[], Sequence[Message]]:
+    """Reads the events of the batch that holds the submitted files.
+
+    It is the batch of exactly these files, unless somebody started the set by hand meanwhile;
+    then it is looked for among the newest batches, now and then.
+    """
+    found = submission.batch_id
+    searched_at = time.monotonic()
+
+    def read() -> Sequence[Message]:
+        nonlocal found, searched_at
+        events = target.event_store.read_correlated(found)
+        if events or time.monotonic() - searched_at < SEARCH_EVERY_SECONDS:
+            return events
+        searched_at = time.monotonic()
+        newest = newest_batches(target.client("dynamodb"), SEARCHED_BATCHES)
+        candidates = [str(batch["batch_id"]) for batch in newest]
+        other = batch_holding(submission.files, candidates, target.event_store, target.objects)
+        found = other or found
+        return target.event_store.read_correlated(found)
+
+    return read
+
+
+def _print_submission(submission: Submission, *, as_json: bool) -> None:
+    if as_json:
+        files: list[dict[str, Any]] = [
+            {"key": file.key, "version_id": file.version_id} for file in submission.files
+        ]
+        print_json(
+            {
+                "batch_id": submission.batch_id,
+                "bucket": submission.bucket,
+                "manifest": submission.manifest_key,
+                "files": files,
+            }
+        )
+        return
+    print_line(
+        f"batch [bold]{submission.batch_id}[/] is on its way; see it with "
+        f"`ecp batch {submission.batch_id}`"
+    )

@@ -1,0 +1,5 @@
+"""`ecp validate`."""
+
+
+def validate() -> None:
+    """todo"""

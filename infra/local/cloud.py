@@ -1,0 +1,211 @@
+"""The local cloud as the rest of the program sees it: `up`, `down`, `find`."""
+
+import contextlib
+import fcntl
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from infra.environments import PROJECT
+from infra.errors import LocalCloudError
+from infra.local import kept_state, ministack
+from infra.local.folders import Folders
+from infra.local.processes import end_group
+from infra.local.records import SUPERVISOR, CloudRecord, read_record
+
+DOWN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RunningCloud:
+    """A local cloud that is up. `workers`: process ids by name. `started_at`: RFC 3339."""
+
+    directory: Path
+    endpoint: str
+    port: int
+    pid: int
+    started_at: str
+    workers: Mapping[str, int]
+    settings: Mapping[str, str]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that point an AWS client at this cloud."""
+        return ministack.client_environment(self.endpoint)
+
+
+def up(
+    directory: Path,
+    port: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+    *,
+    project: Path = PROJECT,
+) -> RunningCloud:
+    """Start the local cloud of `directory` in the background and return when it is ready.
+
+    It goes on with the state of the last run when that one ended in order, and starts empty
+    otherwise. When it is up already, that one is returned. `port`: None takes 4566, 0 any free
+    one; kept state keeps its port. `settings`: tunables such as `SETTLE_SECONDS`. Raises
+    LocalCloudError, with the reason and nothing left behind, when the port is in use or anything
+    does not start, and when a running cloud has another port or other settings than asked for.
+    """
+    wanted = dict(settings or {})
+    if running := find(directory):
+        return _confirm(running, port, wanted, on_progress)
+    folders = Folders(directory)
+    folders.root.mkdir(parents=True, exist_ok=True)
+    with _only_one(folders) as lock:
+        _stop(folders)
+        chosen_port = ministack.claim_port(kept_state.check_port(folders, port))
+        process = _start_background(folders, project, chosen_port, wanted, lock)
+    try:
+        _follow(process, folders, on_progress)
+    except BaseException:
+        _end(process, directory)
+        raise
+    if running := find(directory):
+        return running
+    raise LocalCloudError(f"it was up and is gone again\n{folders.tail(SUPERVISOR)}")
+
+
+def down(directory: Path, *, forget: bool = False) -> bool:
+    """Stop the local cloud of `directory`; False when there was none.
+
+    Also ends what a supervisor that was killed left behind. On return no process of it is left
+    and its port is free. `forget`: remove its state too, so that the next one starts empty.
+    """
+    was_up = _stop(Folders(directory))
+    if forget:
+        kept_state.forget(Folders(directory))
+    return was_up
+
+
+def _stop(folders: Folders) -> bool:
+    record = read_record(folders.record)
+    if record is None:
+        return False
+    was_up = any(one.process() for one in record.processes.values())
+    supervisor = record.processes[SUPERVISOR].process()
+    if supervisor:
+        _stop_supervisor(supervisor)
+    for leftover in (read_record(folders.record) or record).processes.values():
+        if process := leftover.process():
+            end_group(process.pid)
+            process.wait(DOWN_SECONDS)
+    folders.record.unlink(missing_ok=True)
+    return was_up
+
+
+def find(directory: Path) -> RunningCloud | None:
+    """The local cloud of `directory` when it is ready and answers, else None."""
+    record = read_record(Folders(directory).record)
+    if record is None or record.status != "ready" or not record.processes[SUPERVISOR].process():
+        return None
+    return _running(directory, record) if ministack.answers(record.port) else None
+
+
+def _running(directory: Path, record: CloudRecord) -> RunningCloud:
+    return RunningCloud(
+        directory=directory,
+        endpoint=record.endpoint,
+        port=record.port,
+        pid=record.pid,
+        started_at=record.started_at,
+        workers=record.workers,
+        settings=record.settings,
+    )
+
+
+def _confirm(
+    running: RunningCloud,
+    port: int | None,
+    wanted: Mapping[str, str],
+    on_progress: Callable[[str], None],
+) -> RunningCloud:
+    if port not in (None, 0, running.port) or (wanted and wanted != running.settings):
+        raise LocalCloudError(
+            f"already up at {running.endpoint} with settings {dict(running.settings)}; "
+            "`ecp down` first to change its port or settings"
+        )
+    on_progress(f"already up at {running.endpoint}")
+    return running
+
+
+@contextmanager
+def _only_one(folders: Folders) -> Iterator[int]:
+    """Take the directory's lock, to be handed to the background process: it holds the lock as long
+    as it lives, and the system frees it however it ends."""
+    with folders.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise LocalCloudError(
+                f"a local cloud of {folders.root.parent} is starting, stopping or does not answer; "
+                "try again in a moment, or `ecp down` first"
+            ) from held
+        yield lock.fileno()
+
+
+def _start_background(
+    folders: Folders, project: Path, port: int, settings: Mapping[str, str], lock: int
+) -> "subprocess.Popen[str]":
+    folders.start_afresh()
+    with folders.log(SUPERVISOR).open("ab") as log:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "infra.local.background"),
+                *("--directory", str(folders.root.parent), "--project", str(project)),
+                *("--port", str(port), "--settings", json.dumps(settings)),
+            ],
+            env=ministack.inherited_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            pass_fds=[lock],
+            text=True,
+            start_new_session=True,
+        )
+
+
+def _follow(
+    process: "subprocess.Popen[str]", folders: Folders, on_progress: Callable[[str], None]
+) -> None:
+    """Pass on its progress until it is ready; raises LocalCloudError when it fails."""
+    if process.stdout is None:
+        raise LocalCloudError("the background process was started without a pipe")
+    with process.stdout as lines:
+        for line in lines:
+            said = json.loads(line)
+            if "failed" in said:
+                raise LocalCloudError(f"the local cloud is not up: {said['failed']}")
+            if "ready" in said:
+                return
+            on_progress(said["progress"])
+    raise LocalCloudError(f"the local cloud is not up\n{folders.tail(SUPERVISOR)}")
+
+
+def _end(process: "subprocess.Popen[str]", directory: Path) -> None:
+    """Let a cloud that did not come up clean up after itself, and see that it did."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(DOWN_SECONDS)
+    down(directory)
+
+
+def _stop_supervisor(supervisor: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        supervisor.send_signal(signal.SIGTERM)
+    try:
+        supervisor.wait(DOWN_SECONDS)
+    except psutil.TimeoutExpired:
+        end_group(supervisor.pid)
+
+
+__all__ = ["LocalCloudError", "RunningCloud", "down", "find", "up"]

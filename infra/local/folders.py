@@ -1,0 +1,33 @@
+"""Where a local cloud keeps its files: all of them under .ecp/ of the directory it serves."""
+
+import shutil
+from pathlib import Path
+
+
+class Folders:
+    """The paths under `<directory>/.ecp`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory.resolve() / ".ecp"
+        self.logs = self.root / "logs"
+        self.run = self.root / "run"
+        self.state = self.root / "state"
+        self.record = self.root / "cloud.json"
+        self.lock = self.root / "lock"
+
+    def log(self, name: str) -> Path:
+        """The log of one process."""
+        return self.logs / f"{name}.log"
+
+    def start_afresh(self) -> None:
+        """Make the folders; the logs and temporary files of an earlier cloud are removed."""
+        for folder in (self.logs, self.run):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+
+    def tail(self, name: str, lines: int = 20) -> str:
+        """The last lines of a log, empty when there is none yet."""
+        path = self.log(name)
+        if not path.exists():
+            return ""
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

@@ -1,0 +1,73 @@
+"""A child process with a log of its own: started, watched, stopped with everything it started."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+RESTART_FIRST_SECONDS = 0.5
+RESTART_LONGEST_SECONDS = 30.0
+STABLE_SECONDS = 60.0
+
+
+class ChildProcess:
+    """One run of a command, in a process group of its own."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        directory: Path,
+    ) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(environment),
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """How it ended, None while it runs; negative: by that signal."""
+        return self._process.poll()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM; a worker finishes the message in hand."""
+        self._process.terminate()
+
+    def stop(self, grace_seconds: float) -> bool:
+        """Stop it, by force after `grace_seconds`, and then whatever it left behind.
+
+        Returns whether it ended by itself and in order (exit code 0).
+        """
+        self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace_seconds)
+        self.end_leftovers()
+        return self._process.wait() == 0
+
+    def end_leftovers(self) -> None:
+        """End by force what is left of its process group."""
+        end_group(self.pid)
+
+
+def end_group(pid: int) -> None:
+    """End by force every process of the group that `pid` leads; none left is what we want."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def restart_delay_seconds(failures_in_a_row: int) -> float:
+    """How long to wait before the next start: 0.5 s, 1 s, 2 s, ... and at most 30 s."""
+    delay: float = RESTART_FIRST_SECONDS * 2 ** (failures_in_a_row - 1)
+    return min(RESTART_LONGEST_SECONDS, delay)

@@ -1,0 +1,152 @@
+"""Runs one local cloud: MiniStack, the stacks in it, and the workers beside it."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from contracts.clock import to_rfc3339
+from infra.deployer.deploy import deploy
+from infra.deployer.stacks import StackResult
+from infra.environments import local_environment
+from infra.errors import LocalCloudError
+from infra.local import kept_state, ministack
+from infra.local.crew import Crew
+from infra.local.folders import Folders
+from infra.local.processes import ChildProcess
+from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, record_of, write_record
+from infra.local.workers import worker_definitions
+
+WATCH_SECONDS = 0.2
+CLOUD_START_SECONDS = 30.0
+CLOUD_STOP_SECONDS = 30.0
+WORKERS_READY_SECONDS = 60.0
+logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """One local cloud, from its start to its end. `report` hears what is being done."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        project: Path,
+        port: int,
+        settings: Mapping[str, str],
+        report: Callable[[str], None],
+    ) -> None:
+        endpoint = ministack.endpoint_url(port)
+        self._folders, self._project, self._report = folders, project, report
+        self._environment = local_environment(endpoint, settings)
+        self._stop = threading.Event()
+        self._cloud: ChildProcess | None = None
+        self._is_worth_keeping = False
+        self._crew = Crew(folders, endpoint, self._remember)
+        self._record = CloudRecord(
+            pid=os.getpid(),
+            port=port,
+            endpoint=endpoint,
+            started_at=to_rfc3339(datetime.now(UTC)),
+            status="starting",
+            settings=dict(settings),
+            processes={SUPERVISOR: record_of(os.getpid())},
+        )
+
+    def request_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        """Signal handler: the start is given up, or the watch ends."""
+        self._stop.set()
+
+    def start(self) -> None:
+        """Start the cloud, deploy every stack, start the workers; return when all are ready.
+
+        Raises LocalCloudError or DeploymentFailed; `shut_down` is due then as well.
+        """
+        self._is_worth_keeping = kept_state.take(self._folders)
+        kept = "with the state of the last one" if self._is_worth_keeping else "empty"
+        self._progress(f"starting the local cloud, {kept}")
+        self._cloud = ChildProcess(
+            ministack.COMMAND,
+            ministack.ministack_environment(self._record.port, self._folders),
+            self._folders.log(CLOUD),
+            self._folders.run,
+        )
+        self._remember(CLOUD, self._cloud.pid)
+        self._await_cloud(self._cloud)
+        deploy(
+            self._environment,
+            project=self._project,
+            on_progress=self._progress,
+            on_deployed=self._start_workers_of,
+        )
+        self._await_workers()
+        self._is_worth_keeping = True
+        self._record = replace(self._record, status="ready")
+        write_record(self._folders.record, self._record)
+
+    def watch(self) -> None:
+        """Restart workers that die, until told to stop; LocalCloudError when the cloud dies."""
+        while not self._stop.wait(WATCH_SECONDS):
+            if self._cloud and (code := self._cloud.exit_code()) is not None:
+                raise LocalCloudError(
+                    f"the local cloud ended by itself (exit code {code}); its state is lost"
+                )
+            self._crew.restart_the_dead(time.monotonic())
+
+    def shut_down(self) -> None:
+        """Stop the workers, then the cloud; leave no process and no record behind."""
+        self._crew.stop()
+        if self._cloud:
+            ended_in_order = self._cloud.stop(CLOUD_STOP_SECONDS)
+            is_kept = (
+                ended_in_order
+                and self._is_worth_keeping
+                and kept_state.keep(self._folders, self._record.port)
+            )
+            logger.info("the state is %s", "kept for the next run" if is_kept else "not kept")
+        self._folders.record.unlink(missing_ok=True)
+        logger.info("stopped")
+
+    def _await_cloud(self, cloud: ChildProcess) -> None:
+        deadline = time.monotonic() + CLOUD_START_SECONDS
+        while not ministack.answers(self._record.port):
+            if cloud.exit_code() is not None or time.monotonic() > deadline:
+                raise LocalCloudError(f"the local cloud did not start\n{self._folders.tail(CLOUD)}")
+            self._give_up_if_told_to()
+            time.sleep(0.02)
+
+    def _start_workers_of(self, deployed: StackResult) -> None:
+        for definition in worker_definitions(
+            self._environment.client("cloudformation"),
+            self._environment.client("ecs"),
+            deployed.stack_name,
+        ):
+            self._crew.start(definition)
+
+    def _await_workers(self) -> None:
+        deadline = time.monotonic() + WORKERS_READY_SECONDS
+        while waiting := self._crew.not_ready():
+            self._give_up_if_told_to()
+            if time.monotonic() > deadline:
+                raise LocalCloudError(
+                    f"{', '.join(waiting)} did not begin to work in {WORKERS_READY_SECONDS:.0f} s; "
+                    f"see the logs in {self._folders.logs}"
+                )
+            time.sleep(0.02)
+
+    def _remember(self, name: str, pid: int) -> None:
+        self._record = self._record.with_process(name, record_of(pid))
+        write_record(self._folders.record, self._record)
+
+    def _progress(self, line: str) -> None:
+        self._give_up_if_told_to()
+        logger.info(line)
+        self._report(line)
+
+    def _give_up_if_told_to(self) -> None:
+        if self._stop.is_set():
+            raise LocalCloudError("it was told to stop while it was starting")

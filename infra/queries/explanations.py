@@ -1,0 +1,93 @@
+"""A quarantined row made plain: its text with a caret under what is wrong, and what to do."""
+
+import csv
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from contracts.file_contracts import file_contract
+from contracts.layout import KINDS
+
+LONGEST_SHOWN = 160  # characters of a raw line before it is cut around the caret
+
+_QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
+
+
+def pointed_at(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The raw line, cut if long, and a line of carets under the part at fault.
+
+    The part is the value that the message quotes, else the column's field where the line has the
+    contract's columns; a fault of the whole line is underlined whole.
+    """
+    raw = (row["raw"] or "").rstrip("\r\n").split("\n", 1)[0].replace("\t", " ")
+    start, end = _span(raw, row) or (0, max(len(raw), 1))
+    cut = max(0, min(start - LONGEST_SHOWN // 2, len(raw) - LONGEST_SHOWN))
+    shown = raw[cut : cut + LONGEST_SHOWN]
+    width = max(1, min(end, cut + LONGEST_SHOWN) - start)
+    lead = "..." if cut else ""
+    tail = "..." if cut + LONGEST_SHOWN < len(raw) else ""
+    return lead + shown + tail, " " * (len(lead) + start - cut) + "^" * width
+
+
+def advice(row: Mapping[str, Any]) -> str:
+    """What to do about the rule that a row broke (`<column>.<constraint>` or `record.<fault>`)."""
+    rule = str(row["rule"])
+    for pattern, said in _ADVICE:
+        if re.search(pattern, rule):
+            return said
+    return f"correct {row['column'] or 'the line'}"
+
+
+def resubmission(kind: str | None) -> str:
+    """How the corrected rows get in."""
+    folder = kind or "orders"
+    return (
+        f"Put the corrected rows under the header into {folder}/corrected.csv, then "
+        f"`ecp submit {folder}/corrected.csv --wait`: the newest statement wins."
+    )
+
+
+_ADVICE = (
+    (r"^record\.quote", 'close every quote, and double those inside a field: "24"" screen"'),
+    (
+        r"^record\.fields",
+        "write as many fields as the header has; quote a field with a comma in it",
+    ),
+    (r"^record\.length", "shorten the line; a record has at most 1 MiB"),
+    (r"\.required$", "every row needs this value: fill it in"),
+    (r"_date\.format$", "write a real day as YYYY-MM-DD"),
+    (r"_date\.(minimum|maximum)$", "a day from 1970-01-01 to tomorrow is accepted"),
+    (r"^quantity\.", "write a whole number from 1 to 1,000,000"),
+    (
+        r"(amount|price)\.",
+        "write a plain number from 0 to 9,999,999,999.99 with at most two decimals, "
+        "without symbols or thousands separators",
+    ),
+    (r"_id\.", "an id has 1 to 64 printable characters"),
+    (r"^status\.", "write one word such as completed or returned"),
+)
+
+
+def _span(raw: str, row: Mapping[str, Any]) -> tuple[int, int] | None:
+    if row["column"] is None:
+        return None
+    for match in _QUOTED.finditer(row["message"] or ""):
+        value = match[1] or match[2]
+        places = [found.start() for found in re.finditer(re.escape(value), raw)]
+        if len(places) == 1:
+            return places[0], places[0] + len(value)
+    return _field_span(raw, row)
+
+
+def _field_span(raw: str, row: Mapping[str, Any]) -> tuple[int, int] | None:
+    if row["kind"] not in KINDS:
+        return None
+    columns = file_contract(row["kind"]).columns
+    if row["column"] not in columns or '"' in raw:
+        return None
+    fields = next(csv.reader([raw]), [])
+    if len(fields) != len(columns):
+        return None
+    index = columns.index(row["column"])
+    start = sum(len(field) + 1 for field in fields[:index])
+    return start, start + max(len(fields[index]), 1)

@@ -1,0 +1,48 @@
+"""The files that wait to become a batch, and what they wait for, as the aggregator would say it."""
+
+from datetime import timedelta
+from typing import Any
+
+from contracts.clock import to_rfc3339
+from contracts.event_store import EventStore, StateTables
+from infra.queries.names import STATE_TABLE
+from services.aggregator.completeness import missing
+from services.aggregator.domain import FileSet
+from services.aggregator.read_model import open_set_key
+
+SETTLES = "a quiet moment: SETTLE_SECONDS without a new file"
+
+
+def read_open_set(store: EventStore, tables: StateTables, bucket: str) -> dict[str, Any]:
+    """The open set of a bucket: its files, oldest first, and what is missing, in words."""
+    pointer = tables.get_item(STATE_TABLE, open_set_key(bucket)) or {}
+    start = FileSet(bucket, int(pointer.get("set_number", 1)))
+    file_set = start.evolve(store.read(start.stream_id))
+    return describe_open_set(file_set, products_known=bool(pointer.get("products_known", False)))
+
+
+def describe_open_set(file_set: FileSet, *, products_known: bool) -> dict[str, Any]:
+    """The set as `ecp status --json` gives it."""
+    since = file_set.waiting_since
+    settle = timedelta(0)
+    settled = f"{settle.total_seconds():g} seconds without a new file"
+    wanted = missing(file_set, products_known=products_known, settle=settle)
+    by_age = sorted(file_set.files.values(), key=lambda pending: pending.age)
+    return {
+        "bucket": file_set.bucket,
+        "set_number": file_set.number,
+        "files": [
+            {
+                "key": pending.file.key,
+                "kind": pending.file.kind,
+                "version_id": pending.file.version_id,
+                "size_bytes": pending.file.size_bytes,
+                "arrived_at": to_rfc3339(pending.arrived_at),
+                "manifest": pending.file.manifest_key,
+            }
+            for pending in by_age
+        ],
+        "manifests": sorted(file_set.manifests),
+        "waiting_since": to_rfc3339(since) if since else None,
+        "waiting_for": [SETTLES if reason == settled else reason for reason in wanted],
+    }

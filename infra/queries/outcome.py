@@ -1,0 +1,128 @@
+"""How a batch ended, as the JSON that `ecp submit --wait` promises (DESIGN 4)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from contracts.clock import from_rfc3339
+from contracts.envelope import Message
+from contracts.messages import BatchManifest, BatchResult, FileReport, FileResult
+from contracts.objects import ObjectStore
+from infra.queries.progress import ENDS, ending
+
+NOTHING_PUBLISHED = {"order_kpis": 0, "category_kpis": 0, "deleted": 0}
+FILE_FIELDS = (
+    "key",
+    "kind",
+    "status",
+    "rows_in",
+    "accepted",
+    "quarantined",
+    "duplicates",
+    "reason",
+)
+
+Outcome = dict[str, Any]
+
+
+def read_outcome(
+    events: Sequence[Message], objects: ObjectStore, started_at: datetime
+) -> Outcome | None:
+    """The outcome of one attempt at a batch, None while it runs.
+
+    `events` are those of the attempt and of the seal; `started_at` is when the first file was
+    uploaded (or the redrive was asked for): `duration_seconds` runs from there to the close.
+    """
+    end = ending(events)
+    if end is None:
+        return None
+    seconds = (from_rfc3339(end.occurred_at) - started_at).total_seconds()
+    common = {
+        "batch_id": end.data.batch_id,
+        "status": ENDS[end.event_type],
+        "engine": None,
+        "duration_seconds": round(max(seconds, 0.0), 3),
+    }
+    if end.event_type == "BatchCompleted":
+        result = BatchResult.model_validate(objects.get_json(end.data.result))
+        return common | completed(result)
+    manifest = _manifest(events, objects)
+    reports = {
+        index: FileReport.model_validate(objects.get_json(ref))
+        for index, ref in _report_refs(events).items()
+    }
+    return common | unpublished(manifest, reports, end.data.reason)
+
+
+def completed(result: BatchResult) -> Outcome:
+    """What a published batch did, from its result document."""
+    return {
+        "engine": result.engine,
+        "files": [_file(file) for file in sorted(result.files, key=lambda file: file.index)],
+        "waiting_order_items": result.waiting_order_items,
+        "affected_days": sorted(result.affected_days),
+        "published": result.published.model_dump(),
+        "reason": None,
+    }
+
+
+def unpublished(
+    manifest: BatchManifest | None, reports: Mapping[int, FileReport], reason: str
+) -> Outcome:
+    """What a rejected or failed batch got to, from its manifest and the reports that exist.
+
+    A file that was not checked before the batch failed has the status `unchecked`.
+    """
+    pinned = sorted(manifest.files, key=lambda file: file.index) if manifest else []
+    files = []
+    for file in pinned:
+        original = file.index if file.duplicate_of is None else file.duplicate_of
+        report = reports.get(original)
+        repeated = file.duplicate_of is not None
+        rows_in = report.rows_in if report else 0
+        files.append(
+            {
+                "key": file.key,
+                "kind": file.kind,
+                "status": "duplicate" if repeated else (report.status if report else "unchecked"),
+                "rows_in": rows_in,
+                "accepted": 0 if repeated or report is None else report.accepted,
+                "quarantined": 0 if repeated or report is None else report.quarantined,
+                "duplicates": rows_in if repeated else 0,
+                "reason": _repeats(manifest, original) if repeated else report and report.reason,
+            }
+        )
+    return {
+        "files": files,
+        "waiting_order_items": 0,
+        "affected_days": [],
+        "published": dict(NOTHING_PUBLISHED),
+        "reason": reason,
+    }
+
+
+def _repeats(manifest: BatchManifest | None, original: int) -> str | None:
+    files = manifest.files if manifest else []
+    key = next((file.key for file in files if file.index == original), None)
+    return f"the same content as {key}" if key else None
+
+
+def _file(file: FileResult) -> dict[str, Any]:
+    document = file.model_dump()
+    return {name: document[name] for name in FILE_FIELDS}
+
+
+def _manifest(events: Sequence[Message], objects: ObjectStore) -> BatchManifest | None:
+    sealed = [e for e in events if e.event_type in ("BatchSealed", "BatchRedriven")]
+    if not sealed:
+        return None
+    return BatchManifest.model_validate(objects.get_json(sealed[-1].data.manifest))
+
+
+def _report_refs(events: Sequence[Message]) -> dict[int, Any]:
+    """The newest report of each file."""
+    return {
+        event.data.file_index: event.data.report
+        for event in events
+        if event.event_type in ("FileValidated", "FileRejected")
+    }

@@ -1,0 +1,91 @@
+"""Rows and files in quarantine: found, read and sorted; why they are there is the validator's."""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.layout import QUARANTINE_PREFIX, quarantined_rows_prefix
+
+ROW_FIELDS = (
+    "batch_id",
+    "key",
+    "version_id",
+    "kind",
+    "line",
+    "column",
+    "rule",
+    "message",
+    "raw",
+    "contract",
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class QuarantinedFile:
+    """A file kept byte for byte, and the batch that it made REJECTED."""
+
+    batch_id: str
+    key: str
+    quarantine_key: str
+    size_bytes: int
+    quarantined_at: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies under quarantine/: Parquet keys of rows, and files."""
+
+    row_keys: tuple[str, ...]
+    files: tuple[QuarantinedFile, ...]
+
+
+def listing(s3: Any, bucket: str, batch_id: str | None = None) -> Listing:
+    """What is in quarantine, of one batch where it is given, oldest first."""
+    prefix = QUARANTINE_PREFIX if batch_id is None else f"{QUARANTINE_PREFIX}{batch_id}/"
+    found = [
+        entry
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for entry in page.get("Contents", ())
+    ]
+    return arrange(found)
+
+
+def arrange(found: Iterable[dict[str, Any]]) -> Listing:
+    """S3 entries sorted into rows and files by their keys; anything else is left out."""
+    rows, files = [], []
+    for entry in sorted(found, key=lambda entry: (entry["LastModified"], entry["Key"])):
+        batch_id, _, rest = entry["Key"].removeprefix(QUARANTINE_PREFIX).partition("/")
+        if rest.startswith("files/"):
+            files.append(
+                QuarantinedFile(
+                    batch_id=batch_id,
+                    key=rest.removeprefix("files/"),
+                    quarantine_key=entry["Key"],
+                    size_bytes=entry["Size"],
+                    quarantined_at=f"{entry['LastModified']:%Y-%m-%d %H:%M}",
+                )
+            )
+        elif entry["Key"].startswith(quarantined_rows_prefix(batch_id)) and rest.endswith(
+            ".parquet"
+        ):
+            rows.append(entry["Key"])
+    return Listing(tuple(rows), tuple(files))
+
+
+def read_rows(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[Row]:
+    """The quarantined rows of each Parquet file, by line within it; read as they are consumed."""
+    for key in keys:
+        content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        yield from rows_of(content)
+
+
+def rows_of(parquet: bytes) -> list[Row]:
+    """One Parquet file of quarantined rows, sorted by line."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(parquet), partitioning=None)
+    rows = [{name: row.get(name) for name in ROW_FIELDS} for row in table.to_pylist()]
+    return sorted(rows, key=lambda row: (row["key"], row["line"], row["column"] or ""))

@@ -1,0 +1,134 @@
+"""What happened to a batch, told from its events: one human sentence per event type."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.clock import from_rfc3339
+from contracts.envelope import Message
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One event of a batch, `seconds` after its first one."""
+
+    seconds: float
+    occurred_at: str
+    event_type: str
+    stream_id: str
+    stream_version: int
+    said: str
+
+
+def timeline(events: Sequence[Message]) -> list[Moment]:
+    """The events in the order they occurred, each with its sentence; empty for no events."""
+    ordered = sorted(events, key=lambda event: (event.occurred_at, event.event_id))
+    if not ordered:
+        return []
+    start = from_rfc3339(ordered[0].occurred_at)
+    return [
+        Moment(
+            seconds=(from_rfc3339(event.occurred_at) - start).total_seconds(),
+            occurred_at=event.occurred_at,
+            event_type=event.event_type,
+            stream_id=event.stream_id,
+            stream_version=event.stream_version,
+            said=describe(event),
+        )
+        for event in ordered
+    ]
+
+
+def describe(event: Message) -> str:
+    """What an event means, in words; an event type this ecp does not know is named as it is."""
+    sentence = _SENTENCES.get(event.event_type)
+    return sentence(event.data) if sentence is not None else event.event_type
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `1,200 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def size(size_bytes: int) -> str:
+    """A size that people read: `512 B`, `3.4 KB`, `98.1 MB`."""
+    for unit, divisor in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if size_bytes >= divisor:
+            return f"{size_bytes / divisor:,.1f} {unit}"
+    return f"{size_bytes} B"
+
+
+def _sealed(sealed: Any) -> str:
+    why = {
+        "MANIFEST": "all files of the manifest arrived",
+        "SETTLED": "the set was complete and nothing more arrived",
+        "MANUAL": "started by hand",
+    }[sealed.trigger]
+    return f"sealed with {plural(sealed.file_count, 'file')} ({size(sealed.size_bytes)}): {why}"
+
+
+def _validated(file: Any) -> str:
+    ignored = f", ignored columns {', '.join(file.unknown_columns)}" if file.unknown_columns else ""
+    return (
+        f"{file.key}: {plural(file.rows_in, 'row')}, {file.accepted:,} accepted, "
+        f"{file.quarantined:,} quarantined{ignored}"
+    )
+
+
+def _kpis(published: Any) -> str:
+    waiting = (
+        f", {plural(published.waiting_order_items, 'order line')} waiting for their orders"
+        if published.waiting_order_items
+        else ""
+    )
+    return (
+        f"KPIs of {plural(published.affected_days, 'day')} published: "
+        f"{published.order_kpis:,} order, {published.category_kpis:,} category, "
+        f"{published.deleted:,} deleted{waiting}"
+    )
+
+
+def _rejected(batch: Any) -> str:
+    files = "; ".join(f"{file.key}: {file.reason}" for file in batch.rejected_files)
+    return f"REJECTED, nothing was published: {files or batch.reason}"
+
+
+_SENTENCES: dict[str, Callable[[Any], str]] = {
+    "FileDetected": lambda e: f"{e.key} arrived ({size(e.size_bytes)})",
+    "FileIgnored": lambda e: f"{e.key} ignored: {e.reason}",
+    "ManifestReceived": lambda e: f"manifest {e.key} names {plural(len(e.files), 'file')}",
+    "FilesCarriedOver": lambda e: (
+        f"{plural(len(e.files), 'file')} carried over from the set before"
+    ),
+    "FilesReturned": lambda e: (
+        f"{plural(len(e.files), 'healthy file')} returned, waiting for a corrected "
+        f"{' and '.join(e.awaiting_kinds) or 'file'}"
+    ),
+    "FileSetSealed": lambda e: f"file set {e.set_number} closed as this batch",
+    "BatchSealed": _sealed,
+    "BatchStarted": lambda e: f"execution started{_attempt(e.attempt)}",
+    "BatchOverdue": lambda e: f"incomplete for too long: {', '.join(e.missing)} missing",
+    "BatchRedriven": lambda e: f"redriven by {e.requested_by}{_attempt(e.attempt)}",
+    "BatchCompleted": lambda _: "COMPLETED",
+    "BatchRejected": _rejected,
+    "BatchFailed": lambda e: f"FAILED: {e.reason}",
+    "LockQueued": lambda e: f"waiting for the lock, number {e.position} in line",
+    "LockGranted": lambda e: f"lock granted, fence {e.fence}",
+    "LeaseExtended": lambda e: f"lock lease extended to {e.lease_until}",
+    "LockReleased": lambda e: f"lock released, fence {e.fence}",
+    "LockRecovered": lambda e: f"lock taken back, fence {e.fence}: {e.detail}",
+    "WaiterSkipped": lambda e: f"no longer in line for the lock: {e.reason}",
+    "FileValidated": _validated,
+    "FileRejected": lambda e: f"{e.key} rejected: {e.reason} (rule {e.rule})",
+    "TransformStarted": lambda e: f"transforming with {e.engine}: {e.engine_reason}",
+    "FactsPublished": lambda e: f"facts published in {plural(len(e.snapshots), 'table')}",
+    "KpisPublished": _kpis,
+    "BatchAbandoned": lambda e: f"rolled back: {e.reason}",
+    "BatchArchived": lambda e: (
+        f"{plural(e.file_count, 'file')} ({size(e.size_bytes)}) archived under {e.archive_prefix}"
+    ),
+}
+
+
+def _attempt(attempt: int) -> str:
+    return f", attempt {attempt + 1}" if attempt else ""

@@ -1,0 +1,169 @@
+"""What an object in the data bucket is: an input file, an upload manifest, or nothing of ours."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from contracts import layout
+from contracts.messages import FileDetected, FileIgnored, ManifestReceived, UploadManifestFile
+from services.aggregator.domain import MAX_BATCH_FILES, Kind
+
+MAX_MANIFEST_BYTES = 1_000_000
+MAX_EVENT_BYTES = 180_000
+"""A manifest travels inside one event, and events stay under 200 KB (DESIGN 2)."""
+
+NO_VERSION = "null"
+"""What S3 calls the version of an object written while versioning was off."""
+
+_SPLIT = "split it into several"
+_KINDS = ", ".join(f"{kind}/" for kind in layout.KINDS)
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A hint that an object was written; `version_id` where the sender said it."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What HEAD said of an object; `sha256` hex and only of the whole content."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+    size_bytes: int
+    etag: str
+    last_modified: str
+    sha256: str | None = None
+    manifest_key: str | None = None
+
+
+def is_manifest(key: str) -> bool:
+    """Whether the key is where upload manifests lie."""
+    return key.startswith(layout.MANIFEST_UPLOAD_PREFIX) and not key.endswith("/")
+
+
+def gone(notification: Notification) -> FileIgnored:
+    """An object that was announced and is not there any more."""
+    return FileIgnored(
+        bucket=notification.bucket,
+        key=notification.key,
+        version_id=notification.version_id,
+        reason="it was announced but is not there any more; upload it again if it is wanted",
+    )
+
+
+def why_ignored(seen: Sighting) -> str | None:
+    """Why an object is no input, and what to do; None when it is one (or is a manifest)."""
+    if seen.key.endswith("/"):
+        return "it is a folder marker, not a file"
+    if seen.version_id in (None, NO_VERSION):
+        return (
+            f"bucket {seen.bucket} does not version its objects, so this file cannot be pinned; "
+            "switch versioning on and upload it again"
+        )
+    if is_manifest(seen.key):
+        if not seen.key.endswith(".json"):
+            return (
+                f"a manifest must be called {layout.MANIFEST_UPLOAD_PREFIX}<name>.json; rename it"
+            )
+        if seen.size_bytes > MAX_MANIFEST_BYTES:
+            return f"it has {seen.size_bytes} bytes, more than {MAX_MANIFEST_BYTES}; {_SPLIT}"
+        return None
+    if layout.kind_of(seen.key) is None:
+        return f"its key is under none of {_KINDS}; upload it there if it is an input"
+    if not layout.is_csv(seen.key):
+        return "it is no .csv or .csv.gz file; upload it under such a name if it is an input"
+    return None
+
+
+def detected(seen: Sighting) -> FileDetected | FileIgnored:
+    """The event for an object outside `manifests/`."""
+    reason = why_ignored(seen)
+    if reason is not None:
+        return ignored(seen, reason)
+    return FileDetected(
+        bucket=seen.bucket,
+        key=seen.key,
+        version_id=str(seen.version_id),
+        kind=cast(Kind, layout.kind_of(seen.key)),
+        size_bytes=seen.size_bytes,
+        etag=seen.etag,
+        sha256=seen.sha256,
+        manifest_key=seen.manifest_key,
+        last_modified=seen.last_modified,
+    )
+
+
+def received(seen: Sighting, body: bytes) -> ManifestReceived | FileIgnored:
+    """The event for an upload manifest with this content: `{"files": [keys]}`.
+
+    An entry is a key, or `{"key", "version_id"}` for one version of it. Other fields of the
+    document belong to its sender and are left alone.
+    """
+    entries = _entries(body)
+    reason = entries if isinstance(entries, str) else _fault_of(entries)
+    if isinstance(entries, str) or reason is not None:
+        return ignored(seen, f"the manifest cannot be used: {reason}; correct it, upload it again")
+    event = ManifestReceived(
+        bucket=seen.bucket,
+        key=seen.key,
+        version_id=str(seen.version_id),
+        files=entries,
+        last_modified=seen.last_modified,
+    )
+    size = len(event.model_dump_json().encode())
+    if size > MAX_EVENT_BYTES:
+        return ignored(seen, f"its keys take {size} bytes, more than {MAX_EVENT_BYTES}; {_SPLIT}")
+    return event
+
+
+def ignored(seen: Sighting, reason: str) -> FileIgnored:
+    """The event for an object that is no input."""
+    return FileIgnored(bucket=seen.bucket, key=seen.key, version_id=seen.version_id, reason=reason)
+
+
+def _entries(body: bytes) -> list[UploadManifestFile] | str:
+    """The files that a manifest names, or what is wrong with its shape."""
+    try:
+        document = json.loads(body)
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+        return f"it is not JSON ({error})"
+    files = document.get("files") if isinstance(document, dict) else None
+    if not isinstance(files, list) or not files:
+        return 'it must be {"files": ["orders/a.csv", ...]} with at least one key'
+    entries = [_entry(file) for file in files]
+    shapeless = next((file for file, entry in zip(files, entries, strict=True) if not entry), None)
+    if shapeless is not None:
+        return f'{json.dumps(shapeless)[:80]} is neither a key nor {{"key", "version_id"}}'
+    return [entry for entry in entries if entry]
+
+
+def _entry(file: Any) -> UploadManifestFile | None:
+    if isinstance(file, str) and file:
+        return UploadManifestFile(key=file)
+    if not isinstance(file, dict):
+        return None
+    key, version_id = file.get("key"), file.get("version_id")
+    if not (isinstance(key, str) and key):
+        return None
+    if version_id is not None and not (isinstance(version_id, str) and version_id):
+        return None
+    return UploadManifestFile(key=key, version_id=version_id)
+
+
+def _fault_of(entries: list[UploadManifestFile]) -> str | None:
+    if len(entries) > MAX_BATCH_FILES:
+        return f"it names {len(entries)} files, more than the {MAX_BATCH_FILES} of one batch"
+    seen: set[str] = set()
+    for entry in entries:
+        if layout.kind_of(entry.key) is None or not layout.is_csv(entry.key):
+            return f"{entry.key} is no .csv or .csv.gz file under {_KINDS}"
+        if entry.key in seen:
+            return f"{entry.key} is named twice, and two versions of a key never share a batch"
+        seen.add(entry.key)
+    return None

@@ -1,0 +1,94 @@
+"""What people are told of a batch's end: what happened, to which files, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from contracts.messages import BatchFailed, BatchRejected, BatchResult
+from services.aggregator.batch import Batch
+
+NAMED_FILES = 20
+MAX_SUBJECT_CHARACTERS = 100
+"""Limit of an SNS subject (AWS API reference)."""
+MAX_MESSAGE_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The notification of one batch."""
+
+    subject: str
+    message: str
+
+
+def completed(batch: Batch, result: BatchResult) -> Notice:
+    """The batch is published: how many rows went where."""
+    rows_in, accepted, quarantined, duplicates = (
+        sum(getattr(file, name) for file in result.files)
+        for name in ("rows_in", "accepted", "quarantined", "duplicates")
+    )
+    published = result.published
+    lines = [
+        f"Batch {batch.batch_id} is published: {_plural(len(result.files), 'file')}, "
+        f"{_plural(rows_in, 'row')} = {accepted} accepted + {quarantined} quarantined "
+        f"+ {duplicates} duplicates.",
+        f"KPIs of {_plural(len(result.affected_days), 'day')} were set by {result.engine}: "
+        f"{published.order_kpis} in OrderKPIs, {published.category_kpis} in CategoryKPIs, "
+        f"{published.deleted} deleted.",
+        *_listed(
+            f"{file.key}: {file.status}, {_plural(file.rows_in, 'row')}, "
+            f"{file.quarantined} quarantined, {file.duplicates} duplicates"
+            for file in result.files
+        ),
+    ]
+    if result.waiting_order_items:
+        lines.append(
+            f"{_plural(result.waiting_order_items, 'order line')} wait for their orders and count "
+            "when those come."
+        )
+    if quarantined:
+        lines.append(
+            "See the quarantined rows with `ecp quarantine list`, correct and replay them."
+        )
+    return _notice(f"Batch {batch.batch_id} completed: {_plural(accepted, 'row')}", lines)
+
+
+def rejected(batch: Batch, end: BatchRejected) -> Notice:
+    """The data was at fault: which files, why, and what to send."""
+    count = len(end.rejected_files)
+    lines = [
+        f"Batch {batch.batch_id} was rejected ({end.reason}). Nothing of it is published.",
+        *_listed(f"{file.key}: {file.reason}" for file in end.rejected_files),
+        "The healthy files wait in the open set for corrected ones.",
+        "What to do: see the faults with `ecp quarantine list`, correct the files and upload them "
+        "again.",
+    ]
+    return _notice(f"Batch {batch.batch_id} rejected: {_plural(count, 'file')} at fault", lines)
+
+
+def failed(batch: Batch, end: BatchFailed) -> Notice:
+    """The pipeline was at fault: why, and how to run the batch again."""
+    lines = [
+        f"Batch {batch.batch_id} failed, and not because of its data: {end.reason}",
+        f"Its {_plural(batch.sealed.file_count, 'file')} are kept where they are and nothing of "
+        "them is lost.",
+        f"What to do: see what happened with `ecp batch {batch.batch_id}`, then run it again with "
+        f"`ecp redrive {batch.batch_id}`.",
+    ]
+    return _notice(f"Batch {batch.batch_id} failed: redrive it", lines)
+
+
+def _notice(subject: str, lines: Sequence[str]) -> Notice:
+    return Notice(subject[:MAX_SUBJECT_CHARACTERS], "\n".join(lines)[:MAX_MESSAGE_CHARACTERS])
+
+
+def _listed(lines: Iterable[str]) -> list[str]:
+    every = [f"  {line}" for line in lines]
+    if len(every) > NAMED_FILES:
+        return [*every[:NAMED_FILES], f"  and {len(every) - NAMED_FILES} more"]
+    return every
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,140 @@
+"""Rows of `AggregatorState`: keys and contents; each is written with the events that it tells.
+
+| pk | sk | what |
+|---|---|---|
+| bucket#<bucket> | open-set | the number of the open set, and whether products are known |
+| file#<bucket>#<key> | <version_id> | a file version that was seen: each is taken in once |
+| batch#<batch_id> | batch | a batch, as `ecp batch` and `ecp batches` show it |
+| batches | <sealed_at>#<batch_id> | the same row, in order of sealing |
+| unfinished | <batch_id> | a batch that is not closed, for the sweep of dead executions |
+| execution#<execution_id> | batch | the batch that an execution runs |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from contracts.event_store import DeleteItem, PutItem, StateWrite
+from contracts.identities import FileIdentity
+from contracts.messages import (
+    BatchCompleted,
+    BatchFailed,
+    BatchRedriven,
+    BatchRejected,
+    BatchSealed,
+    BatchStarted,
+)
+from services.aggregator.batch import CLOSED
+
+Row = dict[str, Any]
+LISTED_REJECTED_FILES = 100
+"""Of a batch's rejected files, its row keeps so many; its event has them all."""
+
+BATCHES = {"pk": "batches"}
+UNFINISHED = {"pk": "unfinished"}
+
+
+def open_set_key(bucket: str) -> Row:
+    """Where a bucket's open set is named."""
+    return {"pk": f"bucket#{bucket}", "sk": "open-set"}
+
+
+def file_key(identity: FileIdentity) -> Row:
+    """Where a file version is remembered."""
+    return {"pk": f"file#{identity.bucket}#{identity.key}", "sk": identity.version_id}
+
+
+def batch_key(batch_id: str) -> Row:
+    """Where a batch's row is."""
+    return {"pk": f"batch#{batch_id}", "sk": "batch"}
+
+
+def execution_key(execution_id: str) -> Row:
+    """Where the batch of an execution is named."""
+    return {"pk": f"execution#{execution_id}", "sk": "batch"}
+
+
+def row_of(events: Sequence[BaseModel], set_number: int, at: str) -> Row:
+    """The row of a batch whose stream begins with these events, all at `at` (RFC 3339)."""
+    first, *rest = events
+    if not isinstance(first, BatchSealed):
+        raise TypeError(f"a batch begins with BatchSealed, not {type(first).__name__}")
+    row = _sealed_row(first, set_number, at)
+    for event in rest:
+        row = after(row, event, at)
+    return row
+
+
+def _sealed_row(event: BatchSealed, set_number: int, at: str) -> Row:
+    return {
+        "batch_id": event.batch_id,
+        "status": "SEALED",
+        "bucket": event.bucket,
+        "set_number": set_number,
+        "trigger": event.trigger,
+        "attempt": event.attempt,
+        "file_count": event.file_count,
+        "size_bytes": event.size_bytes,
+        "manifest": event.manifest.model_dump(),
+        "sealed_at": at,
+        "started_at": None,
+        "closed_at": None,
+        "execution_id": None,
+        "reason": None,
+        "rejected_files": [],
+        "result": None,
+    }
+
+
+def after(row: Row, event: BaseModel, at: str) -> Row:
+    """The row after one event of its batch's stream, which happened at `at`."""
+    changes: Row = {}
+    match event:
+        case BatchStarted():
+            changes = {"status": "RUNNING", "started_at": at, "execution_id": event.execution_id}
+        case BatchCompleted():
+            changes = {"status": "COMPLETED", "closed_at": at, "result": event.result.model_dump()}
+        case BatchRejected():
+            listed = [file.model_dump() for file in event.rejected_files[:LISTED_REJECTED_FILES]]
+            changes = {
+                "status": "REJECTED",
+                "closed_at": at,
+                "reason": event.reason,
+                "rejected_files": listed,
+            }
+        case BatchFailed():
+            changes = {"status": "FAILED", "closed_at": at, "reason": event.reason}
+        case BatchRedriven():
+            changes = {
+                "status": "SEALED",
+                "attempt": event.attempt,
+                "started_at": None,
+                "closed_at": None,
+                "execution_id": None,
+                "reason": None,
+            }
+    if isinstance(event, BatchCompleted | BatchRejected | BatchFailed):
+        changes["execution_id"] = event.execution_id
+    return row | changes
+
+
+def batch_writes(table: str, row: Mapping[str, Any]) -> list[StateWrite]:
+    """All items that say how a batch stands."""
+    batch_id, execution_id = str(row["batch_id"]), row["execution_id"]
+    body = {name: value for name, value in row.items() if name not in ("pk", "sk")}
+    unfinished = UNFINISHED | {"sk": batch_id}
+    writes: list[StateWrite] = [
+        PutItem(table, batch_key(batch_id) | body),
+        PutItem(table, BATCHES | {"sk": f"{row['sealed_at']}#{batch_id}"} | body),
+    ]
+    if row["status"] in CLOSED:
+        writes.append(DeleteItem(table, unfinished))
+    else:
+        since = row["started_at"] or row["sealed_at"]
+        writes.append(PutItem(table, unfinished | {"execution_id": execution_id, "since": since}))
+    if row["status"] == "RUNNING" and execution_id is not None:
+        writes.append(PutItem(table, execution_key(execution_id) | {"batch_id": batch_id}))
+    return writes

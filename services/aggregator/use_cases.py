@@ -1,0 +1,277 @@
+"""Files: noticing them, sealing complete sets, reporting overdue ones. Gather, decide, apply.
+
+What happens to a batch once it is sealed is in batch_use_cases.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from pydantic import BaseModel
+
+from contracts import layout
+from contracts.clock import to_rfc3339
+from contracts.envelope import Message, MessageContext
+from contracts.event_store import PutItem, StateWrite, StreamAppend, retry_on_conflict
+from contracts.identities import FileIdentity
+from contracts.messages import (
+    BatchOverdue,
+    FileDetected,
+    FileIgnored,
+    ManifestReceived,
+    SealFileSet,
+)
+from contracts.objects import check_document
+from services.aggregator import batch as batches
+from services.aggregator import detection, read_model
+from services.aggregator.completeness import (
+    Selection,
+    complete_selection,
+    manual_selection,
+    settles_at,
+)
+from services.aggregator.domain import stream_of
+from services.aggregator.open_sets import OpenSet, load, next_set
+from services.aggregator.ports import SOURCE, Ports
+from services.aggregator.sealing import overdue, pin, seal, superseded
+
+FILES_PER_TRANSACTION = 25
+IGNORED_PER_TRANSACTION = 50
+MAX_DELAY_SECONDS = 900
+"""Limit of an SQS message's delay (AWS API reference)."""
+
+logger = Logger(service="ecommerce-pipeline", child=True)
+Seen = FileDetected | ManifestReceived | FileIgnored
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One object as it was found, and the event that tells of it."""
+
+    identity: FileIdentity | None
+    """None when its version is not known: it is gone, or its bucket keeps no versions."""
+    event: Seen
+
+
+def look_at(notification: detection.Notification, ports: Ports) -> Upload | None:
+    """What a notification announced; None when that version was taken in before."""
+    if notification.version_id is not None and _was_seen(_identity(notification), ports):
+        return None
+    seen = ports.uploads.look(notification)
+    if seen is None:
+        return Upload(_identity(notification), detection.gone(notification))
+    event: Seen
+    if detection.is_manifest(seen.key) and detection.why_ignored(seen) is None:
+        body = ports.uploads.read(seen)
+        event = detection.gone(notification) if body is None else detection.received(seen, body)
+    else:
+        event = detection.detected(seen)
+    return Upload(_identity(seen), event)
+
+
+def take_in(bucket: str, uploads: Sequence[Upload], ports: Ports) -> list[BatchOverdue]:
+    """Record new uploads in the open set, each version once, and seal what is complete.
+
+    Returns what was found overdue on the way.
+    """
+    for start in range(0, len(uploads), FILES_PER_TRANSACTION):
+        record = partial(_record, bucket, uploads[start : start + FILES_PER_TRANSACTION], ports)
+        retry_on_conflict(record)
+    overdue_now = check_file_set(bucket, ports)
+    check_when_settled(bucket, ports)
+    return overdue_now
+
+
+def check_file_set(bucket: str, ports: Ports) -> list[BatchOverdue]:
+    """Seal all that is complete now, then report what is overdue (and return it)."""
+    sealed_any = False
+    while retry_on_conflict(partial(_seal_complete, bucket, ports)):
+        sealed_any = True
+    if sealed_any:
+        check_when_settled(bucket, ports)
+    return retry_on_conflict(partial(_report_overdue, bucket, ports))
+
+
+def check_when_settled(bucket: str, ports: Ports) -> None:
+    """Have the set checked at the moment when it settles, if nothing but time is missing.
+
+    Only who changes a set calls this: a check that called it would breed checks.
+    """
+    open_set = retry_on_conflict(partial(load, bucket, ports))
+    moment = settles_at(open_set.files, products_known=open_set.products_known, settle=ports.settle)
+    if moment is not None:
+        seconds = math.ceil((moment - ports.clock()).total_seconds())
+        ports.checks.send(bucket, min(max(seconds, 0), MAX_DELAY_SECONDS))
+
+
+def seal_file_set(message: Message, ports: Ports) -> dict[str, Any]:
+    """A person's start: seal what is pending, once per execution; the answer for the saga."""
+    command: SealFileSet = message.data
+    return retry_on_conflict(partial(_seal_by_hand, command, message.event_id, ports))
+
+
+def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
+    open_set = load(bucket, ports)
+    fresh = _unseen(uploads, ports)
+    if not fresh:
+        return
+    seen_at = to_rfc3339(ports.clock())
+    remembered = [
+        PutItem(
+            ports.table,
+            read_model.file_key(upload.identity)
+            | {
+                "seen_as": type(upload.event).__name__,
+                "seen_at": seen_at,
+                "set_number": open_set.files.number,
+            },
+            unless_exists=True,
+        )
+        for upload in fresh
+        if upload.identity is not None
+    ]
+    _append(open_set, [upload.event for upload in fresh], ports, *remembered)
+
+
+def _unseen(uploads: Sequence[Upload], ports: Ports) -> list[Upload]:
+    """Those that no transaction has recorded yet, each version once."""
+    fresh: dict[FileIdentity, Upload] = {}
+    nameless = [upload for upload in uploads if upload.identity is None]
+    for upload in uploads:
+        identity = upload.identity
+        if identity is None or identity in fresh or _was_seen(identity, ports):
+            continue
+        fresh[identity] = upload
+    return [*fresh.values(), *nameless]
+
+
+def _seal_complete(bucket: str, ports: Ports) -> bool:
+    """Take one step towards sealing; False when nothing is complete."""
+    open_set = load(bucket, ports)
+    selection = complete_selection(
+        open_set.files,
+        products_known=open_set.products_known,
+        now=ports.clock(),
+        settle=ports.settle,
+    )
+    if selection is None:
+        return False
+    if not _drop_superseded(open_set, selection, ports):
+        _seal(open_set, selection, ports)
+    return True
+
+
+def _seal_by_hand(command: SealFileSet, causation_id: str, ports: Ports) -> dict[str, Any]:
+    sealed_before = ports.store.get_item(
+        ports.table, read_model.execution_key(command.execution_id)
+    )
+    if sealed_before is not None:
+        row = ports.store.get_item(ports.table, read_model.batch_key(sealed_before["batch_id"]))
+        return _sealed_answer(row or {})
+    while True:
+        open_set = load(command.bucket, ports)
+        selection = manual_selection(open_set.files, command.file_key)
+        if selection is None:
+            return {"outcome": "NOTHING_PENDING", "message": _nothing_pending(command)}
+        if not _drop_superseded(open_set, selection, ports):
+            row = _seal(open_set, selection, ports, command.execution_id, causation_id)
+            return _sealed_answer(row)
+
+
+def _seal(
+    open_set: OpenSet,
+    selection: Selection,
+    ports: Ports,
+    execution_id: str | None = None,
+    causation_id: str | None = None,
+) -> read_model.Row:
+    """Pin the manifest in S3, then close the set into the batch; the row of the batch."""
+    files, now = open_set.files, ports.clock()
+    manifest = pin(selection, now)
+    document = manifest.model_dump(mode="json")
+    check_document("BatchManifest", document)
+    key = layout.manifest_key(manifest.batch_id)
+    ref = ports.documents.put_json(files.bucket, key, document)
+    sealing = seal(
+        files,
+        selection,
+        manifest,
+        ref,
+        products_known=open_set.products_known,
+        execution_id=execution_id,
+    )
+    row = read_model.row_of(sealing.batch, files.number, manifest.sealed_at)
+    ports.store.append(
+        StreamAppend(files.stream_id, files.version, sealing.closing),
+        StreamAppend(stream_of(files.bucket, files.number + 1), 0, sealing.opening),
+        StreamAppend(batches.stream_of(sealing.batch_id), 0, sealing.batch),
+        context=MessageContext(SOURCE, sealing.batch_id, causation_id),
+        writes=[next_set(open_set, ports), *read_model.batch_writes(ports.table, row)],
+    )
+    logger.info(
+        "%s sealed as batch %s", files.stream_id, sealing.batch_id, batch_id=sealing.batch_id
+    )
+    return row
+
+
+def _drop_superseded(open_set: OpenSet, selection: Selection, ports: Ports) -> bool:
+    """Whether files had to be dropped first; some at a time, as a transaction is bounded."""
+    overtaken = superseded(open_set.files, selection)[:IGNORED_PER_TRANSACTION]
+    if overtaken:
+        _append(open_set, overtaken, ports)
+    return bool(overtaken)
+
+
+def _report_overdue(bucket: str, ports: Ports) -> list[BatchOverdue]:
+    open_set = load(bucket, ports)
+    events = overdue(
+        open_set.files,
+        products_known=open_set.products_known,
+        now=ports.clock(),
+        settle=ports.settle,
+        limit=ports.overdue,
+    )
+    if events:
+        _append(open_set, events, ports)
+    return events
+
+
+def _append(
+    open_set: OpenSet, events: Sequence[BaseModel], ports: Ports, *writes: StateWrite
+) -> None:
+    files = open_set.files
+    stored = ports.store.append(
+        StreamAppend(files.stream_id, files.version, events),
+        context=MessageContext(SOURCE),
+        writes=writes,
+    )
+    ports.known_sets[files.bucket] = files.evolve(stored)
+
+
+def _identity(of: detection.Notification | detection.Sighting) -> FileIdentity | None:
+    return FileIdentity(of.bucket, of.key, of.version_id) if of.version_id is not None else None
+
+
+def _was_seen(identity: FileIdentity | None, ports: Ports) -> bool:
+    if identity is None:
+        return False
+    return ports.store.get_item(ports.table, read_model.file_key(identity)) is not None
+
+
+def _sealed_answer(row: read_model.Row) -> dict[str, Any]:
+    names = ("batch_id", "bucket", "manifest", "file_count")
+    return {"outcome": "SEALED"} | {name: row[name] for name in names}
+
+
+def _nothing_pending(command: SealFileSet) -> str:
+    if command.file_key:
+        return (
+            f"{command.file_key} is not among the files that wait in {command.bucket}: it was "
+            "processed before, is not an input, or has not come"
+        )
+    return f"no files wait in {command.bucket}; upload some, or see `ecp batches`"

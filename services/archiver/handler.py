@@ -1,0 +1,57 @@
+"""Lambda entry point of the archiver: ArchiveBatch from `archiver-commands`."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+
+from contracts.answers import StepFunctionsTaskAnswers
+from contracts.aws import CONFIG, client
+from contracts.clock import new_event_id, system_clock
+from contracts.consumer import CommandConsumer, SqsDeadLetters, handle_sqs_records
+from contracts.event_store import DynamoDBEventStore
+from contracts.objects import S3ObjectStore
+from services.archiver import use_cases
+from services.archiver.adapters import S3Objects
+from services.archiver.settings import ArchiverSettings
+
+THREADS = 16
+READ_TIMEOUT_SECONDS = 300
+"""S3 answers a CopyObject of a GiB when it is done, which may take minutes."""
+logger = Logger(service="ecommerce-pipeline")
+
+
+@cache
+def on_aws() -> CommandConsumer:
+    """The service of this process, made on the first message."""
+    settings = ArchiverSettings()
+    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+    s3 = boto3.client(
+        "s3",
+        config=CONFIG.merge(
+            Config(max_pool_connections=4 * THREADS, read_timeout=READ_TIMEOUT_SECONDS)
+        ),
+    )
+    ports = use_cases.Ports(
+        store=DynamoDBEventStore(
+            client("dynamodb"), settings.event_store_table, system_clock, new_event_id
+        ),
+        documents=S3ObjectStore(s3),
+        objects=S3Objects(s3),
+        answers=answers,
+        archive_bucket=settings.archive_bucket,
+        threads=THREADS,
+    )
+    return CommandConsumer(
+        {"ArchiveBatch": lambda message: use_cases.archive_batch(message, ports)},
+        answers,
+        SqsDeadLetters(client("sqs")),
+    )
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Handle every record; only those that failed come again."""
+    return handle_sqs_records(event, on_aws().handle)

@@ -1,0 +1,199 @@
+"""Moving the inputs of a published batch: copy all, verify all, and only then delete.
+
+What is moved where, and when a copy counts as the same, is decided in `domain.py`. Every step can
+be repeated: a run that was cut short is simply run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aws_lambda_powertools import Logger
+
+from contracts.answers import TaskAnswers
+from contracts.envelope import Message, MessageContext
+from contracts.errors import ContractViolation, PipelineError
+from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
+from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest
+from contracts.objects import ObjectStore, check_document
+from services.archiver.domain import (
+    AuditCopy,
+    Move,
+    Pinned,
+    Stored,
+    archived,
+    audit_copies,
+    batch_archived,
+    judge,
+    moves,
+    provenance,
+    was_copied_from,
+)
+from services.archiver.ports import Objects
+
+SOURCE = "ecommerce-pipeline/archiver"
+logger = Logger(service="ecommerce-pipeline", child=True)
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All that the archiver talks to, and how it works: threads, seconds between heartbeats."""
+
+    store: EventStore
+    documents: ObjectStore
+    objects: Objects
+    answers: TaskAnswers
+    archive_bucket: str
+    threads: int = 16
+    heartbeat_seconds: float = 20.0
+
+
+def archive_batch(message: Message, ports: Ports) -> dict[str, Any]:
+    """Move every input of the batch to the archive and keep its papers beside it.
+
+    Answers `{outcome: ARCHIVED, file_count}`; a batch that was archived before is answered from
+    its stream. Raises PipelineError naming the file when an input is in neither bucket or a copy
+    is not its source; nothing is deleted then.
+    """
+    command: ArchiveBatch = message.data
+    stream = f"archive/{command.batch_id}"
+    known = archived(ports.store.read(stream))
+    if known is None:
+        manifest = _manifest(command, ports)
+        _move(command, manifest, message.task_token, ports)
+        known = retry_on_conflict(lambda: _record(command, manifest, message, stream, ports))
+    return {"outcome": "ARCHIVED", "file_count": known.file_count}
+
+
+def _manifest(command: ArchiveBatch, ports: Ports) -> BatchManifest:
+    document = ports.documents.get_json(command.manifest)
+    check_document("BatchManifest", document, closed=False)
+    manifest = BatchManifest.model_validate(document)
+    if manifest.batch_id != command.batch_id:
+        raise ContractViolation(
+            f"s3://{command.manifest.bucket}/{command.manifest.key} is the manifest of batch "
+            f"{manifest.batch_id}, not of {command.batch_id}"
+        )
+    return manifest
+
+
+def _move(command: ArchiveBatch, manifest: BatchManifest, token: str | None, ports: Ports) -> None:
+    def beat() -> None:
+        if token is not None and not ports.answers.heartbeat(token):
+            logger.warning("nobody waits for the archiving of this batch; it is finished anyway")
+
+    planned = moves(manifest)
+    _side_by_side(lambda move: _copy_input(move, ports), planned, ports, beat)
+    papers = audit_copies(command, manifest)
+    _side_by_side(lambda paper: _keep_paper(paper, ports), papers, ports, beat)
+    _side_by_side(lambda move: _delete_input(move, ports), planned, ports, beat)
+
+
+def _record(
+    command: ArchiveBatch, manifest: BatchManifest, message: Message, stream: str, ports: Ports
+) -> BatchArchived:
+    recorded = ports.store.read(stream)
+    known = archived(recorded)
+    if known is not None:
+        return known
+    event = batch_archived(command, manifest)
+    context = MessageContext(SOURCE, command.batch_id, message.event_id)
+    ports.store.append(StreamAppend(stream, len(recorded), [event]), context=context)
+    return event
+
+
+def _keep_paper(paper: AuditCopy, ports: Ports) -> None:
+    """Pin the version that the paper names, or the one that stands, and copy that."""
+    found = ports.objects.head(paper.bucket, paper.key, paper.version_id)
+    if found is None:
+        raise PipelineError(
+            f"s3://{paper.bucket}/{paper.key} is not there or forbidden; the archive would "
+            "be incomplete without it: restore it and try again"
+        )
+    pinned = Pinned(
+        bucket=paper.bucket,
+        key=paper.key,
+        version_id=found.version_id,
+        size_bytes=found.size_bytes,
+        etag=found.etag,
+        sha256=paper.sha256,
+    )
+    _see_archived(Move(pinned, paper.archive_key), found, ports)
+
+
+def _copy_input(move: Move, ports: Ports) -> None:
+    source = move.source
+    standing = ports.objects.head(source.bucket, source.key, source.version_id)
+    _see_archived(move, standing, ports)
+
+
+def _see_archived(move: Move, standing: Stored | None, ports: Ports) -> None:
+    """The archive holds exactly the source's bytes afterwards; copied only if it did not before.
+
+    `standing` is what a HEAD says of the source, None when it is gone.
+    """
+    source = move.source
+    if _is_archived(move, standing, ports):
+        return
+    if standing is None:
+        raise PipelineError(
+            f"s3://{source.bucket}/{source.key} version {source.version_id} is gone or "
+            f"forbidden, and there is no verified copy at s3://{ports.archive_bucket}/"
+            f"{move.archive_key}: get it from its sender again"
+        )
+    ports.objects.copy(
+        (source.bucket, source.key, source.version_id),
+        ports.archive_bucket,
+        move.archive_key,
+        standing,
+        provenance(source),
+    )
+    if not _is_archived(move, standing, ports):
+        raise PipelineError(
+            f"s3://{ports.archive_bucket}/{move.archive_key} is not what was copied from "
+            f"s3://{source.bucket}/{source.key} version {source.version_id}; "
+            "the source was not deleted: try again"
+        )
+
+
+def _is_archived(move: Move, standing: Stored | None, ports: Ports) -> bool:
+    source = move.source
+    copy = ports.objects.head(ports.archive_bucket, move.archive_key)
+    if copy is None:
+        return False
+    verdict = judge(source, copy)
+    if verdict != "COMPARE_BYTES":
+        return verdict == "SAME"
+    if source.sha256 is None and standing is None:
+        return was_copied_from(source, copy)
+    expected = source.sha256 or ports.objects.sha256(source.bucket, source.key, source.version_id)
+    actual = ports.objects.sha256(ports.archive_bucket, move.archive_key, copy.version_id)
+    return actual == expected
+
+
+def _delete_input(move: Move, ports: Ports) -> None:
+    source = move.source
+    ports.objects.delete(source.bucket, source.key, source.version_id)
+
+
+def _side_by_side(
+    work: Callable[[T], R], items: Iterable[T], ports: Ports, beat: Callable[[], None]
+) -> None:
+    """Run the work on all items; the first fault stops what has not begun, and is raised."""
+    with ThreadPoolExecutor(ports.threads) as pool:
+        pending = {pool.submit(work, item) for item in items}
+        while pending:
+            done, pending = wait(
+                pending, timeout=ports.heartbeat_seconds, return_when=FIRST_EXCEPTION
+            )
+            failed = [future for future in done if future.exception() is not None]
+            if failed:
+                pool.shutdown(wait=True, cancel_futures=True)
+                failed[0].result()
+            if pending:
+                beat()

@@ -1,0 +1,90 @@
+"""Lambda entry point of the lock: commands from `lock-commands`, notices from `lock-events`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from contracts.answers import StepFunctionsTaskAnswers
+from contracts.aws import client
+from contracts.clock import new_event_id, system_clock
+from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, handle_sqs_records
+from contracts.errors import ContractViolation
+from contracts.event_store import DynamoDBEventStore
+from services.lock import use_cases
+from services.lock.adapters import ENDED, StepFunctionsExecutions
+from services.lock.notices import Sweep, parse_notice
+from services.lock.settings import LockSettings
+
+EVENTS_QUEUE = "lock-events"
+logger = Logger(service="ecommerce-pipeline")
+
+
+@dataclass(frozen=True)
+class LockService:
+    """Who takes what: commands go through the common consumer, notices of AWS are read here."""
+
+    ports: use_cases.Ports
+    consumer: CommandConsumer
+    dead_letters: DeadLetters
+
+    def handle(self, body: str, queue_name: str) -> None:
+        """Take one message of either queue; a fault is raised, and SQS delivers it again."""
+        if queue_name == EVENTS_QUEUE:
+            self.take_notice(body)
+        else:
+            self.consumer.handle(body, queue_name)
+
+    def take_notice(self, body: str) -> None:
+        """Act on a notice; an unreadable one goes to the dead-letter queue at once."""
+        try:
+            notice = parse_notice(body)
+        except ContractViolation as error:
+            logger.error("notice refused", queue=EVENTS_QUEUE, reason=str(error))
+            self.dead_letters.put(EVENTS_QUEUE, body, str(error))
+            return
+        if isinstance(notice, Sweep):
+            use_cases.sweep(notice.lock_id, self.ports)
+        elif notice.status in ENDED:
+            use_cases.execution_ended(
+                notice.execution_id, notice.status, notice.notice_id, self.ports
+            )
+
+
+def lock_service(ports: use_cases.Ports, dead_letters: DeadLetters) -> LockService:
+    """The service on any implementation of its ports."""
+    consumer = CommandConsumer(
+        {
+            "AcquireLock": lambda message: use_cases.acquire_lock(message, ports),
+            "ReleaseLock": lambda message: use_cases.release_lock(message, ports),
+            "ExtendLease": lambda message: use_cases.extend_lease(message, ports),
+        },
+        ports.answers,
+        dead_letters,
+    )
+    return LockService(ports, consumer, dead_letters)
+
+
+@cache
+def on_aws() -> LockService:
+    """The service of this process, made on the first message."""
+    settings = LockSettings()
+    ports = use_cases.Ports(
+        store=DynamoDBEventStore(
+            client("dynamodb"), settings.event_store_table, system_clock, new_event_id
+        ),
+        answers=StepFunctionsTaskAnswers(client("stepfunctions")),
+        executions=StepFunctionsExecutions(client("stepfunctions")),
+        clock=system_clock,
+        table=settings.lock_table,
+        lease=timedelta(seconds=settings.lease_seconds),
+    )
+    return lock_service(ports, SqsDeadLetters(client("sqs")))
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Handle every record; only those that failed come again."""
+    return handle_sqs_records(event, on_aws().handle)

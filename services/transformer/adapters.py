@@ -1,0 +1,131 @@
+"""The ports on AWS: staged inputs in S3, the Glue catalog, and the engines made when needed."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
+from pyiceberg.catalog import Catalog, load_catalog
+
+from contracts.errors import ContractViolation, PipelineError
+from contracts.layout import file_report_key
+from contracts.messages import ObjectRef
+from contracts.objects import check_document, sha256_hex
+from services.transformer.catalog import FactsCatalog
+from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.engines.port import Engine, EngineName, StagedFile
+from services.transformer.settings import Settings
+
+DOWNLOADS_AT_ONCE = 16
+
+
+class S3StagedInputs:
+    """FileReports and staged Parquet in the data bucket, on a boto3 `s3` client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._threads = ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="inputs")
+
+    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+        """Read the reports side by side; raises ContractViolation for one that is not of the file.
+
+        The key holds one report per file, whichever attempt wrote it last.
+        """
+        originals = [file for file in manifest["files"] if file.get("duplicate_of") is None]
+        reports = self._threads.map(lambda file: self._report(manifest, file), originals)
+        return {file["index"]: report for file, report in zip(originals, reports, strict=True)}
+
+    @contextmanager
+    def fetch(self, reports: Mapping[int, Mapping[str, Any]]) -> Iterator[list[StagedFile]]:
+        """Download the pinned versions side by side into a folder that is removed afterwards."""
+        folder = Path(tempfile.mkdtemp(prefix="staged-"))
+        try:
+            staged = [report for report in reports.values() if report.get("staged")]
+            yield list(self._threads.map(lambda report: self._download(report, folder), staged))
+        finally:
+            shutil.rmtree(folder)
+
+    def _report(self, manifest: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
+        key = file_report_key(manifest["batch_id"], file["index"])
+        document: dict[str, Any] = json.loads(self._get(manifest["bucket"], key))
+        check_document("FileReport", document, closed=False)
+        if (document["key"], document["version_id"]) != (file["key"], file["version_id"]):
+            raise ContractViolation(
+                f"s3://{manifest['bucket']}/{key} reports on {document['key']} version "
+                f"{document['version_id']}, not on {file['key']} version {file['version_id']}"
+            )
+        return document
+
+    def _download(self, report: Mapping[str, Any], folder: Path) -> StagedFile:
+        ref = ObjectRef(**report["staged"])
+        content = self._get(ref.bucket, ref.key, VersionId=ref.version_id)
+        if sha256_hex(content) != ref.sha256:
+            raise ContractViolation(
+                f"s3://{ref.bucket}/{ref.key} version {ref.version_id} is not what was staged"
+            )
+        path = folder / f"{report['file_index']:04d}.parquet"
+        path.write_bytes(content)
+        rows = pq.read_metadata(path).num_rows
+        if rows != report["accepted"]:
+            raise ContractViolation(
+                f"s3://{ref.bucket}/{ref.key} holds {rows} rows, its report accepted "
+                f"{report['accepted']}"
+            )
+        return StagedFile(report["kind"], report["file_index"], report["key"], path)
+
+    def _get(self, bucket: str, key: str, **version: str) -> bytes:
+        try:
+            answer = self._client.get_object(Bucket=bucket, Key=key, **version)
+        except ClientError as error:
+            raise PipelineError(f"s3://{bucket}/{key} cannot be read: {error}") from error
+        content: bytes = answer["Body"].read()
+        return content
+
+
+def glue_catalog(settings: Settings) -> Catalog:
+    """The Glue catalog by pyiceberg; files go through Arrow's S3 file system."""
+    properties = {
+        "type": "glue",
+        "warehouse": settings.warehouse,
+        "glue.region": settings.aws_region,
+        "s3.region": settings.aws_region,
+        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+        "glue.skip-archive": "true",
+    }
+    if settings.aws_endpoint_url:
+        properties["glue.endpoint"] = settings.aws_endpoint_url
+        properties["s3.endpoint"] = settings.aws_endpoint_url
+        properties["s3.force-virtual-addressing"] = "false"
+    return load_catalog("glue", **properties)
+
+
+def spark_is_here() -> bool:
+    """Whether a Spark session could be started on this machine: pyspark and a Java."""
+    return find_spec("pyspark") is not None and shutil.which("java") is not None
+
+
+def engines(settings: Settings, facts: FactsCatalog) -> Callable[[EngineName], Engine]:
+    """Each engine is made when first asked for, and kept."""
+    made: dict[EngineName, Engine] = {}
+
+    def engine_of(name: EngineName) -> Engine:
+        if name not in made:
+            made[name] = _new_engine(name, settings, facts)
+        return made[name]
+
+    return engine_of
+
+
+def _new_engine(name: EngineName, settings: Settings, facts: FactsCatalog) -> Engine:
+    if name == "duckdb":
+        return DuckDBEngine(facts, settings.duckdb_memory_mb)
+    from services.transformer.engines.spark_engine import SparkEngine
+
+    return SparkEngine(facts, settings)

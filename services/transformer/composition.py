@@ -1,0 +1,155 @@
+"""Composes a batch's next facts and the KPIs of its days: the order of the SQL, for any engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from services.transformer.domain import Heads
+from services.transformer.engines.port import BranchWrite, Session, StagedFile
+from services.transformer.facts import (
+    SCHEMAS,
+    Everything,
+    OnDays,
+    OrderIdsBetween,
+    Rows,
+    Uncategorised,
+)
+from services.transformer.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a batch does to the facts; row counts by table, accepted rows by (kind, file index)."""
+
+    affected_days: Sequence[date]
+    writes: Sequence[BranchWrite]
+    accepted_rows: dict[tuple[str, int], int]
+    replaced_rows: dict[str, int]
+    written_rows: dict[str, int]
+    waiting_order_items: int
+    kpis: KpiChange
+
+
+def compose(
+    session: Session, batch_id: str, files: Sequence[StagedFile], heads: Heads
+) -> Composition:
+    """Work out the facts after the batch and the KPIs of the days that it touches.
+
+    Reads of the facts are kept to the touched days; only (order_id, order_date) is read more
+    widely, to find where the orders of the batch stood before.
+    """
+    session.stage(batch_id, files)
+    for relation in ("batch_orders", "batch_products", "mentioned_orders"):
+        session.run(relation)
+    _find_old_dates(session, heads)
+    _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
+    session.run("affected_days")
+    days = _column_of_days(session, "affected_days")
+    _load_columns(session, "current_products", "products", Everything(), heads)
+    _load_columns(session, "current_orders", "orders", OnDays(frozenset(days)), heads)
+    on_days_and_waiting = OnDays(frozenset(days), waiting=True)
+    _load_columns(session, "current_order_items", "order_items", on_days_and_waiting, heads)
+    for relation in (
+        "next_orders",
+        "next_products",
+        "batch_pairs",
+        "pair_categories",
+        "lines",
+        "next_order_items",
+        "changed_order_partitions",
+        "changed_order_item_partitions",
+        "written_orders",
+        "written_order_items",
+        "replaced_rows",
+        "written_rows",
+        "accepted_rows",
+        "waiting_order_items",
+    ):
+        session.run(relation)
+    for when, stage in (("previous", "current"), ("kpi", "next")):
+        session.view(f"{when}_orders", f"{stage}_orders")
+        session.view(f"{when}_order_items", f"{stage}_order_items")
+    accepted = session.fetch("select kind, file_index, row_count from accepted_rows")
+    [(waiting,)] = session.fetch("select row_count from waiting_order_items")
+    return Composition(
+        affected_days=days,
+        writes=_writes(session),
+        accepted_rows={(kind, index): rows for kind, index, rows in accepted},
+        replaced_rows=_counts(session, "replaced_rows"),
+        written_rows=_counts(session, "written_rows"),
+        waiting_order_items=waiting,
+        kpis=_kpi_change(session),
+    )
+
+
+def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[date]) -> KpiChange:
+    """The KPI change of some days between two states of the facts, as a pure function of them."""
+    on_days = OnDays(frozenset(days))
+    for when, heads in (("previous", before), ("kpi", after)):
+        for table in ("orders", "order_items"):
+            _load_columns(session, f"{when}_{table}", table, on_days, heads)
+    return _kpi_change(session)
+
+
+def _find_old_dates(session: Session, heads: Heads) -> None:
+    [(lowest, highest)] = session.fetch("select min(order_id), max(order_id) from mentioned_orders")
+    rows = OrderIdsBetween(lowest or "", highest or "")
+    session.load("known_orders", "orders", ("order_id", "order_date"), rows, heads["orders"])
+    session.run("old_dates")
+
+
+def _load_uncategorised(session: Session, heads: Heads, has_products: bool) -> None:
+    """Only new products can settle a category; without any, there is nothing to look for."""
+    rows: Rows = Uncategorised() if has_products else OnDays(frozenset())
+    columns = ("product_id", "order_date", "category")
+    session.load("uncategorised_lines", "order_items", columns, rows, heads["order_items"])
+
+
+def _load_columns(session: Session, relation: str, table: str, rows: Rows, heads: Heads) -> None:
+    columns = [field.name for field in SCHEMAS[table].fields]
+    session.load(relation, table, columns, rows, heads[table])
+
+
+def _writes(session: Session) -> list[BranchWrite]:
+    """Only tables that the batch changes are written."""
+    order_days = _column_of_days(session, "changed_order_partitions")
+    line_days = _column_of_days(session, "changed_order_item_partitions")
+    [(products,)] = session.fetch("select count(*) from batch_products")
+    writes = []
+    if order_days:
+        writes.append(BranchWrite("orders", "written_orders", frozenset(order_days)))
+    if line_days:
+        writes.append(BranchWrite("order_items", "written_order_items", frozenset(line_days)))
+    if products:
+        writes.append(BranchWrite("products", "next_products", None))
+    return writes
+
+
+def _kpi_change(session: Session) -> KpiChange:
+    for relation in ("order_kpis", "category_kpis", "published_keys"):
+        session.run(relation)
+    order_days = session.fetch(
+        "select order_date, total_orders, total_revenue_cents, total_items_sold, "
+        "returned_orders, unique_customers from order_kpis"
+    )
+    category_days = session.fetch(
+        "select order_date, category, daily_revenue_cents, orders_with_category, "
+        "returned_orders from category_kpis"
+    )
+    published = session.fetch("select order_date, category from published_keys")
+    return KpiChange.between(
+        published=[KpiKey(order_date, category) for order_date, category in published],
+        order_days=[OrderDay(row[0], *map(int, row[1:])) for row in order_days],
+        category_days=[CategoryDay(row[0], row[1], *map(int, row[2:])) for row in category_days],
+    )
+
+
+def _column_of_days(session: Session, relation: str) -> list[date]:
+    return [order_date for (order_date,) in session.fetch(f"select order_date from {relation}")]
+
+
+def _counts(session: Session, relation: str) -> dict[str, int]:
+    return {
+        table: int(rows)
+        for table, rows in session.fetch(f"select facts_table, row_count from {relation}")
+    }

@@ -1,0 +1,246 @@
+"""Who may write, how far a batch has come, and what its files amount to: pure decisions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from contracts.envelope import Message
+from contracts.errors import DataRejected, PipelineError, StaleWriter
+from contracts.messages import BatchAbandoned, KpisPublished, ObjectRef
+from services.transformer.engines.port import EngineName
+
+Heads = Mapping[str, int]
+Phase = Literal["FACTS", "PUBLISHING", "ABANDONING"]
+STATE_ID = "facts"
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """The batch that the current epoch works on; PUBLISHING is past the point of no return."""
+
+    batch_id: str
+    phase: Phase
+    attempt: int
+    heads_before: Heads
+    result: ObjectRef | None = None
+
+
+@dataclass(frozen=True)
+class TransformerState:
+    """The item that every write of this service is conditional on (DESIGN 3, Lock)."""
+
+    epoch: int = 0
+    fence: int = 0
+    abandoned_fence: int = 0
+    heads: Heads | None = None
+    in_flight: InFlight | None = None
+
+    def admit(self, fence: int) -> None:
+        """Raise StaleWriter when a holder of a newer lock grant was seen here."""
+        if fence < self.fence:
+            raise StaleWriter(
+                f"lock fence {fence} is stale: {self.fence} was seen; acquire the lock again"
+            )
+
+    def begin(self, batch_id: str, fence: int, attempt: int, mains: Heads) -> "TransformerState":
+        """The next epoch, at work on a batch.
+
+        `mains` are where the facts stand; they count only while nothing was ever published.
+        Raises StaleWriter when the batch was abandoned under this grant.
+        """
+        if fence <= self.abandoned_fence:
+            raise StaleWriter(
+                f"batch {batch_id} was abandoned under lock fence {self.abandoned_fence}; "
+                "acquire the lock again"
+            )
+        return self._next("FACTS", batch_id, fence, attempt, mains)
+
+    def begin_abandoning(
+        self, batch_id: str, fence: int, attempt: int, mains: Heads
+    ) -> "TransformerState":
+        """The next epoch, at work on undoing a batch; later attempts under this grant are stale."""
+        undoing = self._next("ABANDONING", batch_id, fence, attempt, mains)
+        return replace(undoing, abandoned_fence=max(fence, self.abandoned_fence))
+
+    def take_over(self, fence: int) -> "TransformerState":
+        """The next epoch, which finishes what the one before had begun to publish."""
+        return replace(self, epoch=self.epoch + 1, fence=max(fence, self.fence))
+
+    def publish(self, heads: Heads, result: ObjectRef) -> "TransformerState":
+        """Past the point of no return: these heads are the truth, the KPIs follow."""
+        if self.in_flight is None:
+            raise PipelineError(f"epoch {self.epoch} has nothing in flight to publish")
+        publishing = replace(self.in_flight, phase="PUBLISHING", result=result)
+        return replace(self, heads=dict(heads), in_flight=publishing)
+
+    def settle(self) -> "TransformerState":
+        """Nothing is in flight any more."""
+        return replace(self, in_flight=None)
+
+    def _next(
+        self, phase: Phase, batch_id: str, fence: int, attempt: int, mains: Heads
+    ) -> "TransformerState":
+        if self.in_flight is not None and self.in_flight.phase == "PUBLISHING":
+            raise StaleWriter(
+                f"epoch {self.epoch} is publishing batch {self.in_flight.batch_id}; "
+                "that is to be finished first, then try again"
+            )
+        heads = self.heads or dict(mains)
+        return replace(
+            self,
+            epoch=self.epoch + 1,
+            fence=max(fence, self.fence),
+            heads=heads,
+            in_flight=InFlight(batch_id, phase, attempt, heads_before=heads),
+        )
+
+    @staticmethod
+    def from_item(item: Mapping[str, Any] | None) -> "TransformerState":
+        """Read the item of TransformerState; an absent one is the state before any batch."""
+        if item is None:
+            return TransformerState()
+        flight = item.get("in_flight")
+        return TransformerState(
+            epoch=item["epoch"],
+            fence=item["fence"],
+            abandoned_fence=item["abandoned_fence"],
+            heads=_ids(item["heads"]),
+            in_flight=flight
+            and InFlight(
+                batch_id=flight["batch_id"],
+                phase=flight["phase"],
+                attempt=flight["attempt"],
+                heads_before=_ids(flight["heads_before"]),
+                result=ObjectRef(**flight["result"]) if flight["result"] else None,
+            ),
+        )
+
+    def to_item(self) -> dict[str, Any]:
+        """The item as it is stored; snapshot ids are text, they outgrow a JSON number."""
+        flight = self.in_flight
+        return {
+            "StateId": STATE_ID,
+            "epoch": self.epoch,
+            "fence": self.fence,
+            "abandoned_fence": self.abandoned_fence,
+            "heads": as_text(self.heads or {}),
+            "in_flight": flight
+            and {
+                "batch_id": flight.batch_id,
+                "phase": flight.phase,
+                "attempt": flight.attempt,
+                "heads_before": as_text(flight.heads_before),
+                "result": flight.result.model_dump() if flight.result else None,
+            },
+        }
+
+
+@dataclass(frozen=True)
+class BatchHistory:
+    """What the stream transformation/<batch_id> says of a batch."""
+
+    version: int = 0
+    result: ObjectRef | None = None
+    abandoned_under: int = 0
+
+    @staticmethod
+    def replay(events: Iterable[Message]) -> "BatchHistory":
+        """Fold the stream."""
+        history = BatchHistory()
+        for event in events:
+            history = replace(history, version=event.stream_version)
+            match event.data:
+                case KpisPublished():
+                    history = replace(history, result=event.data.result)
+                case BatchAbandoned():
+                    history = replace(history, abandoned_under=event.data.fence)
+        return history
+
+
+def choose_engine(
+    wanted: str, size_bytes: int, threshold_mb: int, *, spark_is_here: bool
+) -> tuple[EngineName, str]:
+    """The engine and why; `wanted` is TRANSFORM_ENGINE (auto, duckdb or spark).
+
+    `size_bytes` is the declared size of the batch's inputs.
+    """
+    if wanted == "duckdb":
+        return "duckdb", "TRANSFORM_ENGINE=duckdb"
+    if wanted == "spark":
+        return "spark", "TRANSFORM_ENGINE=spark"
+    megabytes = size_bytes / MEGABYTE
+    if megabytes < threshold_mb:
+        return "duckdb", f"{megabytes:.1f} MB of input is under SPARK_THRESHOLD_MB={threshold_mb}"
+    if not spark_is_here:
+        return "duckdb", f"{megabytes:.1f} MB of input, but Spark or Java is not installed here"
+    return "spark", f"{megabytes:.1f} MB of input is not under SPARK_THRESHOLD_MB={threshold_mb}"
+
+
+def file_results(
+    manifest: Mapping[str, Any],
+    reports: Mapping[int, Mapping[str, Any]],
+    accepted_rows: Mapping[tuple[str, int], int],
+) -> list[dict[str, Any]]:
+    """One FileResult per input, each balanced: rows_in = accepted + quarantined + duplicates.
+
+    `accepted_rows` counts the rows that stand in the facts by (kind, file index).
+    Raises DataRejected when an input was rejected, PipelineError when a file does not balance.
+    """
+    results = []
+    for file in manifest["files"]:
+        original = file["index"] if file.get("duplicate_of") is None else file["duplicate_of"]
+        report = reports[original]
+        if report["status"] != "accepted":
+            raise DataRejected(f"{report['key']} was rejected: {report['reason']}")
+        result = {
+            "index": file["index"],
+            "key": file["key"],
+            "kind": file["kind"],
+            "rows_in": report["rows_in"],
+            "reason": None,
+        }
+        if original != file["index"]:
+            counts = {"accepted": 0, "quarantined": 0, "duplicates": report["rows_in"]}
+            results.append({**result, "status": "duplicate", **counts})
+            continue
+        accepted = accepted_rows.get((file["kind"], original), 0)
+        counts = {
+            "accepted": accepted,
+            "quarantined": report["quarantined"],
+            "duplicates": report["accepted"] - accepted,
+        }
+        if sum(counts.values()) != report["rows_in"] or min(counts.values()) < 0:
+            raise PipelineError(
+                f"{file['key']} does not balance: {report['rows_in']} rows in, {counts}; "
+                "nothing was published"
+            )
+        results.append({**result, "status": "accepted", **counts})
+    return results
+
+
+def check_row_counts(
+    before: Mapping[str, int],
+    replaced: Mapping[str, int],
+    written: Mapping[str, int],
+    after: Mapping[str, int],
+    touched: Sequence[str],
+) -> None:
+    """Raise PipelineError unless each table holds exactly the rows that the batch should leave."""
+    for table, rows_after in after.items():
+        change = written[table] - replaced[table] if table in touched else 0
+        expected = before[table] + change
+        if rows_after != expected:
+            raise PipelineError(
+                f"facts table {table} would hold {rows_after} rows, expected {expected}; "
+                "nothing was published"
+            )
+
+
+def as_text(heads: Heads) -> dict[str, str]:
+    """Snapshot ids as text."""
+    return {table: str(snapshot_id) for table, snapshot_id in heads.items()}
+
+
+def _ids(heads: Mapping[str, str]) -> Heads:
+    return {table: int(snapshot_id) for table, snapshot_id in heads.items()}

@@ -1,0 +1,1 @@
+"""Two engines behind one port: DuckDB for small batches, Spark for the others."""

@@ -1,0 +1,87 @@
+"""What the batch's steps ask of an engine; the SQL in ../sql is the same for every engine."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from services.transformer.facts import Partition, Rows
+
+EngineName = Literal["duckdb", "spark"]
+SQL_FOLDER = Path(__file__).parent.parent / "sql"
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """One input's accepted rows, as a Parquet file on this machine."""
+
+    kind: str
+    file_index: int
+    source_key: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class BranchWrite:
+    """Replace these partitions of a facts table on the writer's branch by a relation's rows.
+
+    `partitions` None replaces the whole table.
+    """
+
+    table: str
+    relation: str
+    partitions: Collection[Partition] | None
+
+
+class Session(Protocol):
+    """Relations by name, for the length of one batch."""
+
+    def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
+        """Make `staged_<kind>`: the rows, their batch_id, source_key and file_index."""
+
+    def load(
+        self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
+    ) -> None:
+        """Make a relation of a facts table as it stood at a snapshot."""
+
+    def view(self, relation: str, source: str) -> None:
+        """Give a relation a second name."""
+
+    def run(self, relation: str) -> None:
+        """Make a relation by the SQL file of its name."""
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query that gives few of them."""
+
+    def write(
+        self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
+    ) -> None:
+        """Commit to branch `e<epoch>` of each table; raises StaleWriter when it moved."""
+
+
+class Engine(Protocol):
+    """Makes sessions; kept warm between batches."""
+
+    name: EngineName
+
+    def session(self) -> AbstractContextManager[Session]:
+        """An empty session; closing it frees what it held."""
+
+
+@cache
+def sql_of(relation: str) -> str:
+    """The text of sql/<relation>.sql, without its comment lines."""
+    lines = (SQL_FOLDER / f"{relation}.sql").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))
+
+
+def branch_of(epoch: int) -> str:
+    """The branch that a writer epoch writes to."""
+    return f"e{epoch}"
+
+
+def iter_kinds(files: Sequence[StagedFile], kind: str) -> Iterator[StagedFile]:
+    """The files of one kind, in manifest order."""
+    return iter(sorted((f for f in files if f.kind == kind), key=lambda f: f.file_index))

@@ -1,0 +1,137 @@
+"""The facts tables (DESIGN 3, Facts and KPIs): their columns and partitions, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import DateType, IcebergType, LongType, NestedField, StringType
+
+_TEXT, _WHOLE, _DAY = StringType(), LongType(), DateType()
+_PROVENANCE: tuple[tuple[str, IcebergType, bool], ...] = (
+    ("batch_id", _TEXT, True),
+    ("source_key", _TEXT, True),
+    ("source_line", _WHOLE, True),
+)
+
+
+def _schema(*columns: tuple[str, IcebergType, bool]) -> Schema:
+    return Schema(
+        *(
+            NestedField(field_id=number, name=name, field_type=kind, required=required)
+            for number, (name, kind, required) in enumerate((*columns, *_PROVENANCE), start=1)
+        )
+    )
+
+
+def _by_order_date(schema: Schema) -> PartitionSpec:
+    source = schema.find_field("order_date").field_id
+    return PartitionSpec(
+        PartitionField(
+            source_id=source, field_id=1000, transform=IdentityTransform(), name="order_date"
+        )
+    )
+
+
+SCHEMAS: Mapping[str, Schema] = {
+    "orders": _schema(
+        ("order_id", _TEXT, True),
+        ("user_id", _TEXT, True),
+        ("order_date", _DAY, True),
+        ("total_amount_cents", _WHOLE, True),
+        ("status", _TEXT, True),
+    ),
+    "order_items": _schema(
+        ("order_id", _TEXT, True),
+        ("product_id", _TEXT, True),
+        ("quantity", _WHOLE, True),
+        ("unit_price_cents", _WHOLE, True),
+        ("category", _TEXT, False),
+        ("order_date", _DAY, False),
+    ),
+    "products": _schema(
+        ("product_id", _TEXT, True),
+        ("category", _TEXT, True),
+        ("name", _TEXT, True),
+        ("price_cents", _WHOLE, True),
+    ),
+}
+TABLES = tuple(SCHEMAS)
+PARTITIONS: Mapping[str, PartitionSpec] = {
+    "orders": _by_order_date(SCHEMAS["orders"]),
+    "order_items": _by_order_date(SCHEMAS["order_items"]),
+    "products": UNPARTITIONED_PARTITION_SPEC,
+}
+PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.spark.accept-any-schema": "false",
+    "commit.retry.num-retries": "0",
+}
+"""No commit is ever rebased onto somebody else's: a conflict means that we are stale."""
+
+STAGED_COLUMNS: Mapping[str, pa.Schema] = {
+    "orders": pa.schema(
+        {
+            "order_id": pa.string(),
+            "user_id": pa.string(),
+            "order_date": pa.date32(),
+            "total_amount_cents": pa.int64(),
+            "status": pa.string(),
+            "source_line": pa.int64(),
+        }
+    ),
+    "order_items": pa.schema(
+        {
+            "order_id": pa.string(),
+            "product_id": pa.string(),
+            "quantity": pa.int64(),
+            "unit_price_cents": pa.int64(),
+            "source_line": pa.int64(),
+        }
+    ),
+    "products": pa.schema(
+        {
+            "product_id": pa.string(),
+            "category": pa.string(),
+            "name": pa.string(),
+            "price_cents": pa.int64(),
+            "source_line": pa.int64(),
+        }
+    ),
+}
+"""What the validator stages, per kind; amounts in cents, user_id pseudonymised."""
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All rows of a table."""
+
+
+@dataclass(frozen=True)
+class OrderIdsBetween:
+    """Rows whose order_id lies in [lowest, highest]; prunes files of other orders."""
+
+    lowest: str
+    highest: str
+
+
+@dataclass(frozen=True)
+class OnDays:
+    """Rows of these days and, with `waiting`, the lines that have no day yet."""
+
+    days: frozenset[date]
+    waiting: bool = False
+
+
+@dataclass(frozen=True)
+class Uncategorised:
+    """Order lines whose product was not known when they came."""
+
+
+Rows = Everything | OrderIdsBetween | OnDays | Uncategorised
+Partition = date | None
+"""A day of `orders` or `order_items`; None holds the lines that wait for their order."""

@@ -1,0 +1,124 @@
+"""KPI items and how they are packed into transactions; money and rates are rounded only here."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import groupby
+from typing import Any
+
+MONEY_PLACES = Decimal("0.01")
+RATE_PLACES = Decimal("0.0001")
+MAX_TRANSACTION_ITEMS = 99
+"""TransactWriteItems takes 100 (AWS API reference); one is the check of the writer's epoch."""
+
+
+@dataclass(frozen=True)
+class OrderDay:
+    """Whole-number measures of one order_date, as the SQL gives them."""
+
+    order_date: date
+    total_orders: int
+    total_revenue_cents: int
+    total_items_sold: int
+    returned_orders: int
+    unique_customers: int
+
+    def item(self) -> dict[str, Any]:
+        """The OrderKPIs attributes."""
+        return {
+            "order_date": self.order_date.isoformat(),
+            "total_orders": self.total_orders,
+            "total_revenue": money(self.total_revenue_cents),
+            "total_items_sold": self.total_items_sold,
+            "return_rate": rate(self.returned_orders, self.total_orders),
+            "unique_customers": self.unique_customers,
+        }
+
+
+@dataclass(frozen=True)
+class CategoryDay:
+    """Whole-number measures of one category on one order_date, as the SQL gives them."""
+
+    order_date: date
+    category: str
+    daily_revenue_cents: int
+    orders_with_category: int
+    returned_orders: int
+
+    def item(self) -> dict[str, Any]:
+        """The CategoryKPIs attributes."""
+        return {
+            "category": self.category,
+            "order_date": self.order_date.isoformat(),
+            "daily_revenue": money(self.daily_revenue_cents),
+            "avg_order_value": money(self.daily_revenue_cents, self.orders_with_category),
+            "avg_return_rate": rate(self.returned_orders, self.orders_with_category),
+        }
+
+
+@dataclass(frozen=True)
+class KpiKey:
+    """One KPI item: of a category on a day, or (category None) of the day."""
+
+    order_date: date
+    category: str | None
+
+
+@dataclass(frozen=True)
+class KpiChange:
+    """What the affected days' KPI items become: these are set, those are deleted."""
+
+    order_days: Sequence[OrderDay]
+    category_days: Sequence[CategoryDay]
+    gone: Sequence[KpiKey]
+
+    @staticmethod
+    def between(
+        published: Iterable[KpiKey],
+        order_days: Sequence[OrderDay],
+        category_days: Sequence[CategoryDay],
+    ) -> "KpiChange":
+        """Set everything that stands; delete what was published and stands no more."""
+        standing = {KpiKey(day.order_date, None) for day in order_days}
+        standing |= {KpiKey(day.order_date, day.category) for day in category_days}
+        return KpiChange(order_days, category_days, tuple(set(published) - standing))
+
+    def counts(self) -> dict[str, int]:
+        """The PublishedCounts of the batch's result."""
+        return {
+            "order_kpis": len(self.order_days),
+            "category_kpis": len(self.category_days),
+            "deleted": len(self.gone),
+        }
+
+    def transactions(self) -> Iterator[list["OrderDay | CategoryDay | KpiKey"]]:
+        """Whole days packed together; only a day of more than 99 items is cut."""
+        everything = [*self.order_days, *self.category_days, *self.gone]
+        everything.sort(key=lambda change: (change.order_date, getattr(change, "category", None) or ""))
+        packed: list[OrderDay | CategoryDay | KpiKey] = []
+        for _, day in groupby(everything, key=lambda change: change.order_date):
+            changes = list(day)
+            if packed and len(packed) + len(changes) > MAX_TRANSACTION_ITEMS:
+                yield packed
+                packed = []
+            packed.extend(changes)
+            while len(packed) > MAX_TRANSACTION_ITEMS:
+                yield packed[:MAX_TRANSACTION_ITEMS]
+                packed = packed[MAX_TRANSACTION_ITEMS:]
+        if packed:
+            yield packed
+
+
+def money(cents: int | Decimal, parts: int = 1) -> Decimal:
+    """Cents divided by a count, as an amount with two places, rounded half up."""
+    return _rounded(Decimal(int(cents)) / 100 / parts, MONEY_PLACES)
+
+
+def rate(part: int, whole: int) -> Decimal:
+    """A ratio with four places, rounded half up; of nothing it is 0."""
+    return _rounded(Decimal(part) / whole, RATE_PLACES) if whole else Decimal("0.0000")
+
+
+def _rounded(value: Decimal, places: Decimal) -> Decimal:
+    return value.quantize(places, ROUND_HALF_UP)

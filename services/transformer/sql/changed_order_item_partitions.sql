@@ -1,0 +1,4 @@
+-- The days of `order_items` that have to be written anew; null stands for the waiting lines.
+select old_order_date as order_date from lines where fate in ('restated', 'changed')
+union
+select order_date from lines where fate in ('new', 'changed')

@@ -1,0 +1,39 @@
+-- Every order line in reach of the batch and what becomes of it: kept, restated (goes) or new.
+-- A line stands on its order's day, and waits without a day while the order is unknown; it takes
+-- its product's category once, and waits without one while the product is unknown.
+select current_order_items.order_id, current_order_items.product_id,
+       current_order_items.quantity, current_order_items.unit_price_cents,
+       coalesce(current_order_items.category, next_products.category) as category,
+       next_orders.order_date,
+       current_order_items.batch_id, current_order_items.source_key,
+       current_order_items.source_line,
+       current_order_items.order_date as old_order_date,
+       case
+           when batch_pairs.order_id is not null then 'restated'
+           when current_order_items.order_date is distinct from next_orders.order_date
+               then 'changed'
+           when current_order_items.category is null and next_products.category is not null
+               then 'changed'
+           else 'unchanged'
+       end as fate
+from current_order_items
+left join batch_pairs
+  on batch_pairs.order_id = current_order_items.order_id
+ and batch_pairs.product_id = current_order_items.product_id
+left join next_orders on next_orders.order_id = current_order_items.order_id
+left join next_products on next_products.product_id = current_order_items.product_id
+union all
+select staged_order_items.order_id, staged_order_items.product_id,
+       staged_order_items.quantity, staged_order_items.unit_price_cents,
+       coalesce(pair_categories.category, next_products.category) as category,
+       next_orders.order_date,
+       staged_order_items.batch_id, staged_order_items.source_key,
+       staged_order_items.source_line,
+       cast(null as date) as old_order_date,
+       'new' as fate
+from staged_order_items
+left join pair_categories
+  on pair_categories.order_id = staged_order_items.order_id
+ and pair_categories.product_id = staged_order_items.product_id
+left join next_orders on next_orders.order_id = staged_order_items.order_id
+left join next_products on next_products.product_id = staged_order_items.product_id

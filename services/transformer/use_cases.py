@@ -1,0 +1,362 @@
+"""Transforming and abandoning a batch: gather, decide, apply, each step safe to repeat.
+
+The order of the steps is what makes a crash at any point harmless: the tables are loaded before
+the epoch is raised, the mains move before PUBLISHING is marked, and PUBLISHING is the point of no
+return: before it the next epoch undoes, after it the next epoch finishes.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol, cast
+
+from contracts.clock import Clock, to_rfc3339
+from contracts.envelope import MessageContext
+from contracts.errors import ConcurrencyConflict, StaleWriter
+from contracts.event_store import (
+    EventStore,
+    PutItem,
+    StateTables,
+    StreamAppend,
+    retry_on_conflict,
+)
+from contracts.layout import result_key
+from contracts.messages import (
+    AbandonBatch,
+    BatchAbandoned,
+    FactsPublished,
+    KpisPublished,
+    ObjectRef,
+    TransformBatch,
+    TransformStarted,
+)
+from contracts.objects import ObjectStore, check_document
+from services.transformer import domain
+from services.transformer.catalog import FactsCatalog
+from services.transformer.composition import Composition, compose, kpis_between
+from services.transformer.domain import BatchHistory, TransformerState
+from services.transformer.engines.port import Engine, EngineName, Session, StagedFile
+from services.transformer.kpis import KpiChange
+from services.transformer.publication import Stamp, TableNames, publish_kpis
+
+SOURCE = "ecommerce-pipeline/transformer"
+Answer = dict[str, Any]
+
+
+class Stores(EventStore, StateTables, Protocol):
+    """Streams and state items that change together."""
+
+
+class StagedInputs(Protocol):
+    """What the validator left of a batch."""
+
+    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+        """The FileReport of every input that is not a duplicate, by file index."""
+
+    def fetch(
+        self, reports: Mapping[int, Mapping[str, Any]]
+    ) -> AbstractContextManager[list[StagedFile]]:
+        """The accepted rows as local files, checked against the reports; gone afterwards."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything outside that the use cases need."""
+
+    store: Stores
+    objects: ObjectStore
+    inputs: StagedInputs
+    facts: FactsCatalog
+    engine_of: Callable[[EngineName], Engine]
+    spark_is_here: Callable[[], bool]
+    clock: Clock
+    tables: TableNames
+    wanted_engine: str = "auto"
+    spark_threshold_mb: int = 256
+
+
+def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
+    """Turn a batch's staged rows into facts and publish the KPIs of the affected days.
+
+    Raises StaleWriter when a newer lock grant or epoch is at work, DataRejected when an input was
+    rejected, PipelineError when the rows do not add up (then nothing is published).
+    """
+    try:
+        settled = _settle(command.fence, ports)
+        history = _history(command.batch_id, ports)
+        if history.result is not None:
+            settled.admit(command.fence)
+            return _published(history.result)
+        return _published(_Attempt(command, ports).run())
+    except Exception:
+        ports.facts.forget()
+        raise
+
+
+def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
+    """Undo a batch whose saga failed, or finish it if its publication had begun.
+
+    Afterwards no attempt under the same lock grant can bring the batch back. Raises StaleWriter
+    when a newer lock grant was seen.
+    """
+    try:
+        _settle(command.fence, ports)
+        history = _history(command.batch_id, ports)
+        if history.result is not None:
+            return _published(history.result)
+        if history.abandoned_under < command.fence:
+            _undo(command, ports)
+        return {"outcome": "ABANDONED"}
+    except Exception:
+        ports.facts.forget()
+        raise
+
+
+class _Attempt:
+    """One attempt at a batch, under an epoch of its own."""
+
+    def __init__(self, command: TransformBatch, ports: Ports) -> None:
+        self._command, self._ports = command, ports
+        self._began_at = ports.clock()
+        self._manifest = ports.objects.get_json(command.manifest)
+        check_document("BatchManifest", self._manifest, closed=False)
+        self._engine_name, self._engine_reason = domain.choose_engine(
+            ports.wanted_engine,
+            sum(file["size_bytes"] for file in self._manifest["files"]),
+            ports.spark_threshold_mb,
+            spark_is_here=ports.spark_is_here(),
+        )
+
+    def run(self) -> ObjectRef:
+        """All steps; returns the result document's reference."""
+        ports, batch_id = self._ports, self._command.batch_id
+        state, version = retry_on_conflict(self._raise_epoch)
+        heads = state.heads or {}
+        ports.facts.fence(heads, state.epoch, batch_id)
+        reports = ports.inputs.reports(self._manifest)
+        with ports.inputs.fetch(reports) as files, self._engine().session() as session:
+            composition = compose(session, batch_id, files, heads)
+            files_balanced = domain.file_results(
+                self._manifest, reports, composition.accepted_rows
+            )
+            self._write_facts(session, composition, heads, state.epoch)
+        new_heads = ports.facts.publish(state.epoch, batch_id)
+        document = self._result(composition, files_balanced, new_heads, state.epoch)
+        result = ports.objects.put_json(
+            self._command.manifest.bucket, result_key(batch_id), document
+        )
+        state, version = self._mark_publishing(state, version, new_heads, result)
+        _finish(ports, state, version, composition.kpis, document, self._command.fence)
+        return result
+
+    def _raise_epoch(self) -> tuple[TransformerState, int]:
+        """The tables are loaded first: whoever raises the epoch after us then moves the mains."""
+        command, ports = self._command, self._ports
+        before = _state(ports)
+        before.admit(command.fence)
+        mains = ports.facts.load(before.epoch)
+        state = before.begin(command.batch_id, command.fence, command.attempt, mains)
+        history = _history(command.batch_id, ports)
+        started = TransformStarted(
+            batch_id=command.batch_id,
+            epoch=state.epoch,
+            engine=self._engine_name,
+            engine_reason=self._engine_reason,
+            attempt=command.attempt,
+            fence=command.fence,
+        )
+        return state, _change_state(ports, before, state, history.version, started)
+
+    def _engine(self) -> Engine:
+        return self._ports.engine_of(self._engine_name)
+
+    def _write_facts(
+        self, session: Session, composition: Composition, heads: domain.Heads, epoch: int
+    ) -> None:
+        """Write the branches and check that they hold what they should, before any main moves."""
+        facts = self._ports.facts
+        properties = {"batch_id": self._command.batch_id, "epoch": str(epoch)}
+        session.write(composition.writes, epoch, properties)
+        domain.check_row_counts(
+            before=facts.total_rows(heads),
+            replaced=composition.replaced_rows,
+            written=composition.written_rows,
+            after=facts.total_rows(facts.branch_heads(epoch)),
+            touched=[write.table for write in composition.writes],
+        )
+
+    def _result(
+        self,
+        composition: Composition,
+        files: list[dict[str, Any]],
+        heads: domain.Heads,
+        epoch: int,
+    ) -> dict[str, Any]:
+        elapsed = self._ports.clock() - self._began_at
+        document = {
+            "batch_id": self._command.batch_id,
+            "epoch": epoch,
+            "engine": self._engine_name,
+            "engine_reason": self._engine_reason,
+            "files": files,
+            "waiting_order_items": composition.waiting_order_items,
+            "affected_days": sorted(day.isoformat() for day in composition.affected_days),
+            "published": composition.kpis.counts(),
+            "snapshots": domain.as_text(heads),
+            "duration_seconds": round(elapsed.total_seconds(), 3),
+        }
+        check_document("BatchResult", document)
+        return document
+
+    def _mark_publishing(
+        self, before: TransformerState, version: int, heads: domain.Heads, result: ObjectRef
+    ) -> tuple[TransformerState, int]:
+        """The point of no return."""
+        state = before.publish(heads, result)
+        facts_published = FactsPublished(
+            batch_id=self._command.batch_id,
+            epoch=state.epoch,
+            snapshots=domain.as_text(heads),
+            attempt=self._command.attempt,
+            fence=self._command.fence,
+        )
+        return state, _change_state_as_owner(self._ports, before, state, version, facts_published)
+
+
+def _settle(fence: int, ports: Ports) -> TransformerState:
+    """Finish a publication that an earlier epoch had begun; other leftovers fall to the fence."""
+    state = _state(ports)
+    state.admit(fence)
+    flight = state.in_flight
+    if flight is None or flight.phase != "PUBLISHING" or flight.result is None:
+        return state
+    owner = state.take_over(fence)
+    history = _history(flight.batch_id, ports)
+    _change_state_as_owner(ports, state, owner, history.version)
+    ports.facts.load(state.epoch)
+    document = ports.objects.get_json(flight.result)
+    days = [date.fromisoformat(day) for day in document["affected_days"]]
+    with ports.engine_of("duckdb").session() as session:
+        change = kpis_between(session, flight.heads_before, owner.heads or {}, days)
+    return _finish(ports, owner, history.version, change, document, fence)
+
+
+def _finish(
+    ports: Ports,
+    state: TransformerState,
+    version: int,
+    change: KpiChange,
+    document: Mapping[str, Any],
+    fence: int,
+) -> TransformerState:
+    """Publish the KPIs of the batch in flight and close it."""
+    flight = state.in_flight
+    if flight is None or flight.result is None:
+        raise StaleWriter(f"epoch {state.epoch} has no publication to finish")
+    stamp = Stamp(flight.batch_id, state.epoch, to_rfc3339(ports.clock()))
+    publish_kpis(ports.store, ports.tables, change, stamp, _context(flight.batch_id))
+    settled = state.settle()
+    published = document["published"]
+    _change_state_as_owner(
+        ports,
+        state,
+        settled,
+        version,
+        KpisPublished(
+            batch_id=flight.batch_id,
+            epoch=state.epoch,
+            result=flight.result,
+            engine=document["engine"],
+            affected_days=len(document["affected_days"]),
+            order_kpis=published["order_kpis"],
+            category_kpis=published["category_kpis"],
+            deleted=published["deleted"],
+            waiting_order_items=document["waiting_order_items"],
+            duration_seconds=document["duration_seconds"],
+            attempt=flight.attempt,
+            fence=fence,
+        ),
+    )
+    return settled
+
+
+def _undo(command: AbandonBatch, ports: Ports) -> None:
+    """Put the facts back to the published heads under a new epoch."""
+
+    def raise_epoch() -> tuple[TransformerState, int]:
+        before = _state(ports)
+        before.admit(command.fence)
+        mains = ports.facts.load(before.epoch)
+        state = before.begin_abandoning(command.batch_id, command.fence, command.attempt, mains)
+        version = _history(command.batch_id, ports).version
+        return state, _change_state(ports, before, state, version)
+
+    state, version = retry_on_conflict(raise_epoch)
+    ports.facts.fence(state.heads or {}, state.epoch, command.batch_id)
+    _change_state_as_owner(
+        ports,
+        state,
+        state.settle(),
+        version,
+        BatchAbandoned(
+            batch_id=command.batch_id,
+            epoch=state.epoch,
+            reason="the saga gave the batch up before publication; the facts are as before it",
+            attempt=command.attempt,
+            fence=command.fence,
+        ),
+    )
+
+
+def _state(ports: Ports) -> TransformerState:
+    key = {"StateId": domain.STATE_ID}
+    return TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
+
+
+def _history(batch_id: str, ports: Ports) -> BatchHistory:
+    return BatchHistory.replay(ports.store.read(_stream(batch_id)))
+
+
+def _change_state_as_owner(
+    ports: Ports, before: TransformerState, after: TransformerState, version: int, *events: Any
+) -> int:
+    """As `_change_state`; a conflict means that a newer epoch has begun."""
+    try:
+        return _change_state(ports, before, after, version, *events)
+    except ConcurrencyConflict as error:
+        raise StaleWriter(
+            f"epoch {before.epoch} is stale: a newer one has begun, which settles the batch"
+        ) from error
+
+
+def _change_state(
+    ports: Ports, before: TransformerState, after: TransformerState, version: int, *events: Any
+) -> int:
+    """Write state and events in one transaction, if the epoch is still the one before.
+
+    Returns the stream's new version; raises ConcurrencyConflict.
+    """
+    batch_id = (after.in_flight or before.in_flight or _nothing_in_flight()).batch_id
+    write = PutItem(
+        ports.tables.state, after.to_item(), expected={"epoch": before.epoch or None}
+    )
+    appends = [StreamAppend(_stream(batch_id), version, events)] if events else []
+    ports.store.append(*appends, context=_context(batch_id), writes=[write])
+    return version + len(events)
+
+
+def _nothing_in_flight() -> domain.InFlight:
+    raise StaleWriter("no batch is in flight; another epoch has settled it")
+
+
+def _stream(batch_id: str) -> str:
+    return f"transformation/{batch_id}"
+
+
+def _context(batch_id: str) -> MessageContext:
+    return MessageContext(source=SOURCE, correlation_id=batch_id)
+
+
+def _published(result: ObjectRef) -> Answer:
+    return {"outcome": "PUBLISHED", "result": cast(dict[str, str], result.model_dump())}

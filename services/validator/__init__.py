@@ -1,0 +1,1 @@
+"""The validator: file contracts, row checks, quarantine and staging (DESIGN 3, Validation)."""

@@ -1,0 +1,187 @@
+"""One CSV record from physical lines, and which quote is stray; knows no columns and no files.
+
+RFC 4180, strictly: a quoted field opens at the start of a field and closes at its end (spaces and
+tabs around the quotes are fine), a quote inside is doubled, and an unquoted field holds no quote.
+What does not fit is a broken record, and a broken record is always one physical line: the lines
+after it are read on their own. A quoted field may hold line breaks, unless that would swallow
+rows: see `read_record`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_RECORD_BYTES = 1 << 20
+"""Longest record, and how far the end of a quoted field is looked for; 1 MiB."""
+
+BLANKS = " \t"
+"""What is trimmed around a field."""
+
+_OPENING_QUOTE = re.compile(r'[ \t]*+"')
+_QUOTED_TEXT = re.compile(r'(?:[^"]++|"")*+')
+_AFTER_CLOSING_QUOTE = re.compile(r"[ \t]*+(,|\Z)")
+_BARE_FIELD = re.compile(r'([^",]*+)(,|\Z)')
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a record or a field is bad: the rule's name, and what is wrong in words."""
+
+    rule: str
+    text: str
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: trimmed fields, or the problem that made it unreadable; neither when blank.
+
+    `first` is the index of its first physical line, `raw` its text without the last line break.
+    """
+
+    first: int
+    line_count: int
+    raw: str
+    fields: tuple[str, ...] | None = None
+    problem: Problem | None = None
+
+
+class Layout(Protocol):
+    """What the reader has to know of the rows to tell a stray quote from a long field."""
+
+    @property
+    def width(self) -> int:
+        """How many fields a row has."""
+
+    def is_healthy_row(self, fields: Sequence[str]) -> bool:
+        """Whether these fields make a row without any fault."""
+
+    def may_hold(self, position: int, value: str) -> bool:
+        """Whether the column at that position can hold this text of several lines."""
+
+
+def read_record(
+    lines: Sequence[bytes], first: int, layout: Layout, *, is_last_block: bool
+) -> Record | None:
+    """The record that starts at `lines[first]`; None when it may end after the last line given.
+
+    Lines are physical lines with their line breaks, valid UTF-8. A quoted field goes on over line
+    breaks only if, within 1 MiB, it closes properly, the record then has the expected width, the
+    columns holding the line breaks may hold them, and no line on the way is a healthy row by
+    itself. Otherwise its opening quote is stray and the first line alone is the broken record.
+    """
+    line = lines[first]
+    if len(line) > MAX_RECORD_BYTES:
+        text = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
+        return Record(first, 1, _body(line), problem=Problem("record.length", text))
+    body = _body(line)
+    if not body.strip(" \t\r"):
+        return Record(first, 1, body)
+    scan = _Scan()
+    scan.read_line(body)
+    position, size = first, len(line)
+    while scan.is_open:
+        position += 1
+        if position == len(lines):
+            if is_last_block:
+                return _broken(first, body, "a quoted field never closes")
+            return None
+        size += len(lines[position])
+        if size > MAX_RECORD_BYTES or len(scan.fields) >= layout.width:
+            return _broken(first, body, "a quoted field does not close in time")
+        following = _body(lines[position])
+        if _is_healthy(following, layout):
+            return _broken(first, body, "a quoted field does not close before the next row")
+        scan.continue_on(following, _line_break(lines[position - 1]))
+    if scan.fault:
+        return _broken(first, body, scan.fault)
+    fields = tuple(field.strip(BLANKS) for field in scan.fields)
+    if position == first:
+        return Record(first, 1, body, fields)
+    spans = [(n, fields[n]) for n in scan.positions_over_lines if n < len(fields)]
+    if len(fields) != layout.width or not all(layout.may_hold(n, value) for n, value in spans):
+        return _broken(first, body, "a quoted field does not close on its line")
+    count = position - first + 1
+    raw = b"".join(lines[first : position + 1]).decode().removesuffix("\n").removesuffix("\r")
+    return Record(first, count, raw, fields)
+
+
+class _Scan:
+    """Fields read so far; `is_open` while a quoted field goes on, `fault` once a quote is wrong."""
+
+    def __init__(self) -> None:
+        self.fields: list[str] = []
+        self.positions_over_lines: list[int] = []
+        self.is_open = False
+        self.fault: str | None = None
+        self._held: list[str] = []
+
+    def read_line(self, text: str, start: int = 0) -> None:
+        """Read fields from `start` to the end of the line."""
+        while True:
+            quote = _OPENING_QUOTE.match(text, start)
+            if quote:
+                self._held = []
+                after = self._read_quoted(text, quote.end())
+            else:
+                after = self._read_bare(text, start)
+            if after is None:
+                return
+            start = after
+
+    def continue_on(self, text: str, line_break: str) -> None:
+        """Go on reading a quoted field on the next line."""
+        if len(self.fields) not in self.positions_over_lines:
+            self.positions_over_lines.append(len(self.fields))
+        self._held.append(line_break)
+        after = self._read_quoted(text, 0)
+        if after is not None:
+            self.read_line(text, after)
+
+    def _read_bare(self, text: str, start: int) -> int | None:
+        match = _BARE_FIELD.match(text, start)
+        if not match:
+            return self._stop("a quote stands inside a field that does not start with one")
+        self.fields.append(match[1])
+        return match.end() if match[2] else None
+
+    def _read_quoted(self, text: str, start: int) -> int | None:
+        inside = _QUOTED_TEXT.match(text, start)
+        end = inside.end() if inside else start
+        self._held.append(text[start:end])
+        self.is_open = end == len(text)
+        if self.is_open:
+            return None
+        closing = _AFTER_CLOSING_QUOTE.match(text, end + 1)
+        if not closing:
+            return self._stop("text follows the closing quote of a field")
+        self.fields.append("".join(self._held).replace('""', '"'))
+        return closing.end() if closing[1] else None
+
+    def _stop(self, fault: str) -> None:
+        self.fault = fault
+
+
+def _is_healthy(body: str, layout: Layout) -> bool:
+    """Whether a line is a healthy row by itself; most lines of prose fail at the comma count."""
+    if body.count(",") < layout.width - 1:
+        return False
+    scan = _Scan()
+    scan.read_line(body)
+    if scan.is_open or scan.fault:
+        return False
+    return layout.is_healthy_row([field.strip(BLANKS) for field in scan.fields])
+
+
+def _broken(first: int, body: str, text: str) -> Record:
+    advice = 'quote the whole field and double the quotes inside, such as "24"" screen"'
+    return Record(first, 1, body, problem=Problem("record.quote", f"{text}: {advice}"))
+
+
+def _body(line: bytes) -> str:
+    return line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+
+
+def _line_break(line: bytes) -> str:
+    return "\r\n" if line.endswith(b"\r\n") else "\n"

@@ -1,0 +1,156 @@
+"""A whole file, from its bytes to an outcome: the one code path of the worker and `ecp validate`.
+
+Accepted and bad rows are handed on block by block; nothing here knows AWS or keeps rows.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+from typing import Any
+
+from contracts.file_contracts import FileContract
+from services.validator.arrow_checks import arrow_checks
+from services.validator.bad_file import BadFile
+from services.validator.block_checks import BlockChecker, CheckedBlock, QuarantinedRow
+from services.validator.csv_records import read_record
+from services.validator.header import Header, read_header
+from services.validator.line_blocks import BLOCK_BYTES, Block, ByteStream, line_blocks
+from services.validator.row_checks import row_checks
+
+AcceptedRows = Callable[[Any], None]
+"""Takes a pyarrow table of accepted rows (`arrow_checks.accepted_schema`)."""
+BadRows = Callable[[tuple[QuarantinedRow, ...]], None]
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What was found in a file. A rejected file has a rule and a reason, and accepts no row.
+
+    rows_in = accepted + quarantined: all rows of a file with too many bad ones are quarantined
+    with it. A file that could not be read to its end counts no rows.
+    """
+
+    rule: str | None
+    reason: str | None
+    rows_in: int
+    accepted: int
+    quarantined: int
+    unknown_columns: tuple[str, ...]
+
+    @property
+    def is_rejected(self) -> bool:
+        return self.rule is not None
+
+
+def check_file(
+    stream: ByteStream,
+    contract: FileContract,
+    *,
+    name: str,
+    today: date,
+    max_rejected_fraction: float,
+    on_accepted: AcceptedRows,
+    on_quarantined: BadRows,
+    block_bytes: int = BLOCK_BYTES,
+) -> FileCheck:
+    """Read and judge every row of a file.
+
+    `name` ends in .csv or .csv.gz and is what messages call the file; `today` is the day (UTC)
+    that dates are measured against; more than `max_rejected_fraction` (0 to 1) of bad rows reject
+    the file. Rows handed on before a file turned out to be bad must be thrown away.
+    """
+    counts = _Counts()
+    unknown_columns: tuple[str, ...] = ()
+    try:
+        blocks = line_blocks(stream, name, block_bytes)
+        header, first_line, rest = _open(blocks, contract)
+        unknown_columns = header.unknown_columns
+        checker = BlockChecker(
+            name,
+            contract.label,
+            row_checks(contract, header, today),
+            arrow_checks(contract, header, today),
+            first_line,
+        )
+        for block in rest:
+            checked = checker.check(block)
+            counts.add(checked)
+            if checked.accepted.num_rows:
+                on_accepted(checked.accepted)
+            if checked.quarantined:
+                on_quarantined(checked.quarantined)
+    except BadFile as bad:
+        return FileCheck(bad.rule, bad.reason, 0, 0, 0, unknown_columns)
+    return _concluded(counts, unknown_columns, max_rejected_fraction)
+
+
+class _Counts:
+    """Rows so far, and which rules were broken how often."""
+
+    def __init__(self) -> None:
+        self.rows_in = self.accepted = self.quarantined = 0
+        self.by_rule: Counter[str] = Counter()
+        self.first_bad: QuarantinedRow | None = None
+
+    def add(self, checked: CheckedBlock) -> None:
+        self.rows_in += checked.rows_in
+        self.accepted += checked.accepted.num_rows
+        self.quarantined += len(checked.quarantined)
+        self.by_rule.update(row.rule for row in checked.quarantined)
+        if self.first_bad is None and checked.quarantined:
+            self.first_bad = checked.quarantined[0]
+
+
+def _concluded(
+    counts: _Counts, unknown_columns: tuple[str, ...], max_rejected_fraction: float
+) -> FileCheck:
+    rule = reason = None
+    if not counts.rows_in:
+        rule, reason = "file.no_rows", "the file has a header but no rows; upload it again with rows"
+    elif counts.first_bad and counts.quarantined > max_rejected_fraction * counts.rows_in:
+        (most_common, times), *_ = counts.by_rule.most_common(1)
+        rule = "file.too_many_bad_rows"
+        reason = (
+            f"{counts.quarantined:,} of {counts.rows_in:,} rows are bad, more than "
+            f"{max_rejected_fraction:.0%}; most often {most_common} ({times:,} rows); "
+            f"the first is {counts.first_bad.message}"
+        )
+    if rule:
+        return FileCheck(rule, reason, counts.rows_in, 0, counts.rows_in, unknown_columns)
+    return FileCheck(
+        None, None, counts.rows_in, counts.accepted, counts.quarantined, unknown_columns
+    )
+
+
+class _AnyHeader:
+    """The layout of a header: one line, of whatever width."""
+
+    width = 0
+
+    def is_healthy_row(self, _fields: Sequence[str]) -> bool:
+        return False
+
+    def may_hold(self, _position: int, _value: str) -> bool:
+        return False
+
+
+def _open(blocks: Iterator[Block], contract: FileContract) -> tuple[Header, int, Iterator[Block]]:
+    """The header, the number (from 1) of the line after it, and the blocks from there on.
+
+    Blank lines before the header are skipped.
+    """
+    line_number = 1
+    for block in blocks:
+        start = 0
+        while start < len(block.text):
+            end = block.text.index(b"\n", start) + 1
+            line_number += 1
+            record = read_record([block.text[start:end]], 0, _AnyHeader(), is_last_block=True)
+            start = end
+            if record and (record.fields or record.problem):
+                header = read_header(record, contract)
+                rest = Block(block.text[start:], block.is_last)
+                return header, line_number, chain((rest,), blocks)
+    raise BadFile("file.empty", "the file is empty; upload it again with a header and rows")

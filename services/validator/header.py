@@ -1,0 +1,78 @@
+"""The first line of a file: which column stands where, and what to do when it is no header."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from contracts.file_contracts import FileContract
+from services.validator.bad_file import BadFile
+from services.validator.csv_records import BLANKS, Record
+
+MAX_SHOWN_CHARACTERS = 200
+MAX_UNKNOWN_COLUMNS = 100
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """`positions[n]` is where the contract's n-th column stands; `width` counts all columns."""
+
+    width: int
+    positions: tuple[int, ...]
+    unknown_columns: tuple[str, ...]
+
+
+def read_header(record: Record, contract: FileContract) -> Header:
+    """Match names without case, order or surrounding spaces; unknown columns are ignored.
+
+    Raises BadFile (file.header) naming what is missing, repeated or wrong.
+    """
+    if record.fields is None:
+        raise _bad(contract, f"the header line is not readable: {_shown(record.raw)}")
+    names = [field.lower() for field in record.fields]
+    missing = [column for column in contract.columns if column not in names]
+    if missing:
+        raise _bad(contract, _why_missing(record.raw, missing, contract))
+    counts = Counter(names)
+    repeated = [column for column in contract.columns if counts[column] > 1]
+    if repeated:
+        raise _bad(contract, f"{_columns(repeated)} in the header more than once")
+    unknown = [
+        (field or f"(column {position + 1})")[:MAX_SHOWN_CHARACTERS]
+        for position, field in enumerate(record.fields)
+        if field.lower() not in contract.columns
+    ]
+    return Header(
+        width=len(names),
+        positions=tuple(names.index(column) for column in contract.columns),
+        unknown_columns=tuple(unknown[:MAX_UNKNOWN_COLUMNS]),
+    )
+
+
+def _why_missing(line: str, missing: list[str], contract: FileContract) -> str:
+    """What the first line looks like: old line ends, another delimiter, a row, or a header."""
+    if "\r" in line:
+        return "lines end in a carriage return only; save the file with LF or CRLF line ends"
+    for delimiter, what in _OTHER_DELIMITERS.items():
+        if _names(line, delimiter) & set(missing):
+            return f"fields are separated by {what}; separate them by commas"
+    if len(missing) == len(contract.columns):
+        return f"the first line is not a header: {_shown(line)}"
+    return f"{_columns(missing)} missing from the header {_shown(line)}"
+
+
+def _names(line: str, delimiter: str) -> set[str]:
+    return {name.strip(BLANKS + '"').lower() for name in line.split(delimiter)}
+
+
+def _columns(names: list[str]) -> str:
+    return f"{'column' if len(names) == 1 else 'columns'} {', '.join(names)}"
+
+
+def _shown(line: str) -> str:
+    cut = line[:MAX_SHOWN_CHARACTERS]
+    return repr(cut if cut == line else cut + "…")
+
+
+def _bad(contract: FileContract, text: str) -> BadFile:
+    expected = ",".join(contract.columns)
+    return BadFile("file.header", f"{text}; the first line of {contract.label} is {expected}")

@@ -1,0 +1,349 @@
+"""A transformer to test: batches from CSV-like rows, in memory or on a MiniStack, and its answers."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts import layout
+from contracts.clock import new_event_id, system_clock
+from contracts.event_store import DynamoDBEventStore, InMemoryEventStore
+from contracts.messages import AbandonBatch, ObjectRef, TransformBatch
+from contracts.objects import InMemoryObjectStore, S3ObjectStore
+from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
+from services.transformer.catalog import FactsCatalog
+from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.engines.port import StagedFile
+from services.transformer.facts import STAGED_COLUMNS
+from services.transformer.publication import TableNames
+from services.transformer.settings import Settings
+from services.transformer.use_cases import Ports, transform_batch
+from tests.model import ShopModel
+from tests.support.local_catalog import LocalCatalog
+
+DATA_BUCKET = "ecommerce-data-bucket"
+WAREHOUSE_BUCKET = "ecommerce-warehouse-bucket"
+TABLES = TableNames("TransformerState", "OrderKPIs", "CategoryKPIs")
+KEYS = {
+    "TransformerState": ("StateId",),
+    "OrderKPIs": ("order_date",),
+    "CategoryKPIs": ("category", "order_date"),
+}
+_numbers = itertools.count(1)
+Row = dict[str, str]
+
+
+def order(
+    order_id: str = "1",
+    order_date: str = "2025-07-07",
+    *,
+    user_id: str = "u1",
+    total_amount: str = "10.00",
+    status: str = "completed",
+) -> Row:
+    return {
+        "order_id": order_id,
+        "user_id": user_id,
+        "order_date": order_date,
+        "total_amount": total_amount,
+        "status": status,
+    }
+
+
+def line(
+    order_id: str = "1", product_id: str = "p1", quantity: int = 1, unit_price: str = "10.00"
+) -> Row:
+    return {
+        "order_id": order_id,
+        "product_id": product_id,
+        "quantity": str(quantity),
+        "unit_price": unit_price,
+    }
+
+
+def product(product_id: str = "p1", category: str = "Books") -> Row:
+    return {"product_id": product_id, "category": category, "name": "A thing", "price": "9.99"}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files of rows, in manifest order, by kind."""
+
+    files: Sequence[tuple[str, Sequence[Row]]]
+    quarantined: int = 0
+    batch_id: str = field(
+        default_factory=lambda: hashlib.sha256(str(next(_numbers)).encode()).hexdigest()[:16]
+    )
+
+    def rows(self, kind: str) -> list[Row]:
+        return [row for each, rows in self.files if each == kind for row in rows]
+
+    def told_to(self, model: ShopModel) -> ShopModel:
+        return model.apply(*(self.rows(kind) for kind in layout.KINDS))
+
+
+def a_batch(
+    orders: Sequence[Row] = (), items: Sequence[Row] = (), products: Sequence[Row] = ()
+) -> Batch:
+    each = (("orders", orders), ("order_items", items), ("products", products))
+    return Batch([(kind, rows) for kind, rows in each if rows])
+
+
+def staged_table(kind: str, rows: Iterable[Row]) -> pa.Table:
+    """What the validator would stage: cents, lower-case status, the line that a row starts on."""
+    staged = [
+        {
+            "source_line": number,
+            **{name: _staged_value(name, value) for name, value in row.items()},
+        }
+        for number, row in enumerate(rows, start=2)
+    ]
+    renamed = [{_staged_name(name): value for name, value in row.items()} for row in staged]
+    return pa.Table.from_pylist(renamed, schema=STAGED_COLUMNS[kind])
+
+
+def _staged_name(name: str) -> str:
+    return f"{name}_cents" if name in ("total_amount", "unit_price", "price") else name
+
+
+def _staged_value(name: str, value: str) -> Any:
+    match name:
+        case "total_amount" | "unit_price" | "price":
+            return int(Decimal(value) * 100)
+        case "quantity":
+            return int(value)
+        case "order_date":
+            return date.fromisoformat(value)
+        case "status":
+            return value.lower()
+    return value
+
+
+def manifest_of(batch: Batch) -> dict[str, Any]:
+    return {
+        "batch_id": batch.batch_id,
+        "bucket": DATA_BUCKET,
+        "sealed_at": "2025-07-08T00:00:00.000Z",
+        "trigger": "MANUAL",
+        "manifest_key": None,
+        "files": [
+            {
+                "index": index,
+                "kind": kind,
+                "key": f"{kind}/{batch.batch_id}-{index}.csv",
+                "version_id": "v1",
+                "size_bytes": 1000,
+                "etag": "e",
+                "sha256": None,
+                "duplicate_of": None,
+            }
+            for index, (kind, _) in enumerate(batch.files)
+        ],
+    }
+
+
+def report_of(batch: Batch, file: Mapping[str, Any], rows: int, staged: ObjectRef) -> dict[str, Any]:
+    return {
+        "batch_id": batch.batch_id,
+        "file_index": file["index"],
+        "key": file["key"],
+        "version_id": file["version_id"],
+        "kind": file["kind"],
+        "status": "accepted",
+        "rule": None,
+        "reason": None,
+        "rows_in": rows + batch.quarantined,
+        "accepted": rows,
+        "quarantined": batch.quarantined,
+        "unknown_columns": [],
+        "contract": f"{file['kind']} v1",
+        "staged": staged.model_dump(),
+        "quarantined_rows": None,
+        "quarantined_file": None,
+    }
+
+
+class LocalInputs:
+    """Staged inputs in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.batches: dict[str, dict[int, dict[str, Any]]] = {}
+
+    def stage(self, batch: Batch, manifest: Mapping[str, Any]) -> None:
+        reports = {}
+        for file, (kind, rows) in zip(manifest["files"], batch.files, strict=True):
+            path = self._path(batch.batch_id, file["index"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(staged_table(kind, rows), path, compression="zstd")
+            ref = ObjectRef(bucket=DATA_BUCKET, key=str(path), version_id="v1", sha256="0" * 64)
+            reports[file["index"]] = report_of(batch, file, len(rows), ref)
+        self.batches[batch.batch_id] = reports
+
+    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+        return self.batches[manifest["batch_id"]]
+
+    @contextmanager
+    def fetch(self, reports: Mapping[int, Mapping[str, Any]]) -> Iterator[list[StagedFile]]:
+        yield [
+            StagedFile(
+                report["kind"],
+                report["file_index"],
+                report["key"],
+                self._path(report["batch_id"], report["file_index"]),
+            )
+            for report in reports.values()
+        ]
+
+    def _path(self, batch_id: str, index: int) -> Path:
+        return self._folder / batch_id / f"{index:04d}.parquet"
+
+
+@dataclass
+class Workbench:
+    """A transformer, and the ways to feed it and to look at what it made."""
+
+    ports: Ports
+    fence: int = 1
+
+    def stage(self, batch: Batch) -> TransformBatch:
+        """Put manifest, reports and staged rows where the validator would; returns the command."""
+        manifest = manifest_of(batch)
+        if isinstance(self.ports.inputs, LocalInputs):
+            self.ports.inputs.stage(batch, manifest)
+        else:
+            self._stage_in_s3(batch, manifest)
+        ref = self.ports.objects.put_json(
+            DATA_BUCKET, layout.manifest_key(batch.batch_id), manifest
+        )
+        return TransformBatch(
+            batch_id=batch.batch_id,
+            manifest=ref,
+            execution_id=f"execution-{batch.batch_id}",
+            fence=self.fence,
+            attempt=0,
+        )
+
+    def _stage_in_s3(self, batch: Batch, manifest: Mapping[str, Any]) -> None:
+        client = self.ports.inputs._client  # type: ignore[attr-defined]
+        for file, (kind, rows) in zip(manifest["files"], batch.files, strict=True):
+            sink = pa.BufferOutputStream()
+            pq.write_table(staged_table(kind, rows), sink, compression="zstd")
+            content = sink.getvalue().to_pybytes()
+            key = layout.staged_key(batch.batch_id, kind, file["index"])
+            version = client.put_object(Bucket=DATA_BUCKET, Key=key, Body=content)["VersionId"]
+            ref = ObjectRef(
+                bucket=DATA_BUCKET,
+                key=key,
+                version_id=version,
+                sha256=hashlib.sha256(content).hexdigest(),
+            )
+            report = report_of(batch, file, len(rows), ref)
+            client.put_object(
+                Bucket=DATA_BUCKET,
+                Key=layout.file_report_key(batch.batch_id, file["index"]),
+                Body=json.dumps(report).encode(),
+            )
+
+    def transform(self, batch: Batch) -> dict[str, Any]:
+        """Stage and transform; returns the result document."""
+        answer = transform_batch(self.stage(batch), self.ports)
+        return self.result(answer)
+
+    def result(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        document: dict[str, Any] = self.ports.objects.get_json(ObjectRef(**answer["result"]))
+        return document
+
+    def abandoning(self, command: TransformBatch) -> AbandonBatch:
+        return AbandonBatch(
+            batch_id=command.batch_id,
+            execution_id=command.execution_id,
+            fence=command.fence,
+            attempt=0,
+        )
+
+    def order_kpis(self) -> list[dict[str, Any]]:
+        items = map(_measures, self.ports.store.scan(TABLES.order_kpis))
+        return sorted(items, key=lambda item: item["order_date"])
+
+    def category_kpis(self) -> list[dict[str, Any]]:
+        items = map(_measures, self.ports.store.scan(TABLES.category_kpis))
+        return sorted(items, key=lambda item: (item["order_date"], item["category"]))
+
+    def facts(self) -> dict[str, list[dict[str, Any]]]:
+        """All rows on main, by table, in a fixed order."""
+        fresh = FactsCatalog(self.ports.facts._catalog, "ecommerce")
+        fresh.load(-1)
+        return {
+            name: sorted(
+                fresh.table(name).scan().to_arrow().to_pylist(), key=lambda row: str(sorted(row.items(), key=str))
+            )
+            for name in STAGED_COLUMNS
+        }
+
+    def restarted(self) -> "Workbench":
+        """The same stores, seen by a process that has just started."""
+        facts = FactsCatalog(self.ports.facts._catalog, "ecommerce")
+        engine_of = lambda _: DuckDBEngine(facts)  # noqa: E731
+        return Workbench(replace(self.ports, facts=facts, engine_of=engine_of), self.fence)
+
+
+def _measures(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in item.items() if k not in ("batch_id", "epoch", "updated_at")}
+
+
+class TickingClock:
+    """One millisecond later at each look."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2025, 7, 8, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self._now += timedelta(milliseconds=1)
+        return self._now
+
+
+def local_workbench(folder: Path) -> Workbench:
+    """All in memory and on the local disk: no server, no AWS."""
+    facts = FactsCatalog(LocalCatalog(folder / "warehouse"), "ecommerce")
+    clock = TickingClock()
+    ports = Ports(
+        store=InMemoryEventStore(clock, new_event_id, KEYS),
+        objects=InMemoryObjectStore(),
+        inputs=LocalInputs(folder / "staged"),
+        facts=facts,
+        engine_of=lambda _: DuckDBEngine(facts),
+        spark_is_here=lambda: False,
+        clock=clock,
+        tables=TABLES,
+    )
+    return Workbench(ports)
+
+
+def cloud_workbench(clients: Mapping[str, Any], settings: Settings) -> Workbench:
+    """On a running MiniStack, with the adapters that production has."""
+    facts = FactsCatalog(glue_catalog(settings), settings.glue_database)
+    ports = Ports(
+        store=DynamoDBEventStore(
+            clients["dynamodb"], settings.event_store_table, system_clock, new_event_id
+        ),
+        objects=S3ObjectStore(clients["s3"]),
+        inputs=S3StagedInputs(clients["s3"]),
+        facts=facts,
+        engine_of=engines(settings, facts),
+        spark_is_here=spark_is_here,
+        clock=system_clock,
+        tables=TABLES,
+        wanted_engine=settings.transform_engine,
+        spark_threshold_mb=settings.spark_threshold_mb,
+    )
+    return Workbench(ports)

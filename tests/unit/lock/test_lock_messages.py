@@ -1,0 +1,435 @@
+"""The lock as its queues see it: who is answered, what is stored, and what a crash leaves."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+from contracts.answers import InMemoryTaskAnswers
+from contracts.clock import to_rfc3339
+from contracts.envelope import Message
+from contracts.errors import ContractViolation, Transient
+from contracts.event_store import InMemoryEventStore
+from contracts.messages import AcquireLock, ExtendLease, ReleaseLock
+from services.lock.domain import LOCK_ID, Lock
+from services.lock.handler import LockService, lock_service
+from services.lock.items import lock_from
+from services.lock.use_cases import Ports
+
+TABLE = "ProcessingLockTable"
+STREAM = f"lock/{LOCK_ID}"
+COMMANDS, EVENTS = "lock-commands", "lock-events"
+
+
+@dataclass
+class KnownExecutions:
+    """Executions run until they are said to be over."""
+
+    over: dict[str, str] = field(default_factory=dict)
+    unreachable: bool = False
+
+    def ended(self, execution_id: str) -> str | None:
+        if self.unreachable:
+            raise Transient("Step Functions is away")
+        return self.over.get(execution_id)
+
+
+@dataclass
+class RecordedDeadLetters:
+    letters: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def put(self, queue_name: str, body: str, reason: str) -> None:
+        self.letters.append((queue_name, body, reason))
+
+
+class Desk:
+    """The service on doubles, with a clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2025, 7, 7, 12, tzinfo=UTC)
+        self.ids = (str(UUID(int=number)) for number in count(1))
+        self.store = InMemoryEventStore(
+            lambda: self.now, lambda: next(self.ids), {TABLE: ("LockId",)}
+        )
+        self.answers = InMemoryTaskAnswers()
+        self.executions = KnownExecutions()
+        self.dead_letters = RecordedDeadLetters()
+        self.service = self.restarted()
+
+    def restarted(self) -> LockService:
+        ports = Ports(
+            store=self.store,
+            answers=self.answers,
+            executions=self.executions,
+            clock=lambda: self.now,
+            table=TABLE,
+            lease=timedelta(seconds=900),
+        )
+        return lock_service(ports, self.dead_letters)
+
+    def send(self, command: BaseModel, token: str | None = None) -> None:
+        message = Message(
+            event_id=next(self.ids),
+            event_type=type(command).__name__,
+            schema_version=1,
+            source="ecommerce-pipeline/saga",
+            occurred_at=to_rfc3339(self.now),
+            stream_id="command/saga",
+            stream_version=1,
+            correlation_id=None,
+            causation_id=None,
+            data=command,
+            task_token=token,
+        )
+        self.service.handle(message.to_json(), COMMANDS)
+
+    def acquire(self, name: str, attempt: int = 0) -> None:
+        command = AcquireLock(
+            lock_id=LOCK_ID, execution_id=name, batch_id=batch_of(name), attempt=attempt
+        )
+        self.send(command, token=f"{name}-{attempt}")
+
+    def release(self, name: str, fence: int, answer_on: str = "release") -> Any:
+        command = ReleaseLock(lock_id=LOCK_ID, execution_id=name, fence=fence, attempt=0)
+        self.send(command, token=answer_on)
+        return self.answers.succeeded.get(answer_on)
+
+    def heartbeat(self, name: str, fence: int) -> None:
+        self.send(ExtendLease(lock_id=LOCK_ID, execution_id=name, fence=fence))
+
+    def status(self, name: str, status: str) -> None:
+        notice = {
+            "id": next(self.ids),
+            "source": "aws.states",
+            "detail-type": "Step Functions Execution Status Change",
+            "detail": {"executionArn": name, "status": status},
+        }
+        self.service.handle(json.dumps(notice), EVENTS)
+
+    def sweep(self) -> None:
+        self.service.handle(json.dumps({"sweep": LOCK_ID}), EVENTS)
+
+    def item(self) -> dict[str, Any]:
+        found = self.store.get_item(TABLE, {"LockId": LOCK_ID})
+        assert found is not None
+        return found
+
+    def owed(self) -> list[str]:
+        prefix = f"{LOCK_ID}/token/"
+        return sorted(
+            item["LockId"].removeprefix(prefix)
+            for item in self.store.scan(TABLE)
+            if item["LockId"].startswith(prefix)
+        )
+
+    def said(self) -> list[str]:
+        return [message.event_type for message in self.store.read(STREAM)]
+
+
+def batch_of(name: str) -> str:
+    return name.encode().hex().ljust(16, "0")[:16]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def granted(fence: int, lease_until: str = "2025-07-07T12:15:00.000Z") -> dict[str, Any]:
+    return {"outcome": "GRANTED", "fence": fence, "lease_until": lease_until}
+
+
+def test_a_free_lock_is_answered_at_once_and_the_item_names_the_holder(desk: Desk) -> None:
+    desk.acquire("a")
+    assert desk.answers.succeeded == {"a-0": granted(1)}
+    assert desk.item() == {
+        "LockId": "ecommerce-pipeline-lock",
+        "currentlockcount": 1,
+        "execution_metadata": {
+            "execution_id": "a",
+            "batch_id": batch_of("a"),
+            "fence": 1,
+            "granted_at": "2025-07-07T12:00:00.000Z",
+            "lease_until": "2025-07-07T12:15:00.000Z",
+        },
+        "stream_version": 1,
+        "waiting": 0,
+        "waiters": [],
+    }
+    assert desk.owed() == []
+
+
+def test_waiters_are_answered_one_by_one_as_the_lock_is_released(desk: Desk) -> None:
+    for name in "abc":
+        desk.acquire(name)
+    assert list(desk.answers.succeeded) == ["a-0"]
+    assert desk.owed() == ["b", "c"]
+    assert desk.release("a", 1, answer_on="r1") == {"outcome": "RELEASED"}
+    assert desk.answers.succeeded["b-0"] == granted(5)
+    assert desk.item()["waiting"] == 1
+    assert desk.release("b", 5, answer_on="r2") == {"outcome": "RELEASED"}
+    assert desk.answers.succeeded["c-0"] == granted(7)
+    assert desk.owed() == []
+
+
+def test_a_released_lock_stays_in_the_table(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.release("a", 1)
+    assert desk.item()["currentlockcount"] == 0
+    assert desk.item()["execution_metadata"] == {}
+
+
+def test_a_second_release_is_told_that_nothing_is_held(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.release("a", 1, answer_on="r1")
+    assert desk.release("a", 1, answer_on="r2") == {"outcome": "NOT_HELD"}
+    assert desk.said() == ["LockGranted", "LockReleased"]
+
+
+def test_a_token_is_never_in_an_event(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    events = " ".join(message.to_json() for message in desk.store.read(STREAM))
+    assert "a-0" not in events
+    assert "b-0" not in events
+
+
+def test_the_holder_that_asks_again_is_answered_with_the_same_fence(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.now += timedelta(seconds=60)
+    desk.acquire("a", attempt=1)
+    assert desk.answers.succeeded["a-1"] == granted(1, "2025-07-07T12:16:00.000Z")
+
+
+def test_a_waiter_that_asks_again_is_answered_on_its_newest_token(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.acquire("b", attempt=1)
+    desk.acquire("b", attempt=0)
+    desk.release("a", 1)
+    assert "b-1" in desk.answers.succeeded
+    assert "b-0" not in desk.answers.succeeded
+
+
+def test_a_heartbeat_of_the_holder_moves_the_lease_and_a_strangers_does_not(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.now += timedelta(seconds=100)
+    desk.heartbeat("b", 1)
+    desk.heartbeat("a", 2)
+    assert desk.item()["execution_metadata"]["lease_until"] == "2025-07-07T12:15:00.000Z"
+    desk.heartbeat("a", 1)
+    assert desk.item()["execution_metadata"]["lease_until"] == "2025-07-07T12:16:40.000Z"
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"])
+def test_a_holder_whose_execution_ended_is_recovered(desk: Desk, status: str) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.status("a", status)
+    assert desk.answers.succeeded["b-0"] == granted(4)
+
+
+def test_a_holder_that_starts_running_is_left_alone(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.status("a", "RUNNING")
+    assert desk.said() == ["LockGranted"]
+
+
+def test_a_waiter_whose_execution_ended_leaves_the_line_and_its_token_goes(desk: Desk) -> None:
+    for name in "abc":
+        desk.acquire(name)
+    desk.status("b", "ABORTED")
+    assert desk.owed() == ["c"]
+    desk.release("a", 1)
+    assert "c-0" in desk.answers.succeeded
+
+
+def test_status_event_sweeper_and_expired_lease_together_recover_once(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.executions.over["a"] = "FAILED"
+    desk.now += timedelta(seconds=5000)
+    desk.sweep()
+    desk.status("a", "FAILED")
+    desk.sweep()
+    assert desk.said().count("LockRecovered") == 1
+    assert desk.item()["execution_metadata"]["execution_id"] == "b"
+
+
+def test_the_sweeper_takes_the_lock_from_an_ended_execution_before_its_lease_is_over(
+    desk: Desk,
+) -> None:
+    desk.acquire("a")
+    desk.executions.over["a"] = "TIMED_OUT"
+    desk.sweep()
+    assert desk.item()["currentlockcount"] == 0
+
+
+def test_the_sweeper_takes_an_expired_lease_from_a_running_execution(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.now += timedelta(seconds=900)
+    desk.sweep()
+    recovered = desk.store.read(STREAM)[2].data
+    assert recovered.reason == "LEASE_EXPIRED"
+    assert desk.answers.succeeded["b-0"]["fence"] == 4
+
+
+def test_the_sweeper_leaves_the_lock_when_nobody_can_say_whether_the_execution_lives(
+    desk: Desk,
+) -> None:
+    desk.acquire("a")
+    desk.now += timedelta(seconds=900)
+    desk.executions.unreachable = True
+    with pytest.raises(Transient):
+        desk.sweep()
+    assert desk.said() == ["LockGranted"]
+
+
+def test_a_new_holder_whose_task_and_execution_are_gone_is_passed_over(desk: Desk) -> None:
+    for name in "abc":
+        desk.acquire(name)
+    desk.answers.gone.add("b-0")
+    desk.executions.over["b"] = "ABORTED"
+    desk.release("a", 1)
+    assert desk.item()["execution_metadata"]["execution_id"] == "c"
+    assert desk.answers.succeeded["c-0"]["fence"] == desk.item()["execution_metadata"]["fence"]
+
+
+def test_a_holder_whose_task_is_gone_but_runs_keeps_the_lock_and_may_ask_again(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.answers.gone.add("b-0")
+    desk.release("a", 1)
+    assert desk.owed() == []
+    desk.acquire("b", attempt=1)
+    assert desk.answers.succeeded["b-1"]["fence"] == 4
+
+
+def test_an_answer_lost_in_a_crash_is_paid_by_the_next_sweep(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+
+    def crash(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(desk.answers, "succeed", crash)
+        with pytest.raises(KeyboardInterrupt):
+            desk.release("a", 1)
+    assert desk.owed() == ["b"]
+    desk.sweep()
+    assert desk.answers.succeeded["b-0"] == granted(4)
+
+
+def test_an_answer_given_just_before_a_crash_does_not_cost_its_holder_the_lock(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr("services.lock.use_cases._forget_token", crash)
+        with pytest.raises(KeyboardInterrupt):
+            desk.acquire("a")
+    assert desk.owed() == ["a"]
+    desk.sweep()
+    assert desk.owed() == []
+    assert desk.item()["execution_metadata"]["execution_id"] == "a"
+
+
+def test_the_snapshot_in_the_table_equals_the_fold_of_the_whole_stream(desk: Desk) -> None:
+    for name in "abcd":
+        desk.acquire(name)
+    desk.heartbeat("a", 1)
+    desk.status("c", "FAILED")
+    desk.release("a", 1)
+    snapshot = lock_from(desk.item(), LOCK_ID)
+    assert snapshot == Lock().replay(desk.store.read(STREAM))
+    assert snapshot.version == len(desk.store.read(STREAM))
+
+
+def test_only_events_after_the_snapshot_are_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        desk.acquire(name)
+    read = desk.store.read
+    asked: list[int] = []
+
+    def reading(stream_id: str, after_version: int = 0) -> list[Message]:
+        asked.append(after_version)
+        return read(stream_id, after_version)
+
+    monkeypatch.setattr(desk.store, "read", reading)
+    desk.release("a", 1)
+    assert min(asked) == 3
+
+
+def test_an_item_put_back_by_hand_is_corrected_from_the_stream(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    by_hand = {"LockId": LOCK_ID, "currentlockcount": 0, "execution_metadata": {}}
+    desk.store._tables[TABLE][(LOCK_ID,)] = by_hand
+    desk.acquire("c")
+    assert desk.item()["currentlockcount"] == 1
+    assert [waiter["execution_id"] for waiter in desk.item()["waiters"]] == ["b", "c"]
+
+
+def test_a_sweep_of_many_dead_waiters_fits_into_one_transaction(desk: Desk) -> None:
+    names = [f"execution-{number:03d}" for number in range(120)]
+    for name in names:
+        desk.acquire(name)
+    desk.executions.over = dict.fromkeys(names[:100], "ABORTED")
+    writes: list[int] = []
+    append = desk.store.append
+
+    def counting(*appends: Any, **kwargs: Any) -> list[Message]:
+        writes.append(sum(len(a.events) + 1 for a in appends) + len(kwargs.get("writes", ())))
+        return append(*appends, **kwargs)
+
+    desk.store.append = counting  # type: ignore[method-assign]
+    while desk.item()["execution_metadata"]["execution_id"] != names[100]:
+        desk.sweep()
+    assert max(writes) <= 100
+    assert desk.answers.succeeded[f"{names[100]}-0"]["outcome"] == "GRANTED"
+
+
+def test_an_acquire_that_nobody_waits_for_changes_nothing(desk: Desk) -> None:
+    command = AcquireLock(lock_id=LOCK_ID, execution_id="a", batch_id=batch_of("a"), attempt=0)
+    with pytest.raises(ContractViolation, match="carries no task token"):
+        desk.send(command)
+    assert desk.said() == []
+
+
+def test_a_command_for_another_lock_fails_its_task(desk: Desk) -> None:
+    command = ReleaseLock(lock_id="other", execution_id="a", fence=1, attempt=0)
+    desk.send(command, token="t")
+    assert desk.answers.failed["t"][0] == "ContractViolation"
+    assert "'other'" in desk.answers.failed["t"][1]
+
+
+@pytest.mark.parametrize(
+    "body", ["not json", "[]", '{"detail-type": "Something Else"}', '{"sweep": 1}']
+)
+def test_an_unreadable_notice_goes_to_the_dead_letters(desk: Desk, body: str) -> None:
+    desk.service.handle(body, EVENTS)
+    [(queue, kept, reason)] = desk.dead_letters.letters
+    assert (queue, kept) == (EVENTS, body)
+    assert reason
+
+
+def test_every_change_belongs_to_the_batch_that_it_is_about(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.status("a", "FAILED")
+    correlations = {m.event_type: m.correlation_id for m in desk.store.read(STREAM)}
+    assert correlations["LockQueued"] == batch_of("b")
+    assert correlations["LockRecovered"] == batch_of("a")
