@@ -61,6 +61,37 @@ def test_sets_uploaded_at_once_run_one_after_the_other(fresh_pipeline: Pipeline)
     assert fresh_pipeline.order_kpis()["2002-01-01"]["total_orders"] == 4
 
 
+def test_a_third_execution_waits_its_turn_in_the_order_of_arrival(
+    fresh_pipeline: Pipeline, fresh_cloud: RunningCloud
+) -> None:
+    current = find_cloud(fresh_cloud.directory)
+    assert current is not None
+    stopped = [psutil.Process(pid) for pid in current.workers.values()]
+    for process in stopped:
+        process.suspend()
+    try:
+        first = upload(fresh_pipeline, "turn0", "2002-04-04")
+        eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 1)
+        second = upload(fresh_pipeline, "turn1", "2002-04-04")
+        eventually(lambda: len(queued(fresh_pipeline)) == 1)
+        third = upload(fresh_pipeline, "turn2", "2002-04-04")
+        eventually(lambda: len(queued(fresh_pipeline)) == 2)
+    finally:
+        for process in stopped:
+            process.resume()
+
+    batches = [fresh_pipeline.batch_of(key)["batch_id"] for key in (first, second, third)]
+
+    history = lock_events(fresh_pipeline, set(batches))
+    granted = [batch_id for _, event_type, batch_id in history if event_type == "LockGranted"]
+    assert granted == batches
+
+
+def queued(pipeline: Pipeline) -> list[str]:
+    """Batches in line, as the item of ProcessingLockTable shows them."""
+    return [waiter["batch_id"] for waiter in pipeline.lock()["waiters"]]
+
+
 def test_a_killed_transformer_leaves_no_half_batch(
     fresh_pipeline: Pipeline, fresh_cloud: RunningCloud
 ) -> None:

@@ -243,7 +243,7 @@ def test_people_are_told_how_a_batch_ended(pipeline: Pipeline, name: str) -> Non
         return [body for body in bodies if batch["batch_id"] in body]
 
     [body] = eventually(told)
-    assert "COMPLETED" in body
+    assert "completed" in body
 
 
 def test_the_event_store_and_the_saga_leave_no_dead_letters(pipeline: Pipeline) -> None:

@@ -12,7 +12,7 @@ from boto3.dynamodb.conditions import Key
 T = TypeVar("T")
 DATA_BUCKET = "ecommerce-data-bucket"
 ARCHIVE_BUCKET = "ecommerce-archive-bucket"
-OPEN = ("SEALED", "STARTED")
+OPEN = ("SEALED", "RUNNING")
 
 
 def eventually(probe: Callable[[], T | None], within_seconds: float = 30.0) -> T:

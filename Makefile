@@ -1,0 +1,50 @@
+# Everything runs in .venv, which the targets make themselves; PYTHON names the interpreter.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench format clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/ready-to-develop  ## Make .venv with all that development needs
+
+demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Docker, no Java
+	$(BIN)/ecp demo
+
+test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
+	$(BIN)/python -m pytest tests
+
+check: .venv/ready-to-develop  ## Style, types, layers, templates, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/cfn-lint 'infra/*.yaml' 'services/*/template.yaml'
+	$(BIN)/python -m contracts.generate --check
+
+bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer
+	$(BIN)/python -m pytest tests/performance -m performance -s
+
+format: .venv/ready-to-develop  ## Rewrite the sources as `make check` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m contracts.generate
+
+clean:  ## Remove .venv and everything generated
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11, or say which with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/ready-to-run: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "setting up .venv (about a minute, once)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/ready-to-develop: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "setting up .venv for development (some minutes, once)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark]'
+	@touch $@ .venv/ready-to-run

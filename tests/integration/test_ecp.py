@@ -1,0 +1,224 @@
+"""`ecp` from submit to KPIs: the JSON that others rely on (DESIGN 4), exit codes, one clear line."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import RunningCloud
+from infra.sample_shop import write_sample_shop
+from tests.model import ShopModel
+from tests.support.ecp import Said, ecp
+from tests.support.pipeline import Pipeline
+from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
+
+pytestmark = pytest.mark.integration
+
+FILE_FIELDS = {
+    "key",
+    "kind",
+    "status",
+    "rows_in",
+    "accepted",
+    "quarantined",
+    "duplicates",
+    "reason",
+}
+ROW_FIELDS = {"batch_id", "key", "kind", "line", "column", "rule", "message", "raw"}
+
+
+def run(cloud: RunningCloud, *arguments: object) -> Said:
+    return ecp(*arguments, directory=cloud.directory)
+
+
+def write_set(folder: Path, day: str, *, orders_text: str | None = None) -> Path:
+    """A directory with one orders, one order_items and one products file."""
+    name = folder.name
+    files = {
+        "orders": orders_text or orders_csv(an_order(f"{name}-1", "u1", day, "4.00")),
+        "order_items": items_csv(an_item(f"{name}-1", f"{name}-p", "2", "2.00")),
+        "products": products_csv(a_product(f"{name}-p", "Garden")),
+    }
+    for kind, text in files.items():
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / f"{name}.csv").write_text(text)
+    return folder
+
+
+def rows_of(folder: Path, kind: str) -> list[dict[str, str]]:
+    with next((folder / kind).glob("*.csv")).open(newline="") as file:
+        return [{k.strip(): v for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def test_submit_waits_and_prints_what_became_of_the_batch(
+    fresh_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    shop = write_sample_shop(tmp_path / "shop").directory
+
+    said = run(fresh_cloud, "submit", shop, "--wait", "--json")
+
+    assert said.exit_code == 0, said.err
+    outcome = said.document
+    assert outcome["status"] == "COMPLETED"
+    assert outcome["engine"] == "duckdb"
+    assert outcome["duration_seconds"] > 0
+    for file in outcome["files"]:
+        assert FILE_FIELDS <= file.keys()
+        assert file["rows_in"] == file["accepted"] + file["quarantined"] + file["duplicates"]
+    orders = run(fresh_cloud, "kpis", "orders", "--json").document
+    assert outcome["published"]["order_kpis"] == len(orders) > 20
+    categories = run(fresh_cloud, "kpis", "categories", "--json").document
+    assert outcome["published"]["category_kpis"] == len(categories)
+    rows = run(fresh_cloud, "quarantine", "list", "--json").document
+    assert len(rows) == sum(file["quarantined"] for file in outcome["files"]) > 0
+    assert all(ROW_FIELDS <= row.keys() for row in rows)
+    assert_published_equals_accepted(shop, rows, orders, categories)
+
+
+def assert_published_equals_accepted(
+    shop: Path,
+    bad: list[dict[str, Any]],
+    orders: list[dict[str, Any]],
+    categories: list[dict[str, Any]],
+) -> None:
+    """The KPIs are those of all rows but the quarantined ones (each sample row is one line)."""
+    model = ShopModel()
+    good: dict[str, list[dict[str, str]]] = {}
+    for kind in ("orders", "order_items", "products"):
+        bad_lines = {row["line"] for row in bad if row["kind"] == kind}
+        good[kind] = [
+            row
+            for line, row in enumerate(rows_of_lines(shop, kind), start=2)
+            if line not in bad_lines
+        ]
+    model.apply(**good)
+
+    def numbers(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {k: v if isinstance(v, str | int) else float(v) for k, v in item.items()}
+            for item in items
+        ]
+
+    assert orders == numbers(model.order_kpis())
+    by_day = sorted(categories, key=lambda item: (item["order_date"], item["category"]))
+    assert by_day == numbers(model.category_kpis())
+
+
+def rows_of_lines(shop: Path, kind: str) -> list[dict[str, str]]:
+    """One dictionary per physical line after the header; a broken line gives what it can."""
+    [path] = (shop / kind).glob("*.csv")
+    header, *lines = path.read_text(encoding="utf-8-sig").splitlines()
+    names = [name.strip() for name in header.split(",")]
+    rows = []
+    for line in lines:
+        fields = [field.strip() for field in next(csv.reader([line]))]
+        rows.append(dict(zip(names, fields, strict=False)))
+    return rows
+
+
+def test_a_rejected_submission_exits_with_1_and_says_why(
+    fresh_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    text = orders_csv(an_order("1", "u1", "2003-01-01")).replace("order_date", "day", 1)
+    folder = write_set(tmp_path / "wrong", "2003-01-01", orders_text=text)
+
+    said = run(fresh_cloud, "submit", folder, "--wait", "--json")
+
+    assert said.exit_code == 1, said.err
+    assert said.document["status"] == "REJECTED"
+    [rejected] = [file for file in said.document["files"] if file["status"] == "rejected"]
+    assert rejected["key"] == "orders/wrong.csv"
+    assert "order_date" in rejected["reason"]
+    status = run(fresh_cloud, "status", "--json").document
+    waiting = {file["key"] for file in status["open_set"]["files"]}
+    assert {"order_items/wrong.csv", "products/wrong.csv"} <= waiting
+    assert status["lock"]["held"] is False
+
+    corrected = tmp_path / "corrected" / "orders" / "wrong.csv"
+    corrected.parent.mkdir(parents=True)
+    corrected.write_text(text.replace("day", "order_date", 1))
+    assert run(fresh_cloud, "submit", corrected, "--wait").exit_code == 0
+
+
+def test_status_json_names_lock_open_set_batches_and_dead_letters(
+    fresh_cloud: RunningCloud,
+) -> None:
+    status = run(fresh_cloud, "status", "--json").document
+    assert {"lock", "open_set", "running", "last_batches", "dead_letters"} <= status.keys()
+    assert set(status["dead_letters"].values()) <= {0}
+
+
+def test_a_batch_tells_its_story(fresh_cloud: RunningCloud, tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "story", "2003-02-02")
+    batch_id = run(fresh_cloud, "submit", folder, "--wait", "--json").document["batch_id"]
+
+    events = [
+        event["event_type"]
+        for event in run(fresh_cloud, "batch", batch_id, "--json").document["events"]
+    ]
+
+    for expected in (
+        "BatchSealed",
+        "BatchStarted",
+        "LockGranted",
+        "FileValidated",
+        "TransformStarted",
+        "FactsPublished",
+        "KpisPublished",
+        "BatchArchived",
+        "LockReleased",
+        "BatchCompleted",
+    ):
+        assert expected in events
+    assert "COMPLETED" in run(fresh_cloud, "batch", batch_id).out
+
+
+def test_the_same_files_sent_again_change_nothing(
+    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, tmp_path: Path
+) -> None:
+    folder = write_set(tmp_path / "again", "2003-03-03")
+    assert run(fresh_cloud, "submit", folder, "--wait").exit_code == 0
+    before = fresh_pipeline.order_kpis()["2003-03-03"]
+
+    said = run(fresh_cloud, "submit", folder, "--wait", "--json")
+
+    assert said.exit_code == 0, said.err
+    after = fresh_pipeline.order_kpis()["2003-03-03"]
+    assert after["total_orders"] == before["total_orders"] == 1
+    assert after["total_items_sold"] == before["total_items_sold"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "exit_code", "said"),
+    [
+        (("submit", "."), {}, 2, "no CSV files"),
+        (("submit", "nowhere"), {}, 2, "no such file or directory"),
+        (("status",), {}, 3, "ecp up"),
+        (("status",), {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, 3, "credentials"),
+        (
+            ("status",),
+            {
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+                "AWS_ACCESS_KEY_ID": "x",
+                "AWS_SECRET_ACCESS_KEY": "x",
+            },
+            3,
+            "cannot reach the cloud",
+        ),
+        (("batch", "0123456789abcdef"), {}, 3, "ecp up"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line_and_an_exit_code(
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    exit_code: int,
+    said: str,
+) -> None:
+    answer = ecp(*arguments, directory=tmp_path, environment=environment)
+
+    assert answer.exit_code == exit_code, answer
+    [line] = answer.err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert said in line

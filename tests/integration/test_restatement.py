@@ -1,0 +1,131 @@
+"""Late, corrected and waiting rows: after each batch every KPI equals the independent model's."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tests.model import ShopModel
+from tests.support.pipeline import Pipeline
+from tests.support.shop import ITEMS_HEADER, ORDERS_HEADER, PRODUCTS_HEADER
+
+pytestmark = pytest.mark.integration
+
+Row = dict[str, str]
+HEADERS = {"orders": ORDERS_HEADER, "order_items": ITEMS_HEADER, "products": PRODUCTS_HEADER}
+
+
+def rows_of(kind: str, *texts: str) -> list[Row]:
+    names = HEADERS[kind].split(",")
+    return [dict(zip(names, text.split(","), strict=True)) for text in texts]
+
+
+def csv_of(kind: str, rows: Sequence[Mapping[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HEADERS[kind].split(","), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def run(
+    pipeline: Pipeline, model: ShopModel, name: str, batch: Mapping[str, list[Row]]
+) -> dict[str, Any]:
+    """Put one batch through the pipeline and the model; returns its result document."""
+    pipeline.upload_set(
+        name, {f"{kind}/{name}.csv": csv_of(kind, rows) for kind, rows in batch.items()}
+    )
+    model.apply(**batch)
+    closed = pipeline.batch_of(f"{next(iter(batch))}/{name}.csv")
+    assert closed["status"] == "COMPLETED", closed
+    return pipeline.result(closed["batch_id"])
+
+
+def assert_kpis_equal(pipeline: Pipeline, model: ShopModel) -> None:
+    stamp = ("batch_id", "epoch", "updated_at")
+
+    def measures(item: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in item.items() if name not in stamp}
+
+    orders = [measures(item) for _, item in sorted(pipeline.order_kpis().items())]
+    categories = sorted(
+        (measures(item) for item in pipeline.category_kpis().values()),
+        key=lambda item: (item["order_date"], item["category"]),
+    )
+    assert orders == model.order_kpis()
+    assert categories == model.category_kpis()
+
+
+def test_kpis_equal_the_model_after_late_corrected_moved_and_waiting_rows(
+    fresh_pipeline: Pipeline,
+) -> None:
+    model = ShopModel()
+    pipeline = fresh_pipeline
+
+    run(
+        pipeline,
+        model,
+        "first",
+        {
+            "orders": rows_of(
+                "orders",
+                "1,anna,2024-05-01,30.00,completed",
+                "2,ben,2024-05-02,20.10,returned",
+                "3,anna,2024-05-02,9.99,completed",
+            ),
+            "order_items": rows_of(
+                "order_items", "1,p1,3,10.00", "2,p2,1,20.10", "3,p1,1,9.99", "3,p9,2,0.50"
+            ),
+            "products": rows_of("products", "p1,Books,A book,10.00", "p2,Toys,A bear,20.10"),
+        },
+    )
+    assert_kpis_equal(pipeline, model)
+
+    late = run(
+        pipeline,
+        model,
+        "late",
+        {
+            "orders": rows_of("orders", "4,cleo,2024-05-01,5.00,completed"),
+            "order_items": rows_of("order_items", "4,p2,1,5.00"),
+        },
+    )
+    assert late["affected_days"] == ["2024-05-01"]
+    assert_kpis_equal(pipeline, model)
+
+    moved = run(
+        pipeline, model, "moved", {"orders": rows_of("orders", "2,ben,2024-05-07,20.10,completed")}
+    )
+    assert moved["affected_days"] == ["2024-05-02", "2024-05-07"]
+    assert_kpis_equal(pipeline, model)
+
+    waiting = run(
+        pipeline, model, "waiting", {"order_items": rows_of("order_items", "77,p1,4,2.50")}
+    )
+    assert (waiting["waiting_order_items"], waiting["affected_days"]) == (1, [])
+    assert_kpis_equal(pipeline, model)
+
+    arrived = run(
+        pipeline,
+        model,
+        "arrived",
+        {"orders": rows_of("orders", "77,dora,2024-05-03,10.00,completed")},
+    )
+    assert (arrived["waiting_order_items"], arrived["affected_days"]) == (0, ["2024-05-03"])
+    assert_kpis_equal(pipeline, model)
+
+    named = run(
+        pipeline, model, "named", {"products": rows_of("products", "p9,Garden,A rake,0.50")}
+    )
+    assert named["affected_days"] == ["2024-05-02"]
+    assert ("Unknown", "2024-05-02") not in pipeline.category_kpis()
+    assert_kpis_equal(pipeline, model)
+
+    emptied = run(
+        pipeline, model, "emptied", {"orders": rows_of("orders", "77,dora,2024-05-01,10.00,x")}
+    )
+    assert emptied["published"]["deleted"] > 0
+    assert "2024-05-03" not in pipeline.order_kpis()
+    assert_kpis_equal(pipeline, model)
