@@ -7,12 +7,12 @@ from aws_lambda_powertools import Logger
 
 from contracts.answers import TaskAnswers
 from contracts.aws import queue_name_of
-from contracts.envelope import Message, parse
+from contracts.envelope import Message, parse, task_token_of
 from contracts.errors import ContractViolation
 
 Answer = Mapping[str, Any]
 MessageHandler = Callable[[Message], Answer | None]
-logger = Logger(service="ecommerce-pipeline", child=True)
+logger = Logger(service="ecommerce-pipeline")
 
 
 class DeadLetters(Protocol):
@@ -54,8 +54,9 @@ class CommandConsumer:
     def handle(self, body: str, queue_name: str) -> None:
         """Take one message; returning means that it may be deleted from the queue.
 
-        A message that breaks its contract goes to the dead-letter queue at once. A handler's
-        answer completes the task; None means that somebody else will answer later. A command's
+        A message that breaks its contract goes to the dead-letter queue at once, and its task is
+        failed if the token can be read: nobody waits for it in vain. A handler's answer completes
+        the task; None means that somebody else will answer later. A command's
         fault fails its task and the saga decides; a fault without a token is raised, so that
         SQS delivers the message again.
         """
@@ -65,6 +66,9 @@ class CommandConsumer:
         except ContractViolation as error:
             logger.error("message refused", queue=queue_name, reason=str(error))
             self._dead_letters.put(queue_name, body, str(error))
+            token = task_token_of(body)
+            if token is not None:
+                self._answers.fail(token, type(error).__name__, str(error))
             return
         logger.append_keys(batch_id=message.correlation_id)
         try:

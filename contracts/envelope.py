@@ -93,6 +93,15 @@ def parse(body: str | Mapping[str, Any]) -> Message:
     )
 
 
+def task_token_of(body: str) -> str | None:
+    """The task token of a message that may break its contract; None when there is none to read."""
+    try:
+        token = _as_object(body).get("task_token")
+    except ContractViolation:
+        return None
+    return token if isinstance(token, str) and token else None
+
+
 def check_envelope(envelope: Mapping[str, Any], *, closed: bool) -> None:
     """Raise ContractViolation unless the envelope and its `data` conform to their schemas."""
     schemas.check("parts", "Envelope", 1, envelope, closed=closed)

@@ -10,6 +10,8 @@ import boto3
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL_REGION = "us-east-1"
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+WORKERS_STAY = {"IDLE_EXIT_SECONDS": "0"}
+"""On AWS an idle worker stops and the saga wakes a new one; on one machine nobody would."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Environment:
         where the workers run beside the local cloud.
     `parameters`: values for template parameters, in any spelling (`SETTLE_SECONDS` gives
         `SettleSeconds`); a template takes those it declares.
+    `own_parameters`: values that the place itself needs, where `parameters` has none; nobody has
+        to declare them.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Environment:
     keeps_parameters: bool
     image_uris: Mapping[str, str] | None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    own_parameters: Mapping[str, str] = field(default_factory=dict)
     client_options: Mapping[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -49,6 +54,7 @@ def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Envir
         keeps_parameters=False,
         image_uris=None,
         parameters=parameters,
+        own_parameters=WORKERS_STAY,
         client_options={
             "endpoint_url": endpoint_url,
             "region_name": LOCAL_REGION,

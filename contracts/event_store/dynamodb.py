@@ -11,14 +11,15 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from contracts.clock import Clock, NewId
 from contracts.envelope import Message, MessageContext, parse
-from contracts.errors import ConcurrencyConflict, ContractViolation, Transient
+from contracts.errors import ConcurrencyConflict, Transient
 from contracts.event_store.port import (
-    MAX_TRANSACTION_ITEMS,
     CheckItem,
     Item,
     PutItem,
     StateWrite,
     StreamAppend,
+    check_transaction_size,
+    guarded_versions,
     to_messages,
 )
 
@@ -31,6 +32,8 @@ THROTTLED = {
     "ThrottlingException",
     "TransactionInProgressException",
 }
+THROTTLED_REASONS = {"ProvisionedThroughputExceeded", "ThrottlingError"}
+"""Cancellation reasons are spelled unlike the error codes (TransactWriteItems API reference)."""
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -60,6 +63,7 @@ class DynamoDBEventStore:
         writes: Sequence[StateWrite] = (),
     ) -> list[Message]:
         """Append and write in one transaction of at most 100 items."""
+        check_transaction_size(appends, writes)
         written = [
             message
             for append in appends
@@ -67,14 +71,9 @@ class DynamoDBEventStore:
         ]
         actions = [
             *(_put_event(self._table, message) for message in written),
-            *(_guard_version(self._table, append) for append in appends if append.expected_version),
+            *(guard for append in appends for guard in _version_guards(self._table, append)),
             *(_state_action(write) for write in writes),
         ]
-        if len(actions) > MAX_TRANSACTION_ITEMS:
-            raise ContractViolation(
-                f"{len(actions)} writes in one append; DynamoDB takes {MAX_TRANSACTION_ITEMS}: "
-                "append in several steps"
-            )
         if actions:
             self._transact(actions)
         return written
@@ -169,16 +168,18 @@ def _put_event(table: str, message: Message) -> dict[str, Any]:
     }
 
 
-def _guard_version(table: str, append: StreamAppend) -> dict[str, Any]:
-    """The stream must really hold expected_version: a gap can never be written."""
-    key = {"stream_id": append.stream_id, "stream_version": append.expected_version}
-    return {
-        "ConditionCheck": {
-            "TableName": table,
-            "Key": _typed(key),
-            "ConditionExpression": "attribute_exists(stream_id)",
+def _version_guards(table: str, append: StreamAppend) -> list[dict[str, Any]]:
+    """The stream must stand exactly at expected_version: a gap can never be written."""
+    return [
+        {
+            "ConditionCheck": {
+                "TableName": table,
+                "Key": _typed({"stream_id": append.stream_id, "stream_version": version}),
+                "ConditionExpression": f"attribute_{'' if exists else 'not_'}exists(stream_id)",
+            }
         }
-    }
+        for version, exists in guarded_versions(append).items()
+    ]
 
 
 def _state_action(write: StateWrite) -> dict[str, Any]:
@@ -225,7 +226,7 @@ def _translated(call: Callable[[], Any]) -> Any:
                 raise ConcurrencyConflict(f"another writer was faster: {reasons}") from error
             if "TransactionConflict" in reasons:
                 raise TransactionConflict(f"another writer is at work: {reasons}") from error
-            if THROTTLED & {str(reason) for reason in reasons} or "ThrottlingError" in reasons:
+            if THROTTLED_REASONS & {str(reason) for reason in reasons}:
                 raise Transient(f"DynamoDB is throttled: {reasons}") from error
         if code in THROTTLED:
             raise Transient(f"DynamoDB is throttled or away: {error}") from error

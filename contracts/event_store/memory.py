@@ -16,6 +16,7 @@ from contracts.event_store.port import (
     PutItem,
     StateWrite,
     StreamAppend,
+    check_transaction_size,
     to_messages,
 )
 
@@ -46,6 +47,7 @@ class InMemoryEventStore:
         writes: Sequence[StateWrite] = (),
     ) -> list[Message]:
         """Append and write in one step, or raise ConcurrencyConflict and write nothing."""
+        check_transaction_size(appends, writes)
         written = [
             message
             for append in appends
@@ -121,4 +123,9 @@ class InMemoryEventStore:
 
 
 def _matches(found: Item | None, expected: Item) -> bool:
-    return all((found or {}).get(name) == value for name, value in expected.items())
+    """None expects an absent attribute; one that is there and null is not absent."""
+    item = found or {}
+    return all(
+        name not in item if value is None else item.get(name) == value
+        for name, value in expected.items()
+    )

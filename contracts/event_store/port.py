@@ -11,7 +11,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from contracts.clock import Clock, NewId, to_rfc3339
 from contracts.envelope import Message, MessageContext
-from contracts.errors import ConcurrencyConflict
+from contracts.errors import ConcurrencyConflict, ContractViolation
 
 T = TypeVar("T")
 Item = Mapping[str, Any]
@@ -121,6 +121,27 @@ def to_messages(
         )
         for position, event in enumerate(append.events, start=1)
     ]
+
+
+def check_transaction_size(appends: Sequence[StreamAppend], writes: Sequence[StateWrite]) -> None:
+    """Raise ContractViolation when events, version guards and writes are over 100 items."""
+    items = sum(len(append.events) + len(guarded_versions(append)) for append in appends)
+    items += len(writes)
+    if items > MAX_TRANSACTION_ITEMS:
+        raise ContractViolation(
+            f"{items} writes in one append; DynamoDB takes {MAX_TRANSACTION_ITEMS}: "
+            "append in several steps"
+        )
+
+
+def guarded_versions(append: StreamAppend) -> dict[int, bool]:
+    """Versions that must (True) or must not (False) exist for the append to be right.
+
+    An event to be written is its own guard against a stream that has moved on.
+    """
+    behind = {append.expected_version: True} if append.expected_version else {}
+    ahead = {} if append.events else {append.expected_version + 1: False}
+    return behind | ahead
 
 
 def retry_on_conflict(

@@ -10,6 +10,8 @@ from botocore import exceptions as boto
 from pydantic import ValidationError
 
 from contracts.errors import ContractViolation, DataRejected, PipelineError
+from infra.cli.settings import CliSettings
+from infra.errors import UnknownName
 
 
 class ExitCode(IntEnum):
@@ -94,9 +96,11 @@ def explain(error: BaseException) -> tuple[str, ExitCode]:
             return _explain_boto(error), ExitCode.SYSTEM_FAILED
         case ContractViolation():
             return f"{_one_line(error)} (is this ecp as new as the cloud?)", ExitCode.SYSTEM_FAILED
+        case UnknownName():
+            return str(error), ExitCode.WRONG_USAGE
         case PipelineError():
-            return _one_line(error), ExitCode.SYSTEM_FAILED
-        case ValidationError():
+            return (str(error).splitlines() or ["no message"])[0], ExitCode.SYSTEM_FAILED
+        case ValidationError() if error.title == CliSettings.__name__:
             return _explain_settings(error), ExitCode.WRONG_USAGE
         case OSError() if error.filename is not None:
             line = f"{error.filename}: {(error.strerror or 'cannot be used').lower()}"
@@ -105,6 +109,11 @@ def explain(error: BaseException) -> tuple[str, ExitCode]:
         f"{type(error).__name__}: {_one_line(error) or 'no message'} "
         "(unforeseen; `ecp --debug ...` shows where)"
     ), ExitCode.SYSTEM_FAILED
+
+
+def evidence(error: BaseException) -> list[str]:
+    """What a fault of ours says after its first line: the end of a log, what pip wrote."""
+    return str(error).splitlines()[1:] if isinstance(error, PipelineError) else []
 
 
 def _explain_client_error(error: Any) -> str:
@@ -144,8 +153,8 @@ def _explain_boto(error: Any) -> str:
 
 def _explain_settings(error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg'].lower()} (it is {first['input']!r})"
+    setting = f"{CliSettings.model_config['env_prefix']}{first['loc'][0]}".upper()
+    return f"{setting}={first['input']}: {first['msg'].lower()}"
 
 
 def _one_line(error: BaseException) -> str:

@@ -39,8 +39,7 @@ def gather(paths: Sequence[Path]) -> list[InputFile]:
             found.append(single(path))
         else:
             raise WrongUsage(f"{path}: there is no such file or directory")
-    _check(found)
-    return found
+    return _distinct(found)
 
 
 def in_directory(directory: Path) -> list[InputFile]:
@@ -106,11 +105,13 @@ def _header(path: Path) -> list[str]:
     return next(csv.reader(io.StringIO(text)), [])
 
 
-def _check(found: Sequence[InputFile]) -> None:
-    if len(found) > MAX_FILES:
-        raise WrongUsage(f"{len(found)} files; one batch takes {MAX_FILES}: submit them in parts")
-    by_key: dict[str, Path] = {}
+def _distinct(found: Sequence[InputFile]) -> list[InputFile]:
+    """Each file once, however often it was named."""
+    by_key: dict[str, InputFile] = {}
     for file in found:
-        other = by_key.setdefault(file.key, file.path)
-        if other != file.path:
+        other = by_key.setdefault(file.key, file).path
+        if other.resolve() != file.path.resolve():
             raise WrongUsage(f"{other} and {file.path} would both be uploaded as {file.key}")
+    if len(by_key) > MAX_FILES:
+        raise WrongUsage(f"{len(by_key)} files; one batch takes {MAX_FILES}: submit them in parts")
+    return list(by_key.values())

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from infra.cli import batches, cloud, demo, kpis, lock, quarantine, submit, validate
-from infra.cli.errors import explain
+from infra.cli import batches, cloud, demo, dlq, kpis, lock, quarantine, submit, validate
+from infra.cli.errors import evidence, explain
 from infra.cli.output import print_error
 
 
@@ -41,7 +41,7 @@ class EcpGroup(TyperGroup):
             if ctx.params.get("debug"):
                 traceback.print_exception(error, file=sys.stderr)
             line, exit_code = explain(error)
-            print_error(line)
+            print_error(line, evidence(error))
             raise typer.Exit(int(exit_code)) from error
 
 
@@ -93,6 +93,7 @@ app.command(rich_help_panel=LOOK)(batches.batch)
 app.add_typer(kpis.app, name="kpis", rich_help_panel=LOOK)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(lock.app, name="lock", rich_help_panel=LOOK)
+app.add_typer(dlq.app, name="dlq", rich_help_panel=LOOK)
 
 
 def main() -> None:

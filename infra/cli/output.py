@@ -37,9 +37,12 @@ def print_line(text: str) -> None:
     console().print(text, soft_wrap=True)
 
 
-def print_error(line: str) -> None:
-    """`error: ...` on standard error, never wrapped."""
-    console(stderr=True).print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
+def print_error(line: str, evidence: Sequence[str] = ()) -> None:
+    """`error: ...` on standard error, never wrapped, and below it what bears it out."""
+    out = console(stderr=True)
+    out.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
+    for more in evidence:
+        out.print(f"[dim]  {escape(more)}[/]", soft_wrap=True)
 
 
 def print_note(line: str) -> None:

@@ -71,7 +71,7 @@ def show(
     if as_json:
         print_json([row | {"advice": advice(row)} for row in rows])
         return
-    _explain(rows)
+    explain_rows(rows)
     _print_files(files)
     for kind in sorted({row["kind"] for row in rows}):
         print_line(escape(resubmission(kind)))
@@ -82,22 +82,19 @@ def print_rows(rows: Sequence[Row], limit: int | None) -> None:
     print_table(
         "Quarantined rows",
         ("file", "line", "rule", "what is wrong", "text"),
-        [
-            (row["key"], row["line"], row["rule"], row["message"], _short(row["raw"]))
-            for row in rows
-        ],
+        [(row["key"], row["line"], row["rule"], _said(row), _short(row["raw"])) for row in rows],
         limit=limit,
         more="--json has them all, --batch narrows",
     )
 
 
-def _explain(rows: Sequence[Row]) -> None:
+def explain_rows(rows: Sequence[Row]) -> None:
+    """Each row with its text, carets under what is wrong, and what to do; the first 20."""
     out = console()
     for row in rows[:EXPLAINED_ROWS]:
         raw, carets = pointed_at(row)
         out.print(
-            f"[bold]{escape(row['key'])} line {row['line']}[/]: {escape(row['message'])} "
-            f"[dim](rule {escape(row['rule'])}, {escape(row['contract'] or '')})[/]",
+            f"[bold]{escape(row['key'])} line {row['line']}[/]: {escape(_said(row))}",
             soft_wrap=True,
         )
         out.print(f"  {escape(raw)}", soft_wrap=True)
@@ -119,6 +116,11 @@ def _print_files(files: Sequence[QuarantinedFile]) -> None:
         limit=SHOWN_ROWS,
         more="--batch narrows",
     )
+
+
+def _said(row: Row) -> str:
+    """The message without the place, which stands beside it."""
+    return str(row["message"]).removeprefix(f"{row['key']} line {row['line']}: ")
 
 
 def _short(raw: str | None, longest: int = 60) -> str:

@@ -1,5 +1,171 @@
-"""`ecp validate`."""
+"""`ecp validate`: the pipeline's own checks on local files, without AWS and without an upload."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings
+
+from contracts.clock import system_clock
+from contracts.file_contracts import file_contract
+from infra.cli.errors import ExitCode, WrongUsage
+from infra.cli.intake import InputFile, gather
+from infra.cli.options import AsJson
+from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.quarantine import JSON_FIELDS, explain_rows
+from infra.queries.timeline import plural
+
+ROWS_FOR_PEOPLE = 1000
+"""Bad rows of a file that are kept to be shown; --json keeps all."""
+
+Row = dict[str, Any]
+Say = Callable[[str], None]
 
 
-def validate() -> None:
-    """todo"""
+class CheckSettings(BaseSettings):
+    """`MAX_REJECTED_FRACTION`, 0 to 1, as for the pipeline."""
+
+    max_rejected_fraction: float = Field(default=0.2, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """What the checks say of one file; `rows` are its bad ones."""
+
+    summary: dict[str, Any]
+    rows: Sequence[Row]
+
+    @property
+    def is_rejected(self) -> bool:
+        return bool(self.summary["status"] == "rejected")
+
+
+def validate(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR|FILES",
+            help="A directory with `orders/`, `order_items/` and `products/`; or CSV files.",
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check CSV files as the pipeline would, without uploading anything.
+
+    Each file is checked by itself: ids that are stated more than once are found when the batch is
+    transformed, so `duplicates` is 0 here. MAX_REJECTED_FRACTION (0.2) is honoured.
+
+    Exit code: 0 every file would be accepted (bad rows alone reject none), 1 one would be rejected.
+
+    Example: `ecp validate shop/`
+    """
+    files = gather(paths)
+    limit = _limit()
+    with console(stderr=True).status(f"checking {plural(len(files), 'file')}") as status:
+        checked = [
+            check(file, limit, None if as_json else ROWS_FOR_PEOPLE, status.update)
+            for file in files
+        ]
+    if as_json:
+        print_json(as_document(checked))
+    else:
+        _print(checked)
+    if any(one.is_rejected for one in checked):
+        raise typer.Exit(int(ExitCode.DATA_REJECTED))
+
+
+def check(
+    file: InputFile, max_rejected_fraction: float, most_rows: int | None, say: Say
+) -> CheckedFile:
+    """Run the validator's checks on a local file, keeping at most so many of its bad rows."""
+    from services.validator.block_checks import QuarantinedRow
+    from services.validator.file_check import check_file
+
+    contract = file_contract(file.kind)
+    rows: list[Row] = []
+
+    def keep(found: Sequence[QuarantinedRow]) -> None:
+        room = len(found) if most_rows is None else most_rows - len(rows)
+        rows.extend(
+            vars(row)
+            | {"batch_id": None, "key": file.key, "kind": file.kind, "contract": contract.label}
+            for row in found[:room]
+        )
+
+    with file.path.open("rb", buffering=0) as content:
+        result = check_file(
+            _Watched(content, file, say),
+            contract,
+            name=file.key,
+            today=system_clock().date(),
+            max_rejected_fraction=max_rejected_fraction,
+            on_accepted=lambda _: None,
+            on_quarantined=keep,
+        )
+    summary = {
+        "key": file.key,
+        "kind": file.kind,
+        "status": "rejected" if result.is_rejected else "accepted",
+        "rows_in": result.rows_in,
+        "accepted": result.accepted,
+        "quarantined": result.quarantined,
+        "duplicates": 0,
+        "reason": result.reason,
+    }
+    return CheckedFile(summary, rows)
+
+
+def _limit() -> float:
+    try:
+        return CheckSettings().max_rejected_fraction
+    except ValidationError as error:
+        [fault] = error.errors()
+        raise WrongUsage(
+            f"MAX_REJECTED_FRACTION={fault['input']}: give it as a number from 0 to 1"
+        ) from error
+
+
+def as_document(checked: Sequence[CheckedFile]) -> dict[str, Any]:
+    """The JSON that programs may rely on (DESIGN 4)."""
+    return {
+        "files": [one.summary for one in checked],
+        "rows": [{name: row[name] for name in JSON_FIELDS} for one in checked for row in one.rows],
+    }
+
+
+class _Watched:
+    """A local file that tells how far it has been read."""
+
+    def __init__(self, content: BinaryIO, file: InputFile, say: Say) -> None:
+        self._content, self._key, self._say = content, file.key, say
+        self._size_bytes, self._read_bytes = file.path.stat().st_size, 0
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
+        found = self._content.read(size)
+        self._read_bytes += len(found)
+        self._say(f"checking {self._key}: {self._read_bytes / (self._size_bytes or 1):.0%}")
+        return found
+
+
+def _print(checked: Sequence[CheckedFile]) -> None:
+    print_table(
+        "Files",
+        ("file", "status", "rows", "accepted", "quarantined", "reason"),
+        [
+            tuple(
+                one.summary[name]
+                for name in ("key", "status", "rows_in", "accepted", "quarantined", "reason")
+            )
+            for one in checked
+        ],
+    )
+    explain_rows([row for one in checked for row in one.rows])
+    rejected = sum(one.is_rejected for one in checked)
+    if rejected:
+        print_line(f"[bold yellow]{plural(rejected, 'file')} would be rejected[/]")
+    else:
+        print_line("[bold green]every file would be accepted[/]")

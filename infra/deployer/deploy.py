@@ -12,7 +12,7 @@ from infra.deployer.package import Artifact, build_artifact
 from infra.deployer.stacks import Progress, StackDeployer, StackResult
 from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate, dependencies, discover
 from infra.environments import PROJECT, Environment
-from infra.errors import DeploymentFailed
+from infra.errors import DeploymentFailed, UnknownName
 
 OnDeployed = Callable[[StackResult], None]
 PARALLEL_STACKS = 6
@@ -30,13 +30,13 @@ def deploy(
 
     The stacks that named ones build on are expected to be there. `on_deployed` is called, in this
     thread, as each stack is done. Results come in the order the stacks finished. Raises
-    DeploymentFailed with the reason of the resource that failed; stacks that do not depend on it
-    and had begun are finished first.
+    UnknownName for a stack or parameter that no template has, and DeploymentFailed with the reason
+    of the resource that failed; stacks that do not depend on it and had begun are finished first.
     """
     templates = {template.name: template for template in discover(project)}
     needed = dependencies(templates.values())
     if unknown := set(names) - set(templates):
-        raise DeploymentFailed(
+        raise UnknownName(
             f"there is no stack {', '.join(sorted(unknown))}; "
             f"there are {', '.join(sorted(templates))}"
         )
@@ -61,7 +61,10 @@ class _Deployment:
         )
 
     def apply(self, template: StackTemplate) -> StackResult:
-        parameters = _chosen_parameters(template, self._environment.parameters)
+        given = _by_letters(self._environment.own_parameters) | _by_letters(
+            self._environment.parameters
+        )
+        parameters = _chosen_parameters(template, given)
         if template.takes_artifact:
             artifact = build_artifact(
                 template, self._project, vendored=self._environment.vendor_dependencies
@@ -114,14 +117,17 @@ def _in_order(
     return results
 
 
-def _chosen_parameters(template: StackTemplate, given: Mapping[str, str]) -> dict[str, str]:
-    """The values among `given` that `template` declares a parameter for, by its own spelling."""
-    by_letters = {_letters(name): value for name, value in given.items()}
+def _chosen_parameters(template: StackTemplate, by_letters: Mapping[str, str]) -> dict[str, str]:
+    """The given values that `template` declares a parameter for, by its own spelling."""
     return {
         parameter: by_letters[_letters(parameter)]
         for parameter in template.parameters
         if _letters(parameter) in by_letters
     }
+
+
+def _by_letters(given: Mapping[str, str]) -> dict[str, str]:
+    return {_letters(name): value for name, value in given.items()}
 
 
 def _reject_unknown_parameters(
@@ -131,7 +137,7 @@ def _reject_unknown_parameters(
         _letters(parameter) for template in templates.values() for parameter in template.parameters
     }
     if unknown := sorted(name for name in given if _letters(name) not in declared):
-        raise DeploymentFailed(f"no template has a parameter for {', '.join(unknown)}")
+        raise UnknownName(f"no template has a parameter for {', '.join(unknown)}")
 
 
 def _letters(name: str) -> str:

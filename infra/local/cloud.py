@@ -63,10 +63,16 @@ def up(
     folders.root.mkdir(parents=True, exist_ok=True)
     with _only_one(folders) as lock:
         _stop(folders)
+        goes_on = kept_state.port_of_kept_state(folders) is not None
         chosen_port = ministack.claim_port(kept_state.check_port(folders, port))
         process = _start_background(folders, project, chosen_port, wanted, lock)
     try:
         _follow(process, folders, on_progress)
+    except LocalCloudError as failure:
+        _end(process, directory)
+        if goes_on:
+            raise _with_way_out(failure) from failure
+        raise
     except BaseException:
         _end(process, directory)
         raise
@@ -189,6 +195,13 @@ def _follow(
                 return
             on_progress(said["progress"])
     raise LocalCloudError(f"the local cloud is not up\n{folders.tail(SUPERVISOR)}")
+
+
+def _with_way_out(failure: LocalCloudError) -> LocalCloudError:
+    """The same failure of a cloud that went on with kept state, which may be the reason."""
+    line, *log = str(failure).splitlines()
+    hint = "; it went on with what the last one held, `ecp down --forget` removes that"
+    return LocalCloudError("\n".join([line + hint, *log]))
 
 
 def _end(process: "subprocess.Popen[str]", directory: Path) -> None:

@@ -31,11 +31,6 @@ class Names:
         return self.get("platform", "data-bucket")
 
     @cached_property
-    def archive_bucket(self) -> str:
-        """Where processed inputs are kept."""
-        return self.get("platform", "archive-bucket")
-
-    @cached_property
     def event_store_table(self) -> str:
         """The DynamoDB table of all streams."""
         return self.get("platform", "event-store-table")

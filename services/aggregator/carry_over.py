@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from contracts.clock import to_rfc3339
 from contracts.identities import FileIdentity
 from contracts.messages import DetectedFile, FilesCarriedOver, PendingManifest
-from services.aggregator.completeness import Selection
+from services.aggregator.completeness import Selection, survey
 from services.aggregator.domain import FileSet, Kind, PendingFile, WaitingManifest
 
 T = TypeVar("T", bound=BaseModel)
@@ -37,7 +38,8 @@ def chunks(items: Iterable[T], limit: int = MAX_EVENT_FILES) -> list[list[T]]:
 def carry_over(file_set: FileSet, selection: Selection, *, products_known: bool) -> list[BaseModel]:
     """The events that open the next set with all that this selection leaves waiting."""
     chosen = {pending.identity for pending in selection.files}
-    files = [one for identity, one in file_set.files.items() if identity not in chosen]
+    left = [one for identity, one in file_set.files.items() if identity not in chosen]
+    files = _complete_before(file_set, selection, left)
     manifests: list[WaitingManifest] = [
         waiting
         for key, waiting in file_set.manifests.items()
@@ -66,6 +68,23 @@ def carry_over(file_set: FileSet, selection: Selection, *, products_known: bool)
     return events
 
 
+def _complete_before(
+    file_set: FileSet, selection: Selection, left: Sequence[PendingFile]
+) -> list[PendingFile]:
+    """What is left, where files beyond the largest batch go on as returned ones.
+
+    Their set was complete with them; without its other half none of them would be complete again.
+    """
+    if selection.trigger != "SETTLED":
+        return list(left)
+    cut_off = {pending.identity for pending in survey(file_set).pool}
+    return [_as_returned(one) if one.identity in cut_off else one for one in left]
+
+
+def _as_returned(pending: PendingFile) -> PendingFile:
+    return replace(pending, file=pending.file.model_copy(update={"returned": True}))
+
+
 def _spent(waiting: WaitingManifest, chosen: set[FileIdentity]) -> bool:
     """A manifest one of whose pinned files was sealed by hand can never be complete again."""
     sealed = {(key, version_id) for _, key, version_id in chosen}
@@ -75,7 +94,12 @@ def _spent(waiting: WaitingManifest, chosen: set[FileIdentity]) -> bool:
 def _still_awaited(
     file_set: FileSet, selection: Selection, left: Sequence[PendingFile]
 ) -> list[Kind]:
-    """A manifest that brings an awaited kind brings the correction: no other one is awaited."""
+    """A manifest that brings an awaited kind brings the correction: no other one is awaited.
+
+    A set settles only when nothing is awaited any more.
+    """
+    if selection.trigger == "SETTLED":
+        return []
     if not any(pending.file.returned for pending in left):
         return []
     brought = {pending.file.kind for pending in selection.files if not pending.file.returned}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.identities import FileIdentity
+from contracts.messages import UploadManifestFile
 from services.aggregator.domain import (
     MAX_BATCH_FILES,
     FileSet,
@@ -109,6 +110,17 @@ def manual_selection(file_set: FileSet, file_key: str) -> Selection | None:
         others = [pending for pending in waiting.pool if pending.file.key != file_key]
         return _manual(sorted(asked + others[: MAX_BATCH_FILES - 1], key=lambda one: one.age))
     return None
+
+
+def awaited(file_set: FileSet) -> list[UploadManifestFile]:
+    """The files that manifests name and that have not come, older manifests first."""
+    return [
+        entry
+        for claim in survey(file_set).claims
+        for absent in [set(claim.missing)]
+        for entry in claim.waiting.manifest.files
+        if entry.key in absent
+    ]
 
 
 def missing(file_set: FileSet, *, products_known: bool, settle: timedelta) -> list[str]:

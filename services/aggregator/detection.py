@@ -49,35 +49,51 @@ def is_manifest(key: str) -> bool:
 
 def gone(notification: Notification) -> FileIgnored:
     """An object that was announced and is not there any more."""
+    return foreign(
+        notification,
+        "it was announced but is not there any more; upload it again if it is wanted",
+    )
+
+
+def why_foreign(key: str) -> str | None:
+    """Why no object under this key is an input or a manifest, and what to do; None when it may be.
+
+    Such an object is not looked at: the aggregator may read input and manifest prefixes only.
+    """
+    if key.endswith("/"):
+        return "it is a folder marker, not a file"
+    if is_manifest(key):
+        if key.endswith(".json"):
+            return None
+        return f"a manifest must be called {layout.MANIFEST_UPLOAD_PREFIX}<name>.json; rename it"
+    if layout.kind_of(key) is None:
+        return f"its key is under none of {_KINDS}; upload it there if it is an input"
+    if not layout.is_csv(key):
+        return "it is no .csv or .csv.gz file; upload it under such a name if it is an input"
+    return None
+
+
+def foreign(notification: Notification, reason: str) -> FileIgnored:
+    """The event for an object that is no input by its key alone."""
     return FileIgnored(
         bucket=notification.bucket,
         key=notification.key,
         version_id=notification.version_id,
-        reason="it was announced but is not there any more; upload it again if it is wanted",
+        reason=reason,
     )
 
 
 def why_ignored(seen: Sighting) -> str | None:
     """Why an object is no input, and what to do; None when it is one (or is a manifest)."""
-    if seen.key.endswith("/"):
-        return "it is a folder marker, not a file"
+    if (reason := why_foreign(seen.key)) is not None:
+        return reason
     if seen.version_id in (None, NO_VERSION):
         return (
             f"bucket {seen.bucket} does not version its objects, so this file cannot be pinned; "
             "switch versioning on and upload it again"
         )
-    if is_manifest(seen.key):
-        if not seen.key.endswith(".json"):
-            return (
-                f"a manifest must be called {layout.MANIFEST_UPLOAD_PREFIX}<name>.json; rename it"
-            )
-        if seen.size_bytes > MAX_MANIFEST_BYTES:
-            return f"it has {seen.size_bytes} bytes, more than {MAX_MANIFEST_BYTES}; {_SPLIT}"
-        return None
-    if layout.kind_of(seen.key) is None:
-        return f"its key is under none of {_KINDS}; upload it there if it is an input"
-    if not layout.is_csv(seen.key):
-        return "it is no .csv or .csv.gz file; upload it under such a name if it is an input"
+    if is_manifest(seen.key) and seen.size_bytes > MAX_MANIFEST_BYTES:
+        return f"it has {seen.size_bytes} bytes, more than {MAX_MANIFEST_BYTES}; {_SPLIT}"
     return None
 
 

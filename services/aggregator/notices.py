@@ -1,11 +1,11 @@
-"""What people are told of a batch's end: what happened, to which files, and what to do."""
+"""What people are told: how a batch ended or what a set waits for, and what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from contracts.messages import BatchFailed, BatchRejected, BatchResult
+from contracts.messages import BatchFailed, BatchOverdue, BatchRejected, BatchResult
 from services.aggregator.batch import Batch
 
 NAMED_FILES = 20
@@ -16,7 +16,7 @@ MAX_MESSAGE_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class Notice:
-    """The notification of one batch."""
+    """One notification."""
 
     subject: str
     message: str
@@ -77,6 +77,19 @@ def failed(batch: Batch, end: BatchFailed) -> Notice:
         f"`ecp redrive {batch.batch_id}`.",
     ]
     return _notice(f"Batch {batch.batch_id} failed: redrive it", lines)
+
+
+def overdue(event: BatchOverdue) -> Notice:
+    """A set has waited too long: for what, since when, and how to start it anyway."""
+    lines = [
+        f"{_plural(event.file_count, 'file')} in {event.bucket} wait since {event.waiting_since} "
+        "and cannot be processed yet. Nothing of them is lost. Still missing:",
+        *_listed(event.missing),
+        "What to do: upload what is missing, or start `ecsJob` by hand with input "
+        f'{{"fileKey": "", "bucket": "{event.bucket}"}} to process what is there. '
+        "`ecp status` shows the files that wait.",
+    ]
+    return _notice(f"Files wait in {event.bucket}: {len(event.missing)} missing", lines)
 
 
 def _notice(subject: str, lines: Sequence[str]) -> Notice:

@@ -13,6 +13,7 @@ from contracts.messages import FileReport
 from contracts.objects import ObjectStore
 from services.aggregator.detection import Notification, Sighting
 from services.aggregator.domain import FileSet
+from services.aggregator.notices import Notice
 
 SOURCE = "ecommerce-pipeline/aggregator"
 
@@ -58,6 +59,13 @@ class Checks(Protocol):
         """Have the open set checked after so many seconds (SQS: at most 900)."""
 
 
+class People(Protocol):
+    """Whoever listens to the pipeline's notifications."""
+
+    def tell(self, notice: Notice) -> None:
+        """Send it to all of them."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """What the use cases are given, and their tunables."""
@@ -68,6 +76,7 @@ class Ports:
     reports: Reports
     executions: Executions
     checks: Checks
+    people: People
     clock: Clock
     table: str
     settle: timedelta

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,17 +17,14 @@ from contracts import layout
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.event_store import PutItem, StateWrite, StreamAppend, retry_on_conflict
-from contracts.identities import FileIdentity
 from contracts.messages import (
     BatchOverdue,
-    FileDetected,
-    FileIgnored,
     ManifestReceived,
     SealFileSet,
 )
 from contracts.objects import check_document
 from services.aggregator import batch as batches
-from services.aggregator import detection, read_model
+from services.aggregator import notices, read_model
 from services.aggregator.completeness import (
     Selection,
     complete_selection,
@@ -39,6 +35,7 @@ from services.aggregator.domain import stream_of
 from services.aggregator.open_sets import OpenSet, load, next_set
 from services.aggregator.ports import SOURCE, Ports
 from services.aggregator.sealing import overdue, pin, seal, superseded
+from services.aggregator.sightings import Upload, look_for_missing, unseen
 
 FILES_PER_TRANSACTION = 25
 IGNORED_PER_TRANSACTION = 50
@@ -46,32 +43,6 @@ MAX_DELAY_SECONDS = 900
 """Limit of an SQS message's delay (AWS API reference)."""
 
 logger = Logger(service="ecommerce-pipeline", child=True)
-Seen = FileDetected | ManifestReceived | FileIgnored
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One object as it was found, and the event that tells of it."""
-
-    identity: FileIdentity | None
-    """None when its version is not known: it is gone, or its bucket keeps no versions."""
-    event: Seen
-
-
-def look_at(notification: detection.Notification, ports: Ports) -> Upload | None:
-    """What a notification announced; None when that version was taken in before."""
-    if notification.version_id is not None and _was_seen(_identity(notification), ports):
-        return None
-    seen = ports.uploads.look(notification)
-    if seen is None:
-        return Upload(_identity(notification), detection.gone(notification))
-    event: Seen
-    if detection.is_manifest(seen.key) and detection.why_ignored(seen) is None:
-        body = ports.uploads.read(seen)
-        event = detection.gone(notification) if body is None else detection.received(seen, body)
-    else:
-        event = detection.detected(seen)
-    return Upload(_identity(seen), event)
 
 
 def take_in(bucket: str, uploads: Sequence[Upload], ports: Ports) -> list[BatchOverdue]:
@@ -79,12 +50,18 @@ def take_in(bucket: str, uploads: Sequence[Upload], ports: Ports) -> list[BatchO
 
     Returns what was found overdue on the way.
     """
-    for start in range(0, len(uploads), FILES_PER_TRANSACTION):
-        record = partial(_record, bucket, uploads[start : start + FILES_PER_TRANSACTION], ports)
-        retry_on_conflict(record)
+    _record_all(bucket, uploads, ports)
+    if any(isinstance(upload.event, ManifestReceived) for upload in uploads):
+        _record_missing(bucket, ports)
     overdue_now = check_file_set(bucket, ports)
     check_when_settled(bucket, ports)
     return overdue_now
+
+
+def look_after_file_set(bucket: str, ports: Ports) -> list[BatchOverdue]:
+    """The sweep's look at an open set: find what notifications missed, then check it."""
+    _record_missing(bucket, ports)
+    return check_file_set(bucket, ports)
 
 
 def check_file_set(bucket: str, ports: Ports) -> list[BatchOverdue]:
@@ -115,9 +92,26 @@ def seal_file_set(message: Message, ports: Ports) -> dict[str, Any]:
     return retry_on_conflict(partial(_seal_by_hand, command, message.event_id, ports))
 
 
+def tell_overdue(message: Message, ports: Ports) -> None:
+    """Tell people what a set has waited for too long."""
+    ports.people.tell(notices.overdue(message.data))
+
+
+def _record_all(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
+    for start in range(0, len(uploads), FILES_PER_TRANSACTION):
+        record = partial(_record, bucket, uploads[start : start + FILES_PER_TRANSACTION], ports)
+        retry_on_conflict(record)
+
+
+def _record_missing(bucket: str, ports: Ports) -> None:
+    """Take in what a manifest waits for, if it is there and its notification is not."""
+    open_set = retry_on_conflict(partial(load, bucket, ports))
+    _record_all(bucket, look_for_missing(open_set.files, ports), ports)
+
+
 def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
     open_set = load(bucket, ports)
-    fresh = _unseen(uploads, ports)
+    fresh = unseen(uploads, ports)
     if not fresh:
         return
     seen_at = to_rfc3339(ports.clock())
@@ -136,18 +130,6 @@ def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
         if upload.identity is not None
     ]
     _append(open_set, [upload.event for upload in fresh], ports, *remembered)
-
-
-def _unseen(uploads: Sequence[Upload], ports: Ports) -> list[Upload]:
-    """Those that no transaction has recorded yet, each version once."""
-    fresh: dict[FileIdentity, Upload] = {}
-    nameless = [upload for upload in uploads if upload.identity is None]
-    for upload in uploads:
-        identity = upload.identity
-        if identity is None or identity in fresh or _was_seen(identity, ports):
-            continue
-        fresh[identity] = upload
-    return [*fresh.values(), *nameless]
 
 
 def _seal_complete(bucket: str, ports: Ports) -> bool:
@@ -251,16 +233,6 @@ def _append(
         writes=writes,
     )
     ports.known_sets[files.bucket] = files.evolve(stored)
-
-
-def _identity(of: detection.Notification | detection.Sighting) -> FileIdentity | None:
-    return FileIdentity(of.bucket, of.key, of.version_id) if of.version_id is not None else None
-
-
-def _was_seen(identity: FileIdentity | None, ports: Ports) -> bool:
-    if identity is None:
-        return False
-    return ports.store.get_item(ports.table, read_model.file_key(identity)) is not None
 
 
 def _sealed_answer(row: read_model.Row) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 
 class Settings(BaseSettings):
     """Read from environment variables of the same names in capitals."""
 
-    aws_region: str = Field("us-east-1", validation_alias="AWS_DEFAULT_REGION")
+    aws_region: str = Field(
+        "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION")
+    )
     aws_endpoint_url: str | None = None
     event_store_table: str
     warehouse_bucket: str
@@ -24,6 +26,7 @@ class Settings(BaseSettings):
     duckdb_memory_mb: int = 2048
     spark_memory_mb: int = 2048
     heartbeat_seconds: float = 20.0
+    idle_exit_seconds: float = 0.0
 
     @property
     def warehouse(self) -> str:

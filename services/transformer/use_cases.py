@@ -76,6 +76,11 @@ class Ports:
     spark_threshold_mb: int = 256
 
 
+def warm_up(ports: Ports) -> None:
+    """Load the facts tables, or make them, so that the first batch does not wait for it."""
+    ports.facts.load(_state(ports).epoch)
+
+
 def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
     """Turn a batch's staged rows into facts and publish the KPIs of the affected days.
 

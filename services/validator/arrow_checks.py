@@ -83,7 +83,12 @@ def arrow_checks(contract: FileContract, header: Header, today: date) -> ArrowCh
 
 def accepted_schema(contract: FileContract) -> Any:
     """The columns of accepted rows, `source_line` last; money is in cents and says so."""
-    types = {"string": pa.string(), "date": pa.date32(), "number": pa.int64(), "integer": pa.int64()}
+    types = {
+        "string": pa.string(),
+        "date": pa.date32(),
+        "number": pa.int64(),
+        "integer": pa.int64(),
+    }
     fields = [
         pa.field(
             f"{field.name}_cents" if field.type == "number" else field.name,

@@ -142,7 +142,8 @@ class _Scan:
     def _read_bare(self, text: str, start: int) -> int | None:
         match = _BARE_FIELD.match(text, start)
         if not match:
-            return self._stop("a quote stands inside a field that does not start with one")
+            self.fault = "a quote stands inside a field that does not start with one"
+            return None
         self.fields.append(match[1])
         return match.end() if match[2] else None
 
@@ -155,12 +156,10 @@ class _Scan:
             return None
         closing = _AFTER_CLOSING_QUOTE.match(text, end + 1)
         if not closing:
-            return self._stop("text follows the closing quote of a field")
+            self.fault = "text follows the closing quote of a field"
+            return None
         self.fields.append("".join(self._held).replace('""', '"'))
         return closing.end() if closing[1] else None
-
-    def _stop(self, fault: str) -> None:
-        self.fault = fault
 
 
 def _is_healthy(body: str, layout: Layout) -> bool:

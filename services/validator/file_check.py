@@ -19,6 +19,7 @@ from services.validator.header import Header, read_header
 from services.validator.line_blocks import BLOCK_BYTES, Block, ByteStream, line_blocks
 from services.validator.row_checks import row_checks
 
+TOO_MANY_BAD_ROWS = "file.too_many_bad_rows"
 AcceptedRows = Callable[[Any], None]
 """Takes a pyarrow table of accepted rows (`arrow_checks.accepted_schema`)."""
 BadRows = Callable[[tuple[QuarantinedRow, ...]], None]
@@ -108,10 +109,11 @@ def _concluded(
 ) -> FileCheck:
     rule = reason = None
     if not counts.rows_in:
-        rule, reason = "file.no_rows", "the file has a header but no rows; upload it again with rows"
+        rule = "file.no_rows"
+        reason = "the file has a header but no rows; upload it again with rows"
     elif counts.first_bad and counts.quarantined > max_rejected_fraction * counts.rows_in:
         (most_common, times), *_ = counts.by_rule.most_common(1)
-        rule = "file.too_many_bad_rows"
+        rule = TOO_MANY_BAD_ROWS
         reason = (
             f"{counts.quarantined:,} of {counts.rows_in:,} rows are bad, more than "
             f"{max_rejected_fraction:.0%}; most often {most_common} ({times:,} rows); "

@@ -141,12 +141,13 @@ def _checked_text(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         if is_first:
             _refuse_signature(chunk)
-            chunk = chunk.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
             is_first = False
         if b"\0" in chunk:
             line = lines_before + chunk.count(b"\n", 0, chunk.index(b"\0")) + 1
             raise BadFile(
-                "file.binary", f"line {line} holds a NUL byte: this is not CSV text; export it again"
+                "file.binary",
+                f"line {line} holds a NUL byte: this is not CSV text; export it again",
             )
         _decode(decoder, chunk, lines_before, final=False)
         lines_before += chunk.count(b"\n")
@@ -186,7 +187,7 @@ def _decode(
 
 
 def _likely_encoding(content: bytes) -> str:
-    """Windows-1252 leaves five codes undefined and gives 0x80-0x9F to quotes, dashes and the euro."""
+    """Windows-1252 leaves five codes undefined; 0x80-0x9F are its quotes, dashes and the euro."""
     if any(byte in content for byte in b"\x81\x8d\x8f\x90\x9d"):
         return "another 8-bit encoding"
     return "Windows-1252 (Latin-1)"

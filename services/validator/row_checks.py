@@ -62,7 +62,8 @@ class RowChecks:
             try:
                 values.append(check(fields[position]))
             except _Fault as fault:
-                text = f"{name} {_shown(fields[position])} {fault.text}"
+                shown = f"{_shown(fields[position])} " if fields[position] else ""
+                text = f"{name} {shown}{fault.text}"
                 problems.append(Problem(f"{name}.{fault.rule}", text, column=name))
         return ([], problems) if problems else (values, [])
 
@@ -144,7 +145,9 @@ def _text_check(field: Field) -> FieldCheck:
         if longest is not None and len(text) > longest:
             raise _Fault("maxLength", f"is longer than {longest} characters")
         if pattern and not pattern.fullmatch(text):
-            raise _Fault("pattern", "holds a character that is not allowed, such as a control character")
+            raise _Fault(
+                "pattern", "holds a character that is not allowed, such as a control character"
+            )
         return text.lower() if is_lower_cased else text
 
     return check

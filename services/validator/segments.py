@@ -13,7 +13,7 @@ import numpy as np
 from services.validator.csv_records import MAX_RECORD_BYTES, Layout, Record, read_record
 from services.validator.line_blocks import BLANK_BYTES
 
-_LF, _CR, _QUOTE, _COMMA = b"\n\r\","
+_LF, _CR, _QUOTE, _COMMA = b'\n\r",'
 _PROBE_BYTES = MAX_RECORD_BYTES // 2
 
 

@@ -5,6 +5,7 @@ clock is `ticking_clock`.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,14 @@ import pytest
 
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ConcurrencyConflict, ContractViolation
-from contracts.event_store import CheckItem, DeleteItem, PutItem, StateWrite, StreamAppend
+from contracts.event_store import (
+    CheckItem,
+    DeleteItem,
+    PutItem,
+    StateWrite,
+    StreamAppend,
+    retry_on_conflict,
+)
 from contracts.event_store.dynamodb import CORRELATION_INDEX
 from tests.contract.builders import BATCH, OTHER_BATCH, a_failure, a_start
 
@@ -21,6 +29,8 @@ EVENTS = "EventStore"
 LOCKS = "Locks"
 DAYS = "Days"
 TABLES = {LOCKS: ("LockId",), DAYS: ("category", "order_date")}
+WRITERS = 16
+ROUNDS = 20
 STREAM = f"batch/{BATCH}"
 OTHER_STREAM = f"batch/{OTHER_BATCH}"
 CONTEXT = MessageContext("ecommerce-pipeline/test", correlation_id=BATCH, causation_id="cause")
@@ -336,6 +346,49 @@ class StateBehaviour:
             write(store, PutItem(LOCKS, {"LockId": f"{number:02}", "text": "x" * 90_000}))
         found = sorted(item["LockId"] for item in store.scan(LOCKS))
         assert found == [f"{number:02}" for number in range(16)]
+
+
+class RaceBehaviour:
+    """Many writers at once; for implementations that are safe under threads."""
+
+    def test_of_16_writers_at_one_version_exactly_one_wins_every_round(self, store: Any) -> None:
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for version in range(ROUNDS):
+                attempts = [
+                    pool.submit(_write_at, store, version, writer) for writer in range(WRITERS)
+                ]
+                winners = [won for won in (attempt.result() for attempt in attempts) if won]
+                assert len(winners) == 1
+                [stored] = store.read(STREAM, version)
+                assert stored == winners[0]
+                assert store.get_item(LOCKS, {"LockId": "a"})["by"] == stored.data.attempt
+
+    def test_16_writers_who_decide_again_all_get_through_once(self, store: Any) -> None:
+        def decide_again(writer: int) -> None:
+            def once() -> None:
+                store.append(
+                    StreamAppend(STREAM, len(store.read(STREAM)), [a_start(attempt=writer)]),
+                    context=CONTEXT,
+                )
+
+            retry_on_conflict(once, attempts=200)
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(decide_again, range(WRITERS)))
+        assert sorted(m.data.attempt for m in store.read(STREAM)) == list(range(WRITERS))
+
+
+def _write_at(store: Any, version: int, writer: int) -> Message | None:
+    """The event that was written, or None when another writer was faster."""
+    try:
+        [stored] = store.append(
+            StreamAppend(STREAM, version, [a_start(attempt=writer)]),
+            context=CONTEXT,
+            writes=[PutItem(LOCKS, {"LockId": "a", "by": writer})],
+        )
+    except ConcurrencyConflict:
+        return None
+    return stored
 
 
 class EventStoreBehaviour(StreamBehaviour, StateBehaviour):

@@ -1,5 +1,6 @@
 """The event store suite against the double and against DynamoDB (moto), and what AWS may answer."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,26 +16,55 @@ from tests.contract.event_store_suite import (
     EVENTS,
     TABLES,
     EventStoreBehaviour,
+    RaceBehaviour,
     append,
     create_tables,
     ticking_clock,
 )
 
 
-class TestInMemoryEventStore(EventStoreBehaviour):
+class TestInMemoryEventStore(EventStoreBehaviour, RaceBehaviour):
     @pytest.fixture
     def store(self) -> InMemoryEventStore:
         return InMemoryEventStore(ticking_clock(), new_event_id, TABLES)
 
 
-class TestDynamoDBEventStore(EventStoreBehaviour):
+class OneRequestAtATime:
+    """A client whose calls never overlap: moto's DynamoDB itself is not safe under threads."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._turn = client, threading.Lock()
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        call = getattr(self._client, operation)
+
+        def in_turn(**request: Any) -> Any:
+            with self._turn:
+                return call(**request)
+
+        return in_turn
+
+    def get_paginator(self, operation: str) -> "OneRequestAtATime":
+        """A paginator that reads all its pages in one turn."""
+        pages = self._client.get_paginator(operation)
+
+        class Paginator:
+            def paginate(self, **request: Any) -> list[Any]:
+                return list(pages.paginate(**request))
+
+        return OneRequestAtATime(Paginator())
+
+
+class TestDynamoDBEventStore(EventStoreBehaviour, RaceBehaviour):
     @pytest.fixture
     def store(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBEventStore]:
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
         with mock_aws():
             dynamodb = boto3.client("dynamodb", region_name="us-east-1")
             create_tables(dynamodb)
-            yield DynamoDBEventStore(dynamodb, EVENTS, ticking_clock(), new_event_id)
+            yield DynamoDBEventStore(
+                OneRequestAtATime(dynamodb), EVENTS, ticking_clock(), new_event_id
+            )
 
 
 def refusal(code: str, *reasons: str) -> ClientError:

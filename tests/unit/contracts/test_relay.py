@@ -27,7 +27,7 @@ class FakeBus:
         self._refused = refused
         self.calls: list[list[dict[str, Any]]] = []
 
-    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         self.calls.append(Entries)
         results = [
             {"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}

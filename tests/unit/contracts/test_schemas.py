@@ -13,7 +13,9 @@ from contracts.schemas import Schema, all_schemas, check
 
 ALL = all_schemas()
 WITH_OPTIONALS = [
-    schema for schema in ALL if set(schema.document["properties"]) - set(schema.document["required"])
+    schema
+    for schema in ALL
+    if set(schema.document["properties"]) - set(schema.document["required"])
 ]
 
 
@@ -44,12 +46,23 @@ def objects_in(document: Any) -> Iterator[dict[str, Any]]:
             yield from objects_in(value)
 
 
+def kept(example: Any, dumped: Any) -> Any:
+    """What a model gives back, without the optional fields that the example leaves out."""
+    if isinstance(example, dict):
+        return {name: kept(value, dumped[name]) for name, value in example.items()}
+    if isinstance(example, list):
+        return [kept(*pair) for pair in zip(example, dumped, strict=True)]
+    return dumped
+
+
 def test_there_are_schemas_of_every_kind() -> None:
     assert {schema.kind for schema in ALL} == {"commands", "events", "documents", "parts"}
 
 
 def test_a_message_type_has_one_kind() -> None:
-    kinds = {schema.name: {other.kind for other in ALL if other.name == schema.name} for schema in ALL}
+    kinds = {
+        schema.name: {other.kind for other in ALL if other.name == schema.name} for schema in ALL
+    }
     assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {}
 
 
@@ -122,7 +135,7 @@ def test_there_is_a_frozen_model_that_gives_the_example_back(schema: Schema) -> 
     example = schema.document["examples"][0]
     value = model.model_validate(example)
     dumped = value.model_dump(mode="json")
-    assert {name: dumped[name] for name in example} == example
+    assert kept(example, dumped) == example
     assert model.model_config["frozen"]
     check(schema.kind, schema.name, schema.version, _sent(schema, dumped), closed=True)
 
@@ -131,9 +144,7 @@ def test_there_is_a_frozen_model_that_gives_the_example_back(schema: Schema) -> 
 def test_what_a_model_leaves_out_may_be_written(schema: Schema) -> None:
     required = set(schema.document["required"])
     example = {
-        name: value
-        for name, value in schema.document["examples"][0].items()
-        if name in required
+        name: value for name, value in schema.document["examples"][0].items() if name in required
     }
     dumped = getattr(messages, schema.name).model_validate(example).model_dump(mode="json")
     check(schema.kind, schema.name, schema.version, _sent(schema, dumped), closed=True)

@@ -28,7 +28,8 @@ def test_a_stack_comes_after_those_whose_parameters_it_resolves(tmp_path: Path) 
 
 
 def test_a_dynamic_reference_inside_a_text_counts_as_resolving(tmp_path: Path) -> None:
-    body = a_template() + "    Properties: {TopicName: !Sub 'x-{{resolve:ssm:/p/bus:1}}'}\n"
+    name = "!Sub 'x-{{resolve:ssm:/p/bus:1}}'"
+    body = a_template() + f"  Named: {{Type: AWS::SNS::Topic, Properties: {{TopicName: {name}}}}}\n"
     project = a_project(tmp_path, {"infra/platform": a_template(["/p/bus"]), "lock": body})
     assert dependencies(discover(project))["lock"] == {"platform"}
 

@@ -1,4 +1,4 @@
-"""A slow, plain reading of CSV rows after DESIGN 3, character by character: the model to agree with.
+"""A slow, plain reading of CSV rows after DESIGN 3, character by character: what to agree with.
 
 It shares no code with the validator: no regular expressions, no numpy, no Arrow; Decimal for money.
 """

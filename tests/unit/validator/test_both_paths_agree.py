@@ -4,24 +4,77 @@ import io
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.unit.validator.plain_reader import COLUMNS, TODAY, read_plainly
 
 from contracts.file_contracts import file_contract
 from services.validator.file_check import check_file
+from tests.unit.validator.plain_reader import COLUMNS, TODAY, read_plainly
 
 SNIPPETS = st.sampled_from(
-    ['"', '""', ",", ",,", " ", "\t", "\r", "\n", "\r\n", "a", "ä", "x y", "é\u200b", "-", ".", "7", "\x07"]
+    [
+        '"',
+        '""',
+        ",",
+        ",,",
+        " ",
+        "\t",
+        "\r",
+        "\n",
+        "\r\n",
+        "a",
+        "ä",
+        "x y",
+        "é\u200b",
+        "-",
+        ".",
+        "7",
+        "\x07",
+    ]
 )
 HEALTHY = {
-    "orders": ["1,u1,2025-07-07,10.00,paid", ' 2, "u, 2" ,2025-07-08,"5",Returned', "3,u,2026-11-24,0,x"],
+    "orders": [
+        "1,u1,2025-07-07,10.00,paid",
+        ' 2, "u, 2" ,2025-07-08,"5",Returned',
+        "3,u,2026-11-24,0,x",
+    ],
     "order_items": ["1,2001,2,75.00", '1,"20""01",1,.5', "2,p,1000000,9999999999.99"],
     "products": ["1,Toys,Bear,5.00", '2,Toys,"Big\nBear",5.1', '3,"a,b","c""d",7', "4,Spiel,Bär,1"],
 }
 CELLS = st.one_of(
     st.sampled_from(
-        ["", "1", "1001", '"1"', "2025-02-30", "2025-02-28", "2026-11-25", "1969-12-31", "2025-7-1", "0.005"]
-        + ["12.5", "12.50", "-1", "-0.00", "1e3", "10000000000", "0" * 20 + "1", "1,000", "NaN", "+1", "5."]
-        + ["1000001", "9" * 30, "completed", "Returned", "ß" * 64, "İ", "x" * 65, '"a\nb"', '"a', 'b"', 'c"d']
+        [
+            "",
+            "1",
+            "1001",
+            '"1"',
+            "2025-02-30",
+            "2025-02-28",
+            "2026-11-25",
+            "1969-12-31",
+            "2025-7-1",
+            "0.005",
+            "12.5",
+            "12.50",
+            "-1",
+            "-0.00",
+            "1e3",
+            "10000000000",
+            "0" * 20 + "1",
+            "1,000",
+            "NaN",
+            "+1",
+            "5.",
+            "1000001",
+            "9" * 30,
+            "completed",
+            "Returned",
+            "ß" * 64,
+            "İ",
+            "x" * 65,
+            '"a\nb"',
+            '"a',
+            'b"',
+            'c"d',
+        ]
     ),
     st.text(max_size=6).filter(lambda text: "\0" not in text and text.isprintable()),
 )

@@ -1,0 +1,47 @@
+"""Keeping the lock while a worker works: the ExtendLease that goes with each heartbeat."""
+
+from typing import Any
+
+from contracts.clock import Clock, NewId, to_rfc3339
+from contracts.envelope import Message
+from contracts.messages import ExtendLease
+from contracts.worker import OnHeartbeat
+
+LOCK_ID = "ecommerce-pipeline-lock"
+"""The only lock there is (DESIGN 3, Lock)."""
+
+
+def extend_lease_of(
+    sqs: Any, lock_queue_url: str, source: str, clock: Clock, new_id: NewId
+) -> OnHeartbeat:
+    """What a worker does on each heartbeat: ask the lock to extend the lease of the batch in hand.
+
+    The owner and fence are those of the command (`execution_id`, `fence`): a stale one extends
+    nothing. The request carries no token, nobody answers it.
+    """
+
+    def extend(command: Message) -> None:
+        request = extend_lease(command, source, new_id(), to_rfc3339(clock()))
+        sqs.send_message(QueueUrl=lock_queue_url, MessageBody=request.to_json())
+
+    return extend
+
+
+def extend_lease(command: Message, source: str, message_id: str, now: str) -> Message:
+    """The ExtendLease for the execution that sent this command."""
+    return Message(
+        event_id=message_id,
+        event_type=ExtendLease.__name__,
+        schema_version=1,
+        source=source,
+        occurred_at=now,
+        stream_id=f"lock/{LOCK_ID}",
+        stream_version=0,
+        correlation_id=command.correlation_id,
+        causation_id=command.event_id,
+        data=ExtendLease(
+            lock_id=LOCK_ID,
+            execution_id=command.data.execution_id,
+            fence=command.data.fence,
+        ),
+    )

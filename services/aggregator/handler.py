@@ -1,0 +1,118 @@
+"""Lambda entry point of the aggregator: `aggregator-files`, `-commands` and `-events`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from contracts.answers import StepFunctionsTaskAnswers, TaskAnswers
+from contracts.aws import client, queue_name_of
+from contracts.clock import new_event_id, system_clock
+from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, handle_sqs_records
+from contracts.errors import ContractViolation
+from contracts.event_store import DynamoDBEventStore
+from contracts.objects import S3ObjectStore
+from services.aggregator import adapters, batch_use_cases, use_cases
+from services.aggregator.incoming import Sweep, parse_notice
+from services.aggregator.intake import FILES_QUEUE, FileIntake
+from services.aggregator.ports import Ports
+from services.aggregator.settings import AggregatorSettings
+
+EVENTS_QUEUE = "aggregator-events"
+logger = Logger(service="ecommerce-pipeline")
+
+
+@dataclass(frozen=True)
+class AggregatorService:
+    """Who takes what: files go together, notices of AWS are read here, the rest is messages."""
+
+    ports: Ports
+    intake: FileIntake
+    consumer: CommandConsumer
+    dead_letters: DeadLetters
+
+    def handle_records(self, event: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+        """Take a Lambda's SQS event; report what has to come again."""
+        files = [one for one in event["Records"] if _queue_of(one) == FILES_QUEUE]
+        others = [one for one in event["Records"] if _queue_of(one) != FILES_QUEUE]
+        failures = handle_sqs_records({"Records": others}, self.handle)["batchItemFailures"]
+        failures += [{"itemIdentifier": message_id} for message_id in self.intake.take(files)]
+        return {"batchItemFailures": failures}
+
+    def handle(self, body: str, queue_name: str) -> None:
+        """Take one message of the other two queues; a fault is raised, and SQS sends it again."""
+        if queue_name != EVENTS_QUEUE or not self._took_notice(body):
+            self.consumer.handle(body, queue_name)
+
+    def _took_notice(self, body: str) -> bool:
+        """Whether it was a notice of AWS (or an unreadable one) and is dealt with."""
+        try:
+            notice = parse_notice(body)
+        except ContractViolation as error:
+            logger.error("notice refused", queue=EVENTS_QUEUE, reason=str(error))
+            self.dead_letters.put(EVENTS_QUEUE, body, str(error))
+            return True
+        if notice is None:
+            return False
+        if isinstance(notice, Sweep):
+            use_cases.look_after_file_set(notice.bucket, self.ports)
+            batch_use_cases.sweep(self.ports)
+        elif notice.status in adapters.ENDED:
+            batch_use_cases.execution_ended(
+                notice.execution_id, notice.status, notice.cause, self.ports
+            )
+        return True
+
+
+def aggregator_service(
+    ports: Ports, answers: TaskAnswers, dead_letters: DeadLetters
+) -> AggregatorService:
+    """The service on any implementation of its ports."""
+    consumer = CommandConsumer(
+        {
+            "SealFileSet": lambda message: use_cases.seal_file_set(message, ports),
+            "CloseBatch": lambda message: batch_use_cases.close_batch(message, ports),
+            "RedriveBatch": lambda message: batch_use_cases.redrive_batch(message, ports),
+            "BatchSealed": lambda message: batch_use_cases.start_batch(message, ports),
+            "BatchRedriven": lambda message: batch_use_cases.start_batch(message, ports),
+            "BatchOverdue": lambda message: use_cases.tell_overdue(message, ports),
+        },
+        answers,
+        dead_letters,
+    )
+    return AggregatorService(ports, FileIntake(ports, dead_letters), consumer, dead_letters)
+
+
+@cache
+def on_aws() -> AggregatorService:
+    """The service of this process, made on the first message."""
+    settings = AggregatorSettings()
+    stepfunctions, s3, sqs = client("stepfunctions"), client("s3"), client("sqs")
+    ports = Ports(
+        store=DynamoDBEventStore(
+            client("dynamodb"), settings.event_store_table, system_clock, new_event_id
+        ),
+        documents=S3ObjectStore(s3),
+        uploads=adapters.S3Uploads(s3),
+        reports=adapters.S3Reports(s3),
+        executions=adapters.StepFunctionsExecutions(stepfunctions, settings.state_machine_arn),
+        checks=adapters.SqsChecks(sqs, settings.file_queue_url),
+        people=adapters.SnsPeople(client("sns"), settings.notification_topic_arn),
+        clock=system_clock,
+        table=settings.state_table,
+        settle=timedelta(seconds=settings.settle_seconds),
+        overdue=timedelta(seconds=settings.overdue_seconds),
+    )
+    return aggregator_service(ports, StepFunctionsTaskAnswers(stepfunctions), SqsDeadLetters(sqs))
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+    """Handle every record; only those that failed come again."""
+    return on_aws().handle_records(event)
+
+
+def _queue_of(record: Mapping[str, Any]) -> str:
+    return queue_name_of(record["eventSourceARN"])

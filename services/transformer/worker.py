@@ -1,0 +1,66 @@
+"""Entry point of the transformer's container: commands from `transformer-commands`."""
+
+from contracts.answers import StepFunctionsTaskAnswers
+from contracts.aws import client
+from contracts.clock import new_event_id, system_clock
+from contracts.consumer import CommandConsumer, SqsDeadLetters
+from contracts.event_store import DynamoDBEventStore
+from contracts.leases import extend_lease_of
+from contracts.objects import S3ObjectStore
+from contracts.worker import QueueWorker, run_worker
+from services.transformer import use_cases
+from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
+from services.transformer.catalog import FactsCatalog
+from services.transformer.publication import TableNames
+from services.transformer.settings import Settings
+
+
+def on_aws(settings: Settings) -> QueueWorker:
+    """The worker of this process; the facts tables are loaded, or made, before it polls."""
+    sqs = client("sqs")
+    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+    facts = FactsCatalog(glue_catalog(settings), settings.glue_database)
+    ports = use_cases.Ports(
+        store=DynamoDBEventStore(
+            client("dynamodb"), settings.event_store_table, system_clock, new_event_id
+        ),
+        objects=S3ObjectStore(client("s3")),
+        inputs=S3StagedInputs(client("s3")),
+        facts=facts,
+        engine_of=engines(settings, facts),
+        spark_is_here=spark_is_here,
+        clock=system_clock,
+        tables=TableNames(
+            settings.state_table, settings.order_kpis_table, settings.category_kpis_table
+        ),
+        wanted_engine=settings.transform_engine,
+        spark_threshold_mb=settings.spark_threshold_mb,
+    )
+    use_cases.warm_up(ports)
+    return QueueWorker(
+        sqs,
+        settings.command_queue_url,
+        CommandConsumer(
+            {
+                "TransformBatch": lambda message: use_cases.transform_batch(message.data, ports),
+                "AbandonBatch": lambda message: use_cases.abandon_batch(message.data, ports),
+            },
+            answers,
+            SqsDeadLetters(sqs),
+        ),
+        answers,
+        on_heartbeat=extend_lease_of(
+            sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id
+        ),
+        heartbeat_seconds=settings.heartbeat_seconds,
+        idle_exit_seconds=settings.idle_exit_seconds,
+    )
+
+
+def main() -> None:
+    """Work until told to stop, or idle for as long as the settings say."""
+    run_worker(on_aws(Settings()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""What becomes of a checked file, and whether an earlier result still answers: pure decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from contracts.errors import ContractViolation, PipelineError, StaleWriter
+from contracts.file_contracts import FileContract
+from contracts.messages import (
+    BatchManifest,
+    FileRejected,
+    FileReport,
+    FileValidated,
+    ManifestFile,
+    ObjectRef,
+    ValidateFile,
+)
+from services.validator.file_check import TOO_MANY_BAD_ROWS, FileCheck
+
+FileConcluded: TypeAlias = FileValidated | FileRejected
+
+
+class Recorded(Protocol):
+    """What replay needs of a stored message."""
+
+    @property
+    def data(self) -> object: ...
+    @property
+    def stream_version(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class FileHistory:
+    """What the stream validation/<batch_id>/<file_index> says: the latest conclusion, if any."""
+
+    version: int = 0
+    latest: FileConcluded | None = None
+
+    @staticmethod
+    def replay(recorded: Iterable[Recorded]) -> FileHistory:
+        """Fold the stream."""
+        history = FileHistory()
+        for message in recorded:
+            if not isinstance(message.data, FileValidated | FileRejected):
+                raise TypeError(f"{type(message.data).__name__} is no event of this stream")
+            history = FileHistory(message.stream_version, message.data)
+        return history
+
+    def answer_to(self, command: ValidateFile) -> FileConcluded | None:
+        """The conclusion that answers this command, None when the file is to be validated.
+
+        One execution holds the lock under one fence, so an equal fence is a retry or a second
+        delivery: the first conclusion stands. A higher fence is a redrive. Raises StaleWriter
+        when a holder of a newer lock grant was here.
+        """
+        if self.latest is None or self.latest.fence < command.fence:
+            return None
+        if self.latest.fence > command.fence:
+            raise StaleWriter(
+                f"file {command.file_index} of batch {command.batch_id} was validated under lock "
+                f"fence {self.latest.fence}; {command.fence} is stale: acquire the lock again"
+            )
+        return self.latest
+
+
+@dataclass(frozen=True)
+class Written:
+    """The objects that a check left behind; None for those that its outcome does not have."""
+
+    staged: ObjectRef | None = None
+    quarantined_rows: ObjectRef | None = None
+    quarantined_file: ObjectRef | None = None
+
+
+def stream_of(batch_id: str, file_index: int) -> str:
+    """The stream of one file of a batch."""
+    return f"validation/{batch_id}/{file_index}"
+
+
+def file_of(manifest: BatchManifest, command: ValidateFile) -> ManifestFile:
+    """The file that the command is about; raises ContractViolation when the manifest has none."""
+    if manifest.batch_id != command.batch_id:
+        raise ContractViolation(
+            f"s3://{command.manifest.bucket}/{command.manifest.key} is the manifest of batch "
+            f"{manifest.batch_id}, not of {command.batch_id}"
+        )
+    for file in manifest.files:
+        if file.index == command.file_index:
+            return file
+    raise ContractViolation(
+        f"batch {command.batch_id} has {len(manifest.files)} files, none with index "
+        f"{command.file_index}"
+    )
+
+
+def keeps_rows(check: FileCheck) -> bool:
+    """Whether the bad rows go to quarantine: an unreadable file is kept whole and that is all."""
+    return check.rule in (None, TOO_MANY_BAD_ROWS)
+
+
+def reconcile(name: str, check: FileCheck, rows_staged: int, rows_quarantined: int) -> None:
+    """Raise PipelineError unless the rows in the written Parquet files are the rows of the file.
+
+    A file that was rejected because of its bad rows must add up as well, though its good rows
+    are thrown away; one that could not be read to its end has no count to hold against.
+    """
+    if not keeps_rows(check):
+        return
+    balances = rows_staged + rows_quarantined == check.rows_in
+    if not check.is_rejected:
+        balances = balances and (rows_staged, rows_quarantined) == (
+            check.accepted,
+            check.quarantined,
+        )
+    if not balances:
+        raise PipelineError(
+            f"{name} does not add up: {check.rows_in} rows in, {check.accepted} accepted, "
+            f"{check.quarantined} quarantined, but {rows_staged} rows were written for staging and "
+            f"{rows_quarantined} for quarantine; nothing was staged, please report this file"
+        )
+
+
+def report_of(
+    command: ValidateFile,
+    file: ManifestFile,
+    contract: FileContract,
+    check: FileCheck,
+    written: Written,
+) -> FileReport:
+    """What people and later steps may read about the file; rows_in = accepted + quarantined."""
+    return FileReport(
+        batch_id=command.batch_id,
+        file_index=file.index,
+        key=file.key,
+        version_id=file.version_id,
+        kind=file.kind,
+        status="rejected" if check.is_rejected else "accepted",
+        rule=check.rule,
+        reason=check.reason,
+        rows_in=check.rows_in,
+        accepted=check.accepted,
+        quarantined=check.quarantined,
+        unknown_columns=list(check.unknown_columns),
+        contract=contract.label,
+        staged=written.staged,
+        quarantined_rows=written.quarantined_rows,
+        quarantined_file=written.quarantined_file,
+    )
+
+
+def conclusion(command: ValidateFile, report: FileReport, ref: ObjectRef) -> FileConcluded:
+    """The event that says how it ended; `ref` is the report's pinned reference."""
+    common: dict[str, Any] = {
+        "batch_id": command.batch_id,
+        "file_index": command.file_index,
+        "key": report.key,
+        "kind": report.kind,
+        "report": ref,
+        "attempt": command.attempt,
+        "fence": command.fence,
+    }
+    if report.status == "rejected":
+        return FileRejected(**common, rule=report.rule, reason=report.reason)
+    return FileValidated(
+        **common,
+        rows_in=report.rows_in,
+        accepted=report.accepted,
+        quarantined=report.quarantined,
+        unknown_columns=report.unknown_columns,
+    )
+
+
+def answer(file_index: int, concluded: FileConcluded | None) -> dict[str, Any]:
+    """What the saga is told. A repeated file concludes nothing: its original decides for both."""
+    outcome = "REJECTED" if isinstance(concluded, FileRejected) else "VALIDATED"
+    return {"outcome": outcome, "file_index": file_index}

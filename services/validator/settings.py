@@ -1,0 +1,16 @@
+"""What the validator reads from its environment (given by template.yaml)."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class ValidatorSettings(BaseSettings):
+    """`MAX_REJECTED_FRACTION` is 0 to 1; `IDLE_EXIT_SECONDS` of 0 means: never exit."""
+
+    event_store_table: str
+    command_queue_url: str
+    lock_queue_url: str
+    pseudonym_secret_id: str
+    max_rejected_fraction: float = Field(default=0.2, ge=0, le=1)
+    heartbeat_seconds: float = 20.0
+    idle_exit_seconds: float = 0.0

@@ -1,0 +1,209 @@
+"""Validating one file of a batch: gather, decide, apply, each step safe to repeat.
+
+How rows are judged is in `file_check.py`, what becomes of the file in `domain.py`. Nothing is
+uploaded before the whole file is read and its rows add up; the event comes last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from contracts.clock import Clock
+from contracts.envelope import Message, MessageContext
+from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
+from contracts.file_contracts import FileContract, file_contract
+from contracts.layout import (
+    file_report_key,
+    quarantined_file_key,
+    quarantined_rows_key,
+    staged_key,
+)
+from contracts.messages import (
+    BatchManifest,
+    FileReport,
+    ManifestFile,
+    ObjectRef,
+    ValidateFile,
+)
+from contracts.objects import ObjectStore, check_document
+from services.validator.arrow_checks import accepted_schema
+from services.validator.block_checks import QuarantinedRow
+from services.validator.domain import (
+    FileConcluded,
+    FileHistory,
+    Written,
+    answer,
+    conclusion,
+    file_of,
+    keeps_rows,
+    reconcile,
+    report_of,
+    stream_of,
+)
+from services.validator.file_check import FileCheck, check_file
+from services.validator.line_blocks import BLOCK_BYTES
+from services.validator.ports import Inputs, Outputs
+from services.validator.pseudonyms import Pseudonyms
+from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
+
+SOURCE = "ecommerce-pipeline/validator"
+logger = Logger(service="ecommerce-pipeline")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All that the validator talks to, and its settings; `max_rejected_fraction` is 0 to 1."""
+
+    store: EventStore
+    documents: ObjectStore
+    inputs: Inputs
+    outputs: Outputs
+    clock: Clock
+    pseudonyms: Pseudonyms
+    max_rejected_fraction: float = 0.2
+    block_bytes: int = BLOCK_BYTES
+
+
+def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
+    """Check one file, stage its good rows, quarantine the bad ones, and say how it ended.
+
+    Answers `{outcome: VALIDATED | REJECTED, file_index}`; a command that comes again is answered
+    from the stream, and a file with equal content to an earlier one of the batch needs no work.
+    Raises StaleWriter for a command of an earlier lock grant, Transient when S3 fails on the way
+    and PipelineError when the rows do not add up; nothing is staged then.
+    """
+    command: ValidateFile = message.data
+    known = _history(command, ports).answer_to(command)
+    if known is None:
+        manifest = _manifest(command, ports)
+        file = file_of(manifest, command)
+        if file.duplicate_of is None:
+            contract = file_contract(file.kind)
+            known = _validate(message, _Job(command, manifest.bucket, file, contract), ports)
+    return answer(command.file_index, known)
+
+
+def _history(command: ValidateFile, ports: Ports) -> FileHistory:
+    stream = stream_of(command.batch_id, command.file_index)
+    return FileHistory.replay(ports.store.read(stream))
+
+
+def _manifest(command: ValidateFile, ports: Ports) -> BatchManifest:
+    document = ports.documents.get_json(command.manifest)
+    check_document("BatchManifest", document, closed=False)
+    return BatchManifest.model_validate(document)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One file to validate, and for whom."""
+
+    command: ValidateFile
+    bucket: str
+    file: ManifestFile
+    contract: FileContract
+
+
+def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
+    """The conclusion of this command, or that of another one that was faster."""
+    command, key = job.command, job.file.key
+    with (
+        TemporaryDirectory(prefix="validate-") as folder,
+        RowFile(Path(folder, "staged.parquet"), accepted_schema(job.contract)) as staged,
+        RowFile(Path(folder, "quarantined.parquet"), QUARANTINE_SCHEMA) as quarantined,
+    ):
+        check = _check(job, staged, quarantined, ports)
+        reconcile(key, check, staged.finish(), quarantined.finish())
+        known = _history(command, ports).answer_to(command)
+        if known is not None:
+            return known
+        written = _write(job, check, staged.path, quarantined.path, ports)
+    report = report_of(command, job.file, job.contract, check, written)
+    logger.info("file checked", key=key, status=report.status, rule=check.rule, rows=check.rows_in)
+    ref = _put_report(report, job.bucket, ports)
+    return retry_on_conflict(lambda: _record(message, conclusion(command, report, ref), ports))
+
+
+def _check(job: _Job, staged: RowFile, quarantined: RowFile, ports: Ports) -> FileCheck:
+    """Read the pinned version through the checks into the two local files."""
+    batch_id, file, label = job.command.batch_id, job.file, job.contract.label
+
+    def stage(table: Any) -> None:
+        staged.write(ports.pseudonyms.applied_to(table))
+
+    def quarantine(rows: Sequence[QuarantinedRow]) -> None:
+        quarantined.write(quarantine_table(rows, batch_id, file, label))
+
+    with ports.inputs.open(job.bucket, file) as stream:
+        return check_file(
+            stream,
+            job.contract,
+            name=file.key,
+            today=ports.clock().astimezone(UTC).date(),
+            max_rejected_fraction=ports.max_rejected_fraction,
+            on_accepted=stage,
+            on_quarantined=quarantine,
+            block_bytes=ports.block_bytes,
+        )
+
+
+def _write(job: _Job, check: FileCheck, staged: Path, quarantined: Path, ports: Ports) -> Written:
+    """Make the objects stand that this outcome has, and no others: a redrive may end otherwise."""
+    batch_id, file, bucket = job.command.batch_id, job.file, job.bucket
+    has_bad_rows = keeps_rows(check) and check.quarantined > 0
+    return Written(
+        quarantined_file=_see_the_file_kept(job, check, ports),
+        quarantined_rows=_see_that_only(
+            quarantined if has_bad_rows else None,
+            bucket,
+            quarantined_rows_key(batch_id, file.index),
+            ports,
+        ),
+        staged=_see_that_only(
+            staged if check.accepted else None,
+            bucket,
+            staged_key(batch_id, file.kind, file.index),
+            ports,
+        ),
+    )
+
+
+def _see_the_file_kept(job: _Job, check: FileCheck, ports: Ports) -> ObjectRef | None:
+    """A rejected file stands in quarantine byte for byte, any other does not."""
+    key = quarantined_file_key(job.command.batch_id, job.file.key)
+    if check.is_rejected:
+        return ports.outputs.copy(job.bucket, job.file, key)
+    ports.outputs.remove(job.bucket, key)
+    return None
+
+
+def _see_that_only(path: Path | None, bucket: str, key: str, ports: Ports) -> ObjectRef | None:
+    """The local file stands under the key, or nothing does when there is none."""
+    if path is not None:
+        return ports.outputs.put(path, bucket, key)
+    ports.outputs.remove(bucket, key)
+    return None
+
+
+def _put_report(report: FileReport, bucket: str, ports: Ports) -> ObjectRef:
+    document = report.model_dump(mode="json")
+    check_document("FileReport", document)
+    key = file_report_key(report.batch_id, report.file_index)
+    return ports.documents.put_json(bucket, key, document)
+
+
+def _record(message: Message, concluded: FileConcluded, ports: Ports) -> FileConcluded:
+    command: ValidateFile = message.data
+    history = _history(command, ports)
+    known = history.answer_to(command)
+    if known is not None:
+        return known
+    stream = stream_of(command.batch_id, command.file_index)
+    context = MessageContext(SOURCE, command.batch_id, message.event_id)
+    ports.store.append(StreamAppend(stream, history.version, [concluded]), context=context)
+    return concluded

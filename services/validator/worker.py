@@ -1,0 +1,56 @@
+"""Entry point of the validator's container: ValidateFile from `validator-commands`."""
+
+from contracts.answers import StepFunctionsTaskAnswers
+from contracts.aws import client
+from contracts.clock import new_event_id, system_clock
+from contracts.consumer import CommandConsumer, SqsDeadLetters
+from contracts.event_store import DynamoDBEventStore
+from contracts.leases import extend_lease_of
+from contracts.objects import S3ObjectStore
+from contracts.worker import QueueWorker, run_worker
+from services.validator import use_cases
+from services.validator.adapters import S3Inputs, S3Outputs, pseudonym_key
+from services.validator.pseudonyms import Pseudonyms
+from services.validator.settings import ValidatorSettings
+
+
+def on_aws(settings: ValidatorSettings) -> QueueWorker:
+    """The worker of this process; reads the key of the pseudonyms once."""
+    s3, sqs = client("s3"), client("sqs")
+    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+    key = pseudonym_key(client("secretsmanager"), settings.pseudonym_secret_id)
+    ports = use_cases.Ports(
+        store=DynamoDBEventStore(
+            client("dynamodb"), settings.event_store_table, system_clock, new_event_id
+        ),
+        documents=S3ObjectStore(s3),
+        inputs=S3Inputs(s3),
+        outputs=S3Outputs(s3),
+        clock=system_clock,
+        pseudonyms=Pseudonyms(key),
+        max_rejected_fraction=settings.max_rejected_fraction,
+    )
+    return QueueWorker(
+        sqs,
+        settings.command_queue_url,
+        CommandConsumer(
+            {"ValidateFile": lambda message: use_cases.validate_file(message, ports)},
+            answers,
+            SqsDeadLetters(sqs),
+        ),
+        answers,
+        on_heartbeat=extend_lease_of(
+            sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id
+        ),
+        heartbeat_seconds=settings.heartbeat_seconds,
+        idle_exit_seconds=settings.idle_exit_seconds,
+    )
+
+
+def main() -> None:
+    """Work until told to stop, or idle for as long as the settings say."""
+    run_worker(on_aws(ValidatorSettings()))
+
+
+if __name__ == "__main__":
+    main()

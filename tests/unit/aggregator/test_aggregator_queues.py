@@ -1,0 +1,145 @@
+"""Messages in: a batch of notifications is one change, faults come again, poison is put aside."""
+
+import json
+
+import pytest
+
+from services.aggregator.handler import aggregator_service
+from tests.contract.builders import an_envelope
+from tests.unit.aggregator.desk import (
+    BUCKET,
+    COMMANDS,
+    EVENTS,
+    FILES,
+    Desk,
+    object_created,
+    status_change,
+)
+
+
+def test_ten_notifications_of_one_call_are_one_transaction(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notifications = [desk.put(f"orders/{n}.csv") for n in range(10)]
+    appended = []
+    append = desk.store.append
+
+    def counted(*appends: object, **options: object) -> object:
+        appended.append(appends)
+        return append(*appends, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(desk.store, "append", counted)
+    bodies = [object_created(one.key, one.version_id) for one in notifications]
+    assert desk.deliver(FILES, *bodies) == []
+    assert len(appended) == 1
+    assert len(desk.pending()) == 10
+
+
+def test_a_notification_without_a_version_is_taken(desk: Desk) -> None:
+    desk.put("orders/1.csv")
+    assert desk.deliver(FILES, object_created("orders/1.csv")) == []
+    assert desk.pending() == ["orders/1.csv"]
+
+
+def test_keys_are_taken_as_they_are(desk: Desk) -> None:
+    notification = desk.put("orders/50%25+ü.csv")
+    desk.deliver(FILES, object_created(notification.key, notification.version_id))
+    assert desk.pending() == ["orders/50%25+ü.csv"]
+
+
+def test_only_the_file_that_cannot_be_looked_at_comes_again(desk: Desk) -> None:
+    desk.put("orders/1.csv")
+    desk.put("orders/2.csv")
+    desk.bucket.unreachable = {"orders/1.csv"}
+    failing, fine = object_created("orders/1.csv"), object_created("orders/2.csv")
+    assert desk.deliver(FILES, failing, fine) == [failing]
+    assert desk.pending() == ["orders/2.csv"]
+    desk.bucket.unreachable = set()
+    assert desk.deliver(FILES, failing) == []
+    assert desk.pending() == ["orders/1.csv", "orders/2.csv"]
+
+
+def test_when_the_set_cannot_be_written_its_messages_come_again_and_no_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notifications = [desk.put(f"orders/{n}.csv") for n in range(2)]
+    for one in notifications:
+        desk.notify(one)
+    desk.put("orders/9.csv")
+    known = object_created("orders/0.csv", notifications[0].version_id)
+    new = object_created("orders/9.csv")
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("DynamoDB is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.store, "append", away)
+        assert desk.deliver(FILES, known, new) == [new]
+    assert desk.deliver(FILES, new) == []
+    assert "orders/9.csv" in desk.pending()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('{"check": ""}', "neither a check nor"),
+        ('{"detail-type": "Object Deleted"}', "neither a check nor"),
+        ('{"detail-type": "Object Created", "detail": {}}', "names no object"),
+        ('{"detail-type": "Object Created", "detail": null}', "names no object"),
+        (object_created("orders/1.csv").replace('"orders/1.csv"', "7"), "names its object oddly"),
+    ],
+)
+def test_an_unreadable_notification_is_a_dead_letter_with_the_reason_and_does_not_hold_up_others(
+    desk: Desk, body: str, reason: str
+) -> None:
+    desk.put("orders/1.csv")
+    assert desk.deliver(FILES, body, object_created("orders/1.csv")) == []
+    [(queue_name, kept, why)] = desk.dead_letters.letters
+    assert (queue_name, kept) == (FILES, body)
+    assert reason in why
+    assert desk.pending() == ["orders/1.csv"]
+
+
+def test_poison_that_cannot_be_put_aside_comes_again(desk: Desk) -> None:
+    class Full:
+        def put(self, *_: str) -> None:
+            raise ConnectionError("SQS is away")
+
+    desk.service = aggregator_service(desk.ports, desk.answers, Full())
+    assert desk.deliver(FILES, "{") == ["{"]
+    assert desk.deliver(EVENTS, "{") == ["{"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "[]",
+        '{"sweep": 7}',
+        status_change("x", "FAILED").replace('"executionArn"', '"arn"'),
+        '{"detail-type": "Step Functions Execution Status Change", "detail": []}',
+        json.dumps(an_envelope("LockGranted")),
+    ],
+)
+def test_an_unreadable_event_is_a_dead_letter(desk: Desk, body: str) -> None:
+    assert desk.deliver(EVENTS, body) == []
+    [(queue_name, kept, _)] = desk.dead_letters.letters
+    assert (queue_name, kept) == (EVENTS, body)
+
+
+def test_an_execution_that_begins_is_no_news(desk: Desk) -> None:
+    desk.deliver(EVENTS, status_change("x", "RUNNING"))
+    assert desk.dead_letters.letters == []
+
+
+def test_a_seal_of_a_batch_that_nobody_knows_comes_again(desk: Desk) -> None:
+    body = json.dumps(an_envelope("BatchSealed"))
+    assert desk.deliver(EVENTS, body) == [body]
+    assert desk.executions.started == []
+
+
+def test_a_notice_on_the_command_queue_is_refused(desk: Desk) -> None:
+    desk.deliver(COMMANDS, json.dumps({"sweep": BUCKET}))
+    assert [letter[0] for letter in desk.dead_letters.letters] == [COMMANDS]

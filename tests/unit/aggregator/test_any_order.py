@@ -1,0 +1,54 @@
+"""The same files make the same batch, in whatever order, and however often, they are announced."""
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.aggregator.detection import Notification
+from tests.unit.aggregator.desk import FILES, Desk, object_created
+
+KEYS = [f"{kind}/{n}.csv" for kind in ("orders", "order_items", "products") for n in range(3)]
+
+
+def batch_from(
+    desk: Desk, notifications: Sequence[Notification], order: Sequence[int], per_call: int
+) -> tuple[str, list[dict[str, object]]]:
+    """Announce files in an order of indexes, `per_call` at a time; the batch they make."""
+    for start in range(0, len(order), per_call):
+        now = [notifications[index] for index in order[start : start + per_call]]
+        assert desk.deliver(FILES, *(object_created(one.key, one.version_id) for one in now)) == []
+    desk.settle()
+    [row] = desk.sealed()
+    return row["batch_id"], desk.manifest(row["batch_id"])["files"]
+
+
+ORDERS = st.lists(st.integers(0, len(KEYS) - 1), max_size=12).flatmap(
+    lambda again: st.permutations([*range(len(KEYS)), *again])
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(order=ORDERS, per_call=st.integers(1, 10))
+def test_plain_uploads(order: list[int], per_call: int) -> None:
+    expected = batch_from((desk := Desk()), [desk.put(key) for key in KEYS], range(len(KEYS)), 1)
+    actual = batch_from((other := Desk()), [other.put(key) for key in KEYS], order, per_call)
+    assert actual == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    order=st.lists(st.integers(0, len(KEYS)), max_size=12).flatmap(
+        lambda again: st.permutations([*range(len(KEYS) + 1), *again])
+    ),
+    per_call=st.integers(1, 10),
+)
+def test_uploads_with_a_manifest(order: list[int], per_call: int) -> None:
+    def announced(desk: Desk) -> list[Notification]:
+        files = [desk.put(key, manifest_key="manifests/july.json") for key in KEYS]
+        entries = [{"key": one.key, "version_id": one.version_id} for one in files]
+        return [*files, desk.put_manifest("july", entries)]
+
+    expected = batch_from((desk := Desk()), announced(desk), range(len(KEYS) + 1), 1)
+    actual = batch_from((other := Desk()), announced(other), order, per_call)
+    assert actual == expected

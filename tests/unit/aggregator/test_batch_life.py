@@ -1,0 +1,265 @@
+"""A batch from its seal to its end, and again when it failed."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from contracts.messages import CloseBatch
+from tests.unit.aggregator.desk import EVENTS, MACHINE, Desk, a_report, status_change
+
+A_SET = ("orders/1.csv", "order_items/1.csv", "products/1.csv")
+SWEEP = json.dumps({"sweep": "uploads"})
+
+
+@pytest.fixture
+def batch_id(desk: Desk) -> str:
+    """A batch that runs."""
+    desk.upload(*A_SET)
+    desk.settle()
+    desk.relay()
+    return str(desk.the_batch()["batch_id"])
+
+
+def test_a_sealed_batch_is_started_under_its_own_id(desk: Desk, batch_id: str) -> None:
+    [(name, document)] = desk.executions.started
+    assert name == batch_id
+    assert document == {
+        "fileKey": "",
+        "bucket": "uploads",
+        "batch_id": batch_id,
+        "manifest": desk.row(batch_id)["manifest"],
+        "file_count": 3,
+        "attempt": 0,
+    }
+    assert desk.row(batch_id)["status"] == "RUNNING"
+
+
+def test_the_same_seal_twice_starts_once(desk: Desk, batch_id: str) -> None:
+    desk.relayed = 0
+    desk.relay()
+    assert len(desk.executions.started) == 1
+    assert len(desk.said("BatchStarted")) == 1
+
+
+def test_completed_is_recorded_and_told(desk: Desk, batch_id: str) -> None:
+    answer = desk.close(batch_id, "COMPLETED")
+    assert (answer["outcome"], answer["status"]) == ("CLOSED", "COMPLETED")
+    assert "10 rows = 8 accepted + 1 quarantined + 1 duplicates" in answer["message"]
+    assert desk.row(batch_id)["status"] == "COMPLETED"
+    assert desk.store.query("AggregatorState", {"pk": "unfinished"}) == []
+
+
+def test_closing_twice_gives_the_same_answer_and_one_event(desk: Desk, batch_id: str) -> None:
+    assert desk.close(batch_id, "COMPLETED") == desk.close(batch_id, "COMPLETED")
+    assert len(desk.said("BatchCompleted")) == 1
+
+
+def test_a_closed_batch_keeps_its_end(desk: Desk, batch_id: str) -> None:
+    desk.close(batch_id, "COMPLETED")
+    assert desk.close(batch_id, "FAILED")["status"] == "COMPLETED"
+
+
+def test_another_execution_may_not_close_the_batch(desk: Desk, batch_id: str) -> None:
+    stranger = CloseBatch(
+        batch_id=batch_id,
+        execution_id=f"{MACHINE}:stranger",
+        outcome="FAILED",
+        rejected_files=[],
+        reason="",
+        attempt=0,
+    )
+    desk.command(stranger, token="t")
+    assert desk.answers.failed["t"][0] == "StaleWriter"
+    assert desk.row(batch_id)["status"] == "RUNNING"
+
+
+def test_rejected_names_the_fault_and_returns_the_healthy_files(desk: Desk, batch_id: str) -> None:
+    desk.reports.reports[0] = a_report(0, reason="column order_date is missing", rule="header")
+    answer = desk.close(batch_id, "REJECTED", rejected=[0])
+    assert "orders/1.csv: column order_date is missing (rule header" in answer["message"]
+    assert desk.row(batch_id)["rejected_files"][0]["key"] == "orders/1.csv"
+    assert desk.pending() == ["order_items/1.csv", "products/1.csv"]
+    assert desk.waits_for() == ["orders (a corrected file)"]
+
+
+def test_returned_files_wait_for_the_corrected_one_and_complete_with_it(
+    desk: Desk, batch_id: str
+) -> None:
+    desk.close(batch_id, "REJECTED", rejected=[0])
+    desk.settle()
+    assert len(desk.sealed()) == 1
+    desk.upload("orders/1.csv", content="corrected")
+    desk.settle()
+    second = desk.sealed()[1]["batch_id"]
+    assert sorted(desk.keys_of(second)) == sorted(A_SET)
+    assert second != batch_id
+
+
+def test_a_corrected_file_may_come_by_a_manifest_and_the_healthy_ones_follow(
+    desk: Desk, batch_id: str
+) -> None:
+    desk.close(batch_id, "REJECTED", rejected=[0])
+    fixed = desk.put("orders/1.csv", content="corrected", manifest_key="manifests/fix.json")
+    entry = {"key": fixed.key, "version_id": fixed.version_id}
+    desk.notify(fixed, desk.put_manifest("fix", [entry]))
+    desk.settle()
+    assert [desk.keys_of(row["batch_id"]) for row in desk.sealed()[1:]] == [
+        ["orders/1.csv"],
+        ["order_items/1.csv", "products/1.csv"],
+    ]
+
+
+def test_a_file_whose_equal_is_at_fault_is_at_fault(desk: Desk) -> None:
+    desk.upload("orders/1.csv", "orders/2.csv", content="same")
+    desk.upload("order_items/1.csv", "products/1.csv")
+    desk.settle()
+    desk.relay()
+    desk.close(desk.the_batch()["batch_id"], "REJECTED", rejected=[0])
+    assert desk.pending() == ["order_items/1.csv", "products/1.csv"]
+
+
+def test_a_file_that_was_overtaken_meanwhile_does_not_come_back(desk: Desk, batch_id: str) -> None:
+    desk.upload("order_items/1.csv", content="newer")
+    desk.seal_by_hand()
+    desk.close(batch_id, "REJECTED", rejected=[0])
+    assert desk.pending() == ["products/1.csv"]
+    assert [event.key for event in desk.said("FileIgnored")] == ["order_items/1.csv"]
+
+
+def test_a_rejection_without_indexes_blames_every_file(desk: Desk, batch_id: str) -> None:
+    desk.close(batch_id, "REJECTED", reason="the sums do not add up")
+    assert desk.pending() == []
+    assert len(desk.row(batch_id)["rejected_files"]) == 3
+
+
+def test_an_index_that_the_manifest_does_not_have_is_refused(desk: Desk, batch_id: str) -> None:
+    assert desk.close(batch_id, "REJECTED", rejected=[7]) is None
+    [(error, cause)] = desk.answers.failed.values()
+    assert error == "ContractViolation"
+    assert "[7]" in cause
+    assert desk.row(batch_id)["status"] == "RUNNING"
+
+
+def test_failed_keeps_its_files_and_says_how_to_run_it_again(desk: Desk, batch_id: str) -> None:
+    answer = desk.close(batch_id, "FAILED", reason="TransformBatch timed out")
+    assert "TransformBatch timed out" in answer["message"]
+    assert f"ecp redrive {batch_id}" in answer["message"]
+    assert desk.pending() == []
+
+
+def test_a_failed_batch_runs_again_under_the_next_name(desk: Desk, batch_id: str) -> None:
+    desk.close(batch_id, "FAILED")
+    desk.redrive(batch_id)
+    desk.relay()
+    name, document = desk.executions.started[-1]
+    assert (name, document["attempt"]) == (f"{batch_id}-r1", 1)
+    assert desk.row(batch_id)["status"] == "RUNNING"
+    assert desk.close(batch_id, "COMPLETED")["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("outcome", ["COMPLETED", "REJECTED", None])
+def test_no_other_batch_is_redriven(desk: Desk, batch_id: str, outcome: str | None) -> None:
+    if outcome:
+        desk.close(batch_id, outcome)
+    desk.redrive(batch_id)
+    desk.relay()
+    assert desk.said("BatchRedriven") == []
+    assert len(desk.executions.started) == 1
+
+
+def test_asking_twice_redrives_once(desk: Desk, batch_id: str) -> None:
+    desk.close(batch_id, "FAILED")
+    desk.redrive(batch_id)
+    desk.redrive(batch_id)
+    assert len(desk.said("BatchRedriven")) == 1
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"])
+def test_an_execution_that_ends_and_leaves_its_batch_open_fails_it(
+    desk: Desk, batch_id: str, status: str
+) -> None:
+    body = status_change(f"{MACHINE}:{batch_id}", status, cause="stopped by ops")
+    assert desk.deliver(EVENTS, body, body) == []
+    [event] = desk.said("BatchFailed")
+    assert status in event.reason
+    assert "stopped by ops" in event.reason
+
+
+def test_an_execution_that_ends_after_closing_its_batch_changes_nothing(
+    desk: Desk, batch_id: str
+) -> None:
+    desk.close(batch_id, "COMPLETED")
+    desk.deliver(EVENTS, status_change(f"{MACHINE}:{batch_id}", "SUCCEEDED"))
+    assert desk.row(batch_id)["status"] == "COMPLETED"
+
+
+def test_the_end_of_an_earlier_attempt_does_not_fail_the_next(desk: Desk, batch_id: str) -> None:
+    desk.close(batch_id, "FAILED")
+    desk.redrive(batch_id)
+    desk.deliver(EVENTS, status_change(f"{MACHINE}:{batch_id}", "FAILED"))
+    desk.relay()
+    assert desk.row(batch_id)["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize("execution", [f"{MACHINE}:manual-execution-7", f"{MACHINE}:{'0' * 16}"])
+def test_the_end_of_an_execution_without_a_batch_is_nothing(desk: Desk, execution: str) -> None:
+    assert desk.deliver(EVENTS, status_change(execution, "FAILED")) == []
+    assert desk.dead_letters.letters == []
+
+
+def test_the_sweep_fails_a_batch_whose_execution_died_unheard(desk: Desk, batch_id: str) -> None:
+    desk.executions.over[f"{MACHINE}:{batch_id}"] = "ABORTED"
+    desk.wait(899)
+    desk.deliver(EVENTS, SWEEP)
+    assert desk.row(batch_id)["status"] == "RUNNING"
+    desk.wait(1)
+    desk.deliver(EVENTS, SWEEP)
+    assert desk.row(batch_id)["status"] == "FAILED"
+
+
+def test_the_sweep_leaves_a_batch_alone_while_its_execution_runs(desk: Desk, batch_id: str) -> None:
+    desk.wait(7200)
+    desk.deliver(EVENTS, SWEEP)
+    assert desk.row(batch_id)["status"] == "RUNNING"
+
+
+def test_the_sweep_starts_a_batch_whose_event_was_lost(desk: Desk) -> None:
+    desk.upload(*A_SET)
+    desk.settle()
+    desk.wait(900)
+    desk.deliver(EVENTS, SWEEP)
+    assert [name for name, _ in desk.executions.started] == [desk.the_batch()["batch_id"]]
+    assert desk.the_batch()["status"] == "RUNNING"
+
+
+def test_an_execution_that_goes_on_leaves_its_batch_running(desk: Desk, batch_id: str) -> None:
+    desk.deliver(EVENTS, status_change(f"{MACHINE}:{batch_id}", "RUNNING"))
+    assert desk.row(batch_id)["status"] == "RUNNING"
+
+
+def test_closing_plans_a_check_for_a_set_that_only_waited_for_products(
+    desk: Desk, batch_id: str
+) -> None:
+    desk.upload("orders/2.csv", "order_items/2.csv")
+    desk.checks.planned.clear()
+    desk.close(batch_id, "COMPLETED")
+    assert desk.checks.planned == [("uploads", 30)]
+
+
+def test_a_start_that_is_recorded_late_does_not_reopen_a_closed_batch(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole saga may be over before its start is recorded."""
+    desk.upload(*A_SET)
+    desk.settle()
+    start = desk.executions.start
+
+    def start_and_end(name: str, document: Mapping[str, object]) -> str:
+        execution_id = start(name, document)
+        desk.deliver(EVENTS, status_change(execution_id, "FAILED"))
+        return execution_id
+
+    monkeypatch.setattr(desk.executions, "start", start_and_end)
+    desk.relay()
+    assert desk.the_batch()["status"] == "FAILED"

@@ -1,0 +1,122 @@
+"""What becomes of a notification: recorded once, ignored with a reason, or nothing new."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from services.aggregator.detection import MAX_MANIFEST_BYTES, Notification
+from tests.unit.aggregator.desk import BUCKET, Desk
+
+
+def test_a_file_is_recorded_as_it_was_found(desk: Desk) -> None:
+    desk.upload("orders/1.csv", content="order_id\n1\n", sha256="ab" * 32)
+    [event] = desk.said("FileDetected")
+    assert (event.kind, event.key, event.version_id) == ("orders", "orders/1.csv", "v1")
+    assert (event.size_bytes, event.sha256) == (11, "ab" * 32)
+    assert event.last_modified == "2025-07-07T12:00:01.000Z"
+
+
+def test_the_same_notification_again_changes_nothing(desk: Desk) -> None:
+    [notification] = desk.upload("orders/1.csv")
+    desk.notify(notification, notification)
+    desk.restart()
+    desk.notify(notification)
+    assert len(desk.said("FileDetected")) == 1
+
+
+def test_a_version_that_was_taken_in_is_not_looked_at_again(desk: Desk) -> None:
+    [notification] = desk.upload("orders/1.csv")
+    looks = desk.bucket.looks
+    desk.notify(notification)
+    assert desk.bucket.looks == looks
+
+
+def test_one_version_twice_in_one_call_is_one_file(desk: Desk) -> None:
+    notification = desk.put("orders/1.csv")
+    desk.notify(notification, notification)
+    assert len(desk.said("FileDetected")) == 1
+
+
+def test_a_notification_without_a_version_stands_for_the_newest_one(desk: Desk) -> None:
+    [known] = desk.upload("orders/1.csv")
+    desk.notify(Notification(BUCKET, known.key))
+    assert [event.version_id for event in desk.said("FileDetected")] == ["v1"]
+
+
+def test_two_versions_of_a_key_are_two_files(desk: Desk) -> None:
+    desk.upload("orders/1.csv", "orders/1.csv")
+    assert [event.version_id for event in desk.said("FileDetected")] == ["v1", "v2"]
+
+
+def test_a_late_notification_of_a_sealed_file_changes_nothing(desk: Desk) -> None:
+    notifications = desk.upload("orders/1.csv", "order_items/1.csv", "products/1.csv")
+    desk.settle()
+    desk.notify(*notifications)
+    assert desk.pending() == []
+    assert len(desk.sealed()) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("notes.txt", "under none of orders/, order_items/, products/"),
+        ("products.csv", "under none of"),
+        ("invoices/1.csv", "under none of"),
+        ("orders/", "folder marker"),
+        ("orders/1.xlsx", r"no \.csv or \.csv\.gz"),
+        ("manifests/july.txt", "must be called manifests/<name>.json"),
+    ],
+)
+def test_what_is_no_input_is_ignored_with_a_reason_and_not_looked_at(
+    desk: Desk, key: str, reason: str
+) -> None:
+    [notification] = desk.upload(key)
+    [event] = desk.said("FileIgnored")
+    assert (event.key, event.version_id) == (key, notification.version_id)
+    assert re.search(reason, event.reason)
+    assert (desk.bucket.looks, desk.pending()) == (0, [])
+
+
+@pytest.mark.parametrize("key", ["orders/a b.csv", "orders/2025/07/ä.CSV", "products/1.csv.gz"])
+def test_spaces_folders_capitals_and_gz_are_fine(desk: Desk, key: str) -> None:
+    desk.upload(key)
+    assert desk.pending() == [key]
+
+
+def test_an_object_that_is_gone_again_is_ignored(desk: Desk) -> None:
+    desk.notify(Notification(BUCKET, "orders/1.csv", "v9"))
+    [event] = desk.said("FileIgnored")
+    assert "not there any more" in event.reason
+
+
+def test_a_file_in_a_bucket_without_versions_cannot_be_pinned(desk: Desk) -> None:
+    desk.put("orders/1.csv")
+    seen, body = desk.bucket.versions["orders/1.csv"].pop()
+    desk.bucket.versions["orders/1.csv"].append((replace(seen, version_id="null"), body))
+    desk.notify(Notification(BUCKET, "orders/1.csv"))
+    [event] = desk.said("FileIgnored")
+    assert "switch versioning on" in event.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "it is not JSON"),
+        ("[]", "it must be"),
+        ('{"files": []}', "at least one key"),
+        ('{"files": [7]}', "neither a key nor"),
+        ('{"files": ["notes.txt"]}', r"no \.csv"),
+        ('{"files": ["orders/1.csv", "orders/1.csv"]}', "named twice"),
+        (json.dumps({"files": [f"orders/{n}.csv" for n in range(1001)]}), "1001"),
+        (" " * (MAX_MANIFEST_BYTES + 1), "bytes, more than"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_ignored_with_the_reason(
+    desk: Desk, content: str, reason: str
+) -> None:
+    desk.upload("manifests/july.json", content=content)
+    [event] = desk.said("FileIgnored")
+    assert re.search(reason, event.reason)
+    assert desk.open_set().manifests == {}

@@ -1,0 +1,44 @@
+"""A working worker keeps the lock of the batch in hand, and of no other."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.envelope import parse
+from contracts.leases import LOCK_ID, extend_lease_of
+from services.lock import domain
+from tests.contract.builders import BATCH, a_body, an_example
+
+NOW = datetime(2025, 7, 7, 12, tzinfo=UTC)
+MESSAGE_ID = "0199f0a2-7d6e-7c3a-8a7f-2f6f0d0c4a12"
+
+
+class RecordingQueue:
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send_message(self, **request: Any) -> None:
+        self.sent.append(request)
+
+
+def test_a_heartbeat_extends_the_lease_of_the_commands_owner_and_fence() -> None:
+    queue = RecordingQueue()
+    beat = extend_lease_of(
+        queue, "the-lock", "ecommerce-pipeline/x", lambda: NOW, lambda: MESSAGE_ID
+    )
+    data = an_example("ValidateFile", execution_id="arn:owner", fence=12)
+    beat(parse(a_body("ValidateFile", task_token="secret", data=data)))
+    [request] = queue.sent
+    assert request["QueueUrl"] == "the-lock"
+    extension = parse(request["MessageBody"])
+    assert extension.event_type == "ExtendLease"
+    assert (extension.data.lock_id, extension.data.execution_id, extension.data.fence) == (
+        LOCK_ID,
+        "arn:owner",
+        12,
+    )
+    assert (extension.event_id, extension.correlation_id) == (MESSAGE_ID, BATCH)
+    assert extension.task_token is None
+
+
+def test_it_is_the_lock_that_the_lock_service_keeps() -> None:
+    assert LOCK_ID == domain.LOCK_ID

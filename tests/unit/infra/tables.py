@@ -1,0 +1,67 @@
+"""The tables that queries read, made in a moto account and filled from plain items."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from boto3.dynamodb.types import TypeSerializer
+
+KEYS = {
+    "OrderKPIs": {"order_date": "S"},
+    "CategoryKPIs": {"category": "S", "order_date": "S"},
+    "ProcessingLockTable": {"LockId": "S"},
+    "AggregatorState": {"pk": "S", "sk": "S"},
+    "EventStore": {"stream_id": "S", "stream_version": "N"},
+}
+
+
+def create_table(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]] = ()) -> None:
+    """One of the pipeline's tables with these items."""
+    keys = KEYS[name]
+    if name == "EventStore":
+        _create_event_store(dynamodb)
+        return
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
+        ],
+        KeySchema=[
+            {"AttributeName": key, "KeyType": role}
+            for key, role in zip(keys, ("HASH", "RANGE"), strict=False)
+        ],
+    )
+    put_items(dynamodb, name, items)
+
+
+def put_items(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]]) -> None:
+    """Write plain items."""
+    serialize = TypeSerializer().serialize
+    for item in items:
+        typed = {attribute: serialize(value) for attribute, value in item.items()}
+        dynamodb.put_item(TableName=name, Item=typed)
+
+
+def _create_event_store(dynamodb: Any) -> None:
+    attributes = KEYS["EventStore"] | {"correlation_id": "S", "occurred_at": "S"}
+    by_correlation = [("correlation_id", "HASH"), ("occurred_at", "RANGE")]
+    dynamodb.create_table(
+        TableName="EventStore",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": kind} for key, kind in attributes.items()
+        ],
+        KeySchema=[
+            {"AttributeName": "stream_id", "KeyType": "HASH"},
+            {"AttributeName": "stream_version", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-correlation",
+                "KeySchema": [
+                    {"AttributeName": key, "KeyType": role} for key, role in by_correlation
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )

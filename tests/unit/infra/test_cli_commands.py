@@ -1,0 +1,291 @@
+"""Every command as people type it, against a moto account: what it prints and its exit code."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from contracts.envelope import parse
+from contracts.layout import quarantined_file_key, quarantined_rows_key
+from contracts.messages import RedriveBatch
+from infra.cli import submit, target
+from infra.cli.main import app
+from tests.contract.builders import BATCH, EXECUTION
+from tests.unit.infra.accounts import BUCKET, Account
+from tests.unit.infra.batch_events import BEGAN, an_event, completed_batch
+from tests.unit.infra.tables import put_items
+from tests.unit.infra.test_kpi_queries import a_category, a_day
+from tests.unit.infra.test_outcome import an_example
+from tests.unit.infra.test_quarantine_queries import a_row, parquet
+from tests.unit.infra.test_status_queries import a_held_lock, lock_item, some_batches
+
+COMMANDS = [
+    ("up",),
+    ("down",),
+    ("demo",),
+    ("deploy",),
+    ("submit",),
+    ("validate",),
+    ("sample",),
+    ("redrive",),
+    ("status",),
+    ("batches",),
+    ("batch",),
+    ("kpis", "orders"),
+    ("kpis", "categories"),
+    ("quarantine", "list"),
+    ("quarantine", "show"),
+    ("lock", "show"),
+]
+
+
+def ecp(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    monkeypatch.setattr(target, "find_running_cloud", lambda: None)
+    yield Account(aws)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_teaches_itself_with_an_example(command: tuple[str, ...]) -> None:
+    said = ecp(*command, "--help")
+    assert said.exit_code == 0
+    assert f"ecp {' '.join(command)}" in said.output.split("Usage")[0] + said.output
+    assert "Example" in said.output
+
+
+def test_no_command_is_missing_from_the_list_above() -> None:
+    group = typer.main.get_command(app)
+    names = {
+        (name, *([sub] if sub else []))
+        for name, command in group.commands.items()  # type: ignore[attr-defined]
+        for sub in getattr(command, "commands", {None: None})
+    }
+    assert {" ".join(name) for name in names} >= {" ".join(name) for name in COMMANDS}
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    assert "ecp demo" in ecp().output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("batch",), ("kpis", "orders", "--form", "x"), ("up", "--port", "x")],
+)
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
+    assert ecp(*arguments).exit_code == 2
+
+
+def test_kpis_are_a_table_for_people_and_numbers_for_programs(account: Account) -> None:
+    put_items(account.client("dynamodb"), "OrderKPIs", [a_day("2025-07-07"), a_day("2025-07-08")])
+    put_items(account.client("dynamodb"), "CategoryKPIs", [a_category("Books", "2025-07-07")])
+
+    shown = ecp("kpis", "orders", "--to", "2025-07-07").stdout
+    assert "25.50" in shown
+    assert "50.00 %" in shown
+    assert "2025-07-08" not in shown
+    [kpi] = json.loads(ecp("kpis", "categories", "--category", "Books", "--json").stdout)
+    assert kpi["avg_return_rate"] == 0.3333
+    assert "none in this period" in ecp("kpis", "orders", "--from", "2026-01-01").stdout
+    wrong = ecp("kpis", "orders", "--from", "July")
+    assert (wrong.exit_code, wrong.stderr) == (
+        2,
+        "error: --from July: not a day; write it as YYYY-MM-DD\n",
+    )
+
+
+def test_the_lock_is_free_or_says_who_holds_it_and_who_waits(account: Account) -> None:
+    assert ecp("lock", "show").stdout == "the lock is free\n"
+    put_items(account.client("dynamodb"), "ProcessingLockTable", [lock_item(a_held_lock())])
+    shown = ecp("lock", "show").stdout
+    assert f"held by batch {BATCH}" in shown
+    assert EXECUTION in shown
+    assert "arn:other" in shown
+    assert json.loads(ecp("lock", "show", "--json").stdout)["fence"] == 7
+
+
+def test_status_tells_everything_at_once(account: Account) -> None:
+    empty = ecp("status").stdout
+    for said in ("lock: free", "open set: empty", "Running: none", "Dead letters: none"):
+        assert said in empty
+    put_items(account.client("dynamodb"), "ProcessingLockTable", [lock_item(a_held_lock())])
+    put_items(account.client("dynamodb"), "AggregatorState", some_batches())
+    url = account.client("sqs").get_queue_url(QueueName="lock-commands-dlq")["QueueUrl"]
+    account.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+    shown = ecp("status").stdout
+    assert f"lock: held by batch {BATCH}" in shown
+    assert "lock-commands-dlq" in shown
+    document = json.loads(ecp("status", "--json").stdout)
+    assert document["dead_letters"] == {"lock-commands-dlq": 1}
+
+
+def test_batches_lists_the_newest_first(account: Account) -> None:
+    put_items(account.client("dynamodb"), "AggregatorState", some_batches())
+    newest = json.loads(ecp("batches", "--limit", "1", "--json").stdout)
+    assert [batch["status"] for batch in newest] == ["RUNNING"]
+    assert "COMPLETED" in ecp("batches").stdout
+
+
+def test_a_batch_tells_its_story(account: Account) -> None:
+    account.record(completed_batch())
+    shown = ecp("batch", BATCH).stdout
+    assert f"Batch {BATCH}: COMPLETED" in shown
+    assert "lock granted, fence 7" in shown
+    story = json.loads(ecp("batch", BATCH, "--json").stdout)
+    assert story["status"] == "COMPLETED"
+    assert [event["event_type"] for event in story["events"]][:2] == ["BatchSealed", "BatchStarted"]
+
+
+def test_a_batch_that_is_not_there_is_wrong_usage(account: Account) -> None:
+    said = ecp("batch", "nowhere")
+    assert (said.exit_code, said.stderr) == (
+        2,
+        "error: nowhere: there is no such batch; `ecp batches` lists the newest\n",
+    )
+
+
+def test_an_account_without_the_pipeline_is_told_so(aws: Any) -> None:
+    said = ecp("status")
+    assert said.exit_code == 3
+    assert "the pipeline is not deployed in this account and region" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+
+
+def test_only_a_failed_batch_can_be_redriven(account: Account) -> None:
+    account.record(completed_batch())
+    said = ecp("redrive", BATCH)
+    assert said.exit_code == 2
+    assert f"batch {BATCH} is COMPLETED: only a FAILED batch can be run again" in said.stderr
+
+
+def test_a_redrive_is_a_command_to_the_aggregator(account: Account) -> None:
+    account.record([an_event("BatchSealed"), an_event("BatchFailed", 1)])
+    said = ecp("redrive", BATCH, "--json")
+    assert json.loads(said.stdout) == {"batch_id": BATCH, "requested": True}
+    [message] = account.client("sqs").receive_message(QueueUrl=account.commands)["Messages"]
+    command = parse(message["Body"])
+    assert isinstance(command.data, RedriveBatch)
+    assert (command.data.batch_id, command.task_token) == (BATCH, None)
+    assert "@" in command.data.requested_by
+
+
+def put_quarantine(account: Account, *rows: dict[str, Any]) -> None:
+    s3 = account.client("s3")
+    s3.put_object(Bucket=BUCKET, Key=quarantined_rows_key(BATCH, 0), Body=parquet(*rows))
+
+
+def test_quarantined_rows_are_listed_with_the_promised_fields(account: Account) -> None:
+    assert "Quarantined rows: none" in ecp("quarantine", "list").stdout
+    put_quarantine(account, a_row(2), a_row(7))
+    listed = json.loads(ecp("quarantine", "list", "--json").stdout)
+    assert [row["line"] for row in listed] == [2, 7]
+    promised = {"batch_id", "key", "kind", "line", "column", "rule", "message", "raw"}
+    assert promised <= listed[0].keys()
+    assert "2025-02-30" in ecp("quarantine", "list", "--batch", BATCH).stdout
+    assert "none" in ecp("quarantine", "list", "--batch", "f" * 16).stdout
+
+
+def test_a_quarantined_row_is_shown_with_a_caret_under_the_fault(account: Account) -> None:
+    put_quarantine(account, a_row(2))
+    lines = ecp("quarantine", "show", "orders/a.csv").stdout.splitlines()
+    assert lines[0].startswith("orders/a.csv line 2: order_date '2025-02-30' is not a date")
+    assert lines[1] == "  1,2,2025-02-30,1.00,completed"
+    assert lines[2] == "      ^^^^^^^^^^"
+    assert lines[3] == "  write a real day as YYYY-MM-DD"
+    assert ecp("quarantine", "show", "orders/b.csv").exit_code == 2
+    [row] = json.loads(ecp("quarantine", "show", BATCH, "--json").stdout)
+    assert row["advice"] == "write a real day as YYYY-MM-DD"
+
+
+def test_a_file_that_was_refused_whole_is_listed_beside_the_rows(account: Account) -> None:
+    key = quarantined_file_key(BATCH, "orders/wrong.csv")
+    account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    shown = ecp("quarantine", "list").stdout
+    assert "orders/wrong.csv" in shown
+    assert "Files refused whole" in shown
+
+
+def a_shop(folder: Path) -> Path:
+    for kind in ("orders", "order_items", "products"):
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / "a.csv").write_text("x\n")
+    return folder
+
+
+def test_submit_uploads_and_says_which_batch_it_will_be(account: Account, tmp_path: Path) -> None:
+    said = ecp("submit", a_shop(tmp_path), "--json")
+    assert said.exit_code == 0, said.stderr
+    document = json.loads(said.stdout)
+    assert [file["key"] for file in document["files"]] == [
+        "orders/a.csv",
+        "order_items/a.csv",
+        "products/a.csv",
+    ]
+    s3 = account.client("s3")
+    body = s3.get_object(Bucket=BUCKET, Key=document["manifest"])["Body"].read()
+    assert json.loads(body)["files"] == document["files"]
+    assert document["batch_id"] in ecp("batches").output + document["batch_id"]
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code"), [("BatchCompleted", 0), ("BatchRejected", 1), ("BatchFailed", 3)]
+)
+def test_submit_that_waits_exits_with_how_the_batch_ended(
+    account: Account,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+    exit_code: int,
+) -> None:
+    result = account.objects.put_json(BUCKET, "result", an_example("BatchResult"))
+    manifest = account.objects.put_json(BUCKET, "manifest", an_example("BatchManifest"))
+    sealed = an_event("BatchSealed", manifest=manifest.model_dump())
+    changes = {"result": result.model_dump()} if end == "BatchCompleted" else {}
+    account.record([sealed, an_event(end, 1, **changes)])
+    monkeypatch.setattr(submit.Submission, "batch_id", BATCH)
+    monkeypatch.setattr(submit, "system_clock", lambda: BEGAN - timedelta(seconds=1))
+
+    said = ecp("submit", a_shop(tmp_path), "--wait", "--json")
+
+    assert said.exit_code == exit_code, said.stderr
+    outcome = json.loads(said.stdout)
+    assert outcome["duration_seconds"] == 3.0
+    assert outcome["files"]
+    shown = ecp("submit", tmp_path, "--wait")
+    assert shown.exit_code == exit_code
+    assert outcome["status"] in shown.stdout
+
+
+def test_ctrl_c_while_waiting_says_that_the_batch_goes_on(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(submit, "follow", interrupted)
+    said = ecp("submit", a_shop(tmp_path), "--wait")
+    assert said.exit_code == 130
+    assert "stopped waiting; the batch goes on: `ecp batch" in said.stderr
+
+
+def test_debug_shows_where_an_error_came_from_wherever_it_stands(account: Account) -> None:
+    said = ecp("batch", "nowhere", "--debug")
+    assert said.exit_code == 2
+    assert "Traceback" in said.stderr
+    assert "Traceback" not in ecp("batch", "nowhere").stderr
+
+
+def test_money_of_a_great_shop_keeps_its_cents(account: Account) -> None:
+    great = a_day("2025-07-07", total_revenue=Decimal("123456789012.34"))
+    put_items(account.client("dynamodb"), "OrderKPIs", [great])
+    assert "123,456,789,012.34" in ecp("kpis", "orders").stdout
+    assert '"total_revenue": 123456789012.34' in ecp("kpis", "orders", "--json").stdout

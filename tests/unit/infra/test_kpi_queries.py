@@ -1,0 +1,122 @@
+"""Published KPIs as `ecp kpis` gives them: chosen, sorted, exact, however many pages there are."""
+
+import io
+import json
+from contextlib import redirect_stdout
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from infra.cli.errors import WrongUsage
+from infra.cli.kpis import period
+from infra.cli.output import print_json
+from infra.queries.kpis import (
+    CATEGORY_FIELDS,
+    ORDER_FIELDS,
+    Period,
+    category_kpis,
+    for_people,
+    order_kpis,
+)
+from tests.unit.infra.tables import create_table
+
+EVER = Period()
+
+
+def a_day(order_date: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "order_date": order_date,
+        "total_orders": 2,
+        "total_revenue": Decimal("25.50"),
+        "total_items_sold": 3,
+        "return_rate": Decimal("0.5"),
+        "unique_customers": 2,
+        "batch_id": "3f2a9c0d1e4b5a67",
+        "epoch": 3,
+        "updated_at": "2025-07-07T12:00:00.000Z",
+    } | changes
+
+
+def a_category(category: str, order_date: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "category": category,
+        "order_date": order_date,
+        "daily_revenue": Decimal("25.50"),
+        "avg_order_value": Decimal("12.75"),
+        "avg_return_rate": Decimal("0.3333"),
+    } | changes
+
+
+def test_days_come_in_calendar_order_with_the_promised_fields_and_no_other(aws: Any) -> None:
+    dynamodb = aws("dynamodb")
+    create_table(dynamodb, "OrderKPIs", [a_day("2025-07-09"), a_day("2025-07-01")])
+    found = order_kpis(dynamodb, EVER)
+    assert [kpi["order_date"] for kpi in found] == ["2025-07-01", "2025-07-09"]
+    assert all(tuple(kpi) == ORDER_FIELDS for kpi in found)
+
+
+def test_both_ends_of_a_period_belong_to_it(aws: Any) -> None:
+    dynamodb = aws("dynamodb")
+    create_table(dynamodb, "OrderKPIs", [a_day(f"2025-07-0{day}") for day in (1, 2, 3, 4)])
+
+    def days(first: str | None, last: str | None) -> list[str]:
+        return [kpi["order_date"][-1] for kpi in order_kpis(dynamodb, period(first, last))]
+
+    assert days("2025-07-02", "2025-07-03") == ["2", "3"]
+    assert days("2025-07-03", None) == ["3", "4"]
+    assert days(None, "2025-07-01") == ["1"]
+
+
+def test_every_page_is_read(aws: Any) -> None:
+    dynamodb = aws("dynamodb")
+    padding = "x" * 390_000  # DynamoDB answers with 1 MB at most
+    days = [a_day(f"2025-07-{day:02}", padding=padding) for day in range(1, 7)]
+    create_table(dynamodb, "OrderKPIs", days)
+    assert len(order_kpis(dynamodb, EVER)) == 6
+
+
+def test_one_category_is_asked_for_by_its_name(aws: Any) -> None:
+    dynamodb = aws("dynamodb")
+    items = [a_category("Toys", "2025-07-02"), a_category("Books", "2025-07-02")]
+    create_table(dynamodb, "CategoryKPIs", [*items, a_category("Books", "2025-07-01")])
+    every = [(kpi["category"], kpi["order_date"][-1]) for kpi in category_kpis(dynamodb, EVER)]
+    assert every == [("Books", "1"), ("Books", "2"), ("Toys", "2")]
+    books = category_kpis(dynamodb, Period(date(2025, 7, 2)), "Books")
+    assert [(kpi["category"], kpi["order_date"]) for kpi in books] == [("Books", "2025-07-02")]
+    assert category_kpis(dynamodb, EVER, "books") == []
+
+
+def test_programs_get_json_numbers_whole_ones_as_such(aws: Any) -> None:
+    dynamodb = aws("dynamodb")
+    create_table(dynamodb, "OrderKPIs", [a_day("2025-07-01", total_revenue=Decimal("9999.10"))])
+    out = io.StringIO()
+    with redirect_stdout(out):
+        print_json(order_kpis(dynamodb, EVER))
+    [kpi] = json.loads(out.getvalue())
+    assert kpi == {
+        "order_date": "2025-07-01",
+        "total_orders": 2,
+        "total_revenue": 9999.1,
+        "total_items_sold": 3,
+        "return_rate": 0.5,
+        "unique_customers": 2,
+    }
+    assert isinstance(kpi["total_orders"], int)
+
+
+def test_people_get_money_with_two_decimals_and_rates_in_percent() -> None:
+    shown = for_people(a_category("Books", "2025-07-01", daily_revenue=25), CATEGORY_FIELDS)
+    assert shown == ("Books", "2025-07-01", Decimal("25.00"), Decimal("12.75"), "33.33 %")
+
+
+@pytest.mark.parametrize("text", ["2025-02-30", "yesterday", "2025-7", ""])
+def test_what_is_no_day_is_wrong_usage(text: str) -> None:
+    with pytest.raises(WrongUsage, match=rf"--from {text}: not a day; write it as YYYY-MM-DD"):
+        period(text, None)
+
+
+def test_a_period_that_ends_before_it_begins_is_wrong_usage() -> None:
+    with pytest.raises(WrongUsage, match="--from 2025-07-02 is after --to 2025-07-01"):
+        period("2025-07-02", "2025-07-01")

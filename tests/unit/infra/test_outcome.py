@@ -1,0 +1,137 @@
+"""What `ecp submit --wait --json` prints (DESIGN 4), for each way that a batch can end."""
+
+from datetime import timedelta
+from typing import Any
+
+from contracts.messages import BatchManifest, BatchResult, FileReport
+from contracts.objects import InMemoryObjectStore
+from contracts.schemas import find
+from infra.queries.outcome import completed, read_outcome, unpublished
+from tests.unit.infra.batch_events import BATCH, BEGAN, an_event
+
+PROMISED = {
+    "batch_id",
+    "status",
+    "engine",
+    "duration_seconds",
+    "files",
+    "waiting_order_items",
+    "affected_days",
+    "published",
+}
+PROMISED_OF_A_FILE = {
+    "key",
+    "kind",
+    "status",
+    "rows_in",
+    "accepted",
+    "quarantined",
+    "duplicates",
+    "reason",
+}
+
+
+def an_example(name: str, **changes: Any) -> dict[str, Any]:
+    return find("documents", name, 1).document["examples"][0] | changes
+
+
+def a_manifest(*duplicate_of: int | None) -> BatchManifest:
+    """A file per argument: the index of the file that it repeats, None for an original."""
+    [file] = an_example("BatchManifest")["files"]
+    files = [
+        file | {"index": index, "key": f"orders/{index}.csv", "duplicate_of": original}
+        for index, original in enumerate(duplicate_of)
+    ]
+    return BatchManifest(**an_example("BatchManifest", files=files))
+
+
+def a_report(**changes: Any) -> FileReport:
+    return FileReport(**an_example("FileReport", **changes))
+
+
+REJECTED = {"status": "rejected", "rule": "file.header", "reason": "column order_date is missing"}
+
+
+def test_a_running_batch_has_no_outcome_yet() -> None:
+    assert read_outcome([an_event("BatchSealed")], InMemoryObjectStore(), BEGAN) is None
+
+
+def test_a_completed_batch_is_told_from_its_result_with_all_promised_fields() -> None:
+    objects = InMemoryObjectStore()
+    result = objects.put_json("b", "result.json", an_example("BatchResult"))
+    end = an_event("BatchCompleted", 2.5, result=result.model_dump())
+    outcome = read_outcome([end], objects, BEGAN)
+    assert outcome is not None
+    assert outcome.keys() >= PROMISED
+    assert (outcome["batch_id"], outcome["status"]) == (BATCH, "COMPLETED")
+    assert (outcome["engine"], outcome["duration_seconds"]) == ("duckdb", 2.5)
+    assert outcome["published"] == {"order_kpis": 1, "category_kpis": 2, "deleted": 0}
+    assert [file.keys() for file in outcome["files"]] == [PROMISED_OF_A_FILE]
+
+
+def test_files_are_listed_in_manifest_order_and_days_in_calendar_order() -> None:
+    [file] = an_example("BatchResult")["files"]
+    result = an_example(
+        "BatchResult",
+        files=[file | {"index": 1, "key": "second"}, file | {"index": 0, "key": "first"}],
+        affected_days=["2025-07-09", "2025-07-01"],
+    )
+    outcome = completed(BatchResult(**result))
+    assert [one["key"] for one in outcome["files"]] == ["first", "second"]
+    assert outcome["affected_days"] == ["2025-07-01", "2025-07-09"]
+
+
+def test_a_rejected_batch_published_nothing_and_names_the_file_at_fault() -> None:
+    objects = InMemoryObjectStore()
+    manifest = objects.put_json("b", "manifest", a_manifest(None, None).model_dump(mode="json"))
+    good = objects.put_json("b", "0", a_report().model_dump(mode="json"))
+    bad = objects.put_json("b", "1", a_report(file_index=1, **REJECTED).model_dump(mode="json"))
+    outcome = read_outcome(
+        [
+            an_event("BatchSealed", manifest=manifest.model_dump()),
+            an_event("FileValidated", 1, report=good.model_dump()),
+            an_event("FileRejected", 2, file_index=1, report=bad.model_dump()),
+            an_event("BatchRejected", 3, reason="1 of 2 files rejected"),
+        ],
+        objects,
+        BEGAN,
+    )
+    assert outcome is not None
+    assert outcome.keys() >= PROMISED
+    assert (outcome["status"], outcome["reason"]) == ("REJECTED", "1 of 2 files rejected")
+    assert outcome["published"] == {"order_kpis": 0, "category_kpis": 0, "deleted": 0}
+    assert [(one["status"], one["reason"]) for one in outcome["files"]] == [
+        ("accepted", None),
+        ("rejected", "column order_date is missing"),
+    ]
+
+
+def test_a_failed_batch_before_its_validation_has_unchecked_files() -> None:
+    outcome = unpublished(a_manifest(None), {}, "AcquireLock failed")
+    [file] = outcome["files"]
+    assert (file["status"], file["rows_in"], file["reason"]) == ("unchecked", 0, None)
+
+
+def test_a_batch_that_failed_unsealed_has_no_files() -> None:
+    assert unpublished(None, {}, "nothing was sealed")["files"] == []
+
+
+def test_a_repeated_file_counts_all_its_rows_as_duplicates_and_names_its_original() -> None:
+    outcome = unpublished(a_manifest(None, 0), {0: a_report()}, "x")
+    original, repeated = outcome["files"]
+    assert (original["accepted"], original["quarantined"], original["duplicates"]) == (9, 1, 0)
+    assert (repeated["status"], repeated["duplicates"], repeated["accepted"]) == (
+        "duplicate",
+        10,
+        0,
+    )
+    assert repeated["reason"] == "the same content as orders/0.csv"
+    for file in outcome["files"]:
+        assert file["rows_in"] == file["accepted"] + file["quarantined"] + file["duplicates"]
+
+
+def test_a_clock_that_is_ahead_of_the_cloud_gives_no_negative_time() -> None:
+    late = BEGAN + timedelta(minutes=1)
+    outcome = read_outcome([an_event("BatchFailed")], InMemoryObjectStore(), late)
+    assert outcome is not None
+    assert outcome["duration_seconds"] == 0.0

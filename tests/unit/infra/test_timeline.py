@@ -1,0 +1,78 @@
+"""The story of a batch: every event has a sentence, in the order of what happened."""
+
+import pytest
+
+from contracts.schemas import all_schemas
+from infra.queries.timeline import describe, plural, size, timeline
+from tests.unit.infra.batch_events import an_event, completed_batch
+
+EVENT_TYPES = sorted(schema.name for schema in all_schemas() if schema.kind == "events")
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_every_event_has_a_sentence_that_says_more_than_its_type(event_type: str) -> None:
+    said = describe(an_event(event_type))
+    assert event_type not in said
+    assert "{" not in said
+    assert len(said) > 5
+
+
+def test_a_type_that_this_ecp_does_not_know_is_named_as_it_is() -> None:
+    event = an_event("BatchCompleted")
+    object.__setattr__(event, "event_type", "BatchAdmired")
+    assert describe(event) == "BatchAdmired"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "changes", "said"),
+    [
+        ("BatchSealed", {"trigger": "SETTLED"}, "3 files (4.1 KB): the set was complete"),
+        ("BatchSealed", {"trigger": "MANUAL"}, "started by hand"),
+        ("BatchStarted", {"attempt": 0}, "execution started"),
+        ("BatchStarted", {"attempt": 1}, "execution started, attempt 2"),
+        ("FileValidated", {"unknown_columns": ["note", "tag"]}, "ignored columns note, tag"),
+        ("FileRejected", {}, "orders/1.csv rejected: column order_date is missing (rule file."),
+        ("KpisPublished", {"waiting_order_items": 1}, "1 order line waiting for their orders"),
+        ("LockQueued", {"position": 2}, "number 2 in line"),
+        ("BatchOverdue", {"missing": ["order_items"]}, "order_items missing"),
+    ],
+)
+def test_a_sentence_names_what_matters(
+    event_type: str, changes: dict[str, object], said: str
+) -> None:
+    assert said in describe(an_event(event_type, **changes))
+
+
+def test_a_rejection_names_each_file_at_fault_and_why() -> None:
+    files = [{"key": "orders/a.csv", "reason": "no header"}, {"key": "b.csv", "reason": "empty"}]
+    said = describe(an_event("BatchRejected", rejected_files=files))
+    assert said == "REJECTED, nothing was published: orders/a.csv: no header; b.csv: empty"
+
+
+def test_moments_are_told_in_the_order_they_happened_with_the_seconds_since_the_first() -> None:
+    shuffled = completed_batch()[::-1]
+    moments = timeline(shuffled)
+    assert [moment.seconds for moment in moments] == [float(second) for second in range(10)]
+    assert (moments[0].event_type, moments[-1].said) == ("BatchSealed", "COMPLETED")
+
+
+def test_no_events_are_no_story() -> None:
+    assert timeline([]) == []
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KB"),
+        (98_100_000, "98.1 MB"),
+        (5 * 10**12, "5,000.0 GB"),
+    ],
+)
+def test_sizes_read_as_people_say_them(size_bytes: int, text: str) -> None:
+    assert size(size_bytes) == text
+
+
+def test_one_is_singular_and_thousands_are_separated() -> None:
+    assert [plural(count, "row") for count in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]

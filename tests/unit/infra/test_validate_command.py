@@ -1,0 +1,108 @@
+"""`ecp validate`: the pipeline's verdict on local files, before anything is uploaded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from infra.cli.main import app
+from tests.support.shop import a_product, an_order, orders_csv, products_csv
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAX_REJECTED_FRACTION", raising=False)
+
+
+def a_shop(folder: Path, *bad: str) -> Path:
+    good = [an_order(str(number)) for number in range(9)]
+    for name, text in {
+        "orders/a.csv": orders_csv(*good, *bad),
+        "products/p.csv": products_csv(a_product()),
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def validate(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["validate", *map(str, arguments)])
+
+
+def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
+    answer = validate(a_shop(tmp_path, an_order(total_amount="$5")), "--json")
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout) == {
+        "files": [
+            {
+                "key": "orders/a.csv",
+                "kind": "orders",
+                "status": "accepted",
+                "rows_in": 10,
+                "accepted": 9,
+                "quarantined": 1,
+                "duplicates": 0,
+                "reason": None,
+            },
+            {
+                "key": "products/p.csv",
+                "kind": "products",
+                "status": "accepted",
+                "rows_in": 1,
+                "accepted": 1,
+                "quarantined": 0,
+                "duplicates": 0,
+                "reason": None,
+            },
+        ],
+        "rows": [
+            {
+                "batch_id": None,
+                "key": "orders/a.csv",
+                "kind": "orders",
+                "line": 11,
+                "column": "total_amount",
+                "rule": "total_amount.format",
+                "message": "orders/a.csv line 11: total_amount '$5' is not a number such as "
+                "1234.50 (digits and one dot) (rule total_amount.format, orders v1)",
+                "raw": "1,u1,2025-07-07,$5,completed",
+            }
+        ],
+    }
+
+
+def test_people_see_the_line_with_carets_under_what_is_wrong(tmp_path: Path) -> None:
+    answer = validate(a_shop(tmp_path, an_order(total_amount="$5")))
+    lines = answer.stdout.splitlines()
+    at = lines.index("  1,u1,2025-07-07,$5,completed")
+    assert lines[at - 1].startswith("orders/a.csv line 11: total_amount '$5' is not a number")
+    assert lines[at + 1] == " " * len("  1,u1,2025-07-07,") + "^^"
+    assert lines[-1] == "every file would be accepted"
+
+
+def test_a_file_that_would_be_rejected_is_exit_code_1(tmp_path: Path) -> None:
+    shop = a_shop(tmp_path)
+    (shop / "orders/b.csv").write_text("id,user\n1,2\n")
+    answer = validate(shop, "--json")
+    assert answer.exit_code == 1
+    [rejected] = [f for f in json.loads(answer.stdout)["files"] if f["status"] == "rejected"]
+    assert rejected["key"] == "orders/b.csv"
+    assert "not a header" in rejected["reason"]
+
+
+def test_the_share_of_bad_rows_that_rejects_a_file_is_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = a_shop(tmp_path, an_order(status=""))
+    monkeypatch.setenv("MAX_REJECTED_FRACTION", "0.05")
+    assert validate(shop).exit_code == 1
+    monkeypatch.setenv("MAX_REJECTED_FRACTION", "many")
+    answer = validate(shop)
+    assert answer.exit_code == 2
+    assert "MAX_REJECTED_FRACTION=many" in answer.stderr
+
+
+def test_a_path_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    assert validate(tmp_path / "nothing").exit_code == 2

@@ -1,0 +1,329 @@
+"""Validating a file as the saga sees it: staged, quarantined, told, and never half done."""
+
+import hmac
+import io
+from datetime import timedelta
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from contracts.errors import ContractViolation, PipelineError, StaleWriter, Transient
+from contracts.messages import FileRejected, FileValidated, ObjectRef
+from infra.queries.quarantine import ROW_FIELDS, rows_of
+from services.transformer.facts import STAGED_COLUMNS
+from services.validator import use_cases
+from services.validator.row_files import QUARANTINE_SCHEMA, RowFile
+from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
+from tests.unit.validator.desk import BATCH, KEY, Desk
+
+STAGED = f"processing/{BATCH}/orders/0000.parquet"
+BAD_ROWS = f"quarantine/{BATCH}/rows/0000.parquet"
+KEPT_FILE = f"quarantine/{BATCH}/files/orders/a.csv"
+
+
+def a_desk(*rows: str, **settings: Any) -> Desk:
+    desk = Desk(**settings)
+    desk.upload("orders/a.csv", orders_csv(*rows))
+    return desk
+
+
+def healthy(count: int) -> list[str]:
+    return [an_order(order_id=str(number)) for number in range(1, count + 1)]
+
+
+def test_good_rows_are_staged_with_their_lines_and_bad_ones_quarantined_with_the_reason() -> None:
+    desk = a_desk(*healthy(9), an_order(order_id="10", order_date="2025-02-30"))
+    assert desk.validate() == {"outcome": "VALIDATED", "file_index": 0}
+    staged = desk.bucket.rows(STAGED)
+    assert [(row["order_id"], row["source_line"]) for row in staged] == [
+        (str(number), number + 1) for number in range(1, 10)
+    ]
+    assert desk.bucket.rows(BAD_ROWS) == [
+        {
+            "batch_id": BATCH,
+            "key": "orders/a.csv",
+            "version_id": "v1",
+            "kind": "orders",
+            "line": 11,
+            "column": "order_date",
+            "rule": "order_date.format",
+            "message": "orders/a.csv line 11: order_date '2025-02-30' is not a date "
+            "(rule order_date.format, orders v1)",
+            "raw": "10,u1,2025-02-30,10.00,completed",
+            "contract": "orders v1",
+        }
+    ]
+
+
+def test_the_report_adds_up_and_pins_what_was_written() -> None:
+    desk = a_desk(*healthy(9), an_order(total_amount="-1"))
+    desk.validate()
+    report = desk.report()
+    assert (report["status"], report["rows_in"], report["accepted"], report["quarantined"]) == (
+        "accepted",
+        10,
+        9,
+        1,
+    )
+    for name, key in (("staged", STAGED), ("quarantined_rows", BAD_ROWS)):
+        ref = ObjectRef(**report[name])
+        assert ref.key == key
+        assert desk.bucket.versions[(ref.key, ref.version_id)] == desk.bucket.standing[key]
+    [event] = desk.events()
+    assert isinstance(event, FileValidated)
+    assert desk.bucket.get_json(event.report) == report
+    assert (event.rows_in, event.accepted, event.quarantined, event.fence) == (10, 9, 1, 7)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("orders/a.csv", orders_csv(an_order())),
+        ("order_items/a.csv", items_csv(an_item())),
+        ("products/a.csv", products_csv(a_product())),
+    ],
+)
+def test_staged_columns_are_those_that_the_transformer_reads(key: str, text: str) -> None:
+    kind = key.partition("/")[0]
+    desk = Desk()
+    desk.upload(key, text)
+    desk.validate()
+    content = desk.bucket.standing[f"processing/{BATCH}/{kind}/0000.parquet"]
+    assert pq.read_schema(io.BytesIO(content)).equals(STAGED_COLUMNS[kind])
+    assert pq.read_metadata(io.BytesIO(content)).row_group(0).column(0).compression == "ZSTD"
+
+
+def test_quarantined_rows_have_the_columns_that_people_are_shown() -> None:
+    assert tuple(QUARANTINE_SCHEMA.names) == ROW_FIELDS
+    desk = a_desk(*healthy(9), an_order(status=""))
+    desk.validate()
+    [row] = rows_of(desk.bucket.standing[BAD_ROWS])
+    assert row["rule"] == "status.required"
+
+
+def test_a_user_has_one_pseudonym_everywhere_and_the_raw_id_is_nowhere_staged() -> None:
+    desk = a_desk(an_order("1", "ada@x"), an_order("2", "bob@x"), an_order("3", "ada@x"))
+    desk.settings["block_bytes"] = 10
+    desk.validate()
+    users = [row["user_id"] for row in desk.bucket.rows(STAGED)]
+    expected = hmac.digest(KEY, b"ada@x", "sha256").hex()
+    assert users == [expected, hmac.digest(KEY, b"bob@x", "sha256").hex(), expected]
+    assert b"ada@x" not in desk.bucket.standing[STAGED]
+
+
+def test_a_quarantined_row_keeps_the_raw_id_so_that_it_can_be_corrected() -> None:
+    desk = a_desk(*healthy(9), an_order(user_id="ada@x", total_amount="?"))
+    desk.validate()
+    assert "ada@x" in desk.bucket.rows(BAD_ROWS)[0]["raw"]
+
+
+def test_a_rejected_file_is_kept_byte_for_byte_and_nothing_of_it_is_staged() -> None:
+    desk = Desk()
+    desk.upload("orders/a.csv", "id;user\r\n1;2\r\n")
+    assert desk.validate() == {"outcome": "REJECTED", "file_index": 0}
+    assert desk.bucket.standing[KEPT_FILE] == b"id;user\r\n1;2\r\n"
+    assert desk.bucket.keys(f"processing/{BATCH}/orders/") == []
+    assert desk.bucket.keys(f"quarantine/{BATCH}/rows/") == []
+    [event] = desk.events()
+    assert isinstance(event, FileRejected)
+    assert event.rule == "file.header"
+    report = desk.report()
+    assert (report["status"], report["staged"], report["rows_in"]) == ("rejected", None, 0)
+    assert report["quarantined_file"]["key"] == KEPT_FILE
+
+
+def test_too_many_bad_rows_reject_the_file_and_say_which_rows() -> None:
+    desk = a_desk(*healthy(7), *[an_order(quantity) for quantity in ("", "", "")])
+    assert desk.validate()["outcome"] == "REJECTED"
+    assert [row["line"] for row in desk.bucket.rows(BAD_ROWS)] == [9, 10, 11]
+    assert KEPT_FILE in desk.bucket.standing
+    assert STAGED not in desk.bucket.standing
+    report = desk.report()
+    assert (report["rows_in"], report["accepted"], report["quarantined"]) == (10, 0, 10)
+    assert report["rule"] == "file.too_many_bad_rows"
+
+
+def test_a_file_that_turns_bad_late_leaves_no_rows_behind() -> None:
+    desk = Desk(block_bytes=40)
+    text = orders_csv(*healthy(50), an_order(status=""), *healthy(50)).encode()
+    desk.upload("orders/a.csv", text + b"1,u,2025-07-07,1,\xe9t\xe9\n")
+    desk.validate()
+    assert desk.report()["rule"] == "file.encoding"
+    assert STAGED not in desk.bucket.standing
+    assert BAD_ROWS not in desk.bucket.standing
+
+
+def test_a_file_whose_rows_are_all_bad_may_be_accepted_and_stages_nothing() -> None:
+    desk = a_desk(an_order(status=""), max_rejected_fraction=1.0)
+    assert desk.validate()["outcome"] == "VALIDATED"
+    assert desk.report()["staged"] is None
+    assert desk.report()["quarantined"] == 1
+
+
+def test_a_repeated_file_needs_no_work_and_has_no_report() -> None:
+    desk = a_desk(an_order())
+    copy = desk.upload("orders/b.csv", orders_csv(an_order()), duplicate_of=0)
+    assert desk.validate(copy) == {"outcome": "VALIDATED", "file_index": 1}
+    assert desk.events(copy) == []
+    assert desk.bucket.keys("processing/") == [f"processing/{BATCH}/manifest.json"]
+
+
+@pytest.mark.parametrize("refused", [STAGED, "/reports/"])
+def test_a_failed_upload_fails_the_command_and_records_nothing(refused: str) -> None:
+    desk = a_desk(*healthy(3))
+    desk.bucket.refused_keys = (refused,)
+    with pytest.raises(Transient):
+        desk.validate()
+    assert desk.events() == []
+    desk.bucket.refused_keys = ()
+    assert desk.validate()["outcome"] == "VALIDATED"
+    assert len(desk.bucket.rows(STAGED)) == 3
+
+
+def test_a_crash_before_the_end_of_the_file_leaves_nothing_visible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk(*healthy(100), block_bytes=100)
+    written: list[Any] = []
+
+    def write_once(_file: RowFile, table: Any) -> None:
+        if written:
+            raise MemoryError("killed")
+        written.append(table)
+
+    monkeypatch.setattr(RowFile, "write", write_once)
+    with pytest.raises(MemoryError):
+        desk.validate()
+    assert written
+    assert desk.bucket.keys(f"processing/{BATCH}/orders/") == []
+    assert desk.bucket.keys("quarantine/") == []
+    assert desk.events() == []
+
+
+def test_a_dropped_connection_is_no_bad_file_and_the_next_attempt_succeeds() -> None:
+    desk = a_desk(*healthy(100), block_bytes=100)
+    desk.bucket.drops_after = 300
+    with pytest.raises(Transient):
+        desk.validate()
+    assert desk.events() == []
+    assert desk.bucket.keys("quarantine/") == []
+    assert desk.bucket.keys(f"processing/{BATCH}/orders/") == []
+    desk.bucket.drops_after = None
+    assert desk.validate()["outcome"] == "VALIDATED"
+    assert desk.report()["accepted"] == 100
+
+
+def test_rows_that_were_lost_on_the_way_fail_the_command_loudly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk(*healthy(5))
+    write = RowFile.write
+    monkeypatch.setattr(RowFile, "write", lambda file, table: write(file, table.slice(1)))
+    with pytest.raises(PipelineError, match=r"orders/a\.csv does not add up: 5 rows in.*4 rows"):
+        desk.validate()
+    assert STAGED not in desk.bucket.standing
+    assert desk.events() == []
+
+
+def test_lost_quarantine_rows_fail_a_file_with_too_many_bad_rows_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk(*[an_order(status="")] * 5)
+    table = use_cases.quarantine_table
+    monkeypatch.setattr(use_cases, "quarantine_table", lambda *given: table(*given).slice(1))
+    with pytest.raises(PipelineError, match="does not add up"):
+        desk.validate()
+
+
+def test_a_command_that_comes_again_is_answered_from_the_stream() -> None:
+    desk = a_desk(*healthy(3))
+    first = desk.validate()
+    standing = dict(desk.bucket.standing)
+    assert desk.validate() == first
+    assert desk.bucket.opened == 1
+    assert desk.bucket.standing.keys() == standing.keys()
+    assert desk.bucket.standing[STAGED] is standing[STAGED]
+    assert len(desk.events()) == 1
+
+
+def test_a_rejection_that_comes_again_is_still_a_rejection() -> None:
+    desk = Desk()
+    desk.upload("orders/a.csv", "")
+    assert desk.validate() == desk.validate() == {"outcome": "REJECTED", "file_index": 0}
+    assert desk.bucket.opened == 1
+
+
+def test_a_redrive_under_a_newer_fence_validates_again() -> None:
+    desk = a_desk(*healthy(3))
+    desk.validate(fence=7)
+    desk.validate(fence=9)
+    assert desk.bucket.opened == 2
+    assert [event.fence for event in desk.events()] == [7, 9]
+
+
+def test_a_stale_command_is_refused() -> None:
+    desk = a_desk(*healthy(3))
+    desk.validate(fence=9)
+    with pytest.raises(StaleWriter, match="fence 9; 7 is stale"):
+        desk.validate(fence=7)
+    assert [event.fence for event in desk.events()] == [9]
+
+
+def test_a_writer_that_became_stale_while_it_read_leaves_the_newer_result_alone() -> None:
+    desk = a_desk(*healthy(3))
+    newer = Desk.validate
+    opened = desk.bucket.open
+
+    def slow(bucket: str, file: Any) -> Any:
+        desk.bucket.open = opened  # type: ignore[method-assign]
+        newer(desk, fence=9)
+        return opened(bucket, file)
+
+    desk.bucket.open = slow  # type: ignore[method-assign]
+    with pytest.raises(StaleWriter):
+        desk.validate(fence=7)
+    assert [event.fence for event in desk.events()] == [9]
+
+
+def test_a_second_delivery_at_the_same_time_gets_the_first_ones_answer() -> None:
+    desk = a_desk(*healthy(3))
+    opened = desk.bucket.open
+
+    def slow(bucket: str, file: Any) -> Any:
+        desk.bucket.open = opened  # type: ignore[method-assign]
+        Desk.validate(desk)
+        return opened(bucket, file)
+
+    desk.bucket.open = slow  # type: ignore[method-assign]
+    assert desk.validate()["outcome"] == "VALIDATED"
+    assert len(desk.events()) == 1
+
+
+def test_a_redrive_that_ends_otherwise_removes_what_no_longer_holds() -> None:
+    desk = a_desk(*healthy(1), an_order(order_date="2025-07-10"))
+    assert desk.validate(fence=7)["outcome"] == "REJECTED"
+    assert {KEPT_FILE, BAD_ROWS} <= desk.bucket.standing.keys()
+    desk.now += timedelta(days=1)
+    assert desk.validate(fence=9)["outcome"] == "VALIDATED"
+    assert desk.bucket.keys("quarantine/") == []
+    desk.now -= timedelta(days=1)
+    assert desk.validate(fence=11)["outcome"] == "REJECTED"
+    assert STAGED not in desk.bucket.standing
+
+
+def test_tomorrow_is_counted_in_utc() -> None:
+    desk = a_desk(an_order(order_date="2025-07-09"))
+    assert desk.validate()["outcome"] == "VALIDATED"
+
+
+def test_a_file_that_the_manifest_does_not_have_is_a_broken_command() -> None:
+    desk = a_desk(an_order())
+    with pytest.raises(ContractViolation, match="none with index 3"):
+        desk.validate(3)
+
+
+def test_the_manifest_of_another_batch_is_a_broken_command() -> None:
+    desk = a_desk(an_order())
+    with pytest.raises(ContractViolation, match=f"batch {BATCH}, not of 0000000000000001"):
+        desk.validate(batch_id="0000000000000001")
