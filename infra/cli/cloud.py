@@ -148,7 +148,7 @@ def progress(title: str) -> Iterator[Say]:
     """A spinner with the latest line on a terminal, a line each elsewhere; on standard error."""
     out = console(stderr=True)
     if not out.is_terminal:
-        yield lambda line: out.print(f"{title}: {line}", markup=False, soft_wrap=True)
+        yield lambda line: out.print(line, markup=False, soft_wrap=True)
         return
     with out.status(escape(title)) as status:
         yield lambda line: status.update(f"{escape(title)}: [dim]{escape(line)}[/]")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,14 +27,22 @@ from infra.cli.quarantine import print_rows
 from infra.cli.settings import pipeline_settings
 from infra.cli.submit import upload, wait_for_outcome
 from infra.cli.target import Target
-from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS, Period, category_kpis, order_kpis
+from infra.queries.kpis import (
+    CATEGORY_FIELDS,
+    ORDER_FIELDS,
+    Kpi,
+    Period,
+    category_kpis,
+    order_kpis,
+)
 from infra.queries.quarantine import listing, read_rows
 from infra.sample_catalogue import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from infra.sample_shop import SampleShop
 
-SHOWN_KPIS = 7
+SHOWN_DAYS = 7
+SHOWN_CATEGORIES = 6
 SHOWN_ROWS = 12
 Scale = Annotated[int, typer.Option("--scale", min=1, help="100 makes it a hundred times larger.")]
 
@@ -94,8 +103,20 @@ def _show(target: Target, directory: Path, scale: int) -> None:
         told = next_notification()
     dynamodb, period = target.client("dynamodb"), Period()
     _headline("What came of it")
-    kpis.print_kpis("OrderKPIs", order_kpis(dynamodb, period), ORDER_FIELDS, SHOWN_KPIS)
-    kpis.print_kpis("CategoryKPIs", category_kpis(dynamodb, period), CATEGORY_FIELDS, SHOWN_KPIS)
+    kpis.print_kpis(
+        "OrderKPIs",
+        order_kpis(dynamodb, period),
+        ORDER_FIELDS,
+        limit=SHOWN_DAYS,
+        more="`ecp kpis orders` has every day",
+    )
+    kpis.print_kpis(
+        "CategoryKPIs",
+        by_day(category_kpis(dynamodb, period)),
+        CATEGORY_FIELDS,
+        limit=SHOWN_CATEGORIES,
+        more="`ecp kpis categories` has every day",
+    )
     _headline("What was refused")
     s3, bucket = target.client("s3"), target.names.data_bucket
     keys = listing(s3, bucket, outcome["batch_id"]).row_keys
@@ -105,7 +126,7 @@ def _show(target: Target, directory: Path, scale: int) -> None:
         raise CommandFailed("no notification came within 5 s, though the batch is closed")
     print_line(f"[bold]{escape(told.subject)}[/]\n{escape(told.message)}")
     _headline("What to try next")
-    print_line(NEXT)
+    print_line(next_steps())
     if EXIT_CODES[outcome["status"]]:
         raise CommandFailed(f"the sample shop ended {outcome['status']}: {outcome['reason']}")
 
@@ -121,10 +142,22 @@ ecp status                        what runs and what waits
 ecp down                          stops it"""
 
 
+def next_steps() -> str:
+    """Commands to try, after one that puts `ecp` on the PATH where it is not."""
+    if shutil.which("ecp"):
+        return NEXT
+    return f"source {Path(sys.prefix) / 'bin' / 'activate'}\n{NEXT}"
+
+
+def by_day(found: list[Kpi]) -> list[Kpi]:
+    """KPIs of categories with all those of a day together."""
+    return sorted(found, key=lambda kpi: (kpi["order_date"], kpi["category"]))
+
+
 def _headline(text: str) -> None:
     out = console()
     out.print()
-    out.print(Rule(f"[bold]{text}[/]", align="left", characters="─" if out.is_terminal else "-"))
+    out.print(Rule(f"[bold]{text}[/]", align="left") if out.is_terminal else f"== {text}")
 
 
 def _described(shop: "SampleShop") -> str:

@@ -59,14 +59,22 @@ def period(first: str | None, last: str | None) -> Period:
     return span
 
 
-def print_kpis(title: str, found: list[Kpi], fields: tuple[str, ...], limit: int | None) -> None:
-    """A table of KPIs for people, its first rows when there is a limit."""
+def print_kpis(
+    title: str,
+    found: list[Kpi],
+    fields: tuple[str, ...],
+    *,
+    limit: int | None = None,
+    more: str = "",
+) -> None:
+    """A table of KPIs for people; with a limit its first rows, and in `more` where the rest is."""
     print_table(
         title,
         fields,
         (for_people(kpi, fields) for kpi in found),
         limit=limit,
         empty="none in this period; `ecp status` shows what runs",
+        more=more,
     )
 
 
@@ -74,7 +82,7 @@ def _print(title: str, found: list[Kpi], fields: tuple[str, ...], *, as_json: bo
     if as_json:
         print_json(found)
     else:
-        print_kpis(title, found, fields, limit=None)
+        print_kpis(title, found, fields)
 
 
 def _day(option: str, text: str | None) -> date | None:

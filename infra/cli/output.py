@@ -1,6 +1,7 @@
 """How commands speak: tables for people, JSON for programs, one line per error; no rules."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -10,18 +11,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-PLAIN_WIDTH = 160  # columns when nobody's terminal says how wide it is
+PLAIN_WIDTH = 160  # columns when neither a terminal nor COLUMNS says how wide it is
 
 
 def console(*, stderr: bool = False) -> Console:
     """Where people read: colours and movement only on a terminal, else plain wide text."""
     stream = sys.stderr if stderr else sys.stdout
     is_terminal = stream.isatty()
+    knows_width = is_terminal or os.environ.get("COLUMNS", "").isdigit()
     return Console(
         file=stream,
         force_terminal=is_terminal,
         no_color=None if is_terminal else True,
-        width=None if is_terminal else PLAIN_WIDTH,
+        width=None if knows_width else PLAIN_WIDTH,
         highlight=False,
     )
 
@@ -61,7 +63,7 @@ def print_table(
 ) -> None:
     """A table with numbers to the right; with `limit`, its first rows and how many are left out.
 
-    A column is numeric when its first row holds a number there.
+    A column is numeric when its first row holds a number there. `more` says where the rest is.
     """
     every = list(rows)
     shown = every if limit is None else every[:limit]

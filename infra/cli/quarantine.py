@@ -82,7 +82,10 @@ def print_rows(rows: Sequence[Row], limit: int | None) -> None:
     print_table(
         "Quarantined rows",
         ("file", "line", "rule", "what is wrong", "text"),
-        [(row["key"], row["line"], row["rule"], _said(row), _short(row["raw"])) for row in rows],
+        [
+            (row["key"], row["line"], row["rule"], _fault_alone(row), _short(row["raw"]))
+            for row in rows
+        ],
         limit=limit,
         more="--json has them all, --batch narrows",
     )
@@ -121,6 +124,11 @@ def _print_files(files: Sequence[QuarantinedFile]) -> None:
 def _said(row: Row) -> str:
     """The message without the place, which stands beside it."""
     return str(row["message"]).removeprefix(f"{row['key']} line {row['line']}: ")
+
+
+def _fault_alone(row: Row) -> str:
+    """The message without place and rule, which have columns of their own."""
+    return _said(row).removesuffix(f" (rule {row['rule']}, {row['contract']})")
 
 
 def _short(raw: str | None, longest: int = 60) -> str:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from contracts.layout import QUARANTINE_PREFIX, quarantined_rows_prefix
@@ -54,9 +55,17 @@ def listing(s3: Any, bucket: str, batch_id: str | None = None) -> Listing:
 
 
 def arrange(found: Iterable[dict[str, Any]]) -> Listing:
-    """S3 entries sorted into rows and files by their keys; anything else is left out."""
+    """S3 entries sorted into rows and files by their keys; anything else is left out.
+
+    Batches come in the order of their first entry, and the entries of a batch by key.
+    """
     rows, files = [], []
-    for entry in sorted(found, key=lambda entry: (entry["LastModified"], entry["Key"])):
+    entries = list(found)
+    began: dict[str, datetime] = {}
+    for entry in entries:
+        batch_id = _batch_id(entry["Key"])
+        began[batch_id] = min(entry["LastModified"], began.get(batch_id, entry["LastModified"]))
+    for entry in sorted(entries, key=lambda entry: (began[_batch_id(entry["Key"])], entry["Key"])):
         batch_id, _, rest = entry["Key"].removeprefix(QUARANTINE_PREFIX).partition("/")
         if rest.startswith("files/"):
             files.append(
@@ -73,6 +82,10 @@ def arrange(found: Iterable[dict[str, Any]]) -> Listing:
         ):
             rows.append(entry["Key"])
     return Listing(tuple(rows), tuple(files))
+
+
+def _batch_id(key: str) -> str:
+    return key.removeprefix(QUARANTINE_PREFIX).partition("/")[0]
 
 
 def read_rows(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[Row]:

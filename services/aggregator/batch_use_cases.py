@@ -37,8 +37,20 @@ logger = Logger(service="ecommerce-pipeline", child=True)
 
 
 def start_batch(message: Message, ports: Ports) -> None:
-    """Run the saga for a batch that was sealed or redriven; starting twice is starting once."""
-    _start(message.data.batch_id, message.event_id, ports)
+    """Run the saga for a batch that was sealed or redriven; starting twice is starting once.
+
+    The bus keeps no order among batches, and a newer batch must not run before an older one whose
+    rows it replaces: batches of the bucket that were sealed before and still wait go first.
+    """
+    batch = _load(message.data.batch_id, ports)
+    if not batch.awaits_start:
+        return
+    number = int(_row(batch, ports)["set_number"])
+    for waiting in _unfinished(ports):
+        is_earlier = waiting["bucket"] == batch.sealed.bucket and waiting["set_number"] < number
+        if waiting["execution_id"] is None and is_earlier:
+            _start(waiting["sk"], message.event_id, ports)
+    _start(batch.batch_id, message.event_id, ports)
 
 
 def close_batch(message: Message, ports: Ports) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def execution_ended(execution_id: str, status: str, cause: str, ports: Ports) ->
 
 def sweep(ports: Ports) -> None:
     """Find batches that are open for long: start those without an execution, fail dead ones."""
-    for open_batch in ports.store.query(ports.table, read_model.UNFINISHED):
+    for open_batch in _unfinished(ports):
         waited = ports.clock() - from_rfc3339(open_batch["since"])
         if waited.total_seconds() < SWEPT_AFTER_SECONDS:
             continue
@@ -82,6 +94,12 @@ def sweep(ports: Ports) -> None:
         status = ports.executions.ended(execution_id)
         if status is not None:
             execution_ended(execution_id, status, "", ports)
+
+
+def _unfinished(ports: Ports) -> list[read_model.Row]:
+    """The batches that are not closed, in order of sealing."""
+    rows = ports.store.query(ports.table, read_model.UNFINISHED)
+    return sorted(rows, key=lambda row: (row["bucket"], row["set_number"]))
 
 
 def _start(batch_id: str, causation_id: str | None, ports: Ports) -> None:

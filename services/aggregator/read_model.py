@@ -134,7 +134,13 @@ def batch_writes(table: str, row: Mapping[str, Any]) -> list[StateWrite]:
         writes.append(DeleteItem(table, unfinished))
     else:
         since = row["started_at"] or row["sealed_at"]
-        writes.append(PutItem(table, unfinished | {"execution_id": execution_id, "since": since}))
+        standing = {
+            "execution_id": execution_id,
+            "since": since,
+            "bucket": row["bucket"],
+            "set_number": row["set_number"],
+        }
+        writes.append(PutItem(table, unfinished | standing))
     if row["status"] == "RUNNING" and execution_id is not None:
         writes.append(PutItem(table, execution_key(execution_id) | {"batch_id": batch_id}))
     return writes

@@ -21,6 +21,7 @@ from contracts.objects import check_document, sha256_hex
 from services.transformer.catalog import FactsCatalog
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import Engine, EngineName, StagedFile
+from services.transformer.file_io import FILE_IO
 from services.transformer.settings import Settings
 
 DOWNLOADS_AT_ONCE = 16
@@ -96,13 +97,12 @@ def glue_catalog(settings: Settings) -> Catalog:
         "warehouse": settings.warehouse,
         "glue.region": settings.aws_region,
         "s3.region": settings.aws_region,
-        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+        "py-io-impl": FILE_IO,
         "glue.skip-archive": "true",
     }
     if settings.aws_endpoint_url:
         properties["glue.endpoint"] = settings.aws_endpoint_url
         properties["s3.endpoint"] = settings.aws_endpoint_url
-        properties["s3.force-virtual-addressing"] = "false"
     return load_catalog("glue", **properties)
 
 

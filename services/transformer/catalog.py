@@ -144,7 +144,7 @@ class FactsCatalog:
 
     def _publish(self, name: str, epoch: int, batch_id: str) -> int:
         table, branch = self._tables[name], branch_of(epoch)
-        target = table.refs()[branch].snapshot_id
+        target = int(table.refs()[branch].snapshot_id)
         updates: tuple[TableUpdate, ...] = (
             SetSnapshotRefUpdate(
                 ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=target

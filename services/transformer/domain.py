@@ -36,6 +36,18 @@ class TransformerState:
     heads: Heads | None = None
     in_flight: InFlight | None = None
 
+    @property
+    def phase(self) -> str:
+        """How far this epoch has come; an epoch only moves on, so both together name one state."""
+        return self.in_flight.phase if self.in_flight else "SETTLED"
+
+    def as_stored(self) -> Mapping[str, Any]:
+        """What the item must still say for a change made from this state to be right.
+
+        The epoch alone would not do: a slow owner may publish under it after this was read.
+        """
+        return {"epoch": self.epoch, "phase": self.phase} if self.epoch else {"epoch": None}
+
     def admit(self, fence: int) -> None:
         """Raise StaleWriter when a holder of a newer lock grant was seen here."""
         if fence < self.fence:
@@ -125,6 +137,7 @@ class TransformerState:
             "fence": self.fence,
             "abandoned_fence": self.abandoned_fence,
             "heads": as_text(self.heads or {}),
+            "phase": self.phase,
             "in_flight": flight
             and {
                 "batch_id": flight.batch_id,

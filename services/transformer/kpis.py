@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 MONEY_PLACES = Decimal("0.01")
 RATE_PLACES = Decimal("0.0001")
@@ -65,6 +65,9 @@ class KpiKey:
     category: str | None
 
 
+KpiItem: TypeAlias = OrderDay | CategoryDay | KpiKey
+
+
 @dataclass(frozen=True)
 class KpiChange:
     """What the affected days' KPI items become: these are set, those are deleted."""
@@ -92,12 +95,14 @@ class KpiChange:
             "deleted": len(self.gone),
         }
 
-    def transactions(self) -> Iterator[list["OrderDay | CategoryDay | KpiKey"]]:
+    def transactions(self) -> Iterator[list["KpiItem"]]:
         """Whole days packed together; only a day of more than 99 items is cut."""
-        everything = [*self.order_days, *self.category_days, *self.gone]
-        everything.sort(key=lambda change: (change.order_date, getattr(change, "category", None) or ""))
-        packed: list[OrderDay | CategoryDay | KpiKey] = []
-        for _, day in groupby(everything, key=lambda change: change.order_date):
+        everything: list[KpiItem] = []
+        for items in (self.order_days, self.category_days, self.gone):
+            everything.extend(items)
+        everything.sort(key=_order_of_publication)
+        packed: list[KpiItem] = []
+        for _, day in groupby(everything, key=_day_of):
             changes = list(day)
             if packed and len(packed) + len(changes) > MAX_TRANSACTION_ITEMS:
                 yield packed
@@ -108,6 +113,15 @@ class KpiChange:
                 packed = packed[MAX_TRANSACTION_ITEMS:]
         if packed:
             yield packed
+
+
+def _day_of(item: KpiItem) -> date:
+    return item.order_date
+
+
+def _order_of_publication(item: KpiItem) -> tuple[date, str]:
+    """A day's items together, its own before its categories."""
+    return item.order_date, "" if isinstance(item, OrderDay) else item.category or ""
 
 
 def money(cents: int | Decimal, parts: int = 1) -> Decimal:

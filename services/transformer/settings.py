@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     spark_threshold_mb: int = 256
     duckdb_memory_mb: int = 2048
     spark_memory_mb: int = 2048
+    spark_jars: str = ""
     heartbeat_seconds: float = 20.0
     idle_exit_seconds: float = 0.0
 

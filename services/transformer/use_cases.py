@@ -111,7 +111,7 @@ def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
         if history.result is not None:
             return _published(history.result)
         if history.abandoned_under < command.fence:
-            _undo(command, ports)
+            return _undo(command, ports)
         return {"outcome": "ABANDONED"}
     except Exception:
         ports.facts.forget()
@@ -136,15 +136,16 @@ class _Attempt:
     def run(self) -> ObjectRef:
         """All steps; returns the result document's reference."""
         ports, batch_id = self._ports, self._command.batch_id
-        state, version = retry_on_conflict(self._raise_epoch)
+        begun = retry_on_conflict(self._raise_epoch)
+        if isinstance(begun, ObjectRef):
+            return begun
+        state, version = begun
         heads = state.heads or {}
         ports.facts.fence(heads, state.epoch, batch_id)
         reports = ports.inputs.reports(self._manifest)
         with ports.inputs.fetch(reports) as files, self._engine().session() as session:
             composition = compose(session, batch_id, files, heads)
-            files_balanced = domain.file_results(
-                self._manifest, reports, composition.accepted_rows
-            )
+            files_balanced = domain.file_results(self._manifest, reports, composition.accepted_rows)
             self._write_facts(session, composition, heads, state.epoch)
         new_heads = ports.facts.publish(state.epoch, batch_id)
         document = self._result(composition, files_balanced, new_heads, state.epoch)
@@ -155,14 +156,19 @@ class _Attempt:
         _finish(ports, state, version, composition.kpis, document, self._command.fence)
         return result
 
-    def _raise_epoch(self) -> tuple[TransformerState, int]:
-        """The tables are loaded first: whoever raises the epoch after us then moves the mains."""
+    def _raise_epoch(self) -> tuple[TransformerState, int] | ObjectRef:
+        """The tables are loaded first: whoever raises the epoch after us then moves the mains.
+
+        Gives the result instead when another attempt has published the batch meanwhile.
+        """
         command, ports = self._command, self._ports
         before = _state(ports)
         before.admit(command.fence)
         mains = ports.facts.load(before.epoch)
-        state = before.begin(command.batch_id, command.fence, command.attempt, mains)
         history = _history(command.batch_id, ports)
+        if history.result is not None:
+            return history.result
+        state = before.begin(command.batch_id, command.fence, command.attempt, mains)
         started = TransformStarted(
             batch_id=command.batch_id,
             epoch=state.epoch,
@@ -286,18 +292,26 @@ def _finish(
     return settled
 
 
-def _undo(command: AbandonBatch, ports: Ports) -> None:
-    """Put the facts back to the published heads under a new epoch."""
+def _undo(command: AbandonBatch, ports: Ports) -> Answer:
+    """Put the facts back to the published heads under a new epoch.
 
-    def raise_epoch() -> tuple[TransformerState, int]:
+    Nothing is undone when another attempt has published the batch meanwhile.
+    """
+
+    def raise_epoch() -> tuple[TransformerState, int] | ObjectRef:
         before = _state(ports)
         before.admit(command.fence)
         mains = ports.facts.load(before.epoch)
+        history = _history(command.batch_id, ports)
+        if history.result is not None:
+            return history.result
         state = before.begin_abandoning(command.batch_id, command.fence, command.attempt, mains)
-        version = _history(command.batch_id, ports).version
-        return state, _change_state(ports, before, state, version)
+        return state, _change_state(ports, before, state, history.version)
 
-    state, version = retry_on_conflict(raise_epoch)
+    begun = retry_on_conflict(raise_epoch)
+    if isinstance(begun, ObjectRef):
+        return _published(begun)
+    state, version = begun
     ports.facts.fence(state.heads or {}, state.epoch, command.batch_id)
     _change_state_as_owner(
         ports,
@@ -312,6 +326,7 @@ def _undo(command: AbandonBatch, ports: Ports) -> None:
             fence=command.fence,
         ),
     )
+    return {"outcome": "ABANDONED"}
 
 
 def _state(ports: Ports) -> TransformerState:
@@ -338,14 +353,12 @@ def _change_state_as_owner(
 def _change_state(
     ports: Ports, before: TransformerState, after: TransformerState, version: int, *events: Any
 ) -> int:
-    """Write state and events in one transaction, if the epoch is still the one before.
+    """Write state and events in one transaction, if epoch and phase are still those before.
 
     Returns the stream's new version; raises ConcurrencyConflict.
     """
     batch_id = (after.in_flight or before.in_flight or _nothing_in_flight()).batch_id
-    write = PutItem(
-        ports.tables.state, after.to_item(), expected={"epoch": before.epoch or None}
-    )
+    write = PutItem(ports.tables.state, after.to_item(), expected={"epoch": before.epoch or None})
     appends = [StreamAppend(_stream(batch_id), version, events)] if events else []
     ports.store.append(*appends, context=_context(batch_id), writes=[write])
     return version + len(events)

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import PipelineError, Transient
 from contracts.messages import ManifestFile, ObjectRef
-from services.validator.line_blocks import ByteStream
+from services.validator.file_text import ByteStream
 
 MIB = 1 << 20
 MULTIPART_MARK = "-"

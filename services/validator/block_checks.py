@@ -3,7 +3,10 @@
 The fast path takes what is certainly right; every other record is judged by itself.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from heapq import merge
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,12 +15,17 @@ import pyarrow as pa
 from contracts.errors import PipelineError
 from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks
 from services.validator.csv_records import Problem, Record, read_record
-from services.validator.line_blocks import Block
+from services.validator.line_blocks import Block, line_end_after
 from services.validator.row_checks import RowChecks, Value
-from services.validator.segments import Lines, field_counts, segment, take_lines
+from services.validator.segments import Lines, Segments, field_counts, segment
 
 MAX_RAW_BYTES = 64 << 10
 """Raw text kept of a quarantined record; what is longer is cut and says so."""
+
+PORTION_ROWS = 1 << 14
+MAX_LINES = 1 << 20
+PORTION_BYTES = 1 << 20
+"""What bounds memory where rows are very short or nearly all bad."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,15 @@ class QuarantinedRow:
 
 @dataclass(frozen=True)
 class CheckedBlock:
-    """What came of one block: `rows_in` counts its records."""
+    """What came of one block, or of a part of it: `rows_in` counts its records."""
 
     accepted: Any
     quarantined: tuple[QuarantinedRow, ...]
-    rows_in: int
+
+    @property
+    def rows_in(self) -> int:
+        """Each record is one of the two."""
+        return int(self.accepted.num_rows) + len(self.quarantined)
 
 
 class BlockChecker:
@@ -51,23 +63,50 @@ class BlockChecker:
         self._first_line = first_line
         self._rest = b""
 
-    def check(self, block: Block) -> CheckedBlock:
-        """Judge the records of a block; one that may go on in the next block waits for it."""
-        found = segment(self._rest + block.text, self._rows, is_last_block=block.is_last)
+    def check(self, block: Block) -> Iterator[CheckedBlock]:
+        """Judge the records of a block; one that may go on in the next block waits for it.
+
+        Bad rows are given in portions, all of a portion's rows before those of the next.
+        """
+        for text, is_last in _portions(block):
+            waiting = self._rest + text
+            while True:
+                found = segment(
+                    waiting,
+                    self._rows,
+                    is_last_block=is_last,
+                    returns_end_lines=block.returns_end_lines,
+                )
+                yield from self._checked(found)
+                self._first_line += found.line_count
+                waiting = found.rest
+                if not found.is_paused:
+                    break
+            self._rest = waiting
+
+    def _checked(self, found: Segments) -> Iterator[CheckedBlock]:
         certain, doubtful = self._read_regular(found.regular, found.regular_lines)
-        records = sorted([*doubtful, *found.exceptional], key=lambda record: record.first)
+        none = self._arrow.schema.empty_table()
+        tables: list[Any] = []
         accepted: list[list[Value]] = []
         quarantined: list[QuarantinedRow] = []
-        for record in records:
+        for record in merge(*doubtful, found.exceptional, key=attrgetter("first")):
             values, problems = self._judge(record)
             if problems:
                 quarantined.append(self._quarantined(record, problems))
             elif values:
                 accepted.append([*values, self._first_line + record.first])
-        self._first_line += found.line_count
-        self._rest = found.rest
-        rows_in = certain.num_rows + len(accepted) + len(quarantined)
-        return CheckedBlock(self._merged(certain, accepted), tuple(quarantined), rows_in)
+            if len(quarantined) == PORTION_ROWS:
+                yield CheckedBlock(none, tuple(quarantined))
+                quarantined.clear()
+            if len(accepted) == PORTION_ROWS:
+                tables.append(self._table(accepted))
+                accepted.clear()
+        if accepted:
+            tables.append(self._table(accepted))
+        if tables:
+            certain = pa.concat_tables([certain, *tables]).sort_by(SOURCE_LINE)
+        yield CheckedBlock(certain, tuple(quarantined))
 
     def _judge(self, record: Record) -> tuple[list[Value], list[Problem]]:
         """Values or problems; neither for a blank line."""
@@ -75,53 +114,46 @@ class BlockChecker:
             return [], [record.problem]
         return self._rows.read(record.fields) if record.fields else ([], [])
 
-    def _read_regular(self, text: bytes, line_indexes: Any) -> tuple[Any, list[Record]]:
-        """The certain rows, and a record for each other line that is not blank."""
-        doubtful: list[Record] = []
-        texts = self._arrow.read_texts(text) if text else None
-        if text and (texts is None or len(texts[0]) != len(line_indexes)):
-            lines = Lines(text)
+    def _read_regular(
+        self, lines: Lines, line_indexes: Any
+    ) -> tuple[Any, tuple[Iterator[Record], ...]]:
+        """The certain rows, and records for the other lines that are not blank, in order."""
+        odd: Iterator[Record] = iter(())
+        texts = self._arrow.read_texts(lines.text) if lines.text else None
+        if lines.text and (texts is None or len(texts[0]) != len(line_indexes)):
             counts = field_counts(lines)
-            odd = np.flatnonzero((counts != self._rows.width) & (counts != 0))
-            doubtful = self._reread(lines, odd, line_indexes)
-            text = take_lines(lines, counts == self._rows.width)
-            line_indexes = line_indexes[counts == self._rows.width]
-            texts = self._arrow.read_texts(text) if text else None
-        if not text:
-            return self._arrow.schema.empty_table(), doubtful
+            is_wide = counts == self._rows.width
+            odd = self._reread(lines, np.flatnonzero(~is_wide & (counts != 0)), line_indexes)
+            lines, line_indexes = lines.take(is_wide), line_indexes[is_wide]
+            texts = self._arrow.read_texts(lines.text) if lines.text else None
+        if not lines.text:
+            return self._arrow.schema.empty_table(), (odd,)
         if texts is None or len(texts[0]) != len(line_indexes):
             raise PipelineError(
                 f"{self._name}: {len(line_indexes)} records after line {self._first_line} were "
                 "not read back as that many rows; please report this file"
             )
         table, certain = self._arrow.read(texts, line_indexes + self._first_line)
-        if table.num_rows < len(line_indexes):
-            uncertain = np.flatnonzero(~certain.to_numpy(zero_copy_only=False))
-            doubtful += self._reread(Lines(text), uncertain, line_indexes)
-        return table, doubtful
+        if table.num_rows == len(line_indexes):
+            return table, (odd,)
+        uncertain = np.flatnonzero(~certain.to_numpy(zero_copy_only=False))
+        return table, (odd, self._reread(lines, uncertain, line_indexes))
 
-    def _reread(self, lines: Lines, indexes: Any, line_indexes: Any) -> list[Record]:
+    def _reread(self, lines: Lines, indexes: Any, line_indexes: Any) -> Iterator[Record]:
         """Single records by the slow reader, placed by their line in the block."""
-        found = []
         for index in indexes.tolist():
             record = read_record([lines[index]], 0, self._rows, is_last_block=True)
             if record is not None:
-                found.append(replace(record, first=int(line_indexes[index])))
-        return found
+                yield replace(record, first=int(line_indexes[index]))
 
-    def _merged(self, certain: Any, accepted: list[list[Value]]) -> Any:
-        """All accepted rows of the block, in the order of their lines."""
-        if not accepted:
-            return certain
+    def _table(self, accepted: list[list[Value]]) -> Any:
+        """Rows that the slow path accepted."""
         columns = [list(column) for column in zip(*accepted, strict=True)]
-        judged = pa.Table.from_arrays(
-            [
-                pa.array(column, field.type)
-                for column, field in zip(columns, self._arrow.schema, strict=True)
-            ],
-            schema=self._arrow.schema,
-        )
-        return pa.concat_tables([certain, judged]).sort_by(SOURCE_LINE)
+        arrays = [
+            pa.array(column, field.type)
+            for column, field in zip(columns, self._arrow.schema, strict=True)
+        ]
+        return pa.Table.from_arrays(arrays, schema=self._arrow.schema)
 
     def _quarantined(self, record: Record, problems: list[Problem]) -> QuarantinedRow:
         line = self._first_line + record.first
@@ -133,6 +165,21 @@ class BlockChecker:
             message=f"{self._name} line {line}: {'; '.join(texts)}",
             raw=bounded(record.raw),
         )
+
+
+def _portions(block: Block) -> Iterator[tuple[bytes, bool]]:
+    """The block, in pieces when its lines are so short that what is held of each one adds up."""
+    text = block.text
+    if text.count(b"\n") + text.count(b"\r") <= MAX_LINES:
+        yield text, block.is_last
+        return
+    start = 0
+    while len(text) - start > PORTION_BYTES:
+        end = line_end_after(text, start + PORTION_BYTES, returns_end_lines=block.returns_end_lines)
+        yield text[start:end], block.is_last and end == len(text)
+        start = end
+    if start < len(text):
+        yield text[start:], block.is_last
 
 
 def bounded(raw: str) -> str:

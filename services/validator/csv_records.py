@@ -4,16 +4,18 @@ RFC 4180, strictly: a quoted field opens at the start of a field and closes at i
 tabs around the quotes are fine), a quote inside is doubled, and an unquoted field holds no quote.
 What does not fit is a broken record, and a broken record is always one physical line: the lines
 after it are read on their own. A quoted field may hold line breaks, unless that would swallow
-rows: see `read_record`.
+rows: see `read_record`. A record that holds a NUL byte is bad, whatever else it holds.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 MAX_RECORD_BYTES = 1 << 20
 """Longest record, and how far the end of a quoted field is looked for; 1 MiB."""
+
+NUL_RULE = "record.nul"
 
 BLANKS = " \t"
 """What is trimmed around a field."""
@@ -33,9 +35,11 @@ class Problem:
     column: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One record: trimmed fields, or the problem that made it unreadable; neither when blank.
+    """One record: trimmed fields, or the problem that makes it bad; neither when blank.
+
+    A row with a NUL byte may have both.
 
     `first` is the index of its first physical line, `raw` its text without the last line break.
     """
@@ -69,13 +73,39 @@ def read_record(
     Lines are physical lines with their line breaks, valid UTF-8. A quoted field goes on over line
     breaks only if, within 1 MiB, it closes properly, the record then has the expected width, the
     columns holding the line breaks may hold them, and no line on the way is a healthy row by
-    itself. Otherwise its opening quote is stray and the first line alone is the broken record.
+    itself (nor a part of one that a CR ends). Otherwise its opening quote is stray and the first
+    line alone is the broken record.
     """
     line = lines[first]
     if len(line) > MAX_RECORD_BYTES:
-        text = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
-        return Record(first, 1, _body(line), problem=Problem("record.length", text))
-    body = _body(line)
+        return _too_long(first, line)
+    record = _read(lines, first, layout, is_last_block)
+    if record and "\0" in record.raw:
+        text = "the row holds a NUL byte: export it again"
+        return replace(record, problem=Problem(NUL_RULE, text))
+    return record
+
+
+def is_split_by_returns(record: Record, first_line: bytes, layout: Layout) -> bool:
+    """Whether the CRs inside a line end lines, in a file whose lines end in LF or CRLF.
+
+    They do if the record that begins there is no row of the expected width, or if a part that
+    they leave is a healthy row by itself; otherwise they are content, for a column to judge. A
+    line of more than 1 MiB is never split.
+    """
+    if len(first_line) > MAX_RECORD_BYTES or b"\r" not in first_line:
+        return False
+    parts = body_of(first_line).split("\r")
+    if len(parts) == 1:
+        return False
+    if record.fields is None or len(record.fields) != layout.width:
+        return True
+    return any(_is_healthy(part, layout) for part in parts)
+
+
+def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: bool) -> Record | None:
+    line = lines[first]
+    body = body_of(line)
     if not body.strip(" \t\r"):
         return Record(first, 1, body)
     scan = _Scan()
@@ -90,8 +120,8 @@ def read_record(
         size += len(lines[position])
         if size > MAX_RECORD_BYTES or len(scan.fields) >= layout.width:
             return _broken(first, body, "a quoted field does not close in time")
-        following = _body(lines[position])
-        if _is_healthy(following, layout):
+        following = body_of(lines[position])
+        if _holds_healthy_row(following, layout):
             return _broken(first, body, "a quoted field does not close before the next row")
         scan.continue_on(following, _line_break(lines[position - 1]))
     if scan.fault:
@@ -103,7 +133,7 @@ def read_record(
     if len(fields) != layout.width or not all(layout.may_hold(n, value) for n, value in spans):
         return _broken(first, body, "a quoted field does not close on its line")
     count = position - first + 1
-    raw = b"".join(lines[first : position + 1]).decode().removesuffix("\n").removesuffix("\r")
+    raw = body_of(b"".join(lines[first : position + 1]))
     return Record(first, count, raw, fields)
 
 
@@ -162,9 +192,15 @@ class _Scan:
         return closing.end() if closing[1] else None
 
 
+def _holds_healthy_row(body: str, layout: Layout) -> bool:
+    if _is_healthy(body, layout):
+        return True
+    return "\r" in body and any(_is_healthy(part, layout) for part in body.split("\r"))
+
+
 def _is_healthy(body: str, layout: Layout) -> bool:
     """Whether a line is a healthy row by itself; most lines of prose fail at the comma count."""
-    if body.count(",") < layout.width - 1:
+    if body.count(",") < layout.width - 1 or "\0" in body:
         return False
     scan = _Scan()
     scan.read_line(body)
@@ -178,9 +214,17 @@ def _broken(first: int, body: str, text: str) -> Record:
     return Record(first, 1, body, problem=Problem("record.quote", f"{text}: {advice}"))
 
 
-def _body(line: bytes) -> str:
+def _too_long(first: int, line: bytes) -> Record:
+    text = f"the line is longer than {MAX_RECORD_BYTES:,} bytes"
+    if b"\r" in line[:MAX_RECORD_BYTES].rstrip(b"\r\n"):
+        text += " and holds carriage returns: end all lines of the file in the same way"
+    return Record(first, 1, body_of(line), problem=Problem("record.length", text))
+
+
+def body_of(line: bytes) -> str:
+    """A line's text without its line break, which is LF, CRLF or CR."""
     return line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
 def _line_break(line: bytes) -> str:
-    return "\r\n" if line.endswith(b"\r\n") else "\n"
+    return line[len(line.rstrip(b"\r\n")) :][-2:].decode()

@@ -5,7 +5,7 @@ Accepted and bad rows are handed on block by block; nothing here knows AWS or ke
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 from typing import Any
@@ -15,11 +15,15 @@ from services.validator.arrow_checks import arrow_checks
 from services.validator.bad_file import BadFile
 from services.validator.block_checks import BlockChecker, CheckedBlock, QuarantinedRow
 from services.validator.csv_records import read_record
+from services.validator.file_text import ByteStream
 from services.validator.header import Header, read_header
-from services.validator.line_blocks import BLOCK_BYTES, Block, ByteStream, line_blocks
+from services.validator.line_blocks import BLOCK_BYTES, Block, line_blocks, line_end_after
 from services.validator.row_checks import row_checks
 
 TOO_MANY_BAD_ROWS = "file.too_many_bad_rows"
+MAX_BAD_ROWS = 1_000_000
+"""A file with more bad rows, and too many for what was read of it, is not read to its end."""
+
 AcceptedRows = Callable[[Any], None]
 """Takes a pyarrow table of accepted rows (`arrow_checks.accepted_schema`)."""
 BadRows = Callable[[tuple[QuarantinedRow, ...]], None]
@@ -30,7 +34,8 @@ class FileCheck:
     """What was found in a file. A rejected file has a rule and a reason, and accepts no row.
 
     rows_in = accepted + quarantined: all rows of a file with too many bad ones are quarantined
-    with it. A file that could not be read to its end counts no rows.
+    with it, or the rows read up to MAX_BAD_ROWS bad ones. A file that could not be read to its
+    end counts no rows.
     """
 
     rule: str | None
@@ -76,12 +81,14 @@ def check_file(
             first_line,
         )
         for block in rest:
-            checked = checker.check(block)
-            counts.add(checked)
-            if checked.accepted.num_rows:
-                on_accepted(checked.accepted)
-            if checked.quarantined:
-                on_quarantined(checked.quarantined)
+            for checked in checker.check(block):
+                counts.add(checked)
+                if checked.accepted.num_rows:
+                    on_accepted(checked.accepted)
+                if checked.quarantined:
+                    on_quarantined(checked.quarantined)
+            if counts.are_hopeless(max_rejected_fraction):
+                break
     except BadFile as bad:
         return FileCheck(bad.rule, bad.reason, 0, 0, 0, unknown_columns)
     return _concluded(counts, unknown_columns, max_rejected_fraction)
@@ -102,6 +109,10 @@ class _Counts:
         self.by_rule.update(row.rule for row in checked.quarantined)
         if self.first_bad is None and checked.quarantined:
             self.first_bad = checked.quarantined[0]
+
+    def are_hopeless(self, max_rejected_fraction: float) -> bool:
+        """So many bad rows that reading on would only fill the quarantine."""
+        return self.quarantined > max(MAX_BAD_ROWS, max_rejected_fraction * self.rows_in)
 
 
 def _concluded(
@@ -147,12 +158,12 @@ def _open(blocks: Iterator[Block], contract: FileContract) -> tuple[Header, int,
     for block in blocks:
         start = 0
         while start < len(block.text):
-            end = block.text.index(b"\n", start) + 1
+            end = line_end_after(block.text, start, returns_end_lines=block.returns_end_lines)
             line_number += 1
             record = read_record([block.text[start:end]], 0, _AnyHeader(), is_last_block=True)
             start = end
             if record and (record.fields or record.problem):
                 header = read_header(record, contract)
-                rest = Block(block.text[start:], block.is_last)
+                rest = replace(block, text=block.text[start:])
                 return header, line_number, chain((rest,), blocks)
     raise BadFile("file.empty", "the file is empty; upload it again with a header and rows")

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 
 from contracts.file_contracts import FileContract
 from services.validator.bad_file import BadFile
-from services.validator.csv_records import BLANKS, Record
+from services.validator.csv_records import BLANKS, NUL_RULE, Record
 
 MAX_SHOWN_CHARACTERS = 200
 MAX_UNKNOWN_COLUMNS = 100
-_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_OTHER_DELIMITERS = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "bars",
+    ":": "colons",
+    "\\t": "backslashes and the letter t",
+    " ": "spaces",
+}
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,12 @@ class Header:
 def read_header(record: Record, contract: FileContract) -> Header:
     """Match names without case, order or surrounding spaces; unknown columns are ignored.
 
-    Raises BadFile (file.header) naming what is missing, repeated or wrong.
+    Raises BadFile: file.header naming what is missing, repeated or wrong, or file.binary.
     """
+    if record.problem and record.problem.rule == NUL_RULE:
+        raise BadFile(
+            "file.binary", "the header holds a NUL byte: this is not CSV text; export it again"
+        )
     if record.fields is None:
         raise _bad(contract, f"the header line is not readable: {_shown(record.raw)}")
     names = [field.lower() for field in record.fields]
@@ -49,9 +60,7 @@ def read_header(record: Record, contract: FileContract) -> Header:
 
 
 def _why_missing(line: str, missing: list[str], contract: FileContract) -> str:
-    """What the first line looks like: old line ends, another delimiter, a row, or a header."""
-    if "\r" in line:
-        return "lines end in a carriage return only; save the file with LF or CRLF line ends"
+    """What the first line looks like: another delimiter, a row, or a header."""
     for delimiter, what in _OTHER_DELIMITERS.items():
         if _names(line, delimiter) & set(missing):
             return f"fields are separated by {what}; separate them by commas"

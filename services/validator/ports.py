@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.messages import ManifestFile, ObjectRef
-from services.validator.line_blocks import ByteStream
+from services.validator.file_text import ByteStream
 
 
 class Inputs(Protocol):

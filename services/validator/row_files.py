@@ -1,6 +1,7 @@
 """Rows on their way to S3: local Parquet files, finished and counted before any upload."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.messages import ManifestFile
+from services.validator.arrow_checks import SOURCE_LINE
 from services.validator.block_checks import QuarantinedRow
 
 QUARANTINE_SCHEMA = pa.schema(
@@ -27,16 +29,35 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 """A quarantined row: where it came from, the rule it breaks, its text, the contract's version."""
 
+GROWING = "DELTA_BINARY_PACKED"
+"""Encodes line numbers, which only grow, in next to no space."""
+
+Prepare = Callable[[Any], Any]
+
+
+def _unchanged(table: Any) -> Any:
+    return table
+
 
 class RowFile:
     """Tables of one schema appended to a local Parquet file (zstd), a row group each.
 
-    Leaving it as a context manager closes it; a file that no row came for has no rows.
+    Rows are prepared and written on a thread of their own while the next block is checked; at
+    most one table waits. Leaving it as a context manager closes it.
     """
 
-    def __init__(self, path: Path, schema: Any) -> None:
+    def __init__(self, path: Path, schema: Any, prepare: Prepare = _unchanged) -> None:
         self.path = path
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._prepare = prepare
+        self._writer = pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            use_dictionary=False,
+            column_encoding={name: GROWING for name in schema.names if name == SOURCE_LINE},
+        )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
+        self._waiting: Future[None] | None = None
 
     def __enter__(self) -> "RowFile":
         return self
@@ -47,17 +68,27 @@ class RowFile:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
+        self._thread.shutdown()
         self._writer.close()
 
     def write(self, table: Any) -> None:
-        """Append the rows of a table."""
-        self._writer.write_table(table)
+        """Append the rows of a table; a fault of the one before is raised now."""
+        self._settle()
+        self._waiting = self._thread.submit(self._append, table)
 
     def finish(self) -> int:
         """Close the file; returns how many rows it holds by its own footer."""
+        self._settle()
         self._writer.close()
         rows: int = pq.read_metadata(self.path).num_rows
         return rows
+
+    def _settle(self) -> None:
+        if self._waiting is not None:
+            self._waiting.result()
+
+    def _append(self, table: Any) -> None:
+        self._writer.write_table(self._prepare(table))
 
 
 def quarantine_table(

@@ -1,29 +1,74 @@
 """Which lines of a block are one well-formed record each, found without reading them one by one.
 
-Only the other lines (a quote that needs thought, a stray carriage return, far too long) are read
-by `csv_records.py`, in order; the result is what reading every line in order would give.
+Only the other lines (a quote that needs thought, a stray carriage return, a NUL byte, far too
+long) are read by `csv_records.py`, in order; the result is what reading every line in order would
+give.
+
+In a file whose lines end in LF or CRLF, a line holding a CR alone is first read as it stands. If
+that gives no row of the right width, or a part between CRs is a healthy row by itself, those CRs
+end lines: each part is a physical line with a number of its own, and no record goes on from the
+last part into the next line. Otherwise the CR is content: one line, one row.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
 
-from services.validator.csv_records import MAX_RECORD_BYTES, Layout, Record, read_record
-from services.validator.line_blocks import BLANK_BYTES
+from contracts.errors import PipelineError
+from services.validator.csv_records import (
+    MAX_RECORD_BYTES,
+    Layout,
+    Record,
+    is_split_by_returns,
+    read_record,
+)
+from services.validator.file_text import BLANK_BYTES, count_line_ends
 
-_LF, _CR, _QUOTE, _COMMA = b'\n\r",'
+_LF, _CR, _QUOTE, _COMMA, _NUL = b'\n\r",\0'
+_IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
 _PROBE_BYTES = MAX_RECORD_BYTES // 2
+
+MAX_EXCEPTIONAL = 1 << 16
+"""Records read one by one before a text is left for the next round: they are large in memory."""
 
 
 class Lines(Sequence[bytes]):
-    """The physical lines of a text whose last byte is a line feed, without copying it."""
+    """The physical lines of a text that ends with a line end, without copying it."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, *, returns_end_lines: bool) -> None:
         self.text = text
-        self.ends: Any = np.flatnonzero(np.frombuffer(text, np.uint8) == _LF) + 1
-        self.starts: Any = np.concatenate(([0], self.ends[:-1]))[: len(self.ends)]
+        self._returns_end_lines = returns_end_lines
+
+    @cached_property
+    def ends(self) -> Any:
+        """Where each line is over: the index after its line end."""
+        buffer = np.frombuffer(self.text, np.uint8)
+        is_end = buffer == _LF
+        if self._returns_end_lines and b"\r" in self.text:
+            is_return = buffer == _CR
+            is_return[:-1] &= buffer[1:] != _LF
+            is_end |= is_return
+        return np.flatnonzero(is_end) + 1
+
+    @cached_property
+    def starts(self) -> Any:
+        """Where each line starts."""
+        return np.concatenate(([0], self.ends[:-1]))[: len(self.ends)]
+
+    def take(self, kept: Any) -> "Lines":
+        """The lines that are true in `kept` (which may be shorter than the lines)."""
+        taken = Lines(b"".join(self._runs(kept)), returns_end_lines=self._returns_end_lines)
+        lengths = (self.ends - self.starts)[: len(kept)]
+        taken.ends = np.cumsum(lengths[kept])
+        return taken
+
+    def _runs(self, kept: Any) -> Iterator[bytes]:
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], kept, [False]))))
+        for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            yield self.text[self.starts[first] : self.ends[after - 1]]
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -42,82 +87,152 @@ class Lines(Sequence[bytes]):
 class Segments:
     """`regular` holds one record a line, `regular_lines[n]` being its n-th line's index.
 
-    `exceptional` are the records that were read one by one; `rest` may go on in the next block.
+    `exceptional` are the records that were read one by one; `rest` is what is not read yet: it
+    may go on in the next block, or `is_paused` because there are very many exceptional ones.
     """
 
-    regular: bytes
+    regular: Lines
     regular_lines: Any
     exceptional: tuple[Record, ...]
     line_count: int
-    rest: bytes
+    rest: bytes = b""
+    is_paused: bool = False
 
 
-def segment(text: bytes, layout: Layout, *, is_last_block: bool) -> Segments:
-    """Split a text that starts at a record and ends with a line feed."""
-    if _is_plain(text):
-        count = text.count(b"\n")
-        return Segments(text, np.arange(count), (), count, b"")
-    lines = Lines(text)
-    suspects = np.flatnonzero(_suspects(lines))
+def segment(
+    text: bytes, layout: Layout, *, is_last_block: bool, returns_end_lines: bool = False
+) -> Segments:
+    """Split a text that starts at a record and ends with a line end."""
+    lines = Lines(text, returns_end_lines=returns_end_lines)
+    if _is_plain(text, returns_end_lines):
+        count = count_line_ends(text, returns_end_lines=returns_end_lines)
+        return Segments(lines, np.arange(count), (), count)
+    suspects = np.flatnonzero(_suspects(lines, returns_end_lines))
     if not len(suspects):
-        return Segments(text, np.arange(len(lines)), (), len(lines), b"")
-    exceptional: list[Record] = []
-    line_count = len(lines)
-    free = 0
-    for suspect in suspects.tolist():
-        if suspect < free:
-            continue
-        record = read_record(lines, suspect, layout, is_last_block=is_last_block)
+        return Segments(lines, np.arange(len(lines)), (), len(lines))
+    reading = _Reading(lines, layout, is_last_block, may_split=not returns_end_lines)
+    reading.read(suspects.tolist())
+    return reading.result()
+
+
+class _Reading:
+    """The suspects of a text, read in order.
+
+    `read_to` is the first line not read yet; `added[n]` lines were found within line n - 1, so
+    that a line's number is its index and what was added up to it.
+    """
+
+    def __init__(
+        self, lines: Lines, layout: Layout, is_last_block: bool, *, may_split: bool
+    ) -> None:
+        self._lines, self._layout = lines, layout
+        self._is_last_block, self._may_split = is_last_block, may_split
+        self._exceptional: list[Record] = []
+        self._kept = np.ones(len(lines), dtype=bool)
+        self._added: dict[int, int] = {}
+        self._added_lines = 0
+        self._read_to = len(lines)
+        self._is_paused = False
+
+    def read(self, suspects: list[int]) -> None:
+        """Read each suspect that no record before it has taken."""
+        free = 0
+        for suspect in suspects:
+            if suspect < free:
+                continue
+            self._is_paused = len(self._exceptional) >= MAX_EXCEPTIONAL
+            free = suspect if self._is_paused else self._read_one(suspect)
+            if free == suspect:
+                self._read_to = suspect
+                return
+
+    def _read_one(self, index: int) -> int:
+        """The line after the record; the same line when it may go on in the next block."""
+        record = read_record(self._lines, index, self._layout, is_last_block=self._is_last_block)
         if record is None:
-            line_count = suspect
-            break
-        exceptional.append(record)
-        free = suspect + record.line_count
-    kept = np.ones(line_count, dtype=bool)
-    for record in exceptional:
-        kept[record.first : record.first + record.line_count] = False
-    return Segments(
-        regular=take_lines(lines, kept),
-        regular_lines=np.flatnonzero(kept),
-        exceptional=tuple(exceptional),
-        line_count=line_count,
-        rest=text[lines.starts[line_count] :] if line_count < len(lines) else b"",
-    )
+            return index
+        if self._may_split and is_split_by_returns(record, self._lines[index], self._layout):
+            return self._read_parts(index)
+        self._add(record)
+        after = index + record.line_count
+        self._kept[index:after] = False
+        return after
 
+    def _read_parts(self, index: int) -> int:
+        """A line that is several: its parts hold all of its records."""
+        parts = Lines(self._lines[index], returns_end_lines=True)
+        at = 0
+        while at < len(parts):
+            record = read_record(parts, at, self._layout, is_last_block=True)
+            if record is None:
+                raise PipelineError("a record was left open in a closed line; please report this")
+            self._add(replace(record, first=index + at))
+            at += record.line_count
+        self._added[index + 1] = len(parts) - 1
+        self._added_lines += len(parts) - 1
+        self._kept[index] = False
+        return index + 1
 
-def take_lines(lines: Lines, kept: Any) -> bytes:
-    """The text of the lines that are true in `kept` (which may be shorter than `lines`)."""
-    return b"".join(_runs(lines, kept))
+    def _add(self, record: Record) -> None:
+        shift = self._added_lines
+        self._exceptional.append(replace(record, first=record.first + shift) if shift else record)
+
+    def result(self) -> Segments:
+        """What was found in the lines that were read."""
+        kept = self._kept[: self._read_to]
+        regular_lines = np.flatnonzero(kept)
+        if self._added:
+            added = np.zeros(self._read_to + 1, dtype=np.int64)
+            added[list(self._added)] = list(self._added.values())
+            regular_lines += np.cumsum(added)[regular_lines]
+        is_whole = self._read_to == len(self._lines)
+        return Segments(
+            regular=self._lines.take(kept),
+            regular_lines=regular_lines,
+            exceptional=tuple(self._exceptional),
+            line_count=self._read_to + self._added_lines,
+            rest=b"" if is_whole else self._lines.text[self._lines.starts[self._read_to] :],
+            is_paused=self._is_paused,
+        )
 
 
 def field_counts(lines: Lines) -> Any:
     """Fields of each line of regular text, 0 for a blank line."""
     buffer = np.frombuffer(lines.text, np.uint8)
     commas = np.flatnonzero(buffer == _COMMA)
-    quotes = np.flatnonzero(buffer == _QUOTE)
-    outside = commas[np.searchsorted(quotes, commas) % 2 == 0]
-    counts = np.diff(np.searchsorted(outside, lines.ends), prepend=0) + 1
-    for index in np.flatnonzero(counts == 1).tolist():
-        if not lines[index].strip(BLANK_BYTES):
-            counts[index] = 0
+    if b'"' in lines.text:
+        quotes = np.flatnonzero(buffer == _QUOTE)
+        commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
+    counts = np.diff(np.searchsorted(commas, lines.ends), prepend=0) + 1
+    if (counts == 1).any():
+        is_solid = np.logical_or.reduceat(_IS_SOLID[buffer], lines.starts)
+        counts[(counts == 1) & ~is_solid] = 0
     return counts
 
 
-def _is_plain(text: bytes) -> bool:
-    """No quote, no carriage return but before a line feed, no line that might be too long."""
-    if b'"' in text or (b"\r" in text and text.count(b"\r") != text.count(b"\r\n")):
+def _is_plain(text: bytes, returns_end_lines: bool) -> bool:
+    """No quote, no NUL, no CR that needs thought, no line that might be too long."""
+    if b'"' in text or b"\0" in text:
         return False
+    has_returns = b"\r" in text
+    if has_returns and not returns_end_lines and text.count(b"\r") != text.count(b"\r\n"):
+        return False
+    line_end = b"\r" if has_returns and returns_end_lines else b"\n"
     probes = range(0, len(text) - _PROBE_BYTES, _PROBE_BYTES)
-    return all(text.find(b"\n", at, at + _PROBE_BYTES) >= 0 for at in probes)
+    return all(text.find(line_end, at, at + _PROBE_BYTES) >= 0 for at in probes)
 
 
-def _suspects(lines: Lines) -> Any:
+def _suspects(lines: Lines, returns_end_lines: bool) -> Any:
     """True for each line that is not surely one record; quotes are paired within their line."""
     buffer = np.frombuffer(lines.text, np.uint8)
     suspects = lines.ends - lines.starts > MAX_RECORD_BYTES
-    returns = np.flatnonzero(buffer == _CR)
-    stray = returns[buffer[returns + 1] != _LF]
-    suspects[np.searchsorted(lines.ends, stray, side="right")] = True
+    if not returns_end_lines and b"\r" in lines.text:
+        returns = np.flatnonzero(buffer == _CR)
+        stray = returns[buffer[returns + 1] != _LF]
+        suspects[np.searchsorted(lines.ends, stray, side="right")] = True
+    if b"\0" in lines.text:
+        nuls = np.flatnonzero(buffer == _NUL)
+        suspects[np.searchsorted(lines.ends, nuls, side="right")] = True
     quotes = np.flatnonzero(buffer == _QUOTE)
     line_of = np.searchsorted(lines.ends, quotes, side="right")
     first_of_line = np.searchsorted(quotes, lines.starts)
@@ -125,15 +240,9 @@ def _suspects(lines: Lines) -> Any:
     suspects |= np.bincount(line_of, minlength=len(lines)) % 2 == 1
     before = np.where(quotes > 0, buffer[quotes - 1], _LF)
     after = buffer[quotes + 1]
-    opens_well = (before == _COMMA) | (before == _LF) | (before == _QUOTE)
-    closes_well = (after == _COMMA) | (after == _LF) | (after == _CR) | (after == _QUOTE)
+    opens_well = np.isin(before, [_COMMA, _LF, _CR, _QUOTE])
+    closes_well = np.isin(after, [_COMMA, _LF, _CR, _QUOTE])
     is_opening = rank % 2 == 0
     suspects[line_of[is_opening & ~opens_well]] = True
     suspects[line_of[~is_opening & ~closes_well]] = True
     return suspects
-
-
-def _runs(lines: Lines, kept: Any) -> Iterator[bytes]:
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], kept, [False]))))
-    for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        yield lines.text[lines.starts[first] : lines.ends[after - 1]]

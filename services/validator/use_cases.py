@@ -114,7 +114,7 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     command, key = job.command, job.file.key
     with (
         TemporaryDirectory(prefix="validate-") as folder,
-        RowFile(Path(folder, "staged.parquet"), accepted_schema(job.contract)) as staged,
+        _staged_rows(Path(folder), job, ports) as staged,
         RowFile(Path(folder, "quarantined.parquet"), QUARANTINE_SCHEMA) as quarantined,
     ):
         check = _check(job, staged, quarantined, ports)
@@ -129,12 +129,15 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     return retry_on_conflict(lambda: _record(message, conclusion(command, report, ref), ports))
 
 
+def _staged_rows(folder: Path, job: _Job, ports: Ports) -> RowFile:
+    """Where accepted rows go, with pseudonyms from here on."""
+    schema = accepted_schema(job.contract)
+    return RowFile(folder / "staged.parquet", schema, prepare=ports.pseudonyms.applied_to)
+
+
 def _check(job: _Job, staged: RowFile, quarantined: RowFile, ports: Ports) -> FileCheck:
     """Read the pinned version through the checks into the two local files."""
     batch_id, file, label = job.command.batch_id, job.file, job.contract.label
-
-    def stage(table: Any) -> None:
-        staged.write(ports.pseudonyms.applied_to(table))
 
     def quarantine(rows: Sequence[QuarantinedRow]) -> None:
         quarantined.write(quarantine_table(rows, batch_id, file, label))
@@ -146,7 +149,7 @@ def _check(job: _Job, staged: RowFile, quarantined: RowFile, ports: Ports) -> Fi
             name=file.key,
             today=ports.clock().astimezone(UTC).date(),
             max_rejected_fraction=ports.max_rejected_fraction,
-            on_accepted=stage,
+            on_accepted=staged.write,
             on_quarantined=quarantine,
             block_bytes=ports.block_bytes,
         )

@@ -16,8 +16,8 @@ PINS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = (PROJECT / "constraints.txt").read_text().splitlines()
 PINNED = {*PINS["dependencies"], *PINS["optional-dependencies"]["spark"], *CONSTRAINTS}
 FILES = sorted([*PROJECT.glob("services/*/requirements.txt"), *PROJECT.glob("contracts/*.txt")])
-NOT_NEEDED = {"ecommerce-pipeline", "certifi"}
-"""Ourselves, and what botocore takes when it is there (it brings certificates of its own)."""
+NOT_NEEDED = {"ecommerce-pipeline", "certifi", "pandas"}
+"""Ourselves, and what botocore and pyarrow take when it is there, and do without when not."""
 IMPORTED_BY = """
 import importlib, json, sys
 before = set(sys.modules)

@@ -84,6 +84,13 @@ class Chaos:
             drawn -= rate
         return None
 
+    def happens(self, name: str) -> bool:
+        """Whether a fault that was planned by name happens."""
+        if not self.active or self.is_calm or (self.only is not None and name not in self.only):
+            return False
+        self.fired.append(name)
+        return True
+
     def uniform(self, place: str, low: float, high: float) -> float:
         """A number that has nothing to do with faults: latency, jitter."""
         place = f"{place}~"

@@ -132,7 +132,10 @@ class Hub:
         return task
 
     def sleep(self, seconds: float) -> None:
-        """Suspend the running task."""
+        """Suspend the running task; when nothing happens meanwhile, only the time goes on."""
+        if not self._heap or self._heap[0][0] > self.now + seconds:
+            self.now += seconds
+            return
         task = self.current
         turn = task.turn
         self.at(seconds, lambda: task.wake(turn))

@@ -255,6 +255,18 @@ def test_a_row_with_too_few_or_too_many_fields_is_bad() -> None:
     assert "the row has 4 fields, the header has 5" in checked.bad[0].message
 
 
+def test_a_row_with_a_nul_byte_is_bad() -> None:
+    checked = check(HEADER + b"1,\0,2025-07-07,1,x\n" + ROW)
+    [bad] = checked.bad
+    assert (bad.line, bad.column, bad.rule) == (2, None, "record.nul")
+    assert len(checked.rows) == 1
+
+
+def test_lines_may_end_in_a_carriage_return_alone_as_old_spreadsheets_write_them() -> None:
+    checked = check((HEADER + ROW + b"2" + ROW[1:]).replace(b"\n", b"\r"))
+    assert [(row["order_id"], row["source_line"]) for row in checked.rows] == [("1", 2), ("2", 3)]
+
+
 def test_a_line_of_more_than_a_mebibyte_is_bad_and_its_text_is_cut() -> None:
     checked = check(orders_csv("x" * (1 << 20) + ",", an_order()))
     [bad] = checked.bad
@@ -279,7 +291,6 @@ def test_gzip_of_several_members_is_read_whole() -> None:
         (HEADER.replace(b"user_id,", b""), "a.csv", "file.header", "column user_id missing"),
         (HEADER.replace(b",", b";"), "a.csv", "file.header", "separated by semicolons"),
         (HEADER[:-1] + b",STATUS\n" + ROW, "a.csv", "file.header", "status in the header more"),
-        (HEADER.replace(b"\n", b"\r") + ROW, "a.csv", "file.header", "carriage return"),
         (
             HEADER + b"1,\xe9t\xe9,2025-07-07,1,x\n",
             "a.csv",
@@ -288,7 +299,6 @@ def test_gzip_of_several_members_is_read_whole() -> None:
         ),
         ((HEADER + ROW).decode().encode("utf-16"), "a.csv", "file.encoding", "UTF-16"),
         (b"PK\x03\x04...", "a.csv", "file.binary", "Excel workbook"),
-        (HEADER + b"1,\0,2025-07-07,1,x\n", "a.csv", "file.binary", "line 2 holds a NUL byte"),
         (gzip.compress(HEADER + ROW), "a.csv", "file.binary", r"a name that ends in \.csv\.gz"),
         (HEADER + ROW, "a.csv.gz", "file.gzip", "not readable as gzip"),
         (gzip.compress(HEADER + ROW)[:-9], "a.csv.gz", "file.gzip", "ends too early"),

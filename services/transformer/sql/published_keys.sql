@@ -1,5 +1,5 @@
 -- The KPI items that the facts before the batch gave: what is gone from them has to be deleted.
-select order_date, cast(null as varchar(1)) as category from previous_orders
+select order_date, cast(null as string) as category from previous_orders
 union
 select order_date, coalesce(category, 'Unknown') from previous_order_items
 where order_date is not null

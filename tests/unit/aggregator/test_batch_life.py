@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from contracts.messages import CloseBatch
-from tests.unit.aggregator.desk import EVENTS, MACHINE, Desk, a_report, status_change
+from tests.unit.aggregator.desk import EVENTS, MACHINE, Desk, a_report, on_the_bus, status_change
 
 A_SET = ("orders/1.csv", "order_items/1.csv", "products/1.csv")
 SWEEP = json.dumps({"sweep": "uploads"})
@@ -263,3 +263,14 @@ def test_a_start_that_is_recorded_late_does_not_reopen_a_closed_batch(
     monkeypatch.setattr(desk.executions, "start", start_and_end)
     desk.relay()
     assert desk.the_batch()["status"] == "FAILED"
+
+
+def test_batches_start_in_the_order_of_their_seals_whatever_the_order_of_events(desk: Desk) -> None:
+    for number in range(3):
+        desk.upload("orders/1.csv")
+        desk.notify(desk.put_manifest(f"m{number}", ["orders/1.csv"]))
+    sealed = [event for event in desk.events() if event.event_type == "BatchSealed"]
+    for event in reversed(sealed):
+        assert desk.deliver(EVENTS, on_the_bus(event)) == []
+    started = [name for name, _ in desk.executions.started]
+    assert started == [event.data.batch_id for event in sealed]

@@ -12,48 +12,105 @@ COLUMNS = {
     "order_items": ["order_id", "product_id", "quantity", "unit_price"],
     "products": ["product_id", "category", "name", "price"],
 }
+DATA_COLUMNS = {column for columns in COLUMNS.values() for column in columns}
 DIGITS = set("0123456789")
 
 
-def read_plainly(text, kind):
-    """Accepted rows as tuples ending in the line, bad rows as (line, rule, column, raw)."""
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    lines = [line[:-1] + "\r" if line.endswith("\r") else line for line in lines]
-    accepted, bad = [], []
+def read_file_plainly(content, kind):
+    """Of a whole file: ("rejected", rule), or ("read", accepted, bad)."""
+    text = content.decode().removeprefix("\ufeff")
+    if not text.strip(" \t\r\n"):
+        return ("rejected", "file.empty")
+    first_break = min((text + "\n").index("\n"), (text + "\r").index("\r"))
+    returns_end_lines = text[first_break:][:1] == "\r" and text[first_break:][1:2] not in ("\n", "")
+    if "\0" in text[:first_break]:
+        return ("rejected", "file.binary")
+    lines = split_lines(text, returns_end_lines)
     index = 0
-    while index < len(lines):
-        if not without_return(lines[index]).strip(" \t\r"):
-            index += 1
+    while not without_break(lines[index]).strip(" \t\r"):
+        index += 1
+    if "\0" in lines[index]:
+        return ("rejected", "file.binary")
+    fields, _ = read_one(lines[index : index + 1], 0, [])
+    if fields is None:
+        return ("rejected", "file.header")
+    names = [field.lower() for field in fields]
+    if any(names.count(column) != 1 for column in COLUMNS[kind]):
+        return ("rejected", "file.header")
+    accepted, bad = read_rows(lines[index + 1 :], index + 2, names, kind, returns_end_lines)
+    return ("read", accepted, bad) if accepted or bad else ("rejected", "file.no_rows")
+
+
+def read_plainly(text, kind):
+    """Rows after a header of one line that ends in LF: accepted, bad."""
+    return read_rows(split_lines(text, False), 2, COLUMNS[kind], kind, False)
+
+
+def split_lines(text, returns_end_lines):
+    """Lines with their line ends; the last one may have none."""
+    lines, current = [], ""
+    for index, character in enumerate(text):
+        current += character
+        is_return = character == "\r" and text[index + 1 : index + 2] != "\n"
+        if character == "\n" or (is_return and returns_end_lines):
+            lines.append(current)
+            current = ""
+    return [*lines, current] if current else lines
+
+
+def read_rows(lines, line_number, names, kind, returns_end_lines):
+    """Accepted rows as tuples ending in the line, bad rows as (line, rule, column, raw)."""
+    accepted, bad = [], []
+    while lines:
+        body = without_break(lines[0])
+        fields, count = read_one(lines, 0, names)
+        if "\r" in body and not returns_end_lines and is_several(body, fields, names):
+            parts = split_lines(lines[0], True)
+            good, faulty = read_rows(parts, line_number, names, kind, True)
+            accepted, bad = accepted + good, bad + faulty
+            line_number += len(parts)
+            lines = lines[1:]
             continue
-        fields, count = read_one(lines, index, kind)
-        line_number = index + 2
-        if fields is None:
-            bad.append((line_number, "record.quote", None, without_return(lines[index])))
-        else:
-            raw = without_return("\n".join(lines[index : index + count]))
-            values, faults = check_row(fields, kind)
-            if faults:
-                bad.append((line_number, *faults[0], raw))
+        if body.strip(" \t\r"):
+            raw = without_break("".join(lines[:count]))
+            if "\0" in raw:
+                bad.append((line_number, "record.nul", None, raw))
+            elif fields is None:
+                bad.append((line_number, "record.quote", None, raw))
             else:
-                accepted.append((*values, line_number))
-        index += count
+                values, faults = check_row(fields, names, kind)
+                if faults:
+                    bad.append((line_number, *faults[0], raw))
+                else:
+                    accepted.append((*values, line_number))
+        line_number += count
+        lines = lines[count:]
     return accepted, bad
 
 
-def without_return(line):
-    return line[:-1] if line.endswith("\r") else line
+def is_several(body, fields, names):
+    """Whether the CRs in a line end lines: see services/validator/segments.py."""
+    if fields is None or len(fields) != len(names):
+        return True
+    return any(is_healthy(part, names) for part in body.split("\r"))
 
 
-def read_one(lines, index, kind):
+def is_healthy(line, names):
+    fields, _ = read_one([line], 0, names)
+    return fields is not None and "\0" not in line and not check_row(fields, names)[1]
+
+
+def without_break(line):
+    return line.removesuffix("\n").removesuffix("\r")
+
+
+def read_one(lines, index, names):
     """Fields and how many lines they take; None for a record that is broken."""
-    width = len(COLUMNS[kind])
     spanning = {}
     fields, current, state = [], "", "start"
     position = index
     while True:
-        for character in without_return(lines[position]):
+        for character in without_break(lines[position]):
             if state == "start":
                 if character in " \t":
                     current += character
@@ -91,27 +148,29 @@ def read_one(lines, index, kind):
         spanning[len(fields)] = True
         if position + 1 == len(lines):
             return None, 1
-        alone, _ = read_one([lines[position + 1]], 0, kind)
-        if alone is not None and not check_row(alone, kind)[1]:
+        following = without_break(lines[position + 1])
+        if any(is_healthy(part, names) for part in [following, *following.split("\r")]):
             return None, 1
-        current += "\r\n" if lines[position].endswith("\r") else "\n"
+        current += lines[position][len(without_break(lines[position])) :]
         position += 1
     fields.append(current)
     fields = [field.strip(" \t") for field in fields]
     if position > index:
-        if len(fields) != width:
+        if len(fields) != len(names):
             return None, 1
         for column in spanning:
-            if check_field(COLUMNS[kind][column], fields[column])[1]:
+            if names[column] in DATA_COLUMNS and check_field(names[column], fields[column])[1]:
                 return None, 1
     return fields, position - index + 1
 
 
-def check_row(fields, kind):
-    columns = COLUMNS[kind]
-    if len(fields) != len(columns):
+def check_row(fields, names, kind=None):
+    """Values in the contract's order and faults as (rule, column)."""
+    if len(fields) != len(names):
         return [], [("record.fields", None)]
-    checked = [check_field(column, field) for column, field in zip(columns, fields, strict=True)]
+    texts = dict(zip(names, fields, strict=True))
+    columns = COLUMNS[kind] if kind else [name for name in names if name in DATA_COLUMNS]
+    checked = [check_field(column, texts[column]) for column in columns]
     faults = [
         (f"{column}.{fault}", column)
         for column, (_, fault) in zip(columns, checked, strict=True)

@@ -28,6 +28,7 @@ SNIPPETS = st.sampled_from(
         ".",
         "7",
         "\x07",
+        "\0",
     ]
 )
 HEALTHY = {
@@ -76,7 +77,7 @@ CELLS = st.one_of(
             'c"d',
         ]
     ),
-    st.text(max_size=6).filter(lambda text: "\0" not in text and text.isprintable()),
+    st.text(max_size=6).filter(str.isprintable),
 )
 
 
@@ -96,7 +97,9 @@ def lines_of(kind):
 @st.composite
 def texts(draw, kind):
     lines = draw(st.lists(lines_of(kind), max_size=12))
-    ends = draw(st.lists(st.sampled_from(["\n", "\r\n"]), min_size=len(lines), max_size=len(lines)))
+    ends = draw(
+        st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=len(lines), max_size=len(lines))
+    )
     text = "".join(line + end for line, end in zip(lines, ends, strict=True))
     return text if draw(st.booleans()) else text.removesuffix("\n").removesuffix("\r")
 

@@ -1,0 +1,210 @@
+"""The reference engine: Spark over the same Iceberg tables and the same SQL.
+
+Spark writes a branch; what makes it count, moving main, is the catalog's, for both engines.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from contracts.errors import PipelineError, StaleWriter
+from services.transformer.catalog import FactsCatalog
+from services.transformer.engines.port import (
+    BranchWrite,
+    EngineName,
+    StagedFile,
+    branch_of,
+    iter_kinds,
+    sql_of,
+)
+from services.transformer.engines.spark_session import CATALOG, new_session, shuffle_partitions
+from services.transformer.facts import (
+    SCHEMAS,
+    STAGED_COLUMNS,
+    Everything,
+    OnDays,
+    OrderIdsBetween,
+    Partition,
+    Rows,
+    Uncategorised,
+)
+from services.transformer.settings import Settings
+
+READ_ONCE = frozenset({"written_orders", "written_order_items"})
+"""Relations that one later step reads, once; the others are kept for those that read them."""
+
+SPARK_TYPES = {"string": "string", "date32[day]": "date", "int64": "bigint"}
+
+
+class SparkEngine:
+    """One Spark session, started with the first batch and kept warm."""
+
+    name: EngineName = "spark"
+
+    def __init__(self, facts: FactsCatalog, settings: Settings) -> None:
+        self._facts, self._settings = facts, settings
+
+    @contextmanager
+    def session(self) -> Iterator["SparkBatch"]:
+        """Relations that are forgotten, and memory that is freed, with the batch."""
+        batch = SparkBatch(self._spark, self._facts, self._settings.glue_database)
+        try:
+            yield batch
+        finally:
+            batch.close()
+
+    @cached_property
+    def _spark(self) -> Any:
+        return new_session(self._settings)
+
+
+class SparkBatch:
+    """Relations as temporary views; those read more than once stay in memory."""
+
+    def __init__(self, spark: Any, facts: FactsCatalog, database: str) -> None:
+        self._spark, self._facts, self._database = spark, facts, database
+        self._kept: list[Any] = []
+        self._views: list[str] = []
+
+    def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
+        """Parquet files are read where they lie; the batch's constants are joined by file name."""
+        staged_bytes = sum(file.path.stat().st_size for file in files)
+        cores = self._spark.sparkContext.defaultParallelism
+        partitions = shuffle_partitions(staged_bytes, cores)
+        self._spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+        for kind in STAGED_COLUMNS:
+            self._stage_kind(kind, batch_id, list(iter_kinds(files, kind)))
+
+    def load(
+        self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
+    ) -> None:
+        """The rows at that snapshot; days and bounds prune the data files."""
+        at_snapshot = f"select * from {self._name_of(table)} version as of {snapshot_id}"
+        found = self._spark.sql(at_snapshot).where(_condition_of(rows)).select(*columns)
+        self._keep(relation, found)
+
+    def view(self, relation: str, source: str) -> None:
+        """A second name of the same view."""
+        self._name(relation, self._spark.table(source))
+
+    def run(self, relation: str) -> None:
+        """Lazy; kept once it was computed, unless only one step reads it."""
+        made = self._spark.sql(sql_of(relation))
+        if relation in READ_ONCE:
+            self._name(relation, made)
+        else:
+            self._keep(relation, made)
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows as Python values."""
+        return [tuple(row) for row in self._spark.sql(sql).collect()]
+
+    def write(
+        self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
+    ) -> None:
+        """One snapshot per table; Iceberg brings the rows of a day together into one file."""
+        for each in writes:
+            self._write(each, epoch, snapshot_properties)
+        self._facts.refresh()
+
+    def close(self) -> None:
+        """Drop the views and free what they kept."""
+        for view in self._views:
+            self._spark.catalog.dropTempView(view)
+        for kept in self._kept:
+            kept.unpersist()
+
+    def _stage_kind(self, kind: str, batch_id: str, files: Sequence[StagedFile]) -> None:
+        from pyspark.sql import functions as f
+
+        columns = [
+            f"{column.name} {SPARK_TYPES[str(column.type)]}" for column in STAGED_COLUMNS[kind]
+        ]
+        added = "batch_id string, source_key string, file_index int"
+        if not files:
+            empty = self._spark.createDataFrame([], f"{', '.join(columns)}, {added}")
+            self._name(f"staged_{kind}", empty)
+            return
+        inputs = self._spark.createDataFrame(
+            [(file.path.name, file.source_key, file.file_index) for file in files],
+            "file_name string, source_key string, file_index int",
+        )
+        rows = self._spark.read.schema(", ".join(columns)).parquet(
+            *(str(file.path) for file in files)
+        )
+        named = rows.select("*", f.col("_metadata.file_name").alias("file_name"))
+        joined = named.join(f.broadcast(inputs), "file_name").drop("file_name")
+        self._keep(f"staged_{kind}", joined.withColumn("batch_id", f.lit(batch_id)))
+
+    def _write(self, write: BranchWrite, epoch: int, properties: dict[str, str]) -> None:
+        from py4j.protocol import Py4JJavaError
+        from pyspark.errors import PySparkException
+
+        names = [field.name for field in SCHEMAS[write.table].fields]
+        rows = self._spark.table(write.relation).select(*names)
+        branch = branch_of(epoch)
+        # Required columns hold no null by construction, which Spark cannot see in the SQL.
+        writer = rows.writeTo(f"{self._name_of(write.table)}.branch_{branch}").option(
+            "check-nullability", "false"
+        )
+        for name, value in properties.items():
+            writer = writer.option(f"snapshot-property.{name}", value)
+        try:
+            writer.overwrite(_replaced(write.partitions))
+        except (Py4JJavaError, PySparkException) as error:
+            raise self._explained(write.table, branch, error) from error
+
+    def _explained(self, table: str, branch: str, error: Exception) -> PipelineError:
+        """A branch that is gone, or was cut off, is a newer epoch's doing."""
+        name = self._name_of(table)
+        in_hand = self._facts.table(table).refs().get(branch)
+        self._facts.refresh()
+        current = self._facts.table(table).refs().get(branch)
+        if current is None or current != in_hand:
+            return StaleWriter(
+                f"{name}: branch {branch} was taken away by a newer epoch; "
+                "it must begin again with a new one"
+            )
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return PipelineError(f"Spark could not write {name} branch {branch}: {said[0]}")
+
+    def _keep(self, relation: str, frame: Any) -> None:
+        self._kept.append(frame.cache())
+        self._name(relation, frame)
+
+    def _name(self, relation: str, frame: Any) -> None:
+        frame.createOrReplaceTempView(relation)
+        self._views.append(relation)
+
+    def _name_of(self, table: str) -> str:
+        return f"{CATALOG}.{self._database}.{table}"
+
+
+def _condition_of(rows: Rows) -> Any:
+    from pyspark.sql import functions as f
+
+    match rows:
+        case Everything():
+            return f.lit(True)
+        case OrderIdsBetween(lowest, highest):
+            return f.col("order_id").between(f.lit(lowest), f.lit(highest))
+        case Uncategorised():
+            return f.col("category").isNull()
+        case OnDays(days, waiting):
+            return _on_days([*days, None] if waiting else days)
+
+
+def _replaced(partitions: Any) -> Any:
+    from pyspark.sql import functions as f
+
+    return f.lit(True) if partitions is None else _on_days(partitions)
+
+
+def _on_days(partitions: Any) -> Any:
+    """True for rows of these days; None among them stands for the rows without a day."""
+    from pyspark.sql import functions as f
+
+    days: list[Partition] = sorted(day for day in partitions if day is not None)
+    on_days = f.col("order_date").isin(days) if days else f.lit(False)
+    return on_days | f.col("order_date").isNull() if None in partitions else on_days

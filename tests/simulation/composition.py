@@ -1,0 +1,176 @@
+"""What the SQL computes, in dictionaries: the facts after a batch, and the KPIs of its days.
+
+Put in the place of services/transformer/composition.py, which is tested against two engines;
+test_facts_stand_in.py holds this one to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from services.transformer.composition import Composition
+from services.transformer.domain import Heads
+from services.transformer.engines.port import StagedFile
+from services.transformer.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
+from tests.simulation.facts import SimulatedSession, Write
+
+
+class Order(NamedTuple):
+    """One row of `orders`."""
+
+    order_date: date
+    user_id: str
+    cents: int
+    status: str
+
+
+class Line(NamedTuple):
+    """One row of `order_items`; its day is its order's."""
+
+    quantity: int
+    cents: int
+    category: str | None
+
+
+def compose(
+    session: SimulatedSession, batch_id: str, files: Sequence[StagedFile], heads: Heads
+) -> Composition:
+    """As services.transformer.composition.compose."""
+    orders = dict(session.rows("orders", heads))
+    items = dict(session.rows("order_items", heads))
+    products = dict(session.rows("products", heads))
+    before = (dict(orders), dict(items), dict(products))
+    accepted: dict[tuple[str, int], int] = defaultdict(int)
+    days: set[date] = set()
+    stated: dict[str, dict[str, int]] = {"orders": {}, "products": {}}
+    lines: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for file in sorted(files, key=lambda one: one.file_index):
+        for row in session.read(str(file.path)):
+            if file.kind == "orders":
+                orders[row["order_id"]] = _order(row)
+                stated["orders"][row["order_id"]] = file.file_index
+            elif file.kind == "products":
+                products[row["product_id"]] = row["category"]
+                stated["products"][row["product_id"]] = file.file_index
+            else:
+                lines[row["order_id"], row["product_id"]].append(
+                    Line(int(row["quantity"]), _cents(row["unit_price"]), None)
+                )
+                accepted["order_items", file.file_index] += 1
+    for kind, by_key in stated.items():
+        for index in by_key.values():
+            accepted[kind, index] += 1
+    for pair, new in lines.items():
+        known = items[pair][0].category if pair in items else None
+        items[pair] = tuple(line._replace(category=known) for line in new)
+    for known in (before[0], orders):
+        days |= {known[one].order_date for one in stated["orders"] if one in known}
+    touched = set(lines)
+    for pair, standing in items.items():
+        category = products.get(pair[1])
+        if category is not None and any(line.category is None for line in standing):
+            items[pair] = tuple(line._replace(category=line.category or category) for line in standing)
+            touched.add(pair)
+    days |= {orders[order_id].order_date for order_id, _ in touched if order_id in orders}
+    after = (orders, items, products)
+    changed = ("orders", bool(stated["orders"])), ("order_items", bool(touched)), (
+        "products",
+        bool(stated["products"]),
+    )
+    counts_before = dict(zip(("orders", "order_items", "products"), map(_count, before), strict=True))
+    counts_after = dict(zip(("orders", "order_items", "products"), map(_count, after), strict=True))
+    rows_of = dict(zip(("orders", "order_items", "products"), after, strict=True))
+    return Composition(
+        affected_days=sorted(days),
+        writes=[  # type: ignore[misc]
+            Write(table, rows_of[table], counts_after[table]) for table, yes in changed if yes
+        ],
+        accepted_rows=dict(accepted),
+        replaced_rows=counts_before,
+        written_rows=counts_after,
+        waiting_order_items=sum(len(v) for (order_id, _), v in items.items() if order_id not in orders),
+        kpis=_change(before, after, days),
+    )
+
+
+def kpis_between(
+    session: SimulatedSession, before: Heads, after: Heads, days: Sequence[date]
+) -> KpiChange:
+    """As services.transformer.composition.kpis_between."""
+    old, new = (
+        tuple(session.rows(table, heads) for table in ("orders", "order_items", "products"))
+        for heads in (before, after)
+    )
+    return _change(old, new, days)
+
+
+def _change(before: Any, after: Any, days: Iterable[date]) -> KpiChange:
+    wanted = set(days)
+    old_days, old_categories = _kpis(before, wanted)
+    new_days, new_categories = _kpis(after, wanted)
+    published = [KpiKey(one.order_date, None) for one in old_days]
+    published += [KpiKey(one.order_date, one.category) for one in old_categories]
+    return KpiChange.between(published, new_days, new_categories)
+
+
+def _kpis(facts: Any, days: set[date]) -> tuple[list[OrderDay], list[CategoryDay]]:
+    orders, items, _ = facts
+    of_day: dict[date, list[str]] = defaultdict(list)
+    for order_id, order in orders.items():
+        if order.order_date in days:
+            of_day[order.order_date].append(order_id)
+    sold: dict[str, int] = defaultdict(int)
+    revenue: dict[tuple[date, str], int] = defaultdict(int)
+    buyers: dict[tuple[date, str], set[str]] = defaultdict(set)
+    for (order_id, _), lines in items.items():
+        order = orders.get(order_id)
+        if order is None or order.order_date not in days:
+            continue
+        for line in lines:
+            sold[order_id] += line.quantity
+            key = order.order_date, line.category or "Unknown"
+            revenue[key] += line.quantity * line.cents
+            buyers[key].add(order_id)
+    order_days = [
+        OrderDay(
+            day,
+            len(ids),
+            sum(orders[one].cents for one in ids),
+            sum(sold[one] for one in ids),
+            sum(orders[one].status == "returned" for one in ids),
+            len({orders[one].user_id for one in ids}),
+        )
+        for day, ids in of_day.items()
+    ]
+    category_days = [
+        CategoryDay(
+            day,
+            category,
+            cents,
+            len(buyers[day, category]),
+            sum(orders[one].status == "returned" for one in buyers[day, category]),
+        )
+        for (day, category), cents in revenue.items()
+    ]
+    return order_days, category_days
+
+
+def _order(row: dict[str, str]) -> Order:
+    return Order(
+        date.fromisoformat(row["order_date"]),
+        row["user_id"],
+        _cents(row["total_amount"]),
+        row["status"].lower(),
+    )
+
+
+def _cents(text: str) -> int:
+    return int(Decimal(text) * 100)
+
+
+def _count(rows: dict[Any, Any]) -> int:
+    return sum(len(one) if type(one) is tuple else 1 for one in rows.values())

@@ -1,0 +1,261 @@
+"""Lambda functions and containers: who takes from a queue, with what memory, until it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from contracts.consumer import CommandConsumer
+from contracts.envelope import parse
+from contracts.leases import extend_lease_of
+from contracts.worker import QueueWorker
+from tests.simulation.hub import Crash, Task
+from tests.simulation.network import Queue, Sent
+
+if TYPE_CHECKING:
+    from contracts.answers import TaskAnswers
+    from tests.simulation.world import World
+
+CONCURRENCY = 2
+HEARTBEAT_SECONDS = 20.0
+IDLE_EXIT_SECONDS = 15.0
+Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass
+class Process:
+    """One process: its clock is off by `skew_seconds`; what it remembers dies with it."""
+
+    name: str
+    skew_seconds: float = 0.0
+    frozen_until: float = 0.0
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+class Function:
+    """A Lambda function fed from queues, with two environments that outlive an invocation."""
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        make_handler: Callable[[], Handler],
+        timeout_seconds: float,
+        batch_size: int,
+    ) -> None:
+        self._world, self.name, self._make_handler = world, name, make_handler
+        self._timeout_seconds, self._batch_size = timeout_seconds, batch_size
+        self._queues: list[Queue] = []
+        self._slots: list[Process | None] = [None] * CONCURRENCY
+        self._busy = [False] * CONCURRENCY
+        self._generation = 0
+
+    def consume(self, queue: Queue) -> None:
+        """Be invoked whenever a message of this queue becomes visible."""
+        self._queues.append(queue)
+        queue.on_arrival = lambda: self._poll(queue)
+
+    @property
+    def is_busy(self) -> bool:
+        return any(self._busy)
+
+    def _poll(self, queue: Queue) -> None:
+        if not self._world.is_deployed or False not in self._busy:
+            return
+        records = queue.receive(self._batch_size)
+        if records:
+            slot = self._busy.index(False)
+            self._busy[slot] = True
+            self._invoke(queue, records, slot)
+
+    def _invoke(self, queue: Queue, records: list[Sent], slot: int) -> None:
+        process = self._slots[slot]
+        if process is None:
+            self._generation += 1
+            process = self._world.process(self.name, self._generation)
+            self._slots[slot] = process
+        event = {
+            "Records": [
+                {
+                    "messageId": one.message_id,
+                    "body": one.body,
+                    "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{queue.name}",
+                }
+                for one in records
+            ]
+        }
+
+        def work() -> Mapping[str, Any]:
+            if "handler" not in process.memory:
+                process.memory["handler"] = self._make_handler()
+            handled: Mapping[str, Any] = process.memory["handler"](event)
+            return handled
+
+        task = self._world.hub.spawn(self.name, work, process)
+        self._world.hub.at(
+            self._timeout_seconds, lambda: task.kill(Crash("Lambda timeout")) if task.error is None and not task.done.given else None
+        )
+        receipts = {one.message_id: one.receipt for one in records}
+        self._world.hub.spawn(
+            f"{self.name} mapping", lambda: self._settle(queue, receipts, task, slot)
+        )
+
+    def _settle(self, queue: Queue, receipts: dict[str, int], task: Task, slot: int) -> None:
+        task.done.wait()
+        if task.error is not None:
+            self._world.fell(self.name, task.error)
+            self._slots[slot] = None
+        else:
+            failed = {one["itemIdentifier"] for one in task.result["batchItemFailures"]}
+            for message_id, receipt in receipts.items():
+                if message_id not in failed:
+                    queue.delete(message_id, receipt)
+        self._busy[slot] = False
+        for each in self._queues:
+            self._poll(each)
+
+
+class SimulatedWorker(QueueWorker):
+    """The real worker, its heartbeats on the simulated clock instead of a thread's."""
+
+    def __init__(self, world: World, process: Process, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._world, self._process = world, process
+
+    @contextmanager
+    def _kept_alive(self, body: str, receipt: str) -> Iterator[None]:
+        working = [True]
+        self._beat_later(body, receipt, working)
+        try:
+            yield
+        finally:
+            working[0] = False
+
+    def _beat_later(self, body: str, receipt: str, working: list[bool]) -> None:
+        def beat() -> None:
+            if not working[0]:
+                return
+            if self._process.frozen_until <= self._world.hub.now:
+                self._world.hub.spawn("heartbeat", lambda: self._beat_once(body, receipt))
+            self._beat_later(body, receipt, working)
+
+        self._world.hub.at(HEARTBEAT_SECONDS, beat)
+
+    def _beat_once(self, body: str, receipt: str) -> None:
+        """As `QueueWorker._beat` does between two waits."""
+        message = parse(body)
+        self._sqs.change_message_visibility(
+            ReceiptHandle=receipt, VisibilityTimeout=self._visibility_seconds
+        )
+        if message.task_token:
+            self._answers.heartbeat(message.task_token)
+        self._on_heartbeat(message)
+
+
+@dataclass
+class WorkerKind:
+    """What a task definition starts: whose queue it takes from, and how it is put together."""
+
+    name: str
+    queue: Queue
+    make_consumer: Callable[[], CommandConsumer]
+    answers: TaskAnswers
+
+
+class Containers:
+    """ecs:runTask: a container takes from its queue until nothing comes for a while."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._kinds: dict[str, WorkerKind] = {}
+        self._started = 0
+        self.running: set[Task] = set()
+
+    def define(self, kind: WorkerKind) -> None:
+        self._kinds[kind.name] = kind
+
+    def run_task(self, name: str) -> None:
+        """Start one more, after the time that Fargate takes; there may be two at once."""
+        self._started += 1
+        process = self._world.process(name, self._started)
+        delay = self._world.chaos.uniform(f"{name} start", 1.0, 20.0)
+        self._world.hub.at(delay, lambda: self._start(self._kinds[name], process))
+
+    def _start(self, kind: WorkerKind, process: Process) -> None:
+        worker = SimulatedWorker(
+            self._world,
+            process,
+            sqs=SqsClient(kind.queue),
+            queue_url=kind.queue.name,
+            consumer=kind.make_consumer(),
+            answers=kind.answers,
+            on_heartbeat=extend_lease_of(
+                SqsClient(self._world.queues["lock-commands"]),
+                "lock-commands",
+                f"ecommerce-pipeline/{kind.name}",
+                self._world.clock,
+                self._world.new_id,
+            ),
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+        )
+
+        def live() -> None:
+            while True:
+                while worker.poll_once():
+                    pass
+                kind.queue.arrived.take_back()
+                if not kind.queue.arrived.wait(IDLE_EXIT_SECONDS):
+                    return
+
+        task = self._world.hub.spawn(kind.name, live, process)
+        self.running.add(task)
+
+        def settle() -> None:
+            task.done.wait()
+            self.running.discard(task)
+            if task.error is not None:
+                self._world.fell(kind.name, task.error)
+                if kind.queue.messages and not self._runs(kind.name):
+                    self._world.tell(f"{kind.name}: nobody takes {len(kind.queue.messages)} left")
+
+        self._world.hub.spawn(f"{kind.name} watch", settle)
+
+    def _runs(self, name: str) -> bool:
+        return any(task.name == name for task in self.running)
+
+
+class SqsClient:
+    """What a worker calls of boto3's `sqs`, on a simulated queue."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        received = self._queue.receive(1)
+        return {
+            "Messages": [
+                {"Body": one.body, "ReceiptHandle": f"{one.message_id}/{one.receipt}"}
+                for one in received
+            ]
+        }
+
+    def delete_message(self, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803
+        self._queue.delete(*_parts(ReceiptHandle))
+
+    def change_message_visibility(
+        self,
+        ReceiptHandle: str,  # noqa: N803
+        VisibilityTimeout: float,  # noqa: N803
+        **_: Any,
+    ) -> None:
+        self._queue.show_again(*_parts(ReceiptHandle), VisibilityTimeout)
+
+    def send_message(self, MessageBody: str, **_: Any) -> None:  # noqa: N803
+        self._queue.send(MessageBody)
+
+
+def _parts(receipt: str) -> tuple[str, int]:
+    message_id, _, number = receipt.rpartition("/")
+    return message_id, int(number)

@@ -1,0 +1,118 @@
+"""What must hold when nothing moves any more: all is done, nothing is lost, nobody waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from contracts.layout import archive_prefix
+from contracts.messages import BatchRejected, FileIgnored
+from services.aggregator.domain import FileSet, stream_of
+from tests.simulation.checks import require
+from tests.simulation.shop import BUCKET
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+Place = tuple[str, str]
+
+
+def nothing_is_left_undone(world: World) -> None:
+    """The lock is free, the line empty, the queues too, and every event was on the bus."""
+    for queue in world.queues.values():
+        require(not queue.messages, f"{queue.name} holds {len(queue.messages)} messages")
+        require(not queue.refused, f"{queue.name} refused {queue.refused[:1]}")
+    item = world.table.item("ProcessingLockTable", "ecommerce-pipeline-lock")
+    if item is not None:
+        require(item["currentlockcount"] == 0, f"the lock is held by {item['execution_metadata']}")
+        require(not item["waiters"], f"{item['waiters']} wait for a free lock")
+        owed = [one["LockId"] for one in world.table.items("ProcessingLockTable") if "task_token" in one]
+        require(not owed, f"tokens are still owed: {owed}")
+    stored = {one.event_id for stream in world.table.streams().values() for one in stream}
+    missing = len(stored - world.bus.accepted)
+    require(not missing, f"{missing} events are in the store and were never on the bus")
+    require(not world.bus.accepted - stored, "an event on the bus is not in the store")
+    world.checks.kpis_equal_the_model()
+
+
+def batches_have_ended(world: World, *, none_failed: bool) -> None:
+    """Each as its files deserve; after a redrive none is FAILED."""
+    for batch_id, status in world.checks.status.items():
+        require(status != "OPEN", f"batch {batch_id} never ends")
+        require(not (none_failed and status == "FAILED"), f"batch {batch_id} stays FAILED")
+        if status == "COMPLETED":
+            continue
+        if status == "REJECTED" or none_failed:
+            bad = [key for key, _ in world.checks.files_of(batch_id) if world.is_bad(batch_id, key)]
+            require(bool(bad), f"batch {batch_id} is {status} and none of its files is bad")
+
+
+def no_file_is_lost(world: World) -> None:
+    """Each upload is in exactly one of: open set, batch, ignored."""
+    places: Counter[Place] = Counter()
+    where: dict[Place, list[str]] = {}
+
+    def put(place: Place, what: str) -> None:
+        places[place] += 1
+        where.setdefault(place, []).append(what)
+
+    nameless: set[Place] = set()
+    for messages in world.table.streams().values():
+        for message in messages:
+            match message.data:
+                case FileIgnored(key=key, version_id=version_id):
+                    require(bool(message.data.reason), f"{key} is ignored for no reason")
+                    if version_id:
+                        put((key, version_id), "ignored")
+                    else:
+                        nameless.add((key, _only_version(world, key)))
+    for batch_id, status in world.checks.status.items():
+        files = set(world.checks.files_of(batch_id))
+        if status == "REJECTED":
+            files = _at_fault(world, batch_id, files)
+        for file in files:
+            put(file, f"batch {batch_id} {status}")
+    pointer = world.table.item("AggregatorState", f"bucket#{BUCKET}", "open-set") or {}
+    number = pointer.get("set_number", 1)
+    messages = world.table.streams().get(stream_of(BUCKET, number), [])
+    open_set = FileSet(BUCKET, number).evolve(messages)
+    for identity in open_set.files:
+        put((identity.key, identity.version_id), "open set")
+    for key, version_id in world.shop.uploaded:
+        if not key.startswith("manifests/"):
+            place = key, version_id
+            if place in nameless and not places[place]:
+                put(place, "ignored")
+            require(places[place] == 1, f"{key} {version_id} is in {where.get(place, 'no place')}")
+
+
+def archive_is_right(world: World) -> None:
+    """Inputs of COMPLETED batches are in the archive and nowhere else; all others are in place."""
+    done: set[Place] = set()
+    for batch_id, status in world.checks.status.items():
+        if status == "COMPLETED":
+            for key, version_id in world.checks.files_of(batch_id):
+                done.add((key, version_id))
+                copy = world.buckets.find(world.archive, archive_prefix(batch_id) + key)
+                require(copy is not None, f"{key} of {batch_id} is not in the archive")
+    for key, version_id in world.shop.uploaded:
+        standing = world.buckets.find(BUCKET, key, version_id) is not None
+        expected = (key, version_id) not in done
+        require(standing == expected, f"{key} {version_id} {'lies there still' if standing else 'is gone'}")
+
+
+def _only_version(world: World, key: str) -> str:
+    """The version of an upload whose notification named none: it was the only one."""
+    [version_id] = [version_id for name, version_id in world.shop.uploaded if name == key]
+    return version_id
+
+
+def _at_fault(world: World, batch_id: str, files: set[Place]) -> set[Place]:
+    """The files that the BatchRejected names; a healthy one must not be among them."""
+    for message in world.table.streams()[f"batch/{batch_id}"]:
+        if isinstance(message.data, BatchRejected):
+            named = {file.key for file in message.data.rejected_files}
+            for key in named:
+                require(world.is_bad(batch_id, key), f"{key} is healthy and was rejected")
+            return {place for place in files if place[0] in named}
+    return files
