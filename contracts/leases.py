@@ -1,5 +1,6 @@
 """Keeping the lock while a worker works: the ExtendLease that goes with each heartbeat."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.clock import Clock, NewId, to_rfc3339
@@ -10,17 +11,27 @@ from contracts.worker import OnHeartbeat
 LOCK_ID = "ecommerce-pipeline-lock"
 """The only lock there is (DESIGN 3, Lock)."""
 
+EXTEND_EVERY = timedelta(seconds=60)
+"""A lease lasts 15 minutes and each extension is an event: not every heartbeat is worth one."""
+
 
 def extend_lease_of(
     sqs: Any, lock_queue_url: str, source: str, clock: Clock, new_id: NewId
 ) -> OnHeartbeat:
-    """What a worker does on each heartbeat: ask the lock to extend the lease of the batch in hand.
+    """What a worker does on each heartbeat: once a minute, ask the lock to extend the lease.
 
     The owner and fence are those of the command (`execution_id`, `fence`): a stale one extends
     nothing. The request carries no token, nobody answers it.
     """
 
+    asked: dict[tuple[str, int], datetime] = {}
+
     def extend(command: Message) -> None:
+        grant = command.data.execution_id, command.data.fence
+        if grant in asked and clock() - asked[grant] < EXTEND_EVERY:
+            return
+        asked.clear()
+        asked[grant] = clock()
         request = extend_lease(command, source, new_id(), to_rfc3339(clock()))
         sqs.send_message(QueueUrl=lock_queue_url, MessageBody=request.to_json())
 

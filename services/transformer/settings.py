@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     duckdb_memory_mb: int = 2048
     spark_memory_mb: int = 2048
     spark_jars: str = ""
-    heartbeat_seconds: float = 20.0
+    heartbeat_seconds: float = 5.0
     idle_exit_seconds: float = 0.0
 
     @property

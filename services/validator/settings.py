@@ -12,5 +12,5 @@ class ValidatorSettings(BaseSettings):
     lock_queue_url: str
     pseudonym_secret_id: str
     max_rejected_fraction: float = Field(default=0.2, ge=0, le=1)
-    heartbeat_seconds: float = 20.0
+    heartbeat_seconds: float = 5.0
     idle_exit_seconds: float = 0.0

@@ -28,11 +28,11 @@ def fresh_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClo
     local_cloud.down(directory)
 
 
-@pytest.fixture()
+@pytest.fixture
 def pipeline(running_cloud: RunningCloud) -> Pipeline:
     return Pipeline(running_cloud.environment())
 
 
-@pytest.fixture()
+@pytest.fixture
 def fresh_pipeline(fresh_cloud: RunningCloud) -> Pipeline:
     return Pipeline(fresh_cloud.environment())

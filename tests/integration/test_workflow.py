@@ -19,7 +19,7 @@ from tests.support.shop import (
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture()
+@pytest.fixture
 def name() -> str:
     """Keys and ids of a test are its own: the cloud is shared."""
     return uuid.uuid4().hex[:8]

@@ -1,6 +1,6 @@
 """A working worker keeps the lock of the batch in hand, and of no other."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.envelope import parse
@@ -38,6 +38,22 @@ def test_a_heartbeat_extends_the_lease_of_the_commands_owner_and_fence() -> None
     )
     assert (extension.event_id, extension.correlation_id) == (MESSAGE_ID, BATCH)
     assert extension.task_token is None
+
+
+def test_a_grant_is_extended_once_a_minute_and_another_grant_at_once() -> None:
+    queue, now = RecordingQueue(), [NOW]
+    beat = extend_lease_of(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
+
+    def work_under(fence: int, *, after_seconds: int) -> None:
+        now[0] += timedelta(seconds=after_seconds)
+        data = an_example("ValidateFile", execution_id="arn:owner", fence=fence)
+        beat(parse(a_body("ValidateFile", task_token="secret", data=data)))
+
+    for after_seconds in (0, 5, 54, 1):
+        work_under(12, after_seconds=after_seconds)
+    assert len(queue.sent) == 2
+    work_under(13, after_seconds=1)
+    assert parse(queue.sent[-1]["MessageBody"]).data.fence == 13
 
 
 def test_it_is_the_lock_that_the_lock_service_keeps() -> None:
