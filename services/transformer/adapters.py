@@ -1,11 +1,15 @@
 """The ports on AWS: staged inputs in S3, the Glue catalog, and the engines made when needed."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,8 @@ from services.transformer.file_io import FILE_IO
 from services.transformer.settings import Settings
 
 DOWNLOADS_AT_ONCE = 16
+OLDEST_JAVA = 17
+"""What Spark 4.1 runs on (its documentation); it is tested with 17 and 21."""
 
 
 class S3StagedInputs:
@@ -106,9 +112,21 @@ def glue_catalog(settings: Settings) -> Catalog:
     return load_catalog("glue", **properties)
 
 
+@cache
 def spark_is_here() -> bool:
-    """Whether a Spark session could be started on this machine: pyspark and a Java."""
-    return find_spec("pyspark") is not None and shutil.which("java") is not None
+    """Whether a Spark session could be started on this machine: pyspark and a Java it can use."""
+    return find_spec("pyspark") is not None and _java_version() >= OLDEST_JAVA
+
+
+def _java_version() -> int:
+    """The major version of the Java that Spark would take; 0 where there is none."""
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    if java is None:
+        return 0
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
+    return int(found[1]) if found else 0
 
 
 def engines(settings: Settings, facts: FactsCatalog) -> Callable[[EngineName], Engine]:
@@ -126,6 +144,11 @@ def engines(settings: Settings, facts: FactsCatalog) -> Callable[[EngineName], E
 def _new_engine(name: EngineName, settings: Settings, facts: FactsCatalog) -> Engine:
     if name == "duckdb":
         return DuckDBEngine(facts, settings.duckdb_memory_mb)
+    if not spark_is_here():
+        raise PipelineError(
+            f"Spark needs pyspark and Java {OLDEST_JAVA} or newer, which are not both here: "
+            "install them, or set TRANSFORM_ENGINE=auto"
+        )
     from services.transformer.engines.spark_engine import SparkEngine
 
     return SparkEngine(facts, settings)

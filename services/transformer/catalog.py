@@ -43,6 +43,7 @@ class FactsCatalog:
         self._catalog, self._database = catalog, database
         self._tables: dict[str, Table] = {}
         self._epoch: int | None = None
+        self._fences: Heads = {}
         self._threads = ThreadPoolExecutor(max_workers=len(TABLES), thread_name_prefix="facts")
 
     def load(self, epoch: int) -> Heads:
@@ -63,7 +64,7 @@ class FactsCatalog:
         main has moved since `load`.
         """
         properties = {"batch_id": batch_id, "epoch": str(epoch)}
-        self._on_each(lambda name: self._fence(name, heads[name], epoch, properties))
+        self._fences = self._on_each(lambda name: self._fence(name, heads[name], epoch, properties))
         self._epoch = epoch
 
     def table(self, name: str) -> Table:
@@ -95,8 +96,12 @@ class FactsCatalog:
         self._guarded(name, commit)
 
     def refresh(self) -> None:
-        """Read the metadata again, after an engine that commits by itself wrote the branches."""
-        self._on_each(lambda name: self._tables[name].refresh())
+        """Read the metadata again, after an engine that commits by itself wrote the branches.
+
+        Raises StaleWriter when a main has moved from this writer's fence: what was read then is
+        somebody else's, and nothing may be concluded from it.
+        """
+        self._on_each(self._refresh)
 
     def total_rows(self, heads: Heads) -> dict[str, int]:
         """Rows of each table at a snapshot, as the snapshot's own summary counts them."""
@@ -113,18 +118,27 @@ class FactsCatalog:
     def publish(self, epoch: int, batch_id: str) -> Heads:
         """Move each main to branch `e<epoch>`, tag it and drop the branch, in one commit a table.
 
-        The catalog refuses unless main is still the fence; then StaleWriter is raised.
+        The catalog refuses unless main is still the fence; then StaleWriter is raised. The fence
+        is the one that was made, not the main in hand: `refresh` may have shown us a newer one's.
         """
         return self._on_each(lambda name: self._publish(name, epoch, batch_id))
 
     def forget(self) -> None:
         """Drop the metadata in hand, after a failure left it unsure."""
-        self._tables, self._epoch = {}, None
+        self._tables, self._epoch, self._fences = {}, None, {}
 
-    def _fence(self, name: str, head: int, epoch: int, properties: dict[str, str]) -> None:
+    def _refresh(self, name: str) -> None:
+        table = self._tables[name].refresh()
+        if _main_of(table) != self._fences[name]:
+            raise StaleWriter(
+                f"facts table {self._database}.{name}: main has moved from this writer's fence; "
+                "it must begin again with a new epoch"
+            )
+
+    def _fence(self, name: str, head: int, epoch: int, properties: dict[str, str]) -> int:
         table = self._tables[name]
 
-        def commit() -> None:
+        def commit() -> int:
             # The first requirement on a ref is the one that a transaction keeps: main as loaded.
             transaction = table.transaction()
             if _main_of(table) != head:
@@ -139,8 +153,9 @@ class FactsCatalog:
                 refs.remove_tag(tag)
             refs.create_branch(fence, branch_of(epoch)).commit()
             transaction.commit_transaction()
+            return int(fence)
 
-        self._guarded(name, commit)
+        return self._guarded(name, commit)
 
     def _publish(self, name: str, epoch: int, batch_id: str) -> int:
         table, branch = self._tables[name], branch_of(epoch)
@@ -156,7 +171,7 @@ class FactsCatalog:
         )
         requirements = (
             AssertTableUUID(uuid=table.metadata.table_uuid),
-            AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=_main_of(table)),
+            AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=self._fences[name]),
             AssertRefSnapshotId(ref=branch, snapshot_id=target),
         )
 
@@ -173,9 +188,9 @@ class FactsCatalog:
         self._guarded(name, commit)
         return target
 
-    def _guarded(self, name: str, commit: Callable[[], object]) -> None:
+    def _guarded(self, name: str, commit: Callable[[], T]) -> T:
         try:
-            commit()
+            return commit()
         except CommitFailedException as error:
             raise StaleWriter(
                 f"facts table {self._database}.{name}: another writer has committed since this "
@@ -192,7 +207,10 @@ class FactsCatalog:
         if table.current_snapshot() is None:
             transaction = table.transaction()
             transaction.update_snapshot().fast_append().commit()
-            self._guarded(name, transaction.commit_transaction)
+            try:
+                transaction.commit_transaction()
+            except CommitFailedException:  # another process, starting too, was faster
+                table = self._catalog.load_table(identifier)
         return table
 
     def _create(self, name: str, identifier: str) -> Table:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from services.transformer.domain import Heads
 from services.transformer.engines.port import BranchWrite, Session, StagedFile
@@ -27,6 +28,7 @@ class Composition:
     replaced_rows: dict[str, int]
     written_rows: dict[str, int]
     waiting_order_items: int
+    order_totals: dict[str, Any]
     kpis: KpiChange
 
 
@@ -64,6 +66,7 @@ def compose(
         "written_rows",
         "accepted_rows",
         "waiting_order_items",
+        "order_totals",
     ):
         session.run(relation)
     for when, stage in (("previous", "current"), ("kpi", "next")):
@@ -78,6 +81,7 @@ def compose(
         replaced_rows=_counts(session, "replaced_rows"),
         written_rows=_counts(session, "written_rows"),
         waiting_order_items=waiting,
+        order_totals=_order_totals(session),
         kpis=_kpi_change(session),
     )
 
@@ -89,6 +93,22 @@ def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[d
         for table in ("orders", "order_items"):
             _load_columns(session, f"{when}_{table}", table, on_days, heads)
     return _kpi_change(session)
+
+
+def _order_totals(session: Session) -> dict[str, Any]:
+    """How many totals differ from their lines, and the ten worst (OrderTotals)."""
+    [(differing,)] = session.fetch("select count(*) from order_totals")
+    worst = session.fetch(
+        "select order_id, total_amount_cents, lines_cents from order_totals "
+        "order by abs(total_amount_cents - lines_cents) desc, order_id limit 10"
+    )
+    return {
+        "differing": differing,
+        "worst": [
+            {"order_id": order_id, "total_amount_cents": total, "lines_cents": int(lines)}
+            for order_id, total, lines in worst
+        ],
+    }
 
 
 def _find_old_dates(session: Session, heads: Heads) -> None:

@@ -190,6 +190,14 @@ def choose_engine(
     return "spark", f"{megabytes:.1f} MB of input is not under SPARK_THRESHOLD_MB={threshold_mb}"
 
 
+def engine_to_finish(made_by: EngineName, *, spark_is_here: bool) -> EngineName:
+    """The engine for a publication that broke off: the one that composed it, if it can start.
+
+    What Spark composed may be too much for DuckDB's memory; where there is no Spark it must try.
+    """
+    return made_by if spark_is_here else "duckdb"
+
+
 def file_results(
     manifest: Mapping[str, Any],
     reports: Mapping[int, Mapping[str, Any]],

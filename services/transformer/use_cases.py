@@ -77,8 +77,14 @@ class Ports:
 
 
 def warm_up(ports: Ports) -> None:
-    """Load the facts tables, or make them, so that the first batch does not wait for it."""
+    """Load the facts tables, or make them, so that the first batch does not wait for it.
+
+    Where every batch takes Spark, it is started too.
+    """
     ports.facts.load(_state(ports).epoch)
+    if ports.wanted_engine == "spark":
+        with ports.engine_of("spark").session():
+            pass
 
 
 def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
@@ -88,10 +94,9 @@ def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
     rejected, PipelineError when the rows do not add up (then nothing is published).
     """
     try:
-        settled = _settle(command.fence, ports)
+        _settle(command.fence, ports)
         history = _history(command.batch_id, ports)
         if history.result is not None:
-            settled.admit(command.fence)
             return _published(history.result)
         return _published(_Attempt(command, ports).run())
     except Exception:
@@ -212,6 +217,7 @@ class _Attempt:
             "engine_reason": self._engine_reason,
             "files": files,
             "waiting_order_items": composition.waiting_order_items,
+            "order_totals": composition.order_totals,
             "affected_days": sorted(day.isoformat() for day in composition.affected_days),
             "published": composition.kpis.counts(),
             "snapshots": domain.as_text(heads),
@@ -235,22 +241,26 @@ class _Attempt:
         return state, _change_state_as_owner(self._ports, before, state, version, facts_published)
 
 
-def _settle(fence: int, ports: Ports) -> TransformerState:
-    """Finish a publication that an earlier epoch had begun; other leftovers fall to the fence."""
+def _settle(fence: int, ports: Ports) -> None:
+    """Finish a publication that an earlier epoch had begun; other leftovers fall to the fence.
+
+    Raises StaleWriter when a newer lock grant was seen.
+    """
     state = _state(ports)
     state.admit(fence)
     flight = state.in_flight
     if flight is None or flight.phase != "PUBLISHING" or flight.result is None:
-        return state
+        return
     owner = state.take_over(fence)
     history = _history(flight.batch_id, ports)
     _change_state_as_owner(ports, state, owner, history.version)
     ports.facts.load(state.epoch)
     document = ports.objects.get_json(flight.result)
     days = [date.fromisoformat(day) for day in document["affected_days"]]
-    with ports.engine_of("duckdb").session() as session:
+    engine = domain.engine_to_finish(document["engine"], spark_is_here=ports.spark_is_here())
+    with ports.engine_of(engine).session() as session:
         change = kpis_between(session, flight.heads_before, owner.heads or {}, days)
-    return _finish(ports, owner, history.version, change, document, fence)
+    _finish(ports, owner, history.version, change, document, fence)
 
 
 def _finish(
@@ -260,19 +270,18 @@ def _finish(
     change: KpiChange,
     document: Mapping[str, Any],
     fence: int,
-) -> TransformerState:
+) -> None:
     """Publish the KPIs of the batch in flight and close it."""
     flight = state.in_flight
     if flight is None or flight.result is None:
         raise StaleWriter(f"epoch {state.epoch} has no publication to finish")
     stamp = Stamp(flight.batch_id, state.epoch, to_rfc3339(ports.clock()))
     publish_kpis(ports.store, ports.tables, change, stamp, _context(flight.batch_id))
-    settled = state.settle()
     published = document["published"]
     _change_state_as_owner(
         ports,
         state,
-        settled,
+        state.settle(),
         version,
         KpisPublished(
             batch_id=flight.batch_id,
@@ -289,7 +298,6 @@ def _finish(
             fence=fence,
         ),
     )
-    return settled
 
 
 def _undo(command: AbandonBatch, ports: Ports) -> Answer:
@@ -358,7 +366,7 @@ def _change_state(
     Returns the stream's new version; raises ConcurrencyConflict.
     """
     batch_id = (after.in_flight or before.in_flight or _nothing_in_flight()).batch_id
-    write = PutItem(ports.tables.state, after.to_item(), expected={"epoch": before.epoch or None})
+    write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
     appends = [StreamAppend(_stream(batch_id), version, events)] if events else []
     ports.store.append(*appends, context=_context(batch_id), writes=[write])
     return version + len(events)

@@ -1,6 +1,7 @@
 """The embedded engine: DuckDB over Arrow, with pyiceberg reading and writing the facts."""
 
 import itertools
+import tempfile
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,19 +59,21 @@ class DuckDBEngine:
 
     @contextmanager
     def session(self) -> Iterator["DuckDBSession"]:
-        """A database that is gone with the session."""
-        database = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": f"{self._memory_limit_mb}MB",
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            },
-        )
-        try:
-            yield DuckDBSession(database, self._facts)
-        finally:
-            database.close()
+        """A database that is gone with the session; what outgrows its memory is spilled to disk."""
+        with tempfile.TemporaryDirectory(prefix="duckdb-") as spill:
+            database = duckdb.connect(
+                ":memory:",
+                config={
+                    "memory_limit": f"{self._memory_limit_mb}MB",
+                    "temp_directory": spill,
+                    "autoinstall_known_extensions": "false",
+                    "autoload_known_extensions": "false",
+                },
+            )
+            try:
+                yield DuckDBSession(database, self._facts)
+            finally:
+                database.close()
 
 
 class DuckDBSession:
@@ -163,7 +166,7 @@ class DuckDBSession:
         names = [field.name for field in SCHEMAS[write.table].fields]
         order = "order by order_date" if write.partitions is not None else ""
         query = f"select {', '.join(names)} from {write.relation} {order}"
-        rows = self._database.execute(query).to_arrow_table()
+        rows = self._database.sql(query).to_arrow_table()
         return rows.cast(SCHEMAS[write.table].as_arrow())
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from contracts.errors import PipelineError, StaleWriter
+from contracts.errors import PipelineError
 from services.transformer.catalog import FactsCatalog
 from services.transformer.engines.port import (
     BranchWrite,
@@ -156,18 +156,10 @@ class SparkBatch:
             raise self._explained(write.table, branch, error) from error
 
     def _explained(self, table: str, branch: str, error: Exception) -> PipelineError:
-        """A branch that is gone, or was cut off, is a newer epoch's doing."""
-        name = self._name_of(table)
-        in_hand = self._facts.table(table).refs().get(branch)
+        """A main that has moved is a newer epoch's doing, and so is what became of the branch."""
         self._facts.refresh()
-        current = self._facts.table(table).refs().get(branch)
-        if current is None or current != in_hand:
-            return StaleWriter(
-                f"{name}: branch {branch} was taken away by a newer epoch; "
-                "it must begin again with a new one"
-            )
         said = str(error).strip().splitlines() or [type(error).__name__]
-        return PipelineError(f"Spark could not write {name} branch {branch}: {said[0]}")
+        return PipelineError(f"Spark could not write {self._name_of(table)} {branch}: {said[0]}")
 
     def _keep(self, relation: str, frame: Any) -> None:
         self._kept.append(frame.cache())

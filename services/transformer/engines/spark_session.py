@@ -57,6 +57,8 @@ def session_settings(settings: Settings) -> Mapping[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.debug.maxToStringFields": "200",
         "spark.local.dir": tempfile.gettempdir(),
+        # Spark makes this folder though nothing is kept there; the working directory is read-only.
+        "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/spark-warehouse",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.adaptive.enabled": "true",
@@ -81,7 +83,7 @@ def shuffle_partitions(staged_bytes: int, cores: int) -> int:
 
 
 def fetch_jars(folder: str) -> None:
-    """Have Spark fetch the Iceberg jars into `<folder>/jars`, for a SPARK_JARS that needs no net."""
+    """Have Spark fetch the Iceberg jars into `<folder>/jars`, where SPARK_JARS can name them."""
     from pyspark.sql import SparkSession
 
     SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config(
