@@ -3,10 +3,10 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench format clean
+.PHONY: help setup demo test check bench simulate mutants linearizability format clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/ready-to-develop  ## Make .venv with all that development needs
 
@@ -23,9 +23,20 @@ check: .venv/ready-to-develop  ## Style, types, layers, templates, generated fil
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/cfn-lint 'infra/*.yaml' 'services/*/template.yaml'
 	$(BIN)/python -m contracts.generate --check
+	$(BIN)/ecp contracts check
+	$(BIN)/ecp contracts docs --check
 
 bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer
 	$(BIN)/python -m pytest tests/performance -m performance -s
+
+simulate: .venv/ready-to-develop  ## 100,000 seeds of the simulation; each that fails is shrunk
+	$(BIN)/python -m tests.simulation --seeds 100000 --shrink
+
+mutants: .venv/ready-to-develop  ## Show that the simulation finds faults put into the code
+	$(BIN)/python -m tests.simulation --mutants --seeds 3000
+
+linearizability: .venv/ready-to-develop  ## 200 rounds of 32 clients on the lock, each history checked
+	LINEARIZABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/simulation/test_linearizability.py --timeout 3600
 
 format: .venv/ready-to-develop  ## Rewrite the sources as `make check` wants them
 	$(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ CSV_SUFFIXES = (".csv", ".csv.gz")
 MANIFEST_UPLOAD_PREFIX = "manifests/"
 PROCESSING_PREFIX = "processing/"
 QUARANTINE_PREFIX = "quarantine/"
+REPLAY_ANSWERS_PREFIX = f"{QUARANTINE_PREFIX}answers/"
 
 
 def kind_of(key: str) -> str | None:
@@ -52,6 +53,11 @@ def quarantined_rows_key(batch_id: str, file_index: int) -> str:
 def quarantined_file_key(batch_id: str, key: str) -> str:
     """A rejected input, byte for byte."""
     return f"{QUARANTINE_PREFIX}{batch_id}/files/{key}"
+
+
+def replay_answers_key(name: str) -> str:
+    """Which quarantined rows a replay answers (ReplayAnswers); expires with quarantine."""
+    return f"{REPLAY_ANSWERS_PREFIX}{name}.json"
 
 
 def archive_prefix(batch_id: str) -> str:

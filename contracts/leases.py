@@ -21,12 +21,15 @@ def extend_lease_of(
     """What a worker does on each heartbeat: once a minute, ask the lock to extend the lease.
 
     The owner and fence are those of the command (`execution_id`, `fence`): a stale one extends
-    nothing. The request carries no token, nobody answers it.
+    nothing, and one that works without the lock has none to extend. The request carries no token,
+    nobody answers it.
     """
 
     asked: dict[tuple[str, int], datetime] = {}
 
     def extend(command: Message) -> None:
+        if not hasattr(command.data, "fence"):
+            return
         grant = command.data.execution_id, command.data.fence
         if grant in asked and clock() - asked[grant] < EXTEND_EVERY:
             return

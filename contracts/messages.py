@@ -49,6 +49,30 @@ class ExtendLease(BaseModel):
     fence: int
 
 
+class MaintainFacts(BaseModel):
+    """
+    Look after the facts tables: small files, old snapshots, files that nothing refers to
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    requested_by: str
+
+
+class RebuildKpis(BaseModel):
+    """
+    Make the KPI tables exactly what the facts give
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    requested_by: str
+
+
 class RedriveBatch(BaseModel):
     """
     Run a FAILED batch again
@@ -161,6 +185,22 @@ class BatchStarted(BaseModel):
     attempt: int
 
 
+class DaysRebuilt(BaseModel):
+    """
+    A span of days of the KPI tables equals the facts again
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    epoch: int
+    first_day: str
+    last_day: str
+    days_done: int
+    days_total: int
+
+
 class FactsPublished(BaseModel):
     """
     The facts tables' mains moved to the batch's snapshots
@@ -222,6 +262,24 @@ class FileSetSealed(BaseModel):
     set_number: int
     batch_id: str
     file_count: int
+
+
+class KpisRebuilt(BaseModel):
+    """
+    The KPI tables are exactly what the facts give
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    epoch: int
+    days: int
+    order_kpis: int
+    category_kpis: int
+    deleted: int
+    unchanged: int
+    duration_seconds: float
 
 
 class LeaseExtended(BaseModel):
@@ -311,6 +369,18 @@ class TransformStarted(BaseModel):
     fence: int
 
 
+class UpkeepRefused(BaseModel):
+    """
+    A rebuild or an upkeep of the facts gave way to a batch
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    reason: str
+
+
 class WaiterSkipped(BaseModel):
     """
     A waiter whose execution is gone lost its place
@@ -322,6 +392,23 @@ class WaiterSkipped(BaseModel):
     lock_id: str
     execution_id: str
     reason: str
+
+
+class AnsweredRow(BaseModel):
+    """
+    A quarantined row, and the row of a replay that stands for it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    version_id: str
+    line: int
+    replay_key: str
+    replay_line: int
+    identity: list[str]
 
 
 class DetectedFile(BaseModel):
@@ -416,6 +503,31 @@ class ObjectRef(BaseModel):
     sha256: str
 
 
+class OrderTotal(BaseModel):
+    """
+    An order whose total is not the sum of its lines
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    order_id: str
+    total_amount_cents: int
+    lines_cents: int
+
+
+class OrderTotals(BaseModel):
+    """
+    A warning, never a rejection: totals of the batch's orders against their lines
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    differing: int
+    worst: list[OrderTotal]
+
+
 class PublishedCounts(BaseModel):
     """
     KPI items that a batch wrote
@@ -439,6 +551,24 @@ class RejectedFile(BaseModel):
     )
     key: str
     reason: str
+
+
+class TableUpkeep(BaseModel):
+    """
+    What an upkeep did to one facts table
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    table: str
+    compacted_partitions: int
+    compacted_files: int
+    expired_snapshots: int
+    dropped_tags: int
+    deleted_files: int
+    deleted_bytes: int
+    kept_snapshots: int
 
 
 class UploadManifestFile(BaseModel):
@@ -531,6 +661,7 @@ class BatchManifest(BaseModel):
     trigger: Literal["SETTLED", "MANIFEST", "MANUAL"]
     manifest_key: str | None = None
     files: list[ManifestFile]
+    answers: ObjectRef | None = None
 
 
 class BatchResult(BaseModel):
@@ -551,6 +682,7 @@ class BatchResult(BaseModel):
     published: PublishedCounts
     snapshots: dict[str, str]
     duration_seconds: float
+    order_totals: OrderTotals | None = None
 
 
 class FileReport(BaseModel):
@@ -577,6 +709,17 @@ class FileReport(BaseModel):
     staged: ObjectRef | None = None
     quarantined_rows: ObjectRef | None = None
     quarantined_file: ObjectRef | None = None
+
+
+class ReplayAnswers(BaseModel):
+    """
+    The quarantined rows that a replay answers
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    rows: list[AnsweredRow]
 
 
 class BatchCompleted(BaseModel):
@@ -638,6 +781,21 @@ class BatchSealed(BaseModel):
     trigger: Literal["SETTLED", "MANIFEST", "MANUAL"]
     execution_id: str | None = None
     attempt: int
+    answers: ObjectRef | None = None
+
+
+class FactsMaintained(BaseModel):
+    """
+    The facts tables were looked after
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    epoch: int
+    tables: list[TableUpkeep]
+    duration_seconds: float
 
 
 class FileRejected(BaseModel):
@@ -728,6 +886,7 @@ class ManifestReceived(BaseModel):
     version_id: str
     last_modified: str | None = None
     files: list[UploadManifestFile]
+    answers: ObjectRef | None = None
 
 
 class PendingManifest(BaseModel):
@@ -742,6 +901,7 @@ class PendingManifest(BaseModel):
     version_id: str
     last_modified: str | None = None
     files: list[UploadManifestFile]
+    answers: ObjectRef | None = None
 
 
 class FilesCarriedOver(BaseModel):

@@ -21,8 +21,6 @@ class Environment:
     `vendor_dependencies`: whether a function's zip carries the packages it needs. On AWS it must;
         the local cloud runs functions in this very Python environment, which has them.
     `poll_seconds`: pause between two looks at a stack that is changing.
-    `keeps_parameters`: whether a template parameter that is not given keeps the value its stack has
-        (AWS, where another person may deploy next) or takes its default.
     `image_uris`: container image per service; None when images are not used, as on one machine,
         where the workers run beside the local cloud.
     `parameters`: values for template parameters, in any spelling (`SETTLE_SECONDS` gives
@@ -34,7 +32,6 @@ class Environment:
     name: str
     vendor_dependencies: bool
     poll_seconds: float
-    keeps_parameters: bool
     image_uris: Mapping[str, str] | None
     parameters: Mapping[str, str] = field(default_factory=dict)
     own_parameters: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +48,6 @@ def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Envir
         name="local",
         vendor_dependencies=False,
         poll_seconds=0.02,
-        keeps_parameters=False,
         image_uris=None,
         parameters=parameters,
         own_parameters=WORKERS_STAY,
@@ -72,7 +68,6 @@ def aws_environment(
         name="aws",
         vendor_dependencies=True,
         poll_seconds=2.0,
-        keeps_parameters=True,
         image_uris=image_uris,
         parameters=parameters,
         client_options={"region_name": region} if region else {},

@@ -98,9 +98,7 @@ class ShopModel:
             for (day, category), total in sorted(revenue.items())
         ]
 
-    def _order_day(
-        self, day: str, order_ids: list[str], sold: Mapping[str, int]
-    ) -> dict[str, Any]:
+    def _order_day(self, day: str, order_ids: list[str], sold: Mapping[str, int]) -> dict[str, Any]:
         return {
             "order_date": day,
             "total_orders": len(order_ids),

@@ -12,14 +12,14 @@ from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message
 from contracts.messages import RedriveBatch
 from infra.cli.errors import CommandFailed, WrongUsage
-from infra.cli.follow import Waiting, execution_watch, follow, view_for
+from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wanted, view_for
 from infra.cli.options import AsJson, Wait
-from infra.cli.outcome_view import EXIT_CODES, print_outcome
+from infra.cli.outcome_view import EXIT_CODES, print_order_totals, print_outcome
 from infra.cli.output import print_json, print_line, print_table
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.batches import newest_batches
-from infra.queries.outcome import read_outcome
+from infra.queries.outcome import read_order_totals, read_outcome
 from infra.queries.progress import ENDS, ending, this_attempt
 from infra.queries.status import read_status
 from infra.queries.timeline import plural, size, timeline
@@ -81,16 +81,19 @@ def batch(
 
     Example: `ecp batch 3f2a9c0d1e4b5a67`
     """
-    events = _events_of(current_target(), batch_id)
+    target = current_target()
+    events = _events_of(target, batch_id)
     moments = timeline(events)
     end = ending(this_attempt(events))
     state = ENDS[end.event_type] if end else "RUNNING"
+    totals = read_order_totals(end, target.objects)
     if as_json:
         print_json(
             {
                 "batch_id": batch_id,
                 "status": state,
                 "events": [vars(moment) for moment in moments],
+                "order_totals": totals,
             }
         )
         return
@@ -99,6 +102,7 @@ def batch(
         ("seconds", "event", "what happened"),
         [(f"{moment.seconds:.3f}", moment.event_type, moment.said) for moment in moments],
     )
+    print_order_totals(totals)
 
 
 def redrive(
@@ -132,7 +136,7 @@ def redrive(
             print_line(f"batch {batch_id} is to run again; `ecp batch {batch_id}` shows it")
         return
     settings = CliSettings()
-    with view_for(as_json=as_json) as view:
+    with no_longer_than_wanted(batch_id), view_for(as_json=as_json) as view:
         attempt = follow(
             lambda: target.event_store.read_correlated(batch_id),
             view,

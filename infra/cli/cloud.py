@@ -28,9 +28,8 @@ def up(
 ) -> None:
     """Start the local cloud of this directory and return when it is ready.
 
-    It runs in the background; its state and logs are under .ecp/, and it goes on where the last
-    one stopped. The exports that it prints point any AWS client at it, so this works too:
-    `eval "$(ecp up)"`
+    It runs in the background and starts empty; its state and logs are under .ecp/. The exports
+    that it prints point any AWS client at it, so this works too: `eval "$(ecp up)"`
 
     TRANSFORM_ENGINE, SETTLE_SECONDS and the other settings of the services may be set before it.
 
@@ -62,24 +61,17 @@ def up(
         console().print(line, markup=False, soft_wrap=True)
 
 
-def down(
-    forget: Annotated[
-        bool, typer.Option("--forget", help="Remove what was in it; the next one starts empty.")
-    ] = False,
-) -> None:
-    """Stop the local cloud of this directory.
+def down() -> None:
+    """Stop the local cloud of this directory; what was in it is gone, its logs stay.
 
-    What was in it is kept under .ecp/ and there again after the next `ecp up`.
-
-    Example: `ecp down --forget`
+    Example: `ecp down`
     """
     from infra.local import cloud
 
     directory = cloud_directory(Path.cwd()) or Path.cwd()
     with progress("stopping the local cloud"):
-        was_up = cloud.down(directory, forget=forget)
-    said = "the local cloud is down" if was_up else "no local cloud was up here"
-    print_line(f"{said}; what was in it is removed" if forget else said)
+        was_up = cloud.down(directory)
+    print_line("the local cloud is down" if was_up else "no local cloud was up here")
 
 
 def deploy(
@@ -116,8 +108,9 @@ def deploy(
     )
     with progress(f"deploying to {target.origin}") as say:
         results = deploy_stacks(environment, stacks or (), on_progress=say)
+    print_line(f"deployed to {escape(target.origin)}")
     print_table(
-        f"Deployed to {target.origin}",
+        "Stacks",
         ("stack", "outcome", "changes", "seconds"),
         [(one.name, one.outcome.lower(), len(one.changes), one.seconds) for one in results],
     )

@@ -1,7 +1,8 @@
 """Waits until a batch is closed and shows how far it is; what a batch did is `queries.outcome`."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from contracts.envelope import Message
-from infra.cli.errors import CommandFailed
+from infra.cli.errors import CommandFailed, ExitCode
 from infra.cli.output import console
 from infra.queries.progress import Step, StepState, ending, steps, this_attempt
 
@@ -87,6 +88,17 @@ def follow(
                     f"`ecp batch {_batch_id(events)}` shows how far it came"
                 )
         waiting.sleep(waiting.poll_seconds)
+
+
+@contextmanager
+def no_longer_than_wanted(batch_id: str) -> Iterator[None]:
+    """Ctrl-C ends the wait, not the batch, and says so."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise CommandFailed(
+            f"stopped waiting; the batch goes on: `ecp batch {batch_id}`", ExitCode.INTERRUPTED
+        ) from interrupt
 
 
 def execution_watch(step_functions: Any) -> Callable[[Sequence[Message]], str | None]:

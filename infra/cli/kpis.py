@@ -31,7 +31,8 @@ def orders(first: From = None, last: To = None, as_json: AsJson = False) -> None
 
     Example: `ecp kpis orders --from 2025-07-01 --to 2025-07-31`
     """
-    found = order_kpis(current_target().client("dynamodb"), period(first, last))
+    wanted = period(first, last)
+    found = order_kpis(current_target().client("dynamodb"), wanted)
     _print("OrderKPIs", found, ORDER_FIELDS, as_json=as_json)
 
 
@@ -46,8 +47,8 @@ def categories(
 
     Example: `ecp kpis categories --category Electronics --json`
     """
-    dynamodb = current_target().client("dynamodb")
-    found = category_kpis(dynamodb, period(first, last), category)
+    wanted = period(first, last)
+    found = category_kpis(current_target().client("dynamodb"), wanted, category)
     _print("CategoryKPIs", found, CATEGORY_FIELDS, as_json=as_json)
 
 

@@ -8,7 +8,23 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from infra.cli import batches, cloud, demo, dlq, kpis, lock, quarantine, submit, validate
+from infra.cli import (
+    batches,
+    cloud,
+    contracts,
+    demo,
+    diff,
+    dlq,
+    export,
+    kpis,
+    lock,
+    quarantine,
+    replay,
+    submit,
+    upkeep,
+    validate,
+    why,
+)
 from infra.cli.errors import evidence, explain
 from infra.cli.output import print_error
 
@@ -87,13 +103,20 @@ app.command(rich_help_panel=DATA)(submit.submit)
 app.command(rich_help_panel=DATA)(validate.validate)
 app.command(rich_help_panel=DATA)(demo.sample)
 app.command(rich_help_panel=DATA)(batches.redrive)
+app.command(rich_help_panel=DATA)(upkeep.rebuild)
+app.command(rich_help_panel=DATA)(upkeep.maintain)
 app.command(rich_help_panel=LOOK)(batches.status)
 app.command("batches", rich_help_panel=LOOK)(batches.list_batches)
 app.command(rich_help_panel=LOOK)(batches.batch)
+app.command(rich_help_panel=LOOK)(why.why)
+app.command(rich_help_panel=LOOK)(diff.diff)
 app.add_typer(kpis.app, name="kpis", rich_help_panel=LOOK)
+quarantine.app.command()(export.export)
+quarantine.app.command()(replay.replay)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(lock.app, name="lock", rich_help_panel=LOOK)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=LOOK)
+app.add_typer(contracts.app, name="contracts", rich_help_panel=LOOK)
 
 
 def main() -> None:

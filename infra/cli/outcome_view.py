@@ -43,6 +43,23 @@ def print_outcome(outcome: dict[str, Any]) -> None:
     )
     for line in summary(outcome):
         print_line(escape(line))
+    print_order_totals(outcome.get("order_totals"))
+
+
+def print_order_totals(totals: dict[str, Any] | None) -> None:
+    """The warning about totals that differ from their lines, with the worst; else nothing."""
+    if not totals or not totals["differing"]:
+        return
+    print_table(
+        f"Warning: {plural(totals['differing'], 'order')} with a total that is not the sum of the "
+        "order lines (all count as stated)",
+        ("order", "total", "its lines"),
+        [(each["order_id"], each["total_amount"], each["lines"]) for each in totals["worst"]],
+        limit=len(totals["worst"]),
+    )
+    more = totals["differing"] - len(totals["worst"])
+    if more:
+        print_line(f"[dim]the worst are shown; {more:,} more differ less[/]")
 
 
 def summary(outcome: dict[str, Any]) -> list[str]:

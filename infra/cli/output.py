@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -63,7 +63,8 @@ def print_table(
 ) -> None:
     """A table with numbers to the right; with `limit`, its first rows and how many are left out.
 
-    A column is numeric when its first row holds a number there. `more` says where the rest is.
+    A column is numeric when its first row holds a number or a percentage there. `more` says where
+    the rest is.
     """
     every = list(rows)
     shown = every if limit is None else every[:limit]
@@ -73,13 +74,17 @@ def print_table(
         return
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, name in enumerate(columns):
-        numeric = isinstance(every[0][index], int | float | Decimal)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if _is_number(every[0][index]) else "left"
+        table.add_column(name, justify=justify, overflow="fold")
     for row in shown:
         table.add_row(*(escape(text(value)) for value in row))
     out.print(table)
     if len(shown) < len(every):
         out.print(f"[dim]... and {len(every) - len(shown):,} more; {more}[/]", soft_wrap=True)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) or str(value).endswith(" %")
 
 
 def text(value: object) -> str:

@@ -1,4 +1,7 @@
-"""`ecp quarantine`: rows and files that were refused, why, and what to do about them."""
+"""`ecp quarantine list` and `show`: rows and files that were refused, why, and what to do.
+
+Writing them to CSV is in `export.py`, bringing them in corrected in `replay.py`.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,8 +12,9 @@ from rich.markup import escape
 from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import console, print_json, print_line, print_table
-from infra.cli.target import current_target
-from infra.queries.explanations import advice, pointed_at, resubmission
+from infra.cli.target import Target, current_target
+from infra.queries.answers import Answer, Answers, is_open, read_answers, row_id
+from infra.queries.explanations import advice, pointed_at, replacement, resubmission
 from infra.queries.quarantine import QuarantinedFile, Row, listing, read_rows
 from infra.queries.timeline import plural, size
 
@@ -24,20 +28,34 @@ EXPLAINED_ROWS = 20
 @app.command("list")
 def list_rows(
     batch: Annotated[str | None, typer.Option("--batch", help="Only of this batch.")] = None,
+    only_open: Annotated[
+        bool, typer.Option("--open", help="Only rows that no completed replay answers.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Every quarantined row: where it stood, the rule it broke, and its text.
+    """Every quarantined row: where it stood, the rule it broke, its text, who answered it.
 
-    Example: `ecp quarantine list --batch 3f2a9c0d1e4b5a67`
+    Example: `ecp quarantine list --open`
     """
     target = current_target()
     s3, bucket = target.client("s3"), target.names.data_bucket
     found = listing(s3, bucket, batch)
-    rows = list(read_rows(s3, bucket, found.row_keys))
+    answers = answers_in(target)
+    rows = [
+        row
+        for row in read_rows(s3, bucket, found.row_keys)
+        if not only_open or is_open(row_id(row), answers)
+    ]
     if as_json:
-        print_json([{name: row[name] for name in (*JSON_FIELDS, "version_id")} for row in rows])
+        fields = (*JSON_FIELDS, "version_id")
+        print_json(
+            [
+                {name: row[name] for name in fields} | {"answered_by": _answered_by(row, answers)}
+                for row in rows
+            ]
+        )
         return
-    print_rows(rows, limit=SHOWN_ROWS)
+    print_rows(rows, limit=SHOWN_ROWS, answers=answers)
     _print_files(found.files)
     if rows:
         print_line("[dim]`ecp quarantine show KEY` explains the rows of one file[/]")
@@ -68,22 +86,55 @@ def show(
         raise WrongUsage(
             f"{name}: nothing of it is in quarantine; `ecp quarantine list` has it all"
         )
+    answers = answers_in(target)
     if as_json:
-        print_json([row | {"advice": advice(row)} for row in rows])
+        print_json(
+            [
+                row | {"advice": advice(row), "answered_by": _answered_by(row, answers)}
+                for row in rows
+            ]
+        )
         return
-    explain_rows(rows)
+    explain_rows(rows, answers)
     _print_files(files)
-    for kind in sorted({row["kind"] for row in rows}):
-        print_line(escape(resubmission(kind)))
+    rejected = {file.batch_id for file in files}
+    kinds = {
+        row["kind"]
+        for row in rows
+        if row["batch_id"] not in rejected and is_open(row_id(row), answers)
+    }
+    if kinds:
+        print_line(escape(resubmission(name, kinds)))
+    for key in sorted({file.key for file in files}):
+        print_line(escape(replacement(key)))
 
 
-def print_rows(rows: Sequence[Row], limit: int | None) -> None:
-    """Quarantined rows as a table for people."""
+def answers_in(target: Target) -> Answers:
+    """Which rows a replay has answered."""
+    return read_answers(
+        target.client("s3"),
+        target.client("dynamodb"),
+        target.objects,
+        target.names.data_bucket,
+    )
+
+
+def print_rows(rows: Sequence[Row], limit: int | None, answers: Answers | None = None) -> None:
+    """Quarantined rows as a table for people, with their replays where any row has one."""
+    replays = answers or {}
+    has_replays = any(row_id(row) in replays for row in rows)
     print_table(
         "Quarantined rows",
-        ("file", "line", "rule", "what is wrong", "text"),
+        ("file", "line", "rule", "what is wrong", "text", *(("replay",) if has_replays else ())),
         [
-            (row["key"], row["line"], row["rule"], _fault_alone(row), _short(row["raw"]))
+            (
+                row["key"],
+                row["line"],
+                row["rule"],
+                _fault_alone(row),
+                _short(row["raw"]),
+                *((_replayed(replays.get(row_id(row))),) if has_replays else ()),
+            )
             for row in rows
         ],
         limit=limit,
@@ -91,7 +142,7 @@ def print_rows(rows: Sequence[Row], limit: int | None) -> None:
     )
 
 
-def explain_rows(rows: Sequence[Row]) -> None:
+def explain_rows(rows: Sequence[Row], answers: Answers | None = None) -> None:
     """Each row with its text, carets under what is wrong, and what to do; the first 20."""
     out = console()
     for row in rows[:EXPLAINED_ROWS]:
@@ -102,7 +153,9 @@ def explain_rows(rows: Sequence[Row]) -> None:
         )
         out.print(f"  {escape(raw)}", soft_wrap=True)
         out.print(f"  [red]{carets}[/]", soft_wrap=True)
-        out.print(f"  [green]{escape(advice(row))}[/]\n", soft_wrap=True)
+        answer = answers.get(row_id(row)) if answers else None
+        said = f"answered by batch {_replayed(answer)}" if answer else advice(row)
+        out.print(f"  [green]{escape(said)}[/]\n", soft_wrap=True)
     if len(rows) > EXPLAINED_ROWS:
         left = plural(len(rows) - EXPLAINED_ROWS, "row")
         print_line(f"[dim]... and {left} more; --json has them all[/]")
@@ -119,6 +172,15 @@ def _print_files(files: Sequence[QuarantinedFile]) -> None:
         limit=SHOWN_ROWS,
         more="--batch narrows",
     )
+
+
+def _answered_by(row: Row, answers: Answers) -> dict[str, str] | None:
+    answer = answers.get(row_id(row))
+    return {"batch_id": answer.batch_id, "status": answer.status} if answer else None
+
+
+def _replayed(answer: Answer | None) -> str:
+    return f"{answer.batch_id} {answer.status}" if answer else ""
 
 
 def _said(row: Row) -> str:

@@ -9,8 +9,9 @@ import typer
 
 from contracts.clock import system_clock
 from contracts.envelope import Message
-from infra.cli.errors import CommandFailed, ExitCode
-from infra.cli.follow import Waiting, execution_watch, follow, view_for
+from contracts.messages import ObjectRef
+from infra.cli.errors import CommandFailed
+from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wanted, view_for
 from infra.cli.intake import InputFile, gather
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
@@ -53,7 +54,8 @@ def submit(
     if not wait:
         _print_submission(submission, as_json=as_json)
         return
-    outcome = wait_for_outcome(target, submission, as_json=as_json)
+    with no_longer_than_wanted(submission.batch_id):
+        outcome = wait_for_outcome(target, submission, as_json=as_json)
     if as_json:
         print_json(outcome)
     else:
@@ -61,7 +63,13 @@ def submit(
     raise typer.Exit(int(EXIT_CODES[outcome["status"]]))
 
 
-def upload(target: Target, files: Sequence[InputFile], *, as_json: bool) -> Submission:
+def upload(
+    target: Target,
+    files: Sequence[InputFile],
+    *,
+    as_json: bool,
+    answers: ObjectRef | None = None,
+) -> Submission:
     """Upload the files and their manifest, with progress for people on standard error."""
     bucket = target.names.data_bucket
     progress = console(stderr=True)
@@ -70,7 +78,8 @@ def upload(target: Target, files: Sequence[InputFile], *, as_json: bool) -> Subm
         status.update(f"uploading {done} of {total}: {file.key}")
 
     with progress.status(f"uploading {plural(len(files), 'file')}") as status:
-        submission = Uploader(target.client("s3"), bucket, system_clock, announce).submit(files)
+        uploader = Uploader(target.client("s3"), bucket, system_clock, announce)
+        submission = uploader.submit(files, answers)
     total = sum(file.path.stat().st_size for file in files)
     with view_for(as_json=as_json) as view:
         said = f"{plural(len(files), 'file')}, {size(total)}, to {bucket}"
@@ -83,19 +92,13 @@ def wait_for_outcome(target: Target, submission: Submission, *, as_json: bool) -
     settings = CliSettings()
     waiting = Waiting(settings.poll_seconds, settings.wait_seconds)
     read_events = finder(target, submission)
-    try:
-        with view_for(as_json=as_json) as view:
-            events = follow(
-                read_events,
-                view,
-                waiting,
-                execution_over=execution_watch(target.client("stepfunctions")),
-            )
-    except KeyboardInterrupt as interrupt:
-        raise CommandFailed(
-            f"stopped waiting; the batch goes on: `ecp batch {submission.batch_id}`",
-            ExitCode.INTERRUPTED,
-        ) from interrupt
+    with view_for(as_json=as_json) as view:
+        events = follow(
+            read_events,
+            view,
+            waiting,
+            execution_over=execution_watch(target.client("stepfunctions")),
+        )
     outcome = read_outcome(events, target.objects, submission.started_at)
     if outcome is None:
         raise CommandFailed(
@@ -128,19 +131,19 @@ def finder(target: Target, submission: Submission) -> Callable[[], Sequence[Mess
     return read
 
 
+def submission_document(submission: Submission) -> dict[str, Any]:
+    """What was uploaded, for programs."""
+    return {
+        "batch_id": submission.batch_id,
+        "bucket": submission.bucket,
+        "manifest": submission.manifest_key,
+        "files": [{"key": file.key, "version_id": file.version_id} for file in submission.files],
+    }
+
+
 def _print_submission(submission: Submission, *, as_json: bool) -> None:
     if as_json:
-        files: list[dict[str, Any]] = [
-            {"key": file.key, "version_id": file.version_id} for file in submission.files
-        ]
-        print_json(
-            {
-                "batch_id": submission.batch_id,
-                "bucket": submission.bucket,
-                "manifest": submission.manifest_key,
-                "files": files,
-            }
-        )
+        print_json(submission_document(submission))
         return
     print_line(
         f"batch [bold]{submission.batch_id}[/] is on its way; see it with "

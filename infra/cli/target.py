@@ -10,7 +10,7 @@ from typing import Any
 from contracts.clock import new_event_id, system_clock
 from contracts.event_store import DynamoDBEventStore
 from contracts.objects import S3ObjectStore
-from infra.cli.errors import CommandFailed
+from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.output import print_note
 from infra.queries.names import Names
 
@@ -42,10 +42,12 @@ def choose(
 
     An endpoint or credentials in the environment win, then a running local cloud (`find_local`
     gives its endpoint and settings), then a bare region (an instance role). Raises CommandFailed
-    when nothing names a cloud.
+    when nothing names a cloud, WrongUsage for an endpoint that is no URL.
     """
-    if environment.get("AWS_ENDPOINT_URL"):
-        return Choice(environment, f"AWS_ENDPOINT_URL={environment['AWS_ENDPOINT_URL']}")
+    if endpoint := environment.get("AWS_ENDPOINT_URL"):
+        if not endpoint.startswith(("http://", "https://")):
+            raise WrongUsage(f"AWS_ENDPOINT_URL={endpoint}: write it as http://HOST:PORT")
+        return Choice(environment, f"AWS_ENDPOINT_URL={endpoint}")
     named = next((name for name in CREDENTIAL_SETTINGS if environment.get(name)), None)
     local = find_local()
     if named is not None:
@@ -105,6 +107,25 @@ class Target:
     def objects(self) -> S3ObjectStore:
         """Documents that events refer to."""
         return S3ObjectStore(self.client("s3"))
+
+    @cached_property
+    def facts(self) -> Any:
+        """The catalog of the facts tables, for reading (pyiceberg, 0.5 s to load)."""
+        from pyiceberg.catalog import load_catalog
+
+        credentials = self._session.get_credentials()
+        frozen = credentials.get_frozen_credentials() if credentials else None
+        settings = {
+            "client.region": self._session.region_name,
+            "client.access-key-id": frozen and frozen.access_key,
+            "client.secret-access-key": frozen and frozen.secret_key,
+            "client.session-token": frozen and frozen.token,
+            "glue.endpoint": self.endpoint,
+            "s3.endpoint": self.endpoint,
+        }
+        return load_catalog(
+            "facts", type="glue", **{name: value for name, value in settings.items() if value}
+        )
 
     @cached_property
     def _session(self) -> Any:

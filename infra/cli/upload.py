@@ -13,6 +13,7 @@ from typing import Any
 from contracts.clock import Clock
 from contracts.identities import FileIdentity, batch_id_of
 from contracts.layout import MANIFEST_UPLOAD_PREFIX
+from contracts.messages import ObjectRef
 from infra.cli.intake import InputFile
 
 MANIFEST_METADATA = "ecp-manifest"
@@ -54,8 +55,11 @@ class Uploader:
     _uploaded: list[FileIdentity] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
-    def submit(self, files: Sequence[InputFile]) -> Submission:
-        """Upload everything; the manifest goes last and makes it count."""
+    def submit(self, files: Sequence[InputFile], answers: ObjectRef | None = None) -> Submission:
+        """Upload everything; the manifest goes last and makes it count.
+
+        `answers` names the quarantined rows that the files correct (ReplayAnswers).
+        """
         started_at = self.clock()
         manifest_key = manifest_upload_key(started_at, secrets.token_hex(3))
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
@@ -68,7 +72,7 @@ class Uploader:
                 self._roll_back(futures)
                 raise
             identities = tuple(future.result() for future in futures)
-            manifest = pool.submit(self._put_manifest, manifest_key, identities)
+            manifest = pool.submit(self._put_manifest, manifest_key, identities, answers)
             try:
                 manifest.result()
             except BaseException:
@@ -114,8 +118,14 @@ class Uploader:
             raise
         return str(answer["VersionId"])
 
-    def _put_manifest(self, key: str, files: Sequence[FileIdentity]) -> None:
-        manifest = {"files": [{"key": file.key, "version_id": file.version_id} for file in files]}
+    def _put_manifest(
+        self, key: str, files: Sequence[FileIdentity], answers: ObjectRef | None
+    ) -> None:
+        manifest: dict[str, Any] = {
+            "files": [{"key": file.key, "version_id": file.version_id} for file in files]
+        }
+        if answers is not None:
+            manifest["answers"] = answers.model_dump()
         self.s3.put_object(
             Bucket=self.bucket,
             Key=key,

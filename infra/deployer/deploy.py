@@ -57,7 +57,6 @@ class _Deployment:
         self._stacks = StackDeployer(
             environment.client("cloudformation"),
             environment.poll_seconds,
-            environment.keeps_parameters,
         )
 
     def apply(self, template: StackTemplate) -> StackResult:

@@ -25,6 +25,8 @@ LAMBDA_UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 _NOT_SHIPPED_NAMES = frozenset(
     {"README.md", "template.yaml", "service.yaml", "Dockerfile", "requirements.txt"}
 )
+_NOT_SHIPPED_CONTRACTS = ("contracts/compatibility/", "contracts/released/")
+"""The gate and the frozen copies: no function needs them, and a release must not deploy anew."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE_RW_R_R = 0o100644 << 16
 _UNIX = 3
@@ -116,7 +118,9 @@ def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:
     for folder in folders:
         if not folder.is_dir():
             raise DeploymentFailed(f"{folder} is missing: the function is built from it")
-        yield from _tree(folder, project).items()
+        for name, path in _tree(folder, project).items():
+            if not name.startswith(_NOT_SHIPPED_CONTRACTS):
+                yield name, path
 
 
 def _tree(folder: Path, root: Path) -> dict[str, Path]:

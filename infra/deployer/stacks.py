@@ -32,18 +32,17 @@ class StackResult:
 class StackDeployer:
     """Creates, describes, executes and waits for change sets."""
 
-    def __init__(self, cloudformation: Any, poll_seconds: float, keeps_parameters: bool) -> None:
+    def __init__(self, cloudformation: Any, poll_seconds: float) -> None:
         self._cloudformation = cloudformation
         self._poll_seconds = poll_seconds
-        self._keeps_parameters = keeps_parameters
 
     def apply(
         self, template: StackTemplate, parameters: Mapping[str, str], on_progress: Progress
     ) -> StackResult:
         """Create or update the stack of `template`; nothing to change is a success.
 
-        A parameter that is not given keeps the value it has (`keeps_parameters`) or takes its
-        default. Raises DeploymentFailed with the reason of the resource that failed first.
+        A parameter that is not given keeps the value its stack has: another person may deploy
+        next. Raises DeploymentFailed with the reason of the resource that failed first.
         """
         started = time.monotonic()
         existing = self._existing(template, on_progress)
@@ -54,7 +53,8 @@ class StackDeployer:
             return StackResult(
                 template.name, template.stack_name, "UNCHANGED", (), time.monotonic() - started
             )
-        on_progress(f"{template.name}: {len(changes)} changes")
+        count = f"{len(changes)} change{'s' if len(changes) != 1 else ''}"
+        on_progress(f"{template.name}: {count}")
         self._cloudformation.execute_change_set(ChangeSetName=change_set)
         self._await_stack(template, started)
         outcome: Outcome = "CREATED" if existing is None else "UPDATED"
@@ -86,10 +86,7 @@ class StackDeployer:
         kept = [
             {"ParameterKey": name, "UsePreviousValue": True}
             for name in template.parameters
-            if self._keeps_parameters
-            and name in had
-            and name not in parameters
-            and not template.reads_ssm(name)
+            if name in had and name not in parameters and not template.reads_ssm(name)
         ]
         given = [
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()

@@ -15,7 +15,7 @@ import psutil
 
 from infra.environments import PROJECT
 from infra.errors import LocalCloudError
-from infra.local import kept_state, ministack
+from infra.local import ministack
 from infra.local.folders import Folders
 from infra.local.processes import end_group
 from infra.local.records import SUPERVISOR, CloudRecord, read_record
@@ -50,29 +50,22 @@ def up(
 ) -> RunningCloud:
     """Start the local cloud of `directory` in the background and return when it is ready.
 
-    It goes on with the state of the last run when that one ended in order, and starts empty
-    otherwise. When it is up already, that one is returned. `port`: None takes 4566, 0 any free
-    one; kept state keeps its port. `settings`: tunables such as `SETTLE_SECONDS`. Raises
-    LocalCloudError, with the reason and nothing left behind, when the port is in use or anything
-    does not start, and when a running cloud has another port or other settings than asked for.
+    It starts empty. When it is up already, that one is returned. `port`: None takes 4566, 0 any
+    free one. `settings`: tunables such as `SETTLE_SECONDS`. Raises LocalCloudError, with the reason
+    and nothing left behind, when the port is in use or anything does not start, and when a running
+    cloud has another port or other settings than asked for.
     """
     wanted = dict(settings or {})
     if running := find(directory):
-        return _confirm(running, port, wanted, on_progress)
+        return _confirm(running, port, wanted)
     folders = Folders(directory)
     folders.root.mkdir(parents=True, exist_ok=True)
     with _only_one(folders) as lock:
-        _stop(folders)
-        goes_on = kept_state.port_of_kept_state(folders) is not None
-        chosen_port = ministack.claim_port(kept_state.check_port(folders, port))
+        down(directory)
+        chosen_port = ministack.claim_port(port)
         process = _start_background(folders, project, chosen_port, wanted, lock)
     try:
         _follow(process, folders, on_progress)
-    except LocalCloudError as failure:
-        _end(process, directory)
-        if goes_on:
-            raise _with_way_out(failure) from failure
-        raise
     except BaseException:
         _end(process, directory)
         raise
@@ -81,19 +74,13 @@ def up(
     raise LocalCloudError(f"it was up and is gone again\n{folders.tail(SUPERVISOR)}")
 
 
-def down(directory: Path, *, forget: bool = False) -> bool:
+def down(directory: Path) -> bool:
     """Stop the local cloud of `directory`; False when there was none.
 
-    Also ends what a supervisor that was killed left behind. On return no process of it is left
-    and its port is free. `forget`: remove its state too, so that the next one starts empty.
+    Also ends what a supervisor that was killed left behind. On return no process of it is left,
+    its port is free, and what was in it is gone; its logs stay.
     """
-    was_up = _stop(Folders(directory))
-    if forget:
-        kept_state.forget(Folders(directory))
-    return was_up
-
-
-def _stop(folders: Folders) -> bool:
+    folders = Folders(directory)
     record = read_record(folders.record)
     if record is None:
         return False
@@ -105,7 +92,7 @@ def _stop(folders: Folders) -> bool:
         if process := leftover.process():
             end_group(process.pid)
             process.wait(DOWN_SECONDS)
-    folders.record.unlink(missing_ok=True)
+    folders.remove_state()
     return was_up
 
 
@@ -129,18 +116,13 @@ def _running(directory: Path, record: CloudRecord) -> RunningCloud:
     )
 
 
-def _confirm(
-    running: RunningCloud,
-    port: int | None,
-    wanted: Mapping[str, str],
-    on_progress: Callable[[str], None],
-) -> RunningCloud:
+def _confirm(running: RunningCloud, port: int | None, wanted: Mapping[str, str]) -> RunningCloud:
+    """The running cloud, if it is what was asked for."""
     if port not in (None, 0, running.port) or (wanted and wanted != running.settings):
         raise LocalCloudError(
             f"already up at {running.endpoint} with settings {dict(running.settings)}; "
             "`ecp down` first to change its port or settings"
         )
-    on_progress(f"already up at {running.endpoint}")
     return running
 
 
@@ -195,13 +177,6 @@ def _follow(
                 return
             on_progress(said["progress"])
     raise LocalCloudError(f"the local cloud is not up\n{folders.tail(SUPERVISOR)}")
-
-
-def _with_way_out(failure: LocalCloudError) -> LocalCloudError:
-    """The same failure of a cloud that went on with kept state, which may be the reason."""
-    line, *log = str(failure).splitlines()
-    hint = "; it went on with what the last one held, `ecp down --forget` removes that"
-    return LocalCloudError("\n".join([line + hint, *log]))
 
 
 def _end(process: "subprocess.Popen[str]", directory: Path) -> None:

@@ -11,7 +11,6 @@ class Folders:
         self.root = directory.resolve() / ".ecp"
         self.logs = self.root / "logs"
         self.run = self.root / "run"
-        self.state = self.root / "state"
         self.record = self.root / "cloud.json"
         self.lock = self.root / "lock"
 
@@ -24,6 +23,11 @@ class Folders:
         for folder in (self.logs, self.run):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
+
+    def remove_state(self) -> None:
+        """Remove what was in the cloud, and then the record of it; the logs stay."""
+        shutil.rmtree(self.run, ignore_errors=True)
+        self.record.unlink(missing_ok=True)
 
     def tail(self, name: str, lines: int = 20) -> str:
         """The last lines of a log, empty when there is none yet."""

@@ -45,16 +45,13 @@ class ChildProcess:
         """Send SIGTERM; a worker finishes the message in hand."""
         self._process.terminate()
 
-    def stop(self, grace_seconds: float) -> bool:
-        """Stop it, by force after `grace_seconds`, and then whatever it left behind.
-
-        Returns whether it ended by itself and in order (exit code 0).
-        """
+    def stop(self, grace_seconds: float) -> None:
+        """Stop it, by force after `grace_seconds`, and then whatever it left behind."""
         self.ask_to_stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace_seconds)
         self.end_leftovers()
-        return self._process.wait() == 0
+        self._process.wait()
 
     def end_leftovers(self) -> None:
         """End by force what is left of its process group."""

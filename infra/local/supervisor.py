@@ -15,7 +15,7 @@ from infra.deployer.deploy import deploy
 from infra.deployer.stacks import StackResult
 from infra.environments import local_environment
 from infra.errors import LocalCloudError
-from infra.local import kept_state, ministack
+from infra.local import ministack
 from infra.local.crew import Crew
 from infra.local.folders import Folders
 from infra.local.processes import ChildProcess
@@ -45,7 +45,6 @@ class Supervisor:
         self._environment = local_environment(endpoint, settings)
         self._stop = threading.Event()
         self._cloud: ChildProcess | None = None
-        self._is_worth_keeping = False
         self._crew = Crew(folders, endpoint, self._remember)
         self._record = CloudRecord(
             pid=os.getpid(),
@@ -66,9 +65,7 @@ class Supervisor:
 
         Raises LocalCloudError or DeploymentFailed; `shut_down` is due then as well.
         """
-        self._is_worth_keeping = kept_state.take(self._folders)
-        kept = "with the state of the last one" if self._is_worth_keeping else "empty"
-        self._progress(f"starting the local cloud, {kept}")
+        self._progress("starting an empty cloud")
         self._cloud = ChildProcess(
             ministack.COMMAND,
             ministack.ministack_environment(self._record.port, self._folders),
@@ -84,7 +81,6 @@ class Supervisor:
             on_deployed=self._start_workers_of,
         )
         self._await_workers()
-        self._is_worth_keeping = True
         self._record = replace(self._record, status="ready")
         write_record(self._folders.record, self._record)
 
@@ -101,14 +97,8 @@ class Supervisor:
         """Stop the workers, then the cloud; leave no process and no record behind."""
         self._crew.stop()
         if self._cloud:
-            ended_in_order = self._cloud.stop(CLOUD_STOP_SECONDS)
-            is_kept = (
-                ended_in_order
-                and self._is_worth_keeping
-                and kept_state.keep(self._folders, self._record.port)
-            )
-            logger.info("the state is %s", "kept for the next run" if is_kept else "not kept")
-        self._folders.record.unlink(missing_ok=True)
+            self._cloud.stop(CLOUD_STOP_SECONDS)
+        self._folders.remove_state()
         logger.info("stopped")
 
     def _await_cloud(self, cloud: ChildProcess) -> None:

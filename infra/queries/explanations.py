@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts.file_contracts import file_contract
@@ -38,12 +38,20 @@ def advice(row: Mapping[str, Any]) -> str:
     return f"correct {row['column'] or 'the line'}"
 
 
-def resubmission(kind: str | None) -> str:
-    """How the corrected rows get in."""
-    folder = kind or "orders"
+def resubmission(name: str, kinds: Iterable[str]) -> str:
+    """How the corrected rows get in; `name` is the key or the batch that they are of."""
+    files = " ".join(f"corrections/{kind}.csv" for kind in sorted(kinds))
     return (
-        f"Put the corrected rows under the header into {folder}/corrected.csv, then "
-        f"`ecp submit {folder}/corrected.csv --wait`: the newest statement wins."
+        f"`ecp quarantine export {name} --to corrections` writes them to {files}: correct them "
+        f"there, then `ecp quarantine replay {files} --wait`."
+    )
+
+
+def replacement(key: str) -> str:
+    """How a file that was refused whole gets in."""
+    return (
+        f"`ecp quarantine export {key} --to FILE` gives {key} back as it came: correct it, then "
+        "upload it again under its key (`ecp submit`); the rest of its batch waits for it."
     )
 
 

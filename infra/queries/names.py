@@ -8,6 +8,7 @@ LOCK_ID = "ecommerce-pipeline-lock"
 STATE_TABLE = "AggregatorState"
 CATEGORY_KPIS_TABLE = "CategoryKPIs"
 ORDER_KPIS_TABLE = "OrderKPIs"
+FACTS_DATABASE = "ecommerce"
 PARAMETER_PREFIX = "/ecommerce-pipeline"
 
 
@@ -29,6 +30,11 @@ class Names:
     def data_bucket(self) -> str:
         """Where files are uploaded, staged and quarantined."""
         return self.get("platform", "data-bucket")
+
+    @cached_property
+    def archive_bucket(self) -> str:
+        """Where processed inputs are kept."""
+        return self.get("platform", "archive-bucket")
 
     @cached_property
     def event_store_table(self) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from contracts.clock import from_rfc3339
 from contracts.envelope import Message
 from contracts.messages import BatchManifest, BatchResult, FileReport, FileResult
 from contracts.objects import ObjectStore
+from infra.queries.documents import read_unless_expired
 from infra.queries.progress import ENDS, ending
 
 NOTHING_PUBLISHED = {"order_kpis": 0, "category_kpis": 0, "deleted": 0}
@@ -62,7 +64,33 @@ def completed(result: BatchResult) -> Outcome:
         "waiting_order_items": result.waiting_order_items,
         "affected_days": sorted(result.affected_days),
         "published": result.published.model_dump(),
+        "order_totals": order_totals(result),
         "reason": None,
+    }
+
+
+def read_order_totals(end: Message | None, objects: ObjectStore) -> dict[str, Any] | None:
+    """The same for a batch by its last event; None, too, when its result has expired."""
+    if end is None or end.event_type != "BatchCompleted":
+        return None
+    document = read_unless_expired(objects, end.data.result)
+    return order_totals(BatchResult.model_validate(document)) if document is not None else None
+
+
+def order_totals(result: BatchResult) -> dict[str, Any] | None:
+    """Orders whose total is not the sum of their lines, and the worst; None when not compared."""
+    if result.order_totals is None:
+        return None
+    return {
+        "differing": result.order_totals.differing,
+        "worst": [
+            {
+                "order_id": order.order_id,
+                "total_amount": Decimal(order.total_amount_cents).scaleb(-2),
+                "lines": Decimal(order.lines_cents).scaleb(-2),
+            }
+            for order in result.order_totals.worst
+        ],
     }
 
 
@@ -97,6 +125,7 @@ def unpublished(
         "waiting_order_items": 0,
         "affected_days": [],
         "published": dict(NOTHING_PUBLISHED),
+        "order_totals": None,
         "reason": reason,
     }
 

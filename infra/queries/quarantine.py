@@ -37,10 +37,11 @@ class QuarantinedFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies under quarantine/: Parquet keys of rows, and files."""
+    """What lies under quarantine/: Parquet keys of rows, files, and their batches, oldest first."""
 
     row_keys: tuple[str, ...]
     files: tuple[QuarantinedFile, ...]
+    batches: tuple[str, ...] = ()
 
 
 def listing(s3: Any, bucket: str, batch_id: str | None = None) -> Listing:
@@ -81,7 +82,7 @@ def arrange(found: Iterable[dict[str, Any]]) -> Listing:
             ".parquet"
         ):
             rows.append(entry["Key"])
-    return Listing(tuple(rows), tuple(files))
+    return Listing(tuple(rows), tuple(files), tuple(sorted(began, key=began.__getitem__)))
 
 
 def _batch_id(key: str) -> str:

@@ -122,6 +122,16 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     "FactsPublished": lambda e: f"facts published in {plural(len(e.snapshots), 'table')}",
     "KpisPublished": _kpis,
     "BatchAbandoned": lambda e: f"rolled back: {e.reason}",
+    "DaysRebuilt": lambda e: (
+        f"KPIs of {e.first_day} to {e.last_day} rebuilt, {e.days_done:,} of "
+        f"{plural(e.days_total, 'day')}"
+    ),
+    "KpisRebuilt": lambda e: (
+        f"KPIs of {plural(e.days, 'day')} rebuilt from the facts: {e.order_kpis:,} order, "
+        f"{e.category_kpis:,} category, {e.deleted:,} deleted, {e.unchanged:,} were right"
+    ),
+    "FactsMaintained": lambda e: f"facts looked after in {e.duration_seconds:.1f} s",
+    "UpkeepRefused": lambda e: f"a rebuild or an upkeep gave way: {e.reason}",
     "BatchArchived": lambda e: (
         f"{plural(e.file_count, 'file')} ({size(e.size_bytes)}) archived under {e.archive_prefix}"
     ),

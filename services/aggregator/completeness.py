@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.identities import FileIdentity
-from contracts.messages import UploadManifestFile
+from contracts.messages import ObjectRef, UploadManifestFile
 from services.aggregator.domain import (
     MAX_BATCH_FILES,
     FileSet,
@@ -27,6 +27,8 @@ class Selection:
     trigger: Trigger
     files: tuple[PendingFile, ...]
     manifest_key: str | None = None
+    answers: ObjectRef | None = None
+    """The quarantined rows that the files answer, when their manifest says so."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def complete_selection(
     waiting = survey(file_set)
     for claim in waiting.claims:
         if not claim.missing:
-            return Selection("MANIFEST", claim.files, claim.waiting.manifest.key)
+            manifest = claim.waiting.manifest
+            return Selection("MANIFEST", claim.files, manifest.key, manifest.answers)
     settles = _settles_at(file_set, waiting, products_known=products_known, settle=settle)
     if settles is None or now < settles:
         return None
@@ -99,7 +102,7 @@ def manual_selection(file_set: FileSet, file_key: str) -> Selection | None:
     for claim in waiting.claims:
         key = claim.waiting.manifest.key
         if file_key == key or any(pending.file.key == file_key for pending in claim.files):
-            return _manual(claim.files, key)
+            return _manual(claim.files, key, claim.waiting.manifest.answers)
     for pending in waiting.unnamed:
         key = str(pending.file.manifest_key)
         if file_key in (key, pending.file.key):
@@ -211,6 +214,10 @@ def _one_version_each(files: Iterable[PendingFile]) -> tuple[PendingFile, ...]:
     return tuple(oldest.values())
 
 
-def _manual(files: Iterable[PendingFile], manifest_key: str | None = None) -> Selection | None:
+def _manual(
+    files: Iterable[PendingFile],
+    manifest_key: str | None = None,
+    answers: ObjectRef | None = None,
+) -> Selection | None:
     chosen = tuple(files)[:MAX_BATCH_FILES]
-    return Selection("MANUAL", chosen, manifest_key) if chosen else None
+    return Selection("MANUAL", chosen, manifest_key, answers) if chosen else None

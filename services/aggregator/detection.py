@@ -4,8 +4,15 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast
 
-from contracts import layout
-from contracts.messages import FileDetected, FileIgnored, ManifestReceived, UploadManifestFile
+from contracts import layout, schemas
+from contracts.errors import ContractViolation
+from contracts.messages import (
+    FileDetected,
+    FileIgnored,
+    ManifestReceived,
+    ObjectRef,
+    UploadManifestFile,
+)
 from services.aggregator.domain import MAX_BATCH_FILES, Kind
 
 MAX_MANIFEST_BYTES = 1_000_000
@@ -118,8 +125,9 @@ def detected(seen: Sighting) -> FileDetected | FileIgnored:
 def received(seen: Sighting, body: bytes) -> ManifestReceived | FileIgnored:
     """The event for an upload manifest with this content: `{"files": [keys]}`.
 
-    An entry is a key, or `{"key", "version_id"}` for one version of it. Other fields of the
-    document belong to its sender and are left alone.
+    An entry is a key, or `{"key", "version_id"}` for one version of it. `answers`, if it is the
+    reference of a ReplayAnswers document, goes with the batch. Other fields of the document belong
+    to its sender and are left alone.
     """
     entries = _entries(body)
     reason = entries if isinstance(entries, str) else _fault_of(entries)
@@ -130,6 +138,7 @@ def received(seen: Sighting, body: bytes) -> ManifestReceived | FileIgnored:
         key=seen.key,
         version_id=str(seen.version_id),
         files=entries,
+        answers=_answers(body),
         last_modified=seen.last_modified,
     )
     size = len(event.model_dump_json().encode())
@@ -170,6 +179,16 @@ def _entry(file: Any) -> UploadManifestFile | None:
     if version_id is not None and not (isinstance(version_id, str) and version_id):
         return None
     return UploadManifestFile(key=key, version_id=version_id)
+
+
+def _answers(body: bytes) -> ObjectRef | None:
+    """What the upload answers; a field of that name that is no reference is its sender's own."""
+    answers = json.loads(body).get("answers")
+    try:
+        schemas.check("parts", "ObjectRef", 1, answers, closed=False)
+    except ContractViolation:
+        return None
+    return ObjectRef.model_validate(answers)
 
 
 def _fault_of(entries: list[UploadManifestFile]) -> str | None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from contracts.messages import BatchFailed, BatchOverdue, BatchRejected, BatchResult
+from contracts.messages import (
+    BatchFailed,
+    BatchOverdue,
+    BatchRejected,
+    BatchResult,
+    OrderTotals,
+)
 from services.aggregator.batch import Batch
 
 NAMED_FILES = 20
@@ -43,13 +49,14 @@ def completed(batch: Batch, result: BatchResult) -> Notice:
         ),
     ]
     if result.waiting_order_items:
-        lines.append(
-            f"{_plural(result.waiting_order_items, 'order line')} wait for their orders and count "
-            "when those come."
-        )
+        lines.append(_waiting(result.waiting_order_items))
+    if result.order_totals and result.order_totals.differing:
+        lines.append(_order_totals(result.order_totals))
     if quarantined:
         lines.append(
-            "See the quarantined rows with `ecp quarantine list`, correct and replay them."
+            f"`ecp quarantine show {batch.batch_id}` says why rows are in quarantine. What to do: "
+            f"write them to CSV with `ecp quarantine export {batch.batch_id} --to corrections`, "
+            "correct them there, and bring them in with `ecp quarantine replay corrections/*.csv`."
         )
     return _notice(f"Batch {batch.batch_id} completed: {_plural(accepted, 'row')}", lines)
 
@@ -61,8 +68,9 @@ def rejected(batch: Batch, end: BatchRejected) -> Notice:
         f"Batch {batch.batch_id} was rejected ({end.reason}). Nothing of it is published.",
         *_listed(f"{file.key}: {file.reason}" for file in end.rejected_files),
         "The healthy files wait in the open set for corrected ones.",
-        "What to do: see the faults with `ecp quarantine list`, correct the files and upload them "
-        "again.",
+        f"What to do: see the faults with `ecp quarantine show {batch.batch_id}`, get a file back "
+        "as it came with `ecp quarantine export KEY --to FILE`, correct it and upload it again "
+        "under its key.",
     ]
     return _notice(f"Batch {batch.batch_id} rejected: {_plural(count, 'file')} at fault", lines)
 
@@ -94,6 +102,26 @@ def overdue(event: BatchOverdue) -> Notice:
 
 def _notice(subject: str, lines: Sequence[str]) -> Notice:
     return Notice(subject[:MAX_SUBJECT_CHARACTERS], "\n".join(lines)[:MAX_MESSAGE_CHARACTERS])
+
+
+def _waiting(count: int) -> str:
+    if count == 1:
+        return "1 order line waits for its order and counts when that comes."
+    return f"{count} order lines wait for their orders and count when those come."
+
+
+def _order_totals(totals: OrderTotals) -> str:
+    worst = totals.worst[0]
+    has = "order has a total that is" if totals.differing == 1 else "orders have totals that are"
+    return (
+        f"Warning: {totals.differing} {has} not the sum of the order lines; the worst is order "
+        f"{worst.order_id}: {_money(worst.total_amount_cents)}, its lines make "
+        f"{_money(worst.lines_cents)}. All count as stated."
+    )
+
+
+def _money(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
 
 
 def _listed(lines: Iterable[str]) -> list[str]:

@@ -86,6 +86,7 @@ def _sealed_row(event: BatchSealed, set_number: int, at: str) -> Row:
         "reason": None,
         "rejected_files": [],
         "result": None,
+        "answers": event.answers.model_dump() if event.answers else None,
     }
 
 

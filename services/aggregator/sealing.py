@@ -66,6 +66,7 @@ def pin(selection: Selection, now: datetime) -> BatchManifest:
         sealed_at=to_rfc3339(now),
         trigger=selection.trigger,
         manifest_key=selection.manifest_key,
+        answers=selection.answers,
         files=files,
     )
 
@@ -137,6 +138,7 @@ def seal(
         trigger=manifest.trigger,
         execution_id=execution_id,
         attempt=0,
+        answers=manifest.answers,
     )
     batch: list[BaseModel] = [sealed]
     if execution_id is not None:

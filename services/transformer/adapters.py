@@ -30,7 +30,7 @@ from services.transformer.settings import Settings
 
 DOWNLOADS_AT_ONCE = 16
 OLDEST_JAVA = 17
-"""What Spark 4.1 runs on (its documentation); it is tested with 17 and 21."""
+"""What Spark 4.1 runs on (its documentation)."""
 
 
 class S3StagedInputs:

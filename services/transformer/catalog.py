@@ -22,6 +22,7 @@ from pyiceberg.table.update import (
     AssertRefSnapshotId,
     AssertTableUUID,
     RemoveSnapshotRefUpdate,
+    RemoveSnapshotsUpdate,
     SetSnapshotRefUpdate,
     TableUpdate,
 )
@@ -30,6 +31,7 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import branch_of
 from services.transformer.facts import PARTITIONS, PROPERTIES, SCHEMAS, TABLES
+from services.transformer.retention import superseded
 
 T = TypeVar("T")
 Heads = Mapping[str, int]
@@ -144,7 +146,7 @@ class FactsCatalog:
             if _main_of(table) != head:
                 ManageSnapshots(transaction).set_current_snapshot(snapshot_id=head).commit()
             update = transaction.update_snapshot(snapshot_properties=properties)
-            update.fast_append().commit()
+            update.merge_append().commit()
             fence = transaction.table_metadata.current_snapshot_id
             if fence is None:
                 raise PipelineError(f"facts table {name}: the fence made no snapshot")
@@ -168,6 +170,7 @@ class FactsCatalog:
                 ref_name=tag_of(batch_id), type=SnapshotRefType.TAG, snapshot_id=target
             ),
             RemoveSnapshotRefUpdate(ref_name=branch),
+            *_dropping(superseded(table.metadata, target, branch)),
         )
         requirements = (
             AssertTableUUID(uuid=table.metadata.table_uuid),
@@ -242,6 +245,10 @@ def _main_of(table: Table) -> int:
     if snapshot is None:
         raise PipelineError(f"facts table {table.name()} has no snapshot; it was made elsewhere")
     return int(snapshot.snapshot_id)
+
+
+def _dropping(snapshot_ids: Sequence[int]) -> list[TableUpdate]:
+    return [RemoveSnapshotsUpdate(snapshot_ids=list(snapshot_ids))] if snapshot_ids else []
 
 
 def _total_records(table: Table, snapshot_id: int) -> int:

@@ -70,8 +70,16 @@ PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     "write.spark.accept-any-schema": "false",
     "commit.retry.num-retries": "0",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "20",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
 }
-"""No commit is ever rebased onto somebody else's: a conflict means that we are stale."""
+"""No commit is ever rebased onto somebody else's: a conflict means that we are stale.
+
+What a batch reads before it begins is bounded: manifests are merged by every twentieth fence, and
+old metadata files go.
+"""
 
 STAGED_COLUMNS: Mapping[str, pa.Schema] = {
     "orders": pa.schema(

@@ -8,7 +8,7 @@ from contracts.event_store import DynamoDBEventStore
 from contracts.leases import extend_lease_of
 from contracts.objects import S3ObjectStore
 from contracts.worker import QueueWorker, run_worker
-from services.transformer import use_cases
+from services.transformer import rebuild, upkeep, use_cases
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
 from services.transformer.catalog import FactsCatalog
 from services.transformer.publication import TableNames
@@ -44,6 +44,8 @@ def on_aws(settings: Settings) -> QueueWorker:
             {
                 "TransformBatch": lambda message: use_cases.transform_batch(message.data, ports),
                 "AbandonBatch": lambda message: use_cases.abandon_batch(message.data, ports),
+                "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
+                "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
             },
             answers,
             SqsDeadLetters(sqs),

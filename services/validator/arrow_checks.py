@@ -4,6 +4,7 @@ It never decides that a row is bad. Rows that it is not sure of go to `row_check
 paths agree by construction as long as every row that passes here passes there with equal values.
 """
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -47,6 +48,8 @@ class ArrowChecks:
 
         `text` holds one well-formed record a line; blank lines are skipped.
         """
+        if text.startswith(codecs.BOM_UTF8):  # Arrow would drop it, here it is content
+            text = b"\n" + text
         names = [f"c{n}" for n in range(self.header.width)]
         wanted = [names[position] for position in self.header.positions]
         try:

@@ -4,7 +4,7 @@ The fast path takes what is certainly right; every other record is judged by its
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 from contracts.errors import PipelineError
 from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks
 from services.validator.csv_records import Problem, Record, read_record
+from services.validator.file_text import count_byte
 from services.validator.line_blocks import Block, line_end_after
 from services.validator.row_checks import RowChecks, Value
 from services.validator.segments import Lines, Segments, field_counts, segment
@@ -144,7 +145,7 @@ class BlockChecker:
         for index in indexes.tolist():
             record = read_record([lines[index]], 0, self._rows, is_last_block=True)
             if record is not None:
-                yield replace(record, first=int(line_indexes[index]))
+                yield record.at(int(line_indexes[index]))
 
     def _table(self, accepted: list[list[Value]]) -> Any:
         """Rows that the slow path accepted."""
@@ -170,7 +171,7 @@ class BlockChecker:
 def _portions(block: Block) -> Iterator[tuple[bytes, bool]]:
     """The block, in pieces when its lines are so short that what is held of each one adds up."""
     text = block.text
-    if text.count(b"\n") + text.count(b"\r") <= MAX_LINES:
+    if len(text) <= MAX_LINES or count_byte(text, b"\n") + text.count(b"\r") <= MAX_LINES:
         yield text, block.is_last
         return
     start = 0

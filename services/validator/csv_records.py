@@ -50,6 +50,10 @@ class Record:
     fields: tuple[str, ...] | None = None
     problem: Problem | None = None
 
+    def at(self, first: int) -> "Record":
+        """The same record on another line; `replace` is slow where every bad row needs it."""
+        return Record(first, self.line_count, self.raw, self.fields, self.problem)
+
 
 class Layout(Protocol):
     """What the reader has to know of the rows to tell a stray quote from a long field."""
@@ -89,8 +93,8 @@ def read_record(
 def is_split_by_returns(record: Record, first_line: bytes, layout: Layout) -> bool:
     """Whether the CRs inside a line end lines, in a file whose lines end in LF or CRLF.
 
-    They do if the record that begins there is no row of the expected width, or if a part that
-    they leave is a healthy row by itself; otherwise they are content, for a column to judge. A
+    They do if the record that begins there is no row of the expected width, or if every part that
+    they leave is a healthy row or blank; otherwise they are content, for a column to judge. A
     line of more than 1 MiB is never split.
     """
     if len(first_line) > MAX_RECORD_BYTES or b"\r" not in first_line:
@@ -100,7 +104,7 @@ def is_split_by_returns(record: Record, first_line: bytes, layout: Layout) -> bo
         return False
     if record.fields is None or len(record.fields) != layout.width:
         return True
-    return any(_is_healthy(part, layout) for part in parts)
+    return all(_is_healthy(part, layout) for part in parts if part.strip(BLANKS))
 
 
 def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: bool) -> Record | None:

@@ -1,6 +1,7 @@
 """The first line of a file: which column stands where, and what to do when it is no header."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.file_contracts import FileContract
@@ -38,7 +39,8 @@ def read_header(record: Record, contract: FileContract) -> Header:
             "file.binary", "the header holds a NUL byte: this is not CSV text; export it again"
         )
     if record.fields is None:
-        raise _bad(contract, f"the header line is not readable: {_shown(record.raw)}")
+        why = _other_delimiter(record.raw, contract.columns)
+        raise _bad(contract, why or f"the header line is not readable: {_shown(record.raw)}")
     names = [field.lower() for field in record.fields]
     missing = [column for column in contract.columns if column not in names]
     if missing:
@@ -61,12 +63,18 @@ def read_header(record: Record, contract: FileContract) -> Header:
 
 def _why_missing(line: str, missing: list[str], contract: FileContract) -> str:
     """What the first line looks like: another delimiter, a row, or a header."""
-    for delimiter, what in _OTHER_DELIMITERS.items():
-        if _names(line, delimiter) & set(missing):
-            return f"fields are separated by {what}; separate them by commas"
+    if why := _other_delimiter(line, missing):
+        return why
     if len(missing) == len(contract.columns):
         return f"the first line is not a header: {_shown(line)}"
     return f"{_columns(missing)} missing from the header {_shown(line)}"
+
+
+def _other_delimiter(line: str, missing: Sequence[str]) -> str | None:
+    for delimiter, what in _OTHER_DELIMITERS.items():
+        if _names(line, delimiter) & set(missing):
+            return f"fields are separated by {what}; separate them by commas"
+    return None
 
 
 def _names(line: str, delimiter: str) -> set[str]:

@@ -5,13 +5,13 @@ long) are read by `csv_records.py`, in order; the result is what reading every l
 give.
 
 In a file whose lines end in LF or CRLF, a line holding a CR alone is first read as it stands. If
-that gives no row of the right width, or a part between CRs is a healthy row by itself, those CRs
-end lines: each part is a physical line with a number of its own, and no record goes on from the
-last part into the next line. Otherwise the CR is content: one line, one row.
+that gives no row of the right width, or if all parts between CRs are healthy rows or blank, those
+CRs end lines: each part is a physical line with a number of its own, and no record goes on from
+the last part into the next line. Otherwise the CR is content: one line, one row.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
 
@@ -166,7 +166,7 @@ class _Reading:
             record = read_record(parts, at, self._layout, is_last_block=True)
             if record is None:
                 raise PipelineError("a record was left open in a closed line; please report this")
-            self._add(replace(record, first=index + at))
+            self._add(record.at(index + at))
             at += record.line_count
         self._added[index + 1] = len(parts) - 1
         self._added_lines += len(parts) - 1
@@ -175,7 +175,7 @@ class _Reading:
 
     def _add(self, record: Record) -> None:
         shift = self._added_lines
-        self._exceptional.append(replace(record, first=record.first + shift) if shift else record)
+        self._exceptional.append(record.at(record.first + shift) if shift else record)
 
     def result(self) -> Segments:
         """What was found in the lines that were read."""
@@ -235,8 +235,7 @@ def _suspects(lines: Lines, returns_end_lines: bool) -> Any:
         suspects[np.searchsorted(lines.ends, nuls, side="right")] = True
     quotes = np.flatnonzero(buffer == _QUOTE)
     line_of = np.searchsorted(lines.ends, quotes, side="right")
-    first_of_line = np.searchsorted(quotes, lines.starts)
-    rank = np.arange(len(quotes)) - first_of_line[line_of]
+    rank = np.arange(len(quotes)) - np.searchsorted(quotes, lines.starts[line_of])
     suspects |= np.bincount(line_of, minlength=len(lines)) % 2 == 1
     before = np.where(quotes > 0, buffer[quotes - 1], _LF)
     after = buffer[quotes + 1]

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from tests.corpus.cases import COLUMNS, Case, Sheet, at_each_place, healthy_cells
+from tests.corpus.cases import COLUMNS, HEALTHY_ROWS, Case, Sheet, at_each_place, healthy_cells
 
+_ARABIC_DATE = "\u0662\u0660\u0662\u0665-\u0660\u0667-\u0660\u0667"
+_WIDE_DIGITS = "\uff11\uff12"
 _BAD_FIELDS = [
     ("orders", "order_id", "", "required"),
     ("orders", "order_id", "   ", "required"),
@@ -24,7 +26,7 @@ _BAD_FIELDS = [
     ("orders", "order_date", "20250707", "format"),
     ("orders", "order_date", "2025-07-07T00:00:00Z", "format"),
     ("orders", "order_date", "45845", "format"),
-    ("orders", "order_date", "٢٠٢٥-٠٧-٠٧", "format"),
+    ("orders", "order_date", _ARABIC_DATE, "format"),
     ("orders", "order_date", "0000-00-00", "format"),
     ("orders", "order_date", "1969-12-31", "minimum"),
     ("orders", "order_date", "2026-11-25", "maximum"),
@@ -44,7 +46,7 @@ _BAD_FIELDS = [
     ("orders", "total_amount", ".50", "format"),
     ("orders", "total_amount", "5.", "format"),
     ("orders", "total_amount", "(5.00)", "format"),
-    ("orders", "total_amount", "１２", "format"),
+    ("orders", "total_amount", _WIDE_DIGITS, "format"),
     ("orders", "total_amount", "=1+1", "format"),
     ("orders", "total_amount", "-0.01", "minimum"),
     ("orders", "total_amount", "10000000000.00", "maximum"),
@@ -69,7 +71,12 @@ _GOOD_FIELDS = [
     ("orders", "order_id", "007", "007"),
     ("orders", "order_id", "x" * 64, "x" * 64),
     ("orders", "order_id", "ä" * 64, "ä" * 64),
-    ("orders", "order_id", "6f1c9f0e-6f4b-4d1c-9b1a-2f6d3c0c7a11", "6f1c9f0e-6f4b-4d1c-9b1a-2f6d3c0c7a11"),
+    (
+        "orders",
+        "order_id",
+        "6f1c9f0e-6f4b-4d1c-9b1a-2f6d3c0c7a11",
+        "6f1c9f0e-6f4b-4d1c-9b1a-2f6d3c0c7a11",
+    ),
     ("orders", "order_id", "NULL", "NULL"),
     ("orders", "order_id", "=1+1", "=1+1"),
     ("orders", "user_id", "名前", "名前"),
@@ -134,7 +141,7 @@ def _whole_columns() -> Iterator[Case]:
     ):
         for table in COLUMNS:
             sheet = Sheet(table, header=end + start.join(COLUMNS[table]) + end)
-            for number in range(HEALTHY):
+            for number in range(HEALTHY_ROWS):
                 cells = healthy_cells(table, number)
                 sheet.row(cells, end + start.join(cells) + end)
             yield sheet.case(f"{name}, {table}", "field")
@@ -144,11 +151,8 @@ def _whole_columns() -> Iterator[Case]:
         ("total_amount", "$7.50", "total_amount.format"),
     ):
         sheet = Sheet()
-        for _ in range(HEALTHY):
+        for _ in range(HEALTHY_ROWS):
             sheet.broken(",".join(_with("orders", column, written)), rule)
         yield sheet.rejected(
             f"all of {column} as {written!a}", "field", "file.too_many_bad_rows", rule
         )
-
-
-HEALTHY = 12

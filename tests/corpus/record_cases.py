@@ -39,6 +39,7 @@ _BROKEN_ORDERS = {
         "\ufeff" + ",".join(COLUMNS["orders"]),
         "order_id.pattern",
     ),
+    "byte order mark before a row": ("\ufeff1,u,2025-07-07,1.00,paid", "order_id.pattern"),
     "header of another table": (",".join(COLUMNS["products"]), "record.fields"),
     "footer of a total": ("Total,,,123.00,", "user_id.required"),
     "footer of prose": ("(12 rows affected)", "record.fields"),
@@ -112,7 +113,7 @@ def _several_broken() -> Iterator[Case]:
 
     sheet = Sheet("products").rows()
     sheet.broken('8,Toys,"Bear', "record.quote").broken("x", "record.fields")
-    sheet.broken('9,Toys,Bear",5.00', "record.quote").rows(20)
+    sheet.broken('9,Toys,Bear",5.00,x', "record.quote").rows(20)
     yield sheet.case("two stray quotes whose span has too many fields", "record")
 
     sheet = Sheet().rows()
@@ -160,9 +161,13 @@ def _very_long() -> Iterator[Case]:
         "a field of 5 MB of two-byte characters": "ä" * 2_500_000,
         "a field just above the limit": "x" * mebibyte,
     }.items():
-        yield Sheet().rows(6).broken(f"1,{field},2025-07-07,1.00,paid", "record.length").rows(
-            6
-        ).case(name, "record")
+        yield (
+            Sheet()
+            .rows(6)
+            .broken(f"1,{field},2025-07-07,1.00,paid", "record.length")
+            .rows(6)
+            .case(name, "record")
+        )
     sheet = Sheet().rows(6).broken(f"1,{'x' * 100_000},2025-07-07,1.00,paid", "user_id.maxLength")
     yield sheet.rows(6).case("a field of 100 kB", "record")
     sheet = Sheet(header=",".join(COLUMNS["orders"]) + ",note").rows(0)

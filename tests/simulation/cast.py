@@ -40,8 +40,8 @@ TABLE_NAMES = TableNames("TransformerState", "OrderKPIs", "CategoryKPIs")
 class Executions:
     """The machine, for the lock and the aggregator."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, asker: str) -> None:
+        self._world, self._asker = world, asker
 
     def start(self, name: str, document: Mapping[str, object]) -> str:
         fault = self._world.touch("StartExecution", "ambiguous")
@@ -52,7 +52,10 @@ class Executions:
         return arn
 
     def ended(self, execution_id: str) -> str | None:
-        return self._world.machine.status_of(execution_id)
+        status = self._world.machine.status_of(execution_id)
+        if status is not None:
+            self._world.checks.was_told(self._asker, execution_id)
+        return status
 
 
 class Checks:
@@ -84,7 +87,7 @@ def lock_handler(world: World) -> Handler:
     ports = lock.Ports(
         store=FaultyStore(world, "lock"),
         answers=world.answers,
-        executions=Executions(world),
+        executions=Executions(world, "lock"),
         clock=world.clock,
         table="ProcessingLockTable",
         lease=LEASE,
@@ -100,7 +103,7 @@ def aggregator_handler(world: World) -> Handler:
         documents=Documents(world, "aggregator"),
         uploads=Uploads(world),
         reports=Reports(world),
-        executions=Executions(world),
+        executions=Executions(world, "aggregator"),
         checks=Checks(world),
         people=world.people,
         clock=world.clock,

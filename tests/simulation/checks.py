@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from contracts.messages import (
     LockRecovered,
     LockReleased,
     ObjectRef,
+    TransformStarted,
     WaiterSkipped,
 )
 from tests.model import ShopModel
@@ -30,6 +32,8 @@ from tests.simulation.facts import Snapshot
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+KNOWN_DEAD_TIMES = 6
+"""So often may a fault keep the lock from acting on what it was told of a dead execution."""
 KPI_TABLES = ("OrderKPIs", "CategoryKPIs")
 ENDS = (BatchCompleted, BatchRejected, BatchFailed)
 SKEW_SECONDS = 10.0
@@ -53,12 +57,15 @@ class LockBook:
         self.lease_until = ""
         self.line: list[str] = []
         self.highest_fence = 0
+        self.grants: dict[int, str] = {}
+        self.known_dead: Counter[str] = Counter()
 
     def take(self, message: Message) -> None:
         match message.data:
             case LockQueued(execution_id=who):
                 require(self.holder is not None, f"{who} waits for a lock that is free")
                 require(self.holder is None or self.holder[0] != who, f"{who} waits for itself")
+                self.known_dead[who] = 0
                 if who not in self.line:
                     self.line.append(who)
             case LockGranted(execution_id=who, fence=fence):
@@ -66,11 +73,16 @@ class LockBook:
                 require(fence > self.highest_fence, f"fence {fence} is not over all before it")
                 turn = not self.line or self.line[0] == who
                 require(turn, f"{who} is granted before {self.line[:1]}: first come, first served")
+                dead = who in self.line and self.known_dead[who] > KNOWN_DEAD_TIMES
+                require(not dead, f"{who} is granted, and has long been known to be dead")
                 self.holder, self.highest_fence = (who, fence), fence
+                self.grants[fence] = message.data.batch_id
                 self.lease_until = message.data.lease_until
                 self.line = [one for one in self.line if one != who]
             case LockReleased(execution_id=who, fence=fence):
-                require(self.holder == (who, fence), f"{who}, {fence} releases {self.holder}'s lock")
+                require(
+                    self.holder == (who, fence), f"{who}, {fence} releases {self.holder}'s lock"
+                )
                 self.holder = None
             case LockRecovered(reason=reason, fence=fence):
                 require(self.holder is not None and self.holder[1] == fence, "a stale recovery")
@@ -81,6 +93,7 @@ class LockBook:
                     )
                 self.holder = None
             case WaiterSkipped(execution_id=who):
+                self.known_dead[who] = 0
                 self.line = [one for one in self.line if one != who]
             case other:
                 self.lease_until = other.lease_until
@@ -105,6 +118,9 @@ class Checks:
         for message in stored:
             if message.stream_id.startswith("lock/"):
                 self.lock.take(message)
+                self._lock_event(message.data)
+            elif message.stream_id.startswith("transformation/"):
+                self._writer_event(message.data, before)
             elif message.stream_id.startswith("batch/"):
                 self._batch_event(message)
         for write in writes:
@@ -112,6 +128,11 @@ class Checks:
                 self._kpi_write(write, before)
             elif write.table == "TransformerState" and isinstance(write, PutItem):
                 self._state_write(before, write.item)
+
+    def was_told(self, asker: str, execution_id: str) -> None:
+        """A service learned that an execution is over; the lock is to take it out of the line."""
+        if asker == "lock" and execution_id in self.lock.line:
+            self.lock.known_dead[execution_id] += 1
 
     def main_moved(self, table: str, snapshot: Snapshot) -> None:
         """A facts table's main is never moved by an older writer than the one before."""
@@ -156,6 +177,28 @@ class Checks:
             items.sort(key=lambda item: [item[name] for name in sorting])
             require(items == expected, f"{table} is {items}, the model says {expected}")
 
+    def _lock_event(self, event: Any) -> None:
+        """The lock goes only when its batch is undone or published; in calm, only by release."""
+        is_calm = self._world.chaos.is_calm
+        require(not (is_calm and isinstance(event, LockRecovered)), "a recovery in calm weather")
+        if isinstance(event, LockReleased):
+            state = self._world.table.item("TransformerState", "facts") or {}
+            flight = state.get("in_flight") or {}
+            batch_id = self.lock.grants.get(event.fence)
+            held = flight.get("batch_id") == batch_id and state.get("fence") == event.fence
+            require(not held, f"the lock is released while {batch_id} is neither done nor undone")
+
+    def _writer_event(self, event: Any, before: dict[str, Any] | None) -> None:
+        """Who writes facts was granted the lock for it, and nobody after it has written."""
+        seen = before["fence"] if before else 0
+        require(event.fence >= seen, f"fence {event.fence} writes after {seen}")
+        if isinstance(event, TransformStarted):
+            granted = self.lock.grants.get(event.fence)
+            require(
+                granted == event.batch_id,
+                f"{event.batch_id} writes under fence {event.fence}, granted to {granted}",
+            )
+
     def _batch_event(self, message: Message) -> None:
         event, batch_id = message.data, message.data.batch_id
         status = self.status.get(batch_id)
@@ -191,7 +234,9 @@ class Checks:
     def _state_write(self, before: dict[str, Any] | None, after: Any) -> None:
         old = before or {"epoch": 0, "fence": 0, "heads": {}, "in_flight": None}
         require(after["epoch"] >= old["epoch"], f"epoch falls to {after['epoch']}")
-        require(after["fence"] >= old["fence"], f"the transformer's fence falls to {after['fence']}")
+        require(
+            after["fence"] >= old["fence"], f"the transformer's fence falls to {after['fence']}"
+        )
         flight = old["in_flight"] or {}
         new_flight = after["in_flight"] or {}
         if after["epoch"] == old["epoch"]:
@@ -249,5 +294,7 @@ class Checks:
             pair: [(one.quantity, int(one.unit_price * 100), one.category) for one in each]
             for pair, each in self.model.lines.items()
         }
-        found_lines = {pair: list(map(tuple, each)) for pair, each in standing["order_items"].items()}
+        found_lines = {
+            pair: list(map(tuple, each)) for pair, each in standing["order_items"].items()
+        }
         require(found_lines == lines, f"lines are {found_lines}, the model says {lines}")

@@ -73,26 +73,39 @@ def compose(
     for pair, standing in items.items():
         category = products.get(pair[1])
         if category is not None and any(line.category is None for line in standing):
-            items[pair] = tuple(line._replace(category=line.category or category) for line in standing)
+            items[pair] = tuple(
+                line._replace(category=line.category or category) for line in standing
+            )
             touched.add(pair)
     days |= {orders[order_id].order_date for order_id, _ in touched if order_id in orders}
     after = (orders, items, products)
-    changed = ("orders", bool(stated["orders"])), ("order_items", bool(touched)), (
-        "products",
-        bool(stated["products"]),
+    changed = (
+        ("orders", bool(stated["orders"])),
+        ("order_items", bool(touched)),
+        (
+            "products",
+            bool(stated["products"]),
+        ),
     )
-    counts_before = dict(zip(("orders", "order_items", "products"), map(_count, before), strict=True))
+    counts_before = dict(
+        zip(("orders", "order_items", "products"), map(_count, before), strict=True)
+    )
     counts_after = dict(zip(("orders", "order_items", "products"), map(_count, after), strict=True))
     rows_of = dict(zip(("orders", "order_items", "products"), after, strict=True))
     return Composition(
         affected_days=sorted(days),
-        writes=[  # type: ignore[misc]
-            Write(table, rows_of[table], counts_after[table]) for table, yes in changed if yes
+        writes=[
+            Write(table, rows_of[table], counts_after[table])
+            for table, yes in changed
+            if yes  # type: ignore[misc]
         ],
         accepted_rows=dict(accepted),
         replaced_rows=counts_before,
         written_rows=counts_after,
-        waiting_order_items=sum(len(v) for (order_id, _), v in items.items() if order_id not in orders),
+        waiting_order_items=sum(
+            len(v) for (order_id, _), v in items.items() if order_id not in orders
+        ),
+        order_totals={"differing": 0, "worst": []},
         kpis=_change(before, after, days),
     )
 

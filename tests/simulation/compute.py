@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 2
 HEARTBEAT_SECONDS = 20.0
+"""Rarer than the real 5 s: a beat changes nothing between two of them, and costs time."""
 IDLE_EXIT_SECONDS = 15.0
 Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -95,7 +96,12 @@ class Function:
 
         task = self._world.hub.spawn(self.name, work, process)
         self._world.hub.at(
-            self._timeout_seconds, lambda: task.kill(Crash("Lambda timeout")) if task.error is None and not task.done.given else None
+            self._timeout_seconds,
+            lambda: (
+                task.kill(Crash("Lambda timeout"))
+                if task.error is None and not task.done.given
+                else None
+            ),
         )
         receipts = {one.message_id: one.receipt for one in records}
         self._world.hub.spawn(
@@ -241,18 +247,18 @@ class SqsClient:
             ]
         }
 
-    def delete_message(self, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803
+    def delete_message(self, ReceiptHandle: str, **_: Any) -> None:
         self._queue.delete(*_parts(ReceiptHandle))
 
     def change_message_visibility(
         self,
-        ReceiptHandle: str,  # noqa: N803
-        VisibilityTimeout: float,  # noqa: N803
+        ReceiptHandle: str,
+        VisibilityTimeout: float,
         **_: Any,
     ) -> None:
         self._queue.show_again(*_parts(ReceiptHandle), VisibilityTimeout)
 
-    def send_message(self, MessageBody: str, **_: Any) -> None:  # noqa: N803
+    def send_message(self, MessageBody: str, **_: Any) -> None:
         self._queue.send(MessageBody)
 
 

@@ -18,7 +18,7 @@ from services.transformer.engines.port import EngineName, branch_of
 TABLES = ("orders", "order_items", "products")
 MAIN = "main"
 Rows = Any
-"""orders: order_id -> row; order_items: (order_id, product_id) -> lines; products: id -> category."""
+"""orders: id -> row; order_items: (order_id, product_id) -> lines; products: id -> category."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ class Catalog:
         if added is not None:
             snapshots[added.snapshot_id] = added
         standing = {**table.refs, **refs}
-        kept = {ref: snapshot_id for ref, snapshot_id in standing.items() if snapshot_id is not None}
+        kept = {
+            ref: snapshot_id for ref, snapshot_id in standing.items() if snapshot_id is not None
+        }
         self.tables[name] = Table(kept, snapshots)
         if kept[MAIN] != table.main:
             self.on_main(name, snapshots[kept[MAIN]])
@@ -195,11 +197,11 @@ class SimulatedFacts:
     def _on_each(self, action: Callable[[str], int]) -> Heads:
         """As the real one: all three are tried, then the first failure is raised."""
         done: dict[str, int] = {}
-        failures: list[Exception] = []
+        failures: list[PipelineError] = []
         for name in TABLES:
             try:
                 done[name] = action(name)
-            except Exception as failure:
+            except PipelineError as failure:
                 failures.append(failure)
         if failures:
             raise failures[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -33,7 +34,7 @@ class Task:
     def _run(self) -> None:
         try:
             self.result = self._work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (whoever waits for the task looks at it)
             self.error = error
         self.hub.tasks.discard(self)
         self.done.give()
@@ -84,7 +85,7 @@ class Signal:
         self.given = True
         waiting, self._waiting = self._waiting, []
         for task, turn in waiting:
-            self._hub.at(0, lambda task=task, turn=turn: task.wake(turn))
+            self._hub.at(0, partial(task.wake, turn))
 
     def wait(self, seconds: float | None = None) -> bool:
         """Whether it was given within so many seconds (None: however long it takes)."""
@@ -117,7 +118,7 @@ class Hub:
     @property
     def current(self) -> Task:
         """The task that is running."""
-        return getcurrent().task  # type: ignore[attr-defined,no-any-return]
+        return getcurrent().task  # type: ignore[no-any-return]
 
     def at(self, delay: float, action: Callable[[], object]) -> None:
         """Do it after so many seconds."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contracts.errors import Transient
 from contracts.event_store.dynamodb import to_item
 from tests.simulation.hub import Signal
 
@@ -76,7 +75,7 @@ class Queue:
                 self._world.tell(f"{self.name}: answer with {one.message_id} lost")
         return taken
 
-    def delete(self, message_id: str, receipt: int) -> None:
+    def delete(self, message_id: str, _receipt: int) -> None:
         """Forget it; an old receipt is as good, once."""
         self.messages.pop(message_id, None)
 
@@ -118,9 +117,9 @@ class Bus:
         self._world, self._rules = world, rules
         self.accepted: set[str] = set()
 
-    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:
         """PutEvents: entry by entry, some may be refused while the call succeeds."""
-        self._world.touch("bus put_events", writes=True)
+        self._world.touch("bus put_events")
         answers: list[dict[str, str]] = []
         for entry in Entries:
             if self._world.chaos.fault("bus entry", "refused entry"):
@@ -170,7 +169,10 @@ class Stream:
             shard = len(message.stream_id) % SHARDS
             record = {
                 "eventName": "INSERT",
-                "dynamodb": {"NewImage": to_item(message), "SequenceNumber": f"{next(self._numbers)}"},
+                "dynamodb": {
+                    "NewImage": to_item(message),
+                    "SequenceNumber": f"{next(self._numbers)}",
+                },
             }
             self._shards[shard].append(record)
             self._begin(shard, self._world.chaos.uniform("stream", 0.01, 0.2))
@@ -207,11 +209,4 @@ def _taken(records: Sequence[Mapping[str, Any]], failures: Sequence[Mapping[str,
     failed = {failure["itemIdentifier"] for failure in failures}
     if "all" in failed:
         return 0
-    return next(
-        n for n, one in enumerate(records) if one["dynamodb"]["SequenceNumber"] in failed
-    )
-
-
-def throttled(place: str) -> Transient:
-    """What a port raises when AWS did nothing."""
-    return Transient(f"{place} is throttled")
+    return next(n for n, one in enumerate(records) if one["dynamodb"]["SequenceNumber"] in failed)

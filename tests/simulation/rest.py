@@ -26,7 +26,9 @@ def nothing_is_left_undone(world: World) -> None:
     if item is not None:
         require(item["currentlockcount"] == 0, f"the lock is held by {item['execution_metadata']}")
         require(not item["waiters"], f"{item['waiters']} wait for a free lock")
-        owed = [one["LockId"] for one in world.table.items("ProcessingLockTable") if "task_token" in one]
+        owed = [
+            one["LockId"] for one in world.table.items("ProcessingLockTable") if "task_token" in one
+        ]
         require(not owed, f"tokens are still owed: {owed}")
     stored = {one.event_id for stream in world.table.streams().values() for one in stream}
     missing = len(stored - world.bus.accepted)
@@ -98,7 +100,10 @@ def archive_is_right(world: World) -> None:
     for key, version_id in world.shop.uploaded:
         standing = world.buckets.find(BUCKET, key, version_id) is not None
         expected = (key, version_id) not in done
-        require(standing == expected, f"{key} {version_id} {'lies there still' if standing else 'is gone'}")
+        require(
+            standing == expected,
+            f"{key} {version_id} {'lies there still' if standing else 'is gone'}",
+        )
 
 
 def _only_version(world: World, key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 DEFINITION = Path(__file__).parents[2] / "infra" / "saga.asl.json"
 Json = Any
+MAX_REMEMBERED = 20_000
+_MEMORY: dict[tuple[str, str], Json] = {}
 _PATH = re.compile(r"\$(\w+)((?:\.\w+)*)")
 
 
@@ -93,9 +95,7 @@ class Interpreter:
             case "Task":
                 result = self._task(state, states)
             case "Parallel":
-                branches = [
-                    (branch, states["input"]) for branch in state["Branches"]
-                ]
+                branches = [(branch, states["input"]) for branch in state["Branches"]]
                 result = self._side_by_side(branches, len(branches))
             case "Map":
                 items = self._value(state["Items"], states)
@@ -219,7 +219,32 @@ class Interpreter:
         path = _PATH.fullmatch(expression)
         if path:
             return _look_up(expression, path, self.variables, states)
-        return evaluate(expression, {**self.variables, "states": states})
+        return _remembered(expression, {**self.variables, "states": states})
+
+
+def _remembered(expression: str, variables: Mapping[str, Json]) -> Json:
+    """What the same expression gave for the same values: all of them are pure but `$uuid()`."""
+    key = expression, repr([_lenient(path, variables) for path in _paths_in(expression)])
+    if key not in _MEMORY:
+        if len(_MEMORY) > MAX_REMEMBERED:
+            _MEMORY.clear()
+        _MEMORY[key] = evaluate(expression, variables)
+    return _MEMORY[key]
+
+
+@cache
+def _paths_in(expression: str) -> tuple[tuple[str, ...], ...]:
+    found = {(one[1], *one[2].split(".")[1:]) for one in _PATH.finditer(expression)}
+    return tuple(sorted(found))
+
+
+def _lenient(path: tuple[str, ...], variables: Mapping[str, Json]) -> Json:
+    value: Json = variables
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return ("up to", name, value) if value is not variables else None
+        value = value[name]
+    return value
 
 
 def evaluate(expression: str, variables: Mapping[str, Json]) -> Json:
@@ -255,6 +280,3 @@ def _look_up(
 def _matches(patterns: list[str], error: str) -> bool:
     timeouts = error == "States.HeartbeatTimeout" and "States.Timeout" in patterns
     return error in patterns or "States.ALL" in patterns or timeouts
-
-
-Machine = Callable[..., Any]

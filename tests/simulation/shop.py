@@ -31,7 +31,7 @@ class Shop:
     def _draw(self) -> None:
         random = self._random
         moment = 0.0
-        for number in range(random.choice((1, 1, 2, 2, 3, 4))):
+        for number in range(random.choice((1, 1, 1, 2, 2, 3))):
             self._draw_set(number, moment)
             moment += random.choice((1.0, 20.0, 45.0, 90.0, 400.0))
         if random.random() < 0.25:
@@ -140,7 +140,8 @@ class Shop:
     def _stop_one(self, name: str) -> None:
         running = self._world.machine.running
         if running and self._world.chaos.happens(name):
-            self._world.machine.stop(running[0].name)
+            one = self._world.chaos.below("whom a person stops", len(running))
+            self._world.machine.stop(running[one].name)
 
     def _at(self, moment: float, action: Callable[[], object]) -> None:
         self.ends_at = max(self.ends_at, moment)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.errors import Transient
 from tests.simulation import saga
+from tests.simulation.checks import require
 from tests.simulation.hub import Crash, Signal, Task
 from tests.simulation.saga import Interpreter, StateFailed
 
@@ -69,11 +70,21 @@ class StateMachine:
     def start(self, name: str, document: Mapping[str, Any]) -> str:
         """StartExecution; a name that exists is the same execution."""
         if name not in self.executions:
+            self._world.promise(lambda: self._runs_nothing_twice(name, document))
             execution = Execution(name, json.loads(json.dumps(document)))
             self.executions[name] = execution
             self._world.tell(f"execution {name} starts")
             execution.task = self._world.hub.spawn(name, lambda: self._live(execution))
         return self.executions[name].arn
+
+    def _runs_nothing_twice(self, name: str, document: Mapping[str, Any]) -> None:
+        run = document.get("batch_id"), document.get("attempt")
+        others = [
+            one.name
+            for one in self.executions.values()
+            if run[0] and (one.input.get("batch_id"), one.input.get("attempt")) == run
+        ]
+        require(not others, f"{name} runs what {others} runs already")
 
     def stop(self, name: str) -> None:
         """StopExecution by a person."""

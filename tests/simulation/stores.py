@@ -282,7 +282,7 @@ class ArchiverObjects:
         source: tuple[str, str, str],
         bucket: str,
         key: str,
-        like: Stored,
+        _like: Stored,
         provenance: Mapping[str, str],
     ) -> None:
         fault = self._world.touch("archiver copy", "ambiguous")
@@ -302,6 +302,6 @@ class ArchiverObjects:
 
     def delete(self, bucket: str, key: str, version_id: str) -> None:
         self._world.touch("archiver delete")
-        self._world.checks.before_delete(bucket, key, version_id)
+        self._world.promise(lambda: self._world.checks.before_delete(bucket, key, version_id))
         self._world.buckets.delete(bucket, key, version_id)
         self._world.after("archiver delete")

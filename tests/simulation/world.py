@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from contracts.messages import RedriveBatch
 from tests.simulation import cast, rest, saga
 from tests.simulation.cast import People
 from tests.simulation.chaos import Chaos, mix
-from tests.simulation.checks import Checks, Violation, require
+from tests.simulation.checks import Checks, Violation
 from tests.simulation.compute import Containers, Function, Process, WorkerKind
 from tests.simulation.facts import Catalog
 from tests.simulation.hub import Crash, Hub
@@ -30,7 +29,9 @@ from tests.simulation.stores import TABLES, Buckets, EventStoreTable
 BEGIN = datetime(2025, 7, 10, tzinfo=UTC)
 FAULTS_END_AFTER = 1500.0
 """Seconds with faults; then all must come to rest."""
-BOUND_SECONDS = 3 * 86_400.0
+BOUND_SECONDS = 6 * 3600.0
+"""After that all must be at rest: far under the 24 h that a saga waits for the lock."""
+OPERATOR_SECONDS = 1800.0
 MAX_STEPS = 60_000
 SWEEP_SECONDS = 60.0
 LONGEST_SWEEP_SECONDS = 900.0
@@ -97,7 +98,9 @@ class World:
         self.table = EventStoreTable(self.clock, self.new_id, TABLES)
         self.buckets, self.catalog, self.people = Buckets(self), Catalog(), People()
         self.checks = Checks(self)
-        self.catalog.on_main = self.checks.main_moved
+        self.catalog.on_main = lambda table, snapshot: self.promise(
+            lambda: self.checks.main_moved(table, snapshot)
+        )
         self.queues = {name: Queue(self, name, seconds) for name, seconds in QUEUES.items()}
         self.bus = Bus(self, RULES)
         self.stream = Stream(self, relay.relay, self.bus)
@@ -157,6 +160,7 @@ class World:
             self.hub.now > self.shop.ends_at
             and not self.machine.running
             and not self._held()
+            and not any(queue.dead for queue in self.queues.values())
             and self.stream.is_drained
             and not any(function.is_busy for function in self.functions)
             and not self.containers.running
@@ -177,12 +181,18 @@ class World:
         }
 
     def _end_faults(self) -> None:
-        self.chaos.active = False
+        if self.chaos.active:
+            self.chaos.active = False
+            self._look_at_dead_letters()
 
-    def _repair(self) -> None:
-        """What an operator does after a bad night: dead letters back, failed batches again."""
+    def _look_at_dead_letters(self) -> None:
+        """What an operator does about the alarm of a dead-letter queue: send them again."""
         for queue in self.queues.values():
             queue.move_back()
+        self.hub.at(OPERATOR_SECONDS, self._look_at_dead_letters)
+
+    def _repair(self) -> None:
+        """What an operator does after a bad night: failed batches again; others are refused."""
         for batch_id, status in list(self.checks.status.items()):
             command = Message(
                 event_id=self.new_id(),
@@ -207,8 +217,6 @@ class World:
                 self.containers.run_task(name)
             self.hub.step()
             self._rest()
-            for name in WORKER_QUEUES:
-                self.queues[name].move_back()
             for sent in [m for name in WORKER_QUEUES for m in self.queues[name].messages.values()]:
                 self.hub.now = max(self.hub.now, sent.visible_at)
 
@@ -284,7 +292,7 @@ class World:
         skew = 0.0 if self.chaos.is_calm else mix(self.seed, number, len(name)) % 4001 / 1000 - 2
         return Process(f"{name}-{number}", skew)
 
-    def touch(self, place: str, *more: str, writes: bool = False) -> str | None:
+    def touch(self, place: str, *more: str) -> str | None:
         """A call leaves the process: it takes time, and may be the last thing that it does.
 
         Returns a fault that the caller has to act out (one of `more`), else None.
@@ -336,14 +344,15 @@ class World:
         self._appends += bool(stored)
         for message in stored:
             self.tell(f"{message.stream_id} v{message.stream_version} {message.data!r:.160}")
-        self._check(lambda: self.checks.committed(stored, writes, dict(before) if before else None))
+        known = dict(before) if before else None
+        self.promise(lambda: self.checks.committed(stored, writes, known))
         self.stream.add(stored)
         if self.is_told:
             for write in writes:
                 if isinstance(write, PutItem) and write.table == "TransformerState":
                     self.tell(f"TransformerState {dict(write.item)}")
 
-    def _check(self, check: Callable[[], None]) -> None:
+    def promise(self, check: Callable[[], None]) -> None:
         """A broken promise ends the world, though our code may catch what is raised here."""
         try:
             check()
@@ -371,11 +380,3 @@ class World:
 
 EXPECTED_ERRORS = {"Transient", "StaleWriter", "PipelineError", "ConcurrencyConflict"}
 """Of a command in bad weather; ContractViolation, KeyError and the like are faults of the code."""
-
-
-def silence_logs() -> None:
-    """The services' log lines are not part of the story."""
-    logging.disable(logging.CRITICAL)
-
-
-__all__ = ["Outcome", "World", "require"]

@@ -23,8 +23,15 @@ class LocalCatalog(MetastoreCatalog):
                 "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
             },
         )
+        self._folder = folder
         self.metadata_locations: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def forked(self) -> "LocalCatalog":
+        """A catalog of its own over the same files, which never change once written."""
+        fork = LocalCatalog(self._folder)
+        fork.metadata_locations = dict(self.metadata_locations)
+        return fork
 
     def load_table(self, identifier: Any) -> Table:
         """The table at its newest metadata."""
@@ -87,5 +94,4 @@ class LocalCatalog(MetastoreCatalog):
     close = create_namespace = create_view = drop_namespace = drop_table = drop_view = _unsupported
     list_namespaces = list_tables = list_views = load_namespace_properties = _unsupported
     load_view = namespace_exists = purge_table = register_table = register_view = _unsupported
-    rename_table = update_namespace_properties = view_exists = _unsupported
-    replace_view = view_exists = _unsupported
+    rename_table = replace_view = update_namespace_properties = view_exists = _unsupported

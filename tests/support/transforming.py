@@ -1,10 +1,11 @@
-"""A transformer to test: batches from CSV-like rows, in memory or on a MiniStack, and its answers."""
+"""A transformer to test: batches from CSV-like rows, in memory or on a MiniStack."""
 
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,14 +22,16 @@ from contracts.messages import AbandonBatch, ObjectRef, TransformBatch
 from contracts.objects import InMemoryObjectStore, S3ObjectStore
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
 from services.transformer.catalog import FactsCatalog
+from services.transformer.domain import STATE_ID, TransformerState
 from services.transformer.engines.duckdb_engine import DuckDBEngine
-from services.transformer.engines.port import StagedFile
+from services.transformer.engines.port import Engine, EngineName, StagedFile
 from services.transformer.facts import STAGED_COLUMNS
 from services.transformer.publication import TableNames
 from services.transformer.settings import Settings
 from services.transformer.use_cases import Ports, transform_batch
 from tests.model import ShopModel
 from tests.support.local_catalog import LocalCatalog
+from tests.support.mortality import MortalCatalog, MortalObjects, MortalStore, Process
 
 DATA_BUCKET = "ecommerce-data-bucket"
 WAREHOUSE_BUCKET = "ecommerce-warehouse-bucket"
@@ -151,7 +154,9 @@ def manifest_of(batch: Batch) -> dict[str, Any]:
     }
 
 
-def report_of(batch: Batch, file: Mapping[str, Any], rows: int, staged: ObjectRef) -> dict[str, Any]:
+def report_of(
+    batch: Batch, file: Mapping[str, Any], rows: int, staged: ObjectRef | None
+) -> dict[str, Any]:
     return {
         "batch_id": batch.batch_id,
         "file_index": file["index"],
@@ -166,14 +171,14 @@ def report_of(batch: Batch, file: Mapping[str, Any], rows: int, staged: ObjectRe
         "quarantined": batch.quarantined,
         "unknown_columns": [],
         "contract": f"{file['kind']} v1",
-        "staged": staged.model_dump(),
+        "staged": staged.model_dump() if staged else None,
         "quarantined_rows": None,
         "quarantined_file": None,
     }
 
 
 class LocalInputs:
-    """Staged inputs in a folder."""
+    """Staged inputs in a folder; like the validator, it stages nothing of a file without rows."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -186,7 +191,7 @@ class LocalInputs:
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(staged_table(kind, rows), path, compression="zstd")
             ref = ObjectRef(bucket=DATA_BUCKET, key=str(path), version_id="v1", sha256="0" * 64)
-            reports[file["index"]] = report_of(batch, file, len(rows), ref)
+            reports[file["index"]] = report_of(batch, file, len(rows), ref if rows else None)
         self.batches[batch.batch_id] = reports
 
     def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
@@ -202,6 +207,7 @@ class LocalInputs:
                 self._path(report["batch_id"], report["file_index"]),
             )
             for report in reports.values()
+            if report["staged"]
         ]
 
     def _path(self, batch_id: str, index: int) -> Path:
@@ -213,6 +219,7 @@ class Workbench:
     """A transformer, and the ways to feed it and to look at what it made."""
 
     ports: Ports
+    engines_of: Callable[[FactsCatalog], Callable[[EngineName], Engine]]
     fence: int = 1
 
     def stage(self, batch: Batch) -> TransformBatch:
@@ -235,18 +242,8 @@ class Workbench:
 
     def _stage_in_s3(self, batch: Batch, manifest: Mapping[str, Any]) -> None:
         client = self.ports.inputs._client  # type: ignore[attr-defined]
-        for file, (kind, rows) in zip(manifest["files"], batch.files, strict=True):
-            sink = pa.BufferOutputStream()
-            pq.write_table(staged_table(kind, rows), sink, compression="zstd")
-            content = sink.getvalue().to_pybytes()
-            key = layout.staged_key(batch.batch_id, kind, file["index"])
-            version = client.put_object(Bucket=DATA_BUCKET, Key=key, Body=content)["VersionId"]
-            ref = ObjectRef(
-                bucket=DATA_BUCKET,
-                key=key,
-                version_id=version,
-                sha256=hashlib.sha256(content).hexdigest(),
-            )
+        for file, (_, rows) in zip(manifest["files"], batch.files, strict=True):
+            ref = self._put_rows(client, batch.batch_id, file, rows) if rows else None
             report = report_of(batch, file, len(rows), ref)
             client.put_object(
                 Bucket=DATA_BUCKET,
@@ -254,10 +251,26 @@ class Workbench:
                 Body=json.dumps(report).encode(),
             )
 
+    @staticmethod
+    def _put_rows(
+        client: Any, batch_id: str, file: Mapping[str, Any], rows: Sequence[Row]
+    ) -> ObjectRef:
+        sink = pa.BufferOutputStream()
+        pq.write_table(staged_table(file["kind"], rows), sink, compression="zstd")
+        content = sink.getvalue().to_pybytes()
+        key = layout.staged_key(batch_id, file["kind"], file["index"])
+        version = client.put_object(Bucket=DATA_BUCKET, Key=key, Body=content)["VersionId"]
+        sha256 = hashlib.sha256(content).hexdigest()
+        return ObjectRef(bucket=DATA_BUCKET, key=key, version_id=version, sha256=sha256)
+
     def transform(self, batch: Batch) -> dict[str, Any]:
         """Stage and transform; returns the result document."""
         answer = transform_batch(self.stage(batch), self.ports)
         return self.result(answer)
+
+    def under(self, engine: EngineName) -> "Workbench":
+        """The same transformer, told which engine to take."""
+        return replace(self, ports=replace(self.ports, wanted_engine=engine))
 
     def result(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         document: dict[str, Any] = self.ports.objects.get_json(ObjectRef(**answer["result"]))
@@ -272,29 +285,73 @@ class Workbench:
         )
 
     def order_kpis(self) -> list[dict[str, Any]]:
-        items = map(_measures, self.ports.store.scan(TABLES.order_kpis))
+        items = map(_measures, self.ports.store.scan(self.ports.tables.order_kpis))
         return sorted(items, key=lambda item: item["order_date"])
 
     def category_kpis(self) -> list[dict[str, Any]]:
-        items = map(_measures, self.ports.store.scan(TABLES.category_kpis))
+        items = map(_measures, self.ports.store.scan(self.ports.tables.category_kpis))
         return sorted(items, key=lambda item: (item["order_date"], item["category"]))
 
     def facts(self) -> dict[str, list[dict[str, Any]]]:
         """All rows on main, by table, in a fixed order."""
-        fresh = FactsCatalog(self.ports.facts._catalog, "ecommerce")
+        fresh = FactsCatalog(self.ports.facts._catalog, self.ports.facts._database)
         fresh.load(-1)
-        return {
-            name: sorted(
-                fresh.table(name).scan().to_arrow().to_pylist(), key=lambda row: str(sorted(row.items(), key=str))
-            )
-            for name in STAGED_COLUMNS
-        }
+        rows = {name: fresh.table(name).scan().to_arrow().to_pylist() for name in STAGED_COLUMNS}
+        return {name: sorted(found, key=_in_a_fixed_order) for name, found in rows.items()}
 
-    def restarted(self) -> "Workbench":
-        """The same stores, seen by a process that has just started."""
-        facts = FactsCatalog(self.ports.facts._catalog, "ecommerce")
-        engine_of = lambda _: DuckDBEngine(facts)  # noqa: E731
-        return Workbench(replace(self.ports, facts=facts, engine_of=engine_of), self.fence)
+    def standing(self) -> tuple[Any, ...]:
+        """Facts and KPIs, to be compared."""
+        return self.facts(), self.order_kpis(), self.category_kpis()
+
+    def events(self, batch_id: str) -> list[str]:
+        """The types of a batch's events."""
+        return [event.event_type for event in self.ports.store.read(f"transformation/{batch_id}")]
+
+    def state(self) -> TransformerState:
+        key = {"StateId": STATE_ID}
+        return TransformerState.from_item(self.ports.store.get_item(self.ports.tables.state, key))
+
+    def assert_equals(self, model: ShopModel) -> None:
+        assert self.order_kpis() == model.order_kpis()
+        assert self.category_kpis() == model.category_kpis()
+
+    def restarted(self, fence: int | None = None) -> "Workbench":
+        """The same stores, seen by a process that has just started, under a lock grant."""
+        ports = self.ports
+        beside = self._beside(ports.facts._catalog, ports.store, ports.objects)
+        return replace(beside, fence=fence or self.fence)
+
+    def forked(self) -> "Workbench":
+        """A copy that goes on by itself; only for a workbench in memory."""
+        store: Any = InMemoryEventStore(self.ports.clock, new_event_id, KEYS)
+        store._streams = deepcopy(self.ports.store._streams)  # type: ignore[attr-defined]
+        store._tables = deepcopy(self.ports.store._tables)  # type: ignore[attr-defined]
+        objects = InMemoryObjectStore()
+        objects.objects = dict(self.ports.objects.objects)  # type: ignore[attr-defined]
+        return self._beside(self.ports.facts._catalog.forked(), store, objects)
+
+    def through(self, process: Process) -> "Workbench":
+        """The same stores, seen by a process that may die; only for a workbench in memory."""
+        return self._beside(
+            MortalCatalog(self.ports.facts._catalog, process),
+            MortalStore(self.ports.store, process),
+            MortalObjects(self.ports.objects, process),
+        )
+
+    def _beside(self, catalog: Any, store: Any, objects: Any) -> "Workbench":
+        facts = FactsCatalog(catalog, self.ports.facts._database)
+        ports = replace(
+            self.ports,
+            facts=facts,
+            store=store,
+            objects=objects,
+            engine_of=self.engines_of(facts),
+        )
+        return Workbench(ports, self.engines_of, self.fence)
+
+
+def _in_a_fixed_order(row: Mapping[str, Any]) -> str:
+    return str(sorted(row.items(), key=str))
 
 
 def _measures(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,12 +378,16 @@ def local_workbench(folder: Path) -> Workbench:
         objects=InMemoryObjectStore(),
         inputs=LocalInputs(folder / "staged"),
         facts=facts,
-        engine_of=lambda _: DuckDBEngine(facts),
+        engine_of=_duckdb_alone(facts),
         spark_is_here=lambda: False,
         clock=clock,
         tables=TABLES,
     )
-    return Workbench(ports)
+    return Workbench(ports, _duckdb_alone)
+
+
+def _duckdb_alone(facts: FactsCatalog) -> Callable[[EngineName], Engine]:
+    return lambda _: DuckDBEngine(facts)
 
 
 def cloud_workbench(clients: Mapping[str, Any], settings: Settings) -> Workbench:
@@ -342,8 +403,10 @@ def cloud_workbench(clients: Mapping[str, Any], settings: Settings) -> Workbench
         engine_of=engines(settings, facts),
         spark_is_here=spark_is_here,
         clock=system_clock,
-        tables=TABLES,
+        tables=TableNames(
+            settings.state_table, settings.order_kpis_table, settings.category_kpis_table
+        ),
         wanted_engine=settings.transform_engine,
         spark_threshold_mb=settings.spark_threshold_mb,
     )
-    return Workbench(ports)
+    return Workbench(ports, lambda found: engines(settings, found))

@@ -154,7 +154,7 @@ class DuckDBSession:
             removed = [
                 file
                 for file in self._read_files.get(write.table, [])
-                if write.partitions is None or _partition_of(file) in write.partitions
+                if write.partitions is None or partition_of(file) in write.partitions
             ]
             self._facts.replace(write.table, epoch, removed, added, snapshot_properties)
 
@@ -213,7 +213,8 @@ def _partition_key(table: Table, day: Partition) -> PartitionKey:
     )
 
 
-def _partition_of(file: DataFile) -> Partition:
+def partition_of(file: DataFile) -> Partition:
+    """The day that a data file of a dated table holds; None: lines that wait for their orders."""
     days = file.partition[0]
     return None if days is None else EPOCH_DAY + timedelta(days=days)
 

@@ -5,7 +5,6 @@ Spark writes a branch; what makes it count, moving main, is the catalog's, for b
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 from contracts.errors import PipelineError
@@ -18,7 +17,12 @@ from services.transformer.engines.port import (
     iter_kinds,
     sql_of,
 )
-from services.transformer.engines.spark_session import CATALOG, new_session, shuffle_partitions
+from services.transformer.engines.spark_session import (
+    CATALOG,
+    is_alive,
+    new_session,
+    shuffle_partitions,
+)
 from services.transformer.facts import (
     SCHEMAS,
     STAGED_COLUMNS,
@@ -44,19 +48,20 @@ class SparkEngine:
 
     def __init__(self, facts: FactsCatalog, settings: Settings) -> None:
         self._facts, self._settings = facts, settings
+        self._spark: Any = None
 
     @contextmanager
     def session(self) -> Iterator["SparkBatch"]:
         """Relations that are forgotten, and memory that is freed, with the batch."""
+        if self._spark is None or not is_alive(self._spark):
+            self._spark = new_session(self._settings)
         batch = SparkBatch(self._spark, self._facts, self._settings.glue_database)
         try:
             yield batch
         finally:
-            batch.close()
-
-    @cached_property
-    def _spark(self) -> Any:
-        return new_session(self._settings)
+            # A Java that died, of a full heap say, has nothing to free: what killed it is the news.
+            if is_alive(self._spark):
+                batch.close()
 
 
 class SparkBatch:
@@ -144,9 +149,12 @@ class SparkBatch:
         names = [field.name for field in SCHEMAS[write.table].fields]
         rows = self._spark.table(write.relation).select(*names)
         branch = branch_of(epoch)
-        # Required columns hold no null by construction, which Spark cannot see in the SQL.
-        writer = rows.writeTo(f"{self._name_of(write.table)}.branch_{branch}").option(
-            "check-nullability", "false"
+        # Required columns hold no null by construction, which Spark cannot see in the SQL. Without
+        # fanout, rows are sorted by day and one file is open at a time, not one for every day.
+        writer = (
+            rows.writeTo(f"{self._name_of(write.table)}.branch_{branch}")
+            .option("check-nullability", "false")
+            .option("fanout-enabled", "false")
         )
         for name, value in properties.items():
             writer = writer.option(f"snapshot-property.{name}", value)

@@ -25,12 +25,38 @@ def new_session(settings: Settings) -> Any:
     from pyspark.sql import SparkSession
 
     logging.getLogger("py4j").setLevel(logging.WARNING)
+    _forget_a_dead_one()
     builder = SparkSession.builder.appName("ecommerce-transformer").master("local[*]")
     for name, value in session_settings(settings).items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+def is_alive(spark: Any) -> bool:
+    """Whether the Java process behind a session still answers."""
+    return _answers(spark.sparkContext)
+
+
+def _answers(context: Any) -> bool:
+    from py4j.protocol import Py4JError
+
+    try:
+        return not context._jsc.sc().isStopped()
+    except (AttributeError, OSError, Py4JError):
+        return False
+
+
+def _forget_a_dead_one() -> None:
+    """PySpark keeps the way to its Java process for good, even when that has died."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    context = SparkContext._active_spark_context
+    if context is not None and not _answers(context):
+        SparkContext._active_spark_context = SparkContext._gateway = SparkContext._jvm = None
+        SparkSession._instantiatedSession = None
 
 
 def session_settings(settings: Settings) -> Mapping[str, str]:

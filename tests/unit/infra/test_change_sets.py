@@ -1,5 +1,6 @@
 """A stack is brought to the state of its template, and a failure says which resource and why."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ NO_CHANGES = (
 
 
 def apply(
-    folder: Path, cloudformation: ScriptedCloudFormation, keeps_parameters: bool = True
+    folder: Path,
+    cloudformation: ScriptedCloudFormation,
+    parameters: Mapping[str, str] | None = None,
 ) -> StackResult:
     project = a_project(folder, {"lock": a_template(resolves=["/p/bus"])})
-    deployer = StackDeployer(cloudformation, 0.0, keeps_parameters)
-    return deployer.apply(discover(project)[0], {}, lambda _: None)
+    deployer = StackDeployer(cloudformation, poll_seconds=0.0)
+    return deployer.apply(discover(project)[0], parameters or {}, lambda _: None)
 
 
 def test_a_new_stack_is_created_and_its_changes_are_told(tmp_path: Path) -> None:
@@ -75,12 +78,29 @@ def test_a_stack_that_someone_else_is_changing_is_left_alone(tmp_path: Path) -> 
         apply(tmp_path, ScriptedCloudFormation("UPDATE_IN_PROGRESS"))
 
 
-@pytest.mark.parametrize(("keeps", "kept"), [(True, ["Tunable"]), (False, [])])
-def test_a_parameter_that_is_not_given_keeps_its_value_only_where_asked_for(
-    tmp_path: Path, keeps: bool, kept: list[str]
+def test_a_parameter_that_is_not_given_keeps_its_value_unless_it_names_an_ssm_parameter(
+    tmp_path: Path,
 ) -> None:
     cloudformation = ScriptedCloudFormation(
-        "CREATE_COMPLETE", after=["UPDATE_COMPLETE"], had_parameters=["Tunable", "R0"]
+        "CREATE_COMPLETE", after=["UPDATE_COMPLETE"], had_parameters=["Tunable", "R0", "Gone"]
     )
-    apply(tmp_path, cloudformation, keeps)
-    assert [one["ParameterKey"] for one in cloudformation.created["Parameters"]] == kept
+    apply(tmp_path, cloudformation)
+    assert cloudformation.created["Parameters"] == [
+        {"ParameterKey": "Tunable", "UsePreviousValue": True}
+    ]
+
+
+def test_a_parameter_that_is_given_takes_its_new_value(tmp_path: Path) -> None:
+    cloudformation = ScriptedCloudFormation(
+        "CREATE_COMPLETE", after=["UPDATE_COMPLETE"], had_parameters=["Tunable"]
+    )
+    apply(tmp_path, cloudformation, {"Tunable": "9"})
+    assert cloudformation.created["Parameters"] == [
+        {"ParameterKey": "Tunable", "ParameterValue": "9"}
+    ]
+
+
+def test_a_failed_stack_without_a_reason_says_where_to_look(tmp_path: Path) -> None:
+    cloudformation = ScriptedCloudFormation(after=["UPDATE_ROLLBACK_COMPLETE"])
+    with pytest.raises(DeploymentFailed, match="look at its events in stack ecommerce-pipeline-"):
+        apply(tmp_path, cloudformation)

@@ -12,10 +12,13 @@ import typer
 from typer.testing import CliRunner, Result
 
 from contracts.envelope import parse
+from contracts.identities import FileIdentity, batch_id_of
 from contracts.layout import quarantined_file_key, quarantined_rows_key
 from contracts.messages import RedriveBatch
 from infra.cli import submit, target
 from infra.cli.main import app
+from infra.cli.upload import Submission
+from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION
 from tests.unit.infra.accounts import BUCKET, Account
 from tests.unit.infra.batch_events import BEGAN, an_event, completed_batch
@@ -23,26 +26,37 @@ from tests.unit.infra.tables import put_items
 from tests.unit.infra.test_kpi_queries import a_category, a_day
 from tests.unit.infra.test_outcome import an_example
 from tests.unit.infra.test_quarantine_queries import a_row, parquet
-from tests.unit.infra.test_status_queries import a_held_lock, lock_item, some_batches
+from tests.unit.infra.test_status_queries import a_held_lock, some_batches
 
-COMMANDS = [
-    ("up",),
-    ("down",),
-    ("demo",),
-    ("deploy",),
-    ("submit",),
-    ("validate",),
-    ("sample",),
-    ("redrive",),
-    ("status",),
-    ("batches",),
-    ("batch",),
-    ("kpis", "orders"),
-    ("kpis", "categories"),
-    ("quarantine", "list"),
-    ("quarantine", "show"),
-    ("lock", "show"),
-]
+PROMISED = {
+    "up",
+    "down",
+    "demo",
+    "deploy",
+    "submit",
+    "validate",
+    "status",
+    "batches",
+    "batch",
+    "redrive",
+    "kpis orders",
+    "kpis categories",
+    "quarantine list",
+    "quarantine show",
+    "lock show",
+}
+"""Commands of DESIGN 4."""
+
+
+def names_of(command: Any, before: tuple[str, ...] = ()) -> Iterator[str]:
+    subcommands = getattr(command, "commands", {})
+    if not subcommands:
+        yield " ".join(before)
+    for name, subcommand in subcommands.items():
+        yield from names_of(subcommand, (*before, name))
+
+
+COMMANDS = sorted(names_of(typer.main.get_command(app)))
 
 
 def ecp(*arguments: object) -> Result:
@@ -50,27 +64,21 @@ def ecp(*arguments: object) -> Result:
 
 
 @pytest.fixture
-def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Account:
     monkeypatch.setattr(target, "find_running_cloud", lambda: None)
-    yield Account(aws)
+    return Account(aws)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_teaches_itself_with_an_example(command: tuple[str, ...]) -> None:
-    said = ecp(*command, "--help")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches_itself_with_an_example(command: str) -> None:
+    said = ecp(*command.split(), "--help")
     assert said.exit_code == 0
-    assert f"ecp {' '.join(command)}" in said.output.split("Usage")[0] + said.output
-    assert "Example" in said.output
+    example = said.output.split("Example: ")[1]
+    assert f"ecp {command}" in example.splitlines()[0]
 
 
-def test_no_command_is_missing_from_the_list_above() -> None:
-    group = typer.main.get_command(app)
-    names = {
-        (name, *([sub] if sub else []))
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
-        for sub in getattr(command, "commands", {None: None})
-    }
-    assert {" ".join(name) for name in names} >= {" ".join(name) for name in COMMANDS}
+def test_every_promised_command_is_there() -> None:
+    assert PROMISED - set(COMMANDS) == set()
 
 
 def test_without_a_command_the_help_is_shown() -> None:
@@ -79,7 +87,7 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nonsense",), ("batch",), ("kpis", "orders", "--form", "x"), ("up", "--port", "x")],
+    [("nonsense",), ("batch",), ("kpis", "orders", "--form"), ("up", "--port", "x")],
 )
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert ecp(*arguments).exit_code == 2
@@ -233,7 +241,8 @@ def test_submit_uploads_and_says_which_batch_it_will_be(account: Account, tmp_pa
     s3 = account.client("s3")
     body = s3.get_object(Bucket=BUCKET, Key=document["manifest"])["Body"].read()
     assert json.loads(body)["files"] == document["files"]
-    assert document["batch_id"] in ecp("batches").output + document["batch_id"]
+    pinned = [FileIdentity(BUCKET, **file) for file in document["files"]]
+    assert document["batch_id"] == batch_id_of(pinned)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +260,7 @@ def test_submit_that_waits_exits_with_how_the_batch_ended(
     sealed = an_event("BatchSealed", manifest=manifest.model_dump())
     changes = {"result": result.model_dump()} if end == "BatchCompleted" else {}
     account.record([sealed, an_event(end, 1, **changes)])
-    monkeypatch.setattr(submit.Submission, "batch_id", BATCH)
+    monkeypatch.setattr(Submission, "batch_id", BATCH)
     monkeypatch.setattr(submit, "system_clock", lambda: BEGAN - timedelta(seconds=1))
 
     said = ecp("submit", a_shop(tmp_path), "--wait", "--json")

@@ -90,17 +90,29 @@ def test_an_execution_that_ended_without_closing_the_batch_is_told() -> None:
         )
 
 
-def test_a_close_that_came_just_after_the_execution_ended_counts() -> None:
-    story = completed_batch()
-    calls = 0
+def test_a_close_that_came_just_before_the_execution_ended_counts() -> None:
+    story, closed = completed_batch(), False
+
+    def over(_: Sequence[Message]) -> str:
+        nonlocal closed
+        closed = True
+        return "SUCCEEDED"
 
     def read() -> Sequence[Message]:
-        nonlocal calls
-        calls += 1
-        return story[:3] if calls < 7 else story
+        return story if closed else story[:3]
 
-    over = lambda _: "SUCCEEDED"  # noqa: E731
     assert follow(read, Heard(), FakeTime().waiting(), execution_over=over) == story
+
+
+def test_the_execution_is_asked_for_now_and_then_only() -> None:
+    asked: list[int] = []
+
+    def over(events: Sequence[Message]) -> None:
+        asked.append(len(events))
+
+    with pytest.raises(CommandFailed):
+        follow(lambda: completed_batch()[:3], Heard(), FakeTime().waiting(60), execution_over=over)
+    assert len(asked) == 10
 
 
 def test_who_asked_for_a_redrive_waits_for_the_end_after_it() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.cli import target
-from infra.cli.errors import CommandFailed, ExitCode
+from infra.cli.errors import CommandFailed, ExitCode, WrongUsage
 from infra.cli.target import Target, choose, cloud_directory
 
 LOCAL = ("http://127.0.0.1:4566", {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
@@ -53,6 +53,11 @@ def test_no_cloud_at_all_is_a_fault_that_says_what_to_do(environment: dict[str, 
     with pytest.raises(CommandFailed, match="run 'ecp up' first, or set AWS_PROFILE") as failure:
         choose(environment, no_cloud)
     assert failure.value.exit_code is ExitCode.SYSTEM_FAILED
+
+
+def test_an_endpoint_that_is_no_url_is_wrong_usage() -> None:
+    with pytest.raises(WrongUsage, match=r"AWS_ENDPOINT_URL=127\.0\.0\.1:4566: write it"):
+        choose({"AWS_ENDPOINT_URL": "127.0.0.1:4566"}, a_cloud)
 
 
 def test_the_cloud_of_a_parent_directory_is_this_one_too(tmp_path: Path) -> None:

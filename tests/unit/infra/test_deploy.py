@@ -106,7 +106,6 @@ class Account:
             name="test",
             vendor_dependencies=False,
             poll_seconds=0.0,
-            keeps_parameters=False,
             image_uris=image_uris,
             parameters=parameters or {},
             clients={

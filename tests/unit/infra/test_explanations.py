@@ -4,7 +4,7 @@ import pytest
 
 from contracts.file_contracts import file_contract
 from contracts.layout import KINDS
-from infra.queries.explanations import LONGEST_SHOWN, advice, pointed_at, resubmission
+from infra.queries.explanations import LONGEST_SHOWN, advice, pointed_at, replacement, resubmission
 
 
 def a_row(raw: str, column: str | None, message: str = "", rule: str = "") -> dict[str, object]:
@@ -81,5 +81,11 @@ def test_advice_on_an_unknown_rule_names_the_column() -> None:
     assert advice(a_row("", None, rule="record.odd")) == "correct the line"
 
 
-def test_corrected_rows_go_where_their_kind_belongs() -> None:
-    assert "`ecp submit order_items/corrected.csv --wait`" in resubmission("order_items")
+def test_corrected_rows_are_exported_and_replayed() -> None:
+    said = resubmission("orders/a.csv", {"orders", "order_items"})
+    assert "`ecp quarantine export orders/a.csv --to corrections`" in said
+    assert "replay corrections/order_items.csv corrections/orders.csv --wait`" in said
+
+
+def test_a_refused_file_is_given_back_and_uploaded_again() -> None:
+    assert "`ecp quarantine export orders/a.csv --to FILE`" in replacement("orders/a.csv")

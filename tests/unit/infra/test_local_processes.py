@@ -1,6 +1,7 @@
 """Ports, restarts, and what a worker is told: the parts of the local cloud that need no cloud."""
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -57,7 +58,8 @@ def test_a_stopped_process_takes_its_children_with_it(tmp_path: Path) -> None:
     process = ChildProcess([sys.executable, "-c", script], os.environ, log, tmp_path)
     while not log.read_text().endswith("\n"):
         time.sleep(0.02)
-    assert process.stop(grace_seconds=5) is False
+    process.stop(grace_seconds=5)
+    assert process.exit_code() == -signal.SIGTERM
     grandchild = int(log.read_text())
     with pytest.raises(ProcessLookupError):
         wait_until_gone(grandchild)

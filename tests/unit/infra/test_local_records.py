@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from infra.errors import LocalCloudError
-from infra.local import cloud, kept_state
+from infra.local import cloud
 from infra.local.folders import Folders
 from infra.local.records import (
     SUPERVISOR,
@@ -71,9 +71,11 @@ def test_a_record_of_processes_that_are_gone_means_no_cloud_and_down_removes_it(
     tmp_path: Path,
 ) -> None:
     folders = folders_with(tmp_path, a_record(ProcessRecord(a_finished_process(), 0.0)))
+    (folders.run / "s3").mkdir(parents=True)
     assert cloud.find(tmp_path) is None
     assert cloud.down(tmp_path) is False
     assert not folders.record.exists()
+    assert not folders.run.exists()
 
 
 def test_a_process_that_took_over_a_pid_is_not_ours_and_is_not_ended(tmp_path: Path) -> None:
@@ -100,37 +102,3 @@ def test_what_a_killed_supervisor_left_running_is_ended(tmp_path: Path) -> None:
     folders_with(tmp_path, record.with_process("validator", record_of(orphan.pid)))
     assert cloud.down(tmp_path) is True
     assert not psutil.pid_exists(orphan.pid)
-
-
-def test_kept_state_belongs_to_its_port(tmp_path: Path) -> None:
-    folders = Folders(tmp_path)
-    folders.start_afresh()
-    folders.state.mkdir()
-    folders.log("ministack").write_text("INFO [persistence] saved\n")
-    assert kept_state.check_port(folders, 5000) == 5000
-    assert kept_state.keep(folders, 4600)
-    assert kept_state.check_port(folders, None) == kept_state.check_port(folders, 0) == 4600
-    with pytest.raises(LocalCloudError, match="belongs to port 4600"):
-        kept_state.check_port(folders, 5000)
-
-
-def test_a_run_takes_the_mark_so_that_a_crash_leaves_none(tmp_path: Path) -> None:
-    folders = Folders(tmp_path)
-    folders.start_afresh()
-    folders.state.mkdir()
-    (folders.state / "table.json").write_text("{}")
-    folders.log("ministack").touch()
-    kept_state.keep(folders, 4600)
-    assert kept_state.take(folders) is True
-    assert (folders.state / "table.json").exists()
-    assert kept_state.take(folders) is False
-    assert not folders.state.exists()
-
-
-def test_state_that_could_not_be_written_whole_is_not_kept(tmp_path: Path) -> None:
-    folders = Folders(tmp_path)
-    folders.start_afresh()
-    folders.state.mkdir()
-    folders.log("ministack").write_text("2026 ERROR [persistence] Persistence: failed to save s3\n")
-    assert kept_state.keep(folders, 4600) is False
-    assert kept_state.port_of_kept_state(folders) is None

@@ -1,12 +1,13 @@
 """What `ecp submit --wait --json` prints (DESIGN 4), for each way that a batch can end."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from contracts.messages import BatchManifest, BatchResult, FileReport
 from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
-from infra.queries.outcome import completed, read_outcome, unpublished
+from infra.queries.outcome import completed, read_order_totals, read_outcome, unpublished
 from tests.unit.infra.batch_events import BATCH, BEGAN, an_event
 
 PROMISED = {
@@ -32,7 +33,8 @@ PROMISED_OF_A_FILE = {
 
 
 def an_example(name: str, **changes: Any) -> dict[str, Any]:
-    return find("documents", name, 1).document["examples"][0] | changes
+    example: dict[str, Any] = find("documents", name, 1).document["examples"][0]
+    return example | changes
 
 
 def a_manifest(*duplicate_of: int | None) -> BatchManifest:
@@ -135,3 +137,22 @@ def test_a_clock_that_is_ahead_of_the_cloud_gives_no_negative_time() -> None:
     outcome = read_outcome([an_event("BatchFailed")], InMemoryObjectStore(), late)
     assert outcome is not None
     assert outcome["duration_seconds"] == 0.0
+
+
+def test_totals_that_differ_from_their_lines_are_told_in_money() -> None:
+    outcome = completed(BatchResult(**an_example("BatchResult")))
+    assert outcome["order_totals"] == {
+        "differing": 1,
+        "worst": [{"order_id": "17", "total_amount": Decimal("10.00"), "lines": Decimal("8.00")}],
+    }
+
+
+def test_an_older_result_says_nothing_of_totals() -> None:
+    result = an_example("BatchResult")
+    del result["order_totals"]
+    assert completed(BatchResult(**result))["order_totals"] is None
+
+
+def test_the_totals_of_a_batch_that_did_not_complete_are_unknown() -> None:
+    assert read_order_totals(None, InMemoryObjectStore()) is None
+    assert read_order_totals(an_event("BatchFailed"), InMemoryObjectStore()) is None

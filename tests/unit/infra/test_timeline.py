@@ -1,5 +1,7 @@
 """The story of a batch: every event has a sentence, in the order of what happened."""
 
+from typing import Any
+
 import pytest
 
 from contracts.schemas import all_schemas
@@ -37,9 +39,7 @@ def test_a_type_that_this_ecp_does_not_know_is_named_as_it_is() -> None:
         ("BatchOverdue", {"missing": ["order_items"]}, "order_items missing"),
     ],
 )
-def test_a_sentence_names_what_matters(
-    event_type: str, changes: dict[str, object], said: str
-) -> None:
+def test_a_sentence_names_what_matters(event_type: str, changes: dict[str, Any], said: str) -> None:
     assert said in describe(an_event(event_type, **changes))
 
 

@@ -17,26 +17,39 @@ DIGITS = set("0123456789")
 
 
 def read_file_plainly(content, kind):
-    """Of a whole file: ("rejected", rule), or ("read", accepted, bad)."""
-    text = content.decode().removeprefix("\ufeff")
-    if not text.strip(" \t\r\n"):
-        return ("rejected", "file.empty")
-    first_break = min((text + "\n").index("\n"), (text + "\r").index("\r"))
-    returns_end_lines = text[first_break:][:1] == "\r" and text[first_break:][1:2] not in ("\n", "")
-    if "\0" in text[:first_break]:
+    """Of a whole file: ("rejected", rule), or ("read", accepted, bad).
+
+    Header faults are found before a byte that is not UTF-8, if the header is whole before it.
+    """
+    if b"\0" in content.split(b"\n")[0].split(b"\r")[0]:
         return ("rejected", "file.binary")
+    try:
+        text, is_whole = content.decode(), True
+    except UnicodeDecodeError as error:
+        text, is_whole = content[: error.start].decode(), False
+    text = text.removeprefix("\ufeff")
+    first_line = text.split("\n")[0].split("\r")[0]
+    after_first = text[len(first_line) :]
+    if not is_whole and after_first == "\r":
+        return ("rejected", "file.encoding")
+    returns_end_lines = len(after_first) > 1 and after_first[0] == "\r" and after_first[1] != "\n"
     lines = split_lines(text, returns_end_lines)
+    if not is_whole and lines:
+        is_open = lines[-1] != text[-len(lines[-1]) :] or text[-1] != "\n"
+        lines = lines[:-1] if is_open else lines
     index = 0
-    while not without_break(lines[index]).strip(" \t\r"):
+    while index < len(lines) and not without_break(lines[index]).strip(" \t\r"):
         index += 1
+    if index == len(lines):
+        return ("rejected", "file.empty" if is_whole else "file.encoding")
     if "\0" in lines[index]:
         return ("rejected", "file.binary")
     fields, _ = read_one(lines[index : index + 1], 0, [])
-    if fields is None:
-        return ("rejected", "file.header")
-    names = [field.lower() for field in fields]
+    names = [field.lower() for field in fields or []]
     if any(names.count(column) != 1 for column in COLUMNS[kind]):
         return ("rejected", "file.header")
+    if not is_whole:
+        return ("rejected", "file.encoding")
     accepted, bad = read_rows(lines[index + 1 :], index + 2, names, kind, returns_end_lines)
     return ("read", accepted, bad) if accepted or bad else ("rejected", "file.no_rows")
 
@@ -92,7 +105,7 @@ def is_several(body, fields, names):
     """Whether the CRs in a line end lines: see services/validator/segments.py."""
     if fields is None or len(fields) != len(names):
         return True
-    return any(is_healthy(part, names) for part in body.split("\r"))
+    return all(is_healthy(part, names) for part in body.split("\r") if part.strip(" \t"))
 
 
 def is_healthy(line, names):

@@ -1,0 +1,283 @@
+"""`ecp quarantine replay`: corrected rows are an ordinary upload that names what it answers."""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from contracts.clock import system_clock
+from contracts.layout import KINDS, replay_answers_key
+from contracts.messages import AnsweredRow, ObjectRef, ReplayAnswers
+from contracts.objects import check_document
+from infra.cli.corrections import Correction, read_corrections
+from infra.cli.errors import CommandFailed, ExitCode
+from infra.cli.intake import InputFile
+from infra.cli.options import AsJson, Wait
+from infra.cli.outcome_view import EXIT_CODES, print_outcome
+from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.replay_check import Verdict, bad_rows, judge, write_rows
+from infra.cli.replay_plan import FixedRow, Plan, PlannedRow, Standing, plan
+from infra.cli.settings import CliSettings
+from infra.cli.submit import submission_document, upload, wait_for_outcome
+from infra.cli.target import Target, current_target
+from infra.cli.upload import Submission
+from infra.queries.answers import Answers, RowId, read_answers, row_id
+from infra.queries.batches import is_running, newest_batches
+from infra.queries.originals import Headers
+from infra.queries.quarantine import Row, listing, read_rows
+from infra.queries.standing import Place, Places, StandingRow, standing_rows
+from infra.queries.timeline import plural
+
+SHOWN_ROWS = 50
+LOOKED_AT = 100
+COLOURS = {"fixed": "green", "wrong": "red", "unchanged": "yellow", "refused": "red"}
+SAID = {"fixed": "fixed", "wrong": "still wrong", "unchanged": "unchanged", "refused": "refused"}
+UNPUBLISHED = {
+    "BatchRejected": "was rejected whole: correct its bad file and upload that again under its "
+    "key; the rows of the batch come again with it",
+    "BatchFailed": "failed: `ecp redrive` it first",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be uploaded, and what is said of every row."""
+
+    plans: tuple[Plan, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no row stays out for a reason that somebody has to look at."""
+        return all(verdict.state in ("fixed", "unchanged") for verdict in self.verdicts)
+
+
+def replay(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Corrected files of `ecp quarantine export`."),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; upload nothing.")
+    ] = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring corrected rows in: they count as if they had been right from the beginning.
+
+    Each row is checked as `ecp validate` does. The fixed ones are uploaded as one batch that is
+    linked to the rows it answers; those that are unchanged or still wrong stay in quarantine. What
+    was stated after a row is not undone, and a row that is replayed twice counts once.
+
+    Exit code: 0 done, 1 a row is still wrong or was refused, or the batch was rejected.
+
+    Example: `ecp quarantine replay corrections/orders.csv --dry-run`
+    """
+    corrections = read_corrections(files)
+    target = current_target()
+    if not dry_run:
+        _let_running_batches_end(target)
+    decision = decide(target, corrections)
+    exit_code = ExitCode.DONE if decision.is_clean else ExitCode.DATA_REJECTED
+    rows = [as_document(verdict) for verdict in decision.verdicts]
+    if not as_json:
+        _print_verdicts(decision.verdicts)
+    if dry_run or not any(one.rows for one in decision.plans):
+        if as_json:
+            print_json({"rows": rows})
+        elif not dry_run:
+            print_line("[bold yellow]nothing to replay[/]")
+        raise typer.Exit(int(exit_code if dry_run else ExitCode.DATA_REJECTED))
+    submission = submit(target, decision.plans, as_json=as_json)
+    if not wait:
+        if as_json:
+            print_json(submission_document(submission) | {"rows": rows})
+        else:
+            print_line(
+                f"batch [bold]{submission.batch_id}[/] is on its way; see it with "
+                f"`ecp batch {submission.batch_id}`"
+            )
+        raise typer.Exit(int(exit_code))
+    outcome = wait_for_outcome(target, submission, as_json=as_json)
+    if as_json:
+        print_json(outcome | {"rows": rows})
+    else:
+        print_outcome(outcome)
+    raise typer.Exit(int(EXIT_CODES[outcome["status"]] or exit_code))
+
+
+def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
+    """Judge every row, then plan the fixed ones against what stands."""
+    s3, names = target.client("s3"), target.names
+    headers = Headers(s3, names.data_bucket, names.archive_bucket)
+    verdicts = judge(corrections, _quarantined(s3, names.data_bucket, corrections), headers)
+    places = Places(target.event_store, target.objects)
+    fixed: list[FixedRow] = []
+    judged: dict[RowId, Verdict] = {}
+    for verdict in verdicts:
+        row = verdict.correction.row_id
+        judged[row] = verdict
+        if verdict.state == "fixed":
+            place = places.of(row.batch_id, row.key, row.line)
+            if place is None:
+                judged[row] = verdict.refused(_why_unpublished(row.batch_id, places))
+            else:
+                fixed.append(FixedRow(verdict.correction, place))
+    answers = read_answers(s3, target.client("dynamodb"), target.objects, names.data_bucket)
+    plans = tuple(
+        _plan_of(kind, [row for row in fixed if row.correction.kind == kind], target, answers)
+        for kind in KINDS
+    )
+    for refusal in (refusal for one in plans for refusal in one.refused):
+        row = refusal.row.correction.row_id
+        judged[row] = judged[row].refused(refusal.reason)
+    return Decision(plans, tuple(judged.values()))
+
+
+def submit(target: Target, plans: Sequence[Plan], *, as_json: bool) -> Submission:
+    """Upload the planned rows, one file per kind, linked to the rows that they answer.
+
+    The files are checked once more as they go out; raises CommandFailed if one has a bad row.
+    """
+    name = f"{system_clock():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    files: list[InputFile] = []
+    answered: list[AnsweredRow] = []
+    with TemporaryDirectory(prefix="replay-") as folder:
+        for one in plans:
+            if not one.rows:
+                continue
+            key = f"{one.kind}/replays/{name}.csv"
+            path = Path(folder, f"{one.kind}.csv")
+            starts = write_rows(path, one.kind, [row.fields for row in one.rows])
+            bad = bad_rows(path, one.kind, key)
+            if bad:
+                raise CommandFailed(f"nothing was uploaded: {bad[0]['message']}")
+            files.append(InputFile(path, one.kind, key))
+            answered += _answered(one.rows, key, starts)
+        ref = _put_answers(target, name, answered)
+        return upload(target, files, as_json=as_json, answers=ref)
+
+
+def as_document(verdict: Verdict) -> dict[str, Any]:
+    """One row for programs."""
+    correction = verdict.correction
+    return {
+        **correction.row_id._asdict(),
+        "kind": correction.kind,
+        "verdict": verdict.state,
+        "changed": list(verdict.changed),
+        "message": verdict.message,
+    }
+
+
+def _plan_of(kind: str, fixed: Sequence[FixedRow], target: Target, answers: Answers) -> Plan:
+    if not fixed:
+        return Plan(kind, (), ())
+    identities = {row.identity for row in fixed}
+    found = standing_rows(target.facts, kind, identities)
+    places = Places(target.event_store, target.objects)
+    standing = {identity: _standing(kind, rows, places) for identity, rows in found.items()}
+    return plan(kind, fixed, standing, answers)
+
+
+def _standing(kind: str, rows: Sequence[StandingRow], places: Places) -> Standing:
+    placed = [(row, places.of(row.batch_id, row.source_key, row.source_line)) for row in rows]
+    lost = next((row for row, place in placed if place is None), None)
+    if lost is not None:
+        raise CommandFailed(
+            f"the facts hold a row of batch {lost.batch_id}, whose events are not there; "
+            "without them nobody can tell what is newer"
+        )
+    if kind != "order_items":
+        return Standing(placed, max(place for _, place in placed if place is not None))
+    epoch = places.of_pair(rows)
+    return Standing(placed, Place(epoch, 0, 0) if epoch is not None else None)
+
+
+def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dict[RowId, Row]:
+    """The rows in quarantine of every batch that the corrections name."""
+    found: dict[RowId, Row] = {}
+    for batch_id in sorted({each.row_id.batch_id for each in corrections} - {""}):
+        for row in read_rows(s3, bucket, listing(s3, bucket, batch_id).row_keys):
+            found[row_id(row)] = row
+    return found
+
+
+def _why_unpublished(batch_id: str, places: Places) -> str:
+    end = places.batch(batch_id).end
+    return f"batch {batch_id} {UNPUBLISHED.get(end or '', 'is not published yet: wait for it')}"
+
+
+def _answered(rows: Sequence[PlannedRow], key: str, starts: Sequence[int]) -> list[AnsweredRow]:
+    return [
+        AnsweredRow(
+            **row.answers.correction.row_id._asdict(),
+            replay_key=key,
+            replay_line=line,
+            identity=list(row.answers.identity),
+        )
+        for row, line in zip(rows, starts, strict=True)
+        if row.answers is not None
+    ]
+
+
+def _put_answers(target: Target, name: str, rows: Sequence[AnsweredRow]) -> ObjectRef:
+    """Before the upload, so that whoever sees the batch sees what it answers."""
+    document = ReplayAnswers(rows=list(rows)).model_dump(mode="json")
+    check_document("ReplayAnswers", document)
+    return target.objects.put_json(target.names.data_bucket, replay_answers_key(name), document)
+
+
+def _let_running_batches_end(target: Target) -> None:
+    """What stands is asked after the batches that were sealed before, which may restate it."""
+    settings = CliSettings()
+    deadline = time.monotonic() + settings.wait_seconds
+    dynamodb = target.client("dynamodb")
+    before = {batch["batch_id"] for batch in _running(dynamodb)}
+    if not before:
+        return
+    with console(stderr=True).status(f"waiting for {plural(len(before), 'batch')} to end"):
+        while left := before & {batch["batch_id"] for batch in _running(dynamodb)}:
+            if time.monotonic() > deadline:
+                raise CommandFailed(
+                    f"batch {min(left)} still runs, and may restate what is to be replayed; "
+                    "`ecp status` shows it"
+                )
+            time.sleep(settings.poll_seconds)
+
+
+def _running(dynamodb: Any) -> list[Mapping[str, Any]]:
+    return [batch for batch in newest_batches(dynamodb, LOOKED_AT) if is_running(batch)]
+
+
+def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    print_table(
+        "Corrected rows",
+        ("file", "line", "verdict", "changed", "why"),
+        [
+            (
+                verdict.correction.row_id.key,
+                verdict.correction.row_id.line,
+                SAID[verdict.state],
+                ", ".join(verdict.changed),
+                verdict.message or "",
+            )
+            for verdict in verdicts
+        ],
+        limit=SHOWN_ROWS,
+        more="--json has them all",
+    )
+    counts = {state: sum(v.state == state for v in verdicts) for state in SAID}
+    print_line(
+        ", ".join(
+            f"[{COLOURS[state]}]{count:,} {escape(SAID[state])}[/]"
+            for state, count in counts.items()
+            if count
+        )
+    )

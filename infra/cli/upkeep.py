@@ -1,0 +1,155 @@
+"""`ecp rebuild` and `ecp maintain`: work on KPIs and facts that is done between two batches."""
+
+import getpass
+import socket
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from contracts.clock import new_event_id, system_clock, to_rfc3339
+from contracts.envelope import Message
+from contracts.messages import MaintainFacts, RebuildKpis
+from infra.cli.errors import CommandFailed
+from infra.cli.options import AsJson
+from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.settings import CliSettings
+from infra.cli.target import Target, current_target
+from infra.queries.timeline import describe, plural, size
+from infra.queries.upkeep import request_message, wait_for_end, wake_worker
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, and change nothing.")]
+SHOWN_ITEMS = 50
+TABLE_COLUMNS = (
+    "table",
+    "compacted_partitions",
+    "compacted_files",
+    "expired_snapshots",
+    "dropped_tags",
+    "deleted_files",
+    "deleted_bytes",
+    "kept_snapshots",
+)
+
+
+def rebuild(dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Make the KPI tables exactly what the facts give, and say what was wrong.
+
+    Items that are right are left alone. A batch in work goes first: then ask again.
+
+    Example: `ecp rebuild --dry-run`
+    """
+    target = current_target()
+    if dry_run:
+        found = _compared(target)
+        if as_json:
+            print_json(found)
+            return
+        print_table(
+            "Items that differ from the facts",
+            ("day", "category", "what is wrong"),
+            [(each["order_date"], each["category"], each["fault"]) for each in found["items"]],
+            limit=SHOWN_ITEMS,
+        )
+        _print_counts(found, "would be")
+        return
+    command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=_who())
+    rebuilt = _done(target, command, as_json=as_json).model_dump()
+    if as_json:
+        print_json(rebuilt)
+    else:
+        _print_counts(rebuilt, "were")
+
+
+def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Look after the facts tables: small files, old snapshots, files that nothing refers to.
+
+    It is done once a day by itself. A batch in work goes first: then ask again.
+
+    Example: `ecp maintain --dry-run`
+    """
+    target = current_target()
+    if dry_run:
+        tables = _planned(target)
+    else:
+        command = MaintainFacts(request_id=_new_request("upkeep"), requested_by=_who())
+        done = _done(target, command, as_json=as_json)
+        tables = [table.model_dump() for table in done.tables]
+    if as_json:
+        print_json({"dry_run": dry_run, "tables": tables})
+        return
+    print_table(
+        "What is to be done" if dry_run else "What was done",
+        [name.replace("_", " ").replace("bytes", "size") for name in TABLE_COLUMNS],
+        [
+            [
+                size(table[name]) if name == "deleted_bytes" else table[name]
+                for name in TABLE_COLUMNS
+            ]
+            for table in tables
+        ],
+    )
+
+
+def _done(target: Target, command: Any, *, as_json: bool) -> Any:
+    """Send the command, show its events, and give what the last one says."""
+    settings = CliSettings()
+    message = request_message(command, new_event_id(), to_rfc3339(system_clock()))
+    queue_url = target.names.get("transformer", "command-queue-url")
+    target.client("sqs").send_message(QueueUrl=queue_url, MessageBody=message.to_json())
+    wake_worker(target.client("ecs"), target.names)
+    err = console(stderr=True)
+
+    def show(news: Sequence[Message]) -> None:
+        for event in news if not as_json else ():
+            err.print(f"  {describe(event)}", soft_wrap=True, markup=False)
+
+    with err.status("waiting for the transformer"):
+        ended = wait_for_end(
+            target.event_store,
+            command.request_id,
+            show,
+            poll_seconds=settings.poll_seconds,
+            wait_seconds=settings.wait_seconds,
+        )
+    if ended is None:
+        raise CommandFailed(
+            f"{command.request_id} has not ended within {settings.wait_seconds:g} s; it may go on: "
+            "`ecp dlq show transformer-commands-dlq` says if it could not be done"
+        )
+    if ended.event_type == "UpkeepRefused":
+        raise CommandFailed(ended.data.reason)
+    return ended.data
+
+
+def _compared(target: Target) -> dict[str, Any]:
+    # pyiceberg takes half a second to import, which no other command should wait for.
+    from infra.queries.facts import PublishedFacts, compare_all
+
+    return compare_all(PublishedFacts(target.facts, target.client("dynamodb")))
+
+
+def _planned(target: Target) -> list[dict[str, Any]]:
+    from infra.queries.facts import PublishedFacts, plan_all
+
+    return plan_all(PublishedFacts(target.facts, target.client("dynamodb")), system_clock())
+
+
+def _print_counts(counts: dict[str, Any], verb: str) -> None:
+    print_line(
+        f"{counts['order_kpis']:,} order and {counts['category_kpis']:,} category KPIs {verb} set, "
+        f"{counts['deleted']:,} {verb} deleted, {counts['unchanged']:,} are right, "
+        f"of {plural(counts['days'], 'day')}"
+    )
+
+
+def _cell(table: dict[str, Any], name: str) -> object:
+    return size(table[name]) if name == "deleted_bytes" else table[name]
+
+
+def _new_request(what: str) -> str:
+    return f"{what}-{new_event_id()}"
+
+
+def _who() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"

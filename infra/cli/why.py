@@ -1,0 +1,122 @@
+"""`ecp why`: the files, rows and batches behind one number."""
+
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from infra.cli.errors import CommandFailed, WrongUsage
+from infra.cli.kpis import period
+from infra.cli.options import AsJson
+from infra.cli.output import print_json, print_line, print_table
+from infra.cli.target import Target, current_target
+from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS, for_people
+from infra.queries.timeline import plural
+
+ALL_ORDERS = "orders"
+SHOWN_ROWS = 100
+
+
+def why(
+    name: Annotated[
+        str, typer.Argument(metavar="CATEGORY|orders", help="A category, or the day's orders.")
+    ],
+    day: Annotated[str, typer.Argument(metavar="YYYY-MM-DD", help="The order_date.")],
+    is_category: Annotated[
+        bool, typer.Option("--category", help="It is a category, even if its name is orders.")
+    ] = False,
+    rows: Annotated[bool, typer.Option("--rows", help="Also each order line.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Why a number is what it is: the files, rows and batches behind it.
+
+    The number is computed again from the facts; exit code 3 says that what is published differs.
+
+    Example: `ecp why Electronics 2025-07-07 --rows`
+    """
+    span = period(day, day)
+    if span.first is None:
+        raise WrongUsage(f"{day}: not a day; write it as YYYY-MM-DD")
+    category = None if name == ALL_ORDERS and not is_category else name
+    found = _find(current_target(), span.first, category, with_rows=rows)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found, with_rows=rows)
+    if not found["equal"]:
+        raise CommandFailed(_unequal(found))
+
+
+def _find(target: Target, day: date, category: str | None, *, with_rows: bool) -> dict[str, Any]:
+    # pyiceberg takes half a second to import, which no other command should wait for.
+    from infra.queries.facts import as_document, explain, locations
+
+    found = explain(target.facts, target.client("dynamodb"), day, category, with_rows=with_rows)
+    contributions = found.evidence.contributions
+    if found.published is None and found.recomputed is None:
+        what = "orders" if category is None else f"category {category}"
+        raise WrongUsage(
+            f"there is nothing of {what} on {day}; `ecp kpis categories --from {day} --to {day}` "
+            "lists what there is"
+        )
+    names = target.names
+    places = locations(contributions, target.event_store, names.archive_bucket, names.data_bucket)
+    return as_document(found, places)
+
+
+def _print(found: dict[str, Any], *, with_rows: bool) -> None:
+    fields = ORDER_FIELDS if found["category"] is None else CATEGORY_FIELDS
+    print_table(
+        f"{found['category'] or 'All orders'} on {found['order_date']}",
+        ("", *fields),
+        [(source, *_cells(found[source], fields)) for source in ("published", "recomputed")],
+    )
+    if found["equal"]:
+        by = found["published_by"]
+        print_line(
+            f"[bold green]equal[/]: set by batch {escape(str(by['batch_id']))} at "
+            f"{by['updated_at']}, epoch {by['epoch']}"
+        )
+    if found["in_work"]:
+        print_line(f"batch {found['in_work']} is in work: the number may change with it")
+    for kind, title in (("order_items", "Order lines"), ("orders", "Orders")):
+        _print_contributions(title, [c for c in found["contributions"] if c["kind"] == kind])
+    print_line(
+        "facts: "
+        + ", ".join(f"{table} snapshot {which}" for table, which in found["snapshots"].items())
+    )
+    if with_rows:
+        print_table(
+            "Rows",
+            ("file", "line", "order", "product", "quantity", "unit price"),
+            [
+                (r["key"], str(r["line"]), r["order_id"], r["product_id"], r["quantity"],
+                 r["unit_price"])
+                for r in found["rows"]
+            ],
+            limit=SHOWN_ROWS,
+        )  # fmt: skip
+
+
+def _cells(item: dict[str, Any] | None, fields: tuple[str, ...]) -> tuple[object, ...]:
+    return ("-",) * len(fields) if item is None else for_people(item, fields)
+
+
+def _print_contributions(title: str, contributions: list[dict[str, Any]]) -> None:
+    print_table(
+        f"{title}: {plural(sum(c['rows'] for c in contributions), 'row')}",
+        ("batch", "rows", "orders", "returned", "quantity", "amount", "lies at", "snapshot"),
+        [
+            (c["batch_id"], c["rows"], c["orders"], c["returned_orders"], c["quantity"],
+             c["amount"], c["location"], c["snapshot"])
+            for c in contributions
+        ],
+    )  # fmt: skip
+
+
+def _unequal(found: dict[str, Any]) -> str:
+    what = f"{found['category'] or 'orders'} on {found['order_date']}"
+    if found["in_work"]:
+        return f"{what}: batch {found['in_work']} is being published just now; ask again"
+    return f"{what}: what is published is NOT what the facts give; `ecp rebuild` sets it right"

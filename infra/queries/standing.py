@@ -1,0 +1,164 @@
+"""Where rows stand: the facts that an order, a product or a pair has now, and their place in time.
+
+A row's place is the batch it was stated in, the file and the line. The row of a replay stands in
+the place of the quarantined row that it answers (docs/decisions/0009).
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from contracts.envelope import Message
+from contracts.event_store import EventStore
+from contracts.messages import ObjectRef
+from contracts.objects import ObjectStore
+from infra.queries.answers import answered_rows
+from infra.queries.names import FACTS_DATABASE
+
+IDENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "orders": ("order_id",),
+    "products": ("product_id",),
+    "order_items": ("order_id", "product_id"),
+}
+PROVENANCE = ("batch_id", "source_key", "source_line")
+IDS_IN_ONE_SCAN = 200
+"""Up to so many ids, Iceberg leaves out data files by their bounds."""
+
+Identity = tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """Sorts rows as they count: a later one replaces an earlier one.
+
+    `epoch` grows with each published batch, `file_index` and `line` within it.
+    """
+
+    epoch: int
+    file_index: int
+    line: int
+
+
+@dataclass(frozen=True)
+class StandingRow:
+    """A row of the facts; the amounts are those of an order line, None for other kinds."""
+
+    identity: Identity
+    batch_id: str
+    source_key: str
+    source_line: int
+    quantity: int | None = None
+    unit_price_cents: int | None = None
+
+
+def standing_rows(
+    catalog: Any, kind: str, identities: Collection[Identity]
+) -> dict[Identity, list[StandingRow]]:
+    """The rows that these identities have in the facts; those without any are left out."""
+    from pyiceberg.exceptions import NoSuchTableError
+
+    try:
+        table = catalog.load_table(f"{FACTS_DATABASE}.{kind}")
+    except NoSuchTableError:
+        return {}
+    wanted, found = set(identities), dict[Identity, list[StandingRow]]()
+    for row in _scan(table, kind, {identity[0] for identity in wanted}):
+        identity = tuple(row[name] for name in IDENTITY_COLUMNS[kind])
+        if identity in wanted:
+            found.setdefault(identity, []).append(
+                StandingRow(
+                    identity,
+                    **{name: row[name] for name in PROVENANCE},
+                    quantity=row.get("quantity"),
+                    unit_price_cents=row.get("unit_price_cents"),
+                )
+            )
+    return found
+
+
+def _scan(table: Any, kind: str, first_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
+    from pyiceberg.expressions import In
+
+    columns = (*IDENTITY_COLUMNS[kind], *PROVENANCE)
+    if kind == "order_items":
+        columns += ("quantity", "unit_price_cents")
+    every = sorted(first_ids)
+    for start in range(0, len(every), IDS_IN_ONE_SCAN):
+        among = In(IDENTITY_COLUMNS[kind][0], every[start : start + IDS_IN_ONE_SCAN])
+        yield from table.scan(row_filter=among, selected_fields=columns).to_arrow().to_pylist()
+
+
+class BatchRecord:
+    """What the events of one batch say of where its rows count."""
+
+    def __init__(self, events: Iterable[Message], objects: ObjectStore) -> None:
+        self._events = list(events)
+        self._objects = objects
+
+    @cached_property
+    def epoch(self) -> int | None:
+        """The writer epoch that published it, None when it is not published."""
+        return next((e.data.epoch for e in self._of_type("KpisPublished")), None)
+
+    @cached_property
+    def end(self) -> str | None:
+        """BatchCompleted, BatchRejected or BatchFailed; None while it runs, or when unknown."""
+        ends = ("BatchCompleted", "BatchRejected", "BatchFailed")
+        return next((e.event_type for e in reversed(self._events) if e.event_type in ends), None)
+
+    @cached_property
+    def file_indexes(self) -> dict[str, int]:
+        """The index of each input by key; a key is in a batch once."""
+        return {e.data.key: e.data.file_index for e in self._of_type("FileValidated")}
+
+    @cached_property
+    def origins(self) -> dict[tuple[str, int], tuple[str, str, int]]:
+        """Of a replay: batch, key and line of the quarantined row behind each of its rows."""
+        refs: list[ObjectRef | None] = [e.data.answers for e in self._of_type("BatchSealed")]
+        return {
+            (row.replay_key, row.replay_line): (row.batch_id, row.key, row.line)
+            for ref in refs
+            if ref is not None
+            for row in answered_rows(self._objects, ref)
+        }
+
+    def _of_type(self, event_type: str) -> Iterator[Message]:
+        return (event for event in self._events if event.event_type == event_type)
+
+
+class Places:
+    """Places of rows, from the events of the batches that stated them; each is read once."""
+
+    def __init__(self, store: EventStore, objects: ObjectStore) -> None:
+        self._store, self._objects = store, objects
+        self._batches: dict[str, BatchRecord] = {}
+
+    def batch(self, batch_id: str) -> BatchRecord:
+        """What is known of a batch."""
+        if batch_id not in self._batches:
+            events = self._store.read_correlated(batch_id)
+            self._batches[batch_id] = BatchRecord(events, self._objects)
+        return self._batches[batch_id]
+
+    def of(self, batch_id: str, key: str, line: int) -> Place | None:
+        """Where a row counts, None when its batch is not published."""
+        batch = self.batch(batch_id)
+        if (key, line) in batch.origins:
+            return self.of(*batch.origins[key, line])
+        if batch.epoch is None or key not in batch.file_indexes:
+            return None
+        return Place(batch.epoch, batch.file_indexes[key], line)
+
+    def of_pair(self, rows: Iterable[StandingRow]) -> int | None:
+        """The epoch of the batch whose statement the standing lines of a pair are.
+
+        A replay brings the pair's other lines along; they count where the answered one does.
+        """
+        rows = list(rows)
+        answered = [row for row in rows if self.answers(row)]
+        place = next((self.of(r.batch_id, r.source_key, r.source_line) for r in answered), None)
+        return place.epoch if place else next((self.batch(r.batch_id).epoch for r in rows), None)
+
+    def answers(self, row: StandingRow) -> bool:
+        """Whether a standing row is a corrected one."""
+        return (row.source_key, row.source_line) in self.batch(row.batch_id).origins

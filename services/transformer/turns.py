@@ -1,0 +1,100 @@
+"""A turn between two batches: how a rebuild or an upkeep becomes the newest writer, or gives way.
+
+It takes a writer epoch as a batch does, so that whoever is older loses at the stores, and it is
+itself the older one as soon as a batch begins. It never takes the facts from a batch in work.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from contracts.envelope import MessageContext
+from contracts.errors import ConcurrencyConflict, StaleWriter
+from contracts.event_store import PutItem, StreamAppend, retry_on_conflict
+from contracts.messages import FactsMaintained, KpisRebuilt, UpkeepRefused
+from services.transformer.domain import STATE_ID, Heads, TransformerState
+from services.transformer.engines.port import Engine
+from services.transformer.use_cases import SOURCE, Ports
+
+ENDED = (KpisRebuilt, FactsMaintained, UpkeepRefused)
+
+
+@dataclass
+class Turn:
+    """The newest writer, until a batch begins; `heads` are the published facts."""
+
+    request_id: str
+    epoch: int
+    heads: Heads
+    ports: Ports
+    _version: int
+    context: MessageContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = MessageContext(source=SOURCE, correlation_id=self.request_id)
+
+    @property
+    def engine(self) -> Engine:
+        """The embedded one: a span of days fits into its memory."""
+        return self.ports.engine_of("duckdb")
+
+    def record(self, event: BaseModel) -> None:
+        """Append one event to the request's stream."""
+        append = StreamAppend(stream_of(self.request_id), self._version, [event])
+        try:
+            self.ports.store.append(append, context=self.context)
+        except ConcurrencyConflict as error:
+            raise StaleWriter(f"{self.request_id} is worked on by another worker") from error
+        self._version += 1
+
+
+@contextmanager
+def take_turn(request_id: str, ports: Ports) -> Iterator[Turn | None]:
+    """A new epoch, or None when the request has ended before or has to give way.
+
+    A StaleWriter within the block is a batch that began: it is recorded as UpkeepRefused and not
+    tried again, for trying again would take the turn from the batch.
+    """
+    events = ports.store.read(stream_of(request_id))
+    if any(isinstance(event.data, ENDED) for event in events):
+        yield None
+        return
+    busy, turn = retry_on_conflict(lambda: _begin(request_id, len(events), ports))
+    if busy:
+        turn.record(UpkeepRefused(request_id=request_id, reason=busy))
+        yield None
+        return
+    try:
+        yield turn
+    except StaleWriter as stale:
+        ports.facts.forget()
+        reason = f"a batch began meanwhile, and its facts are newer ({stale}); ask again"
+        turn.record(UpkeepRefused(request_id=request_id, reason=reason))
+    except Exception:
+        ports.facts.forget()
+        raise
+
+
+def stream_of(request_id: str) -> str:
+    """The stream of a request."""
+    return f"transformation/{request_id}"
+
+
+def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Turn]:
+    """Load the tables, then raise the epoch; says who is at work when somebody is."""
+    key = {"StateId": STATE_ID}
+    before = TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
+    if before.in_flight is not None:
+        busy = (
+            f"batch {before.in_flight.batch_id} is in work; ask again when it is closed "
+            "(a batch that failed: `ecp redrive` it)"
+        )
+        return busy, Turn(request_id, before.epoch, before.heads or {}, ports, version)
+    mains = ports.facts.load(before.epoch)
+    after = before.take_over(before.fence)
+    write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
+    context = MessageContext(source=SOURCE, correlation_id=request_id)
+    ports.store.append(context=context, writes=[write])
+    return None, Turn(request_id, after.epoch, before.heads or mains, ports, version)

@@ -1,0 +1,42 @@
+"""For all tests: suites that need Spark or Docker, and one MiniStack for those that want it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.ministack import running_ministack
+from tests.support.needs import NEEDS, announcement, verdict
+
+LACKS = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, or under CI fail, a marked test where the machine lacks what it needs."""
+    for marker, lack_of in NEEDS.items():
+        if item.get_closest_marker(marker) is None:
+            continue
+        lack = lack_of()
+        decided = verdict(lack, os.environ)
+        if lack is None or decided == "run":
+            continue
+        item.config.stash.setdefault(LACKS, {})[marker] = lack
+        if decided == "fail":
+            pytest.fail(f"{announcement(marker, lack)}; with CI=true they must", pytrace=False)
+        pytest.skip(lack)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say loudly which suites were left out."""
+    for marker, lack in config.stash.get(LACKS, {}).items():
+        terminalreporter.write_line(announcement(marker, lack), red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def ministack_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a MiniStack that runs as long as the tests do."""
+    with running_ministack(tmp_path_factory.mktemp("ministack")) as environment:
+        yield environment["AWS_ENDPOINT_URL"]

@@ -1,0 +1,141 @@
+"""Bad rows as CSV for a spreadsheet: no cell runs, every text comes back, fields where they fit."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.cli.corrections import columns_of, exported, fields_of, read_corrections
+from infra.cli.errors import WrongUsage
+from infra.cli.spreadsheets import neutralise, read_cells, restore, write_cells
+from infra.queries.originals import header_of
+from tests.contract.builders import BATCH
+
+ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+TEXTS = st.one_of(ANY_TEXT, st.text(alphabet="'=+-@\t\r\n\",;＝a1"))  # noqa: RUF001
+
+
+def a_row(raw: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "batch_id": BATCH,
+        "key": "orders/a.csv",
+        "version_id": "v1",
+        "kind": "orders",
+        "line": 7,
+        "column": "order_date",
+        "rule": "order_date.format",
+        "message": "order_date 'x' is not a date",
+        "raw": raw,
+    } | changes
+
+
+@given(TEXTS)
+def test_any_text_comes_back_as_it_was(text: str) -> None:
+    assert restore(neutralise(text)) == text
+
+
+@given(TEXTS)
+def test_no_cell_begins_as_a_formula(text: str) -> None:
+    assert neutralise(text)[:1] not in tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001
+
+
+@pytest.mark.parametrize("text", ["-15.00", "=1+1", "@SUM(A1)", "+49", "\tx", "'=1", "''-1"])
+def test_a_dangerous_cell_gets_one_apostrophe(text: str) -> None:
+    assert neutralise(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["'n Roll", "'", "''", "O'Neill", "12.50", ""])
+def test_a_harmless_cell_stays_as_it_is_on_both_ways(text: str) -> None:
+    assert (neutralise(text), restore(text)) == (text, text)
+
+
+@given(st.lists(st.lists(TEXTS, min_size=3, max_size=3).filter(any), max_size=5))
+def test_whole_files_come_back_as_they_were(rows: list[list[str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "cells.csv")
+        write_cells(path, ("a", "b", "c"), rows)
+        found = [list(cells.values()) for _, cells in read_cells(path, ("a",))]
+    assert found == [row for row in rows if any(map(neutralise, row))]
+
+
+@given(st.lists(ANY_TEXT, min_size=5, max_size=5), TEXTS)
+def test_an_exported_row_finds_its_quarantined_row_again(fields: list[str], raw: str) -> None:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(fields)
+    row = a_row(text.getvalue().removesuffix("\r\n"), key=f"orders/{raw}.csv")
+    cells = exported(row, None)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "orders.csv")
+        write_cells(path, columns_of("orders"), [cells])
+        [correction] = read_corrections([path])
+    assert correction.row_id == (BATCH, f"orders/{raw}.csv", "v1", 7)
+    assert correction.fields == cells[:5] == tuple(field.strip(" \t") for field in fields)
+
+
+def test_fields_stand_where_the_files_own_header_says() -> None:
+    header = ("Status ", "note", "order_date", "total_amount", "user_id", "ORDER_ID")
+    row = a_row("done,hello,2025-02-30,1.00,u1,17")
+    assert fields_of(row, header) == ("17", "u1", "2025-02-30", "1.00", "done")
+
+
+def test_a_broken_record_is_cut_at_its_commas() -> None:
+    assert fields_of(a_row('1,"7,2025-07-01,1,ok'), None) == ("1", '"7', "2025-07-01", "1", "ok")
+
+
+@pytest.mark.parametrize("raw", ["1,2,3", "1,u,2025-07-01,1,234.00,ok", "", '1,"\nx,2,3,4'])
+def test_a_record_that_cannot_be_split_leaves_the_fields_empty(raw: str) -> None:
+    assert fields_of(a_row(raw), None) == ("",) * 5
+
+
+def test_an_exported_file_is_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    write_cells(path, ("a",), [["mine"]])
+    with pytest.raises(FileExistsError):
+        write_cells(path, ("a",), [["theirs"]])
+
+
+def saved(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+HEADER = "order_id,user_id,order_date,total_amount,status,_batch_id,_key,_version_id,_line"
+
+
+def test_what_a_spreadsheet_makes_of_it_is_read_too(tmp_path: Path) -> None:
+    text = f"\ufeff{HEADER}\n1,u,2025-07-01,1.00,ok,{BATCH},orders/a.csv,v1,7\n"
+    path = saved(tmp_path, text.replace(",", ";").replace("\n", "\r\n"))
+    [correction] = read_corrections([path])
+    assert (correction.fields[2], correction.row_id.line) == ("2025-07-01", 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "said"),
+    [
+        (HEADER + "\n1,ü", "latin-1", "not UTF-8"),
+        ("order_id,user_id\n1,2\n", "utf-8", "column _batch_id is missing"),
+        ("colour,_batch_id,_key,_version_id,_line\nred,b,k,v,1\n", "utf-8", "no kind of file"),
+        (f"{HEADER}\n1,u,d,1,ok,b,k,v,seven\n", "utf-8", "_line is not a number"),
+        (f"{HEADER}\n1,u,d,1,ok,b,k,v,7\n2,u,d,1,ok,b,k,v,7\n", "utf-8", "keep one"),
+        (f'{HEADER}\n1,"u"x,d\n', "utf-8", "line 2"),
+    ],
+)
+def test_a_file_that_is_no_export_is_refused(
+    tmp_path: Path, text: str, encoding: str, said: str
+) -> None:
+    with pytest.raises(WrongUsage, match=said):
+        read_corrections([saved(tmp_path, text, encoding)])
+
+
+def test_the_header_of_an_input_is_its_first_line_that_is_not_blank() -> None:
+    import gzip
+
+    text = b"\xef\xbb\xbf\r\n,,\r\norder_id,status\r\n1,ok\r\n"
+    assert header_of(text) == header_of(gzip.compress(text)) == ("order_id", "status")
+    assert header_of(b"") is None

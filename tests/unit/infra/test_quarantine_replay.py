@@ -1,0 +1,280 @@
+"""Which corrected rows go in, and what goes with them (docs/decisions/0009)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.messages import AnsweredRow
+from contracts.objects import InMemoryObjectStore
+from infra.cli.corrections import Correction
+from infra.cli.replay_check import judge, write_rows
+from infra.cli.replay_plan import FixedRow, Plan, Standing, plan
+from infra.queries.answers import Answer, Answers, RowId, arrange, is_open
+from infra.queries.standing import Place, Places, StandingRow
+from tests.contract.builders import BATCH, OTHER_BATCH
+from tests.unit.infra.batch_events import an_event
+
+ITEMS, ORDERS = "order_items/a.csv", "orders/a.csv"
+
+
+def a_line(line: int, *fields: str, epoch: int = 5) -> FixedRow:
+    """A fixed order line of the batch that was published as `epoch`."""
+    row_id = RowId(BATCH, ITEMS, "v1", line)
+    return FixedRow(Correction("order_items", row_id, fields, "f"), Place(epoch, 1, line))
+
+
+def an_order(line: int, order_id: str = "1", epoch: int = 5) -> FixedRow:
+    fields = (order_id, "u1", "2025-07-07", "1.00", "completed")
+    row_id = RowId(BATCH, ORDERS, "v1", line)
+    return FixedRow(Correction("orders", row_id, fields, "f"), Place(epoch, 0, line))
+
+
+def standing(*places: Place | None, epoch: int | None = None, key: str = ITEMS) -> Standing:
+    """Lines of (1, p1) at these places, each with the quantity of its position from 1."""
+    rows = [
+        (StandingRow(("1", "p1"), BATCH, key, n, n, 1050), place)
+        for n, place in enumerate(places, start=1)
+    ]
+    newest = max((place for place in places if place), default=None)
+    return Standing(rows, Place(epoch, 0, 0) if epoch else newest)
+
+
+def uploaded(found: Plan) -> list[tuple[str, ...]]:
+    return [row.fields for row in found.rows]
+
+
+def lines(*fixed: FixedRow, stands: Standing | None = None, answers: Answers | None = None) -> Plan:
+    found: Mapping[Any, Standing] = {("1", "p1"): stands} if stands else {}
+    return plan("order_items", fixed, found, answers or {})
+
+
+def orders(*fixed: FixedRow, stands: Standing | None = None) -> Plan:
+    return plan("orders", fixed, {("1",): stands} if stands else {}, {})
+
+
+def test_a_line_of_a_pair_without_others_goes_alone() -> None:
+    found = lines(a_line(9, "1", "p1", "4", "2.00"))
+    assert uploaded(found) == [("1", "p1", "4", "2.00")]
+
+
+def test_the_other_lines_of_its_batch_go_along_to_the_cent() -> None:
+    found = lines(
+        a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(5, 1, 2), Place(5, 1, 3), epoch=5)
+    )
+    assert uploaded(found) == [
+        ("1", "p1", "1", "10.50"),
+        ("1", "p1", "2", "10.50"),
+        ("1", "p1", "4", "2.00"),
+    ]
+    assert [row.answers is not None for row in found.rows] == [False, False, True]
+
+
+def test_lines_that_an_earlier_replay_brought_along_stay_without_a_place_of_their_own() -> None:
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(None, epoch=5))
+    assert len(found.rows) == 2
+
+
+def test_a_line_that_is_replayed_again_replaces_its_earlier_correction() -> None:
+    stands = standing(Place(5, 1, 2), Place(5, 1, 9), epoch=5)
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=stands)
+    assert uploaded(found) == [("1", "p1", "1", "10.50"), ("1", "p1", "4", "2.00")]
+
+
+def test_lines_of_an_earlier_batch_are_replaced_as_that_batch_would_have_done() -> None:
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(3, 1, 2), epoch=3))
+    assert uploaded(found) == [("1", "p1", "4", "2.00")]
+
+
+def test_a_pair_that_a_later_batch_has_restated_is_left_alone() -> None:
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(7, 1, 2), epoch=7))
+    assert (uploaded(found), len(found.refused)) == ([], 1)
+    assert "order_id 1 product_id p1 was stated again" in found.refused[0].reason
+
+
+def test_of_two_batches_the_later_ones_lines_of_a_pair_stand() -> None:
+    earlier, later = a_line(9, "1", "p1", "4", "2.00", epoch=3), a_line(8, "1", "p1", "5", "2.00")
+    found = lines(earlier, later)
+    assert uploaded(found) == [("1", "p1", "5", "2.00")]
+    assert [refusal.row for refusal in found.refused] == [earlier]
+
+
+def test_ids_are_trimmed_as_the_pipeline_does() -> None:
+    found = lines(a_line(9, " 1", "p1\t", "4", "2.00"), stands=standing(Place(7, 1, 2), epoch=7))
+    assert len(found.refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "is_uploaded"),
+    [
+        (Place(3, 9, 9), True),
+        (Place(5, 0, 4), True),
+        (Place(5, 0, 7), True),
+        (Place(5, 0, 9), False),
+        (Place(5, 1, 2), False),
+        (Place(6, 0, 2), False),
+    ],
+)
+def test_an_order_yields_to_a_statement_after_it_and_to_no_other(
+    place: Place, is_uploaded: bool
+) -> None:
+    found = orders(an_order(7), stands=standing(place, key=ORDERS))
+    assert bool(found.rows) is is_uploaded
+    assert bool(found.refused) is not is_uploaded
+
+
+def test_two_statements_of_an_order_go_in_the_order_they_were_made() -> None:
+    first, second = an_order(3), an_order(7)
+    assert [row.answers for row in orders(second, first).rows] == [first, second]
+
+
+def test_a_row_that_counts_as_one_order_cannot_become_another() -> None:
+    counted = an_order(7, "2")
+    answers = {counted.correction.row_id: Answer(OTHER_BATCH, "COMPLETED", ("1",))}
+    found = plan("orders", [counted], {}, answers)
+    assert "has replayed this row as order_id 1" in found.refused[0].reason
+    failed = {counted.correction.row_id: Answer(OTHER_BATCH, "FAILED", ("1",))}
+    assert plan("orders", [counted], {}, failed).refused == ()
+
+
+def answered(line: int = 7, identity: str = "1") -> AnsweredRow:
+    return AnsweredRow(
+        batch_id=BATCH,
+        key=ORDERS,
+        version_id="v1",
+        line=line,
+        replay_key="orders/replays/1.csv",
+        replay_line=2,
+        identity=[identity],
+    )
+
+
+def test_a_row_is_answered_by_its_newest_completed_replay_else_by_the_newest() -> None:
+    row = RowId(BATCH, ORDERS, "v1", 7)
+    story = [("a", "FAILED"), ("b", "COMPLETED"), ("c", "COMPLETED"), ("d", "REJECTED")]
+    for upto, newest in ((1, "a"), (2, "b"), (3, "c"), (4, "c")):
+        found = arrange((*each, [answered()]) for each in story[:upto])
+        assert found[row].batch_id == newest
+        assert is_open(row, found) is (newest == "a")
+    assert is_open(RowId(BATCH, ORDERS, "v1", 8), found)
+
+
+class Stored:
+    """An event store that knows whole batches."""
+
+    def __init__(self, batches: Mapping[str, list[Any]]) -> None:
+        self._batches = batches
+
+    def read_correlated(self, correlation_id: str) -> list[Any]:
+        return self._batches.get(correlation_id, [])
+
+
+def test_a_replayed_row_counts_in_the_place_of_the_one_it_answers() -> None:
+    objects = InMemoryObjectStore()
+    rows = {"rows": [answered().model_dump()]}
+    ref = objects.put_json("b", "quarantine/answers/1.json", rows)
+    replay = "orders/replays/1.csv"
+    store = Stored(
+        {
+            BATCH: [
+                an_event("BatchSealed"),
+                an_event("FileValidated", key=ORDERS, file_index=4),
+                an_event("KpisPublished", epoch=5),
+            ],
+            OTHER_BATCH: [
+                an_event("BatchSealed", answers=ref.model_dump()),
+                an_event("FileValidated", key=replay, file_index=0),
+                an_event("KpisPublished", epoch=8),
+            ],
+        }
+    )
+    places = Places(store, objects)  # type: ignore[arg-type]
+    assert places.of(OTHER_BATCH, replay, 2) == places.of(BATCH, ORDERS, 7) == Place(5, 4, 7)
+    assert places.of(OTHER_BATCH, replay, 3) == Place(8, 0, 3)
+    assert places.of("unknown", ORDERS, 7) is None
+    brought = StandingRow(("1", "p"), OTHER_BATCH, replay, 3)
+    corrected = StandingRow(("1", "p"), OTHER_BATCH, replay, 2)
+    assert (places.of_pair([brought]), places.of_pair([brought, corrected])) == (8, 5)
+
+
+class NoHeaders:
+    """All inputs have the contract's columns."""
+
+    def of(self, *_: str) -> None:
+        return None
+
+
+def quarantined(line: int, raw: str, rule: str = "order_date.format") -> dict[str, Any]:
+    return {"kind": "orders", "raw": raw, "rule": rule, "line": line}
+
+
+def verdict_on(raw: str, *fields: str, rule: str = "order_date.format") -> Any:
+    row_id = RowId(BATCH, ORDERS, "v1", 7)
+    corrections = [Correction("orders", row_id, fields, "f")]
+    return judge(corrections, {row_id: quarantined(7, raw, rule)}, NoHeaders())[0]  # type: ignore[arg-type]
+
+
+RAW = "1,u1,2025-02-30,1.00,ok"
+
+
+def test_a_corrected_row_is_fixed_and_says_what_changed() -> None:
+    found = verdict_on(RAW, "1", "u1", "2025-02-28", "1.00", "ok")
+    assert (found.state, found.changed) == ("fixed", ("order_date",))
+
+
+def test_a_row_that_is_still_wrong_says_why() -> None:
+    found = verdict_on(RAW, "1", "u1", "2025-02-29", "1.00", "ok")
+    assert (found.state, found.changed) == ("wrong", ("order_date",))
+    assert found.message.startswith("order_date '2025-02-29' is not a date")
+
+
+def test_an_untouched_row_is_unchanged() -> None:
+    assert verdict_on(RAW, *RAW.split(",")).state == "unchanged"
+
+
+def test_a_row_that_has_become_right_by_itself_is_fixed() -> None:
+    raw = "1,u1,2025-02-28,1.00,ok"
+    assert verdict_on(raw, *raw.split(","), rule="order_date.maximum").state == "fixed"
+
+
+def test_a_broken_record_that_nobody_touched_is_not_taken_for_right() -> None:
+    raw = '1,"u1,2025-02-28,1.00,ok'
+    untouched = verdict_on(raw, *raw.split(","), rule="record.quote")
+    assert untouched.state == "unchanged"
+    assert verdict_on(raw, "1", "u1", *raw.split(",")[2:], rule="record.quote").state == "fixed"
+
+
+def test_a_row_that_is_not_in_quarantine_is_refused() -> None:
+    row_id = RowId(BATCH, ORDERS, "v1", 8)
+    right = Correction("orders", row_id, ("1", "u1", "2025-02-28", "1.00", "ok"), "f")
+    [found] = judge([right], {}, NoHeaders())  # type: ignore[arg-type]
+    assert (found.state, "no such row" in str(found.message)) == ("refused", True)
+
+
+def test_an_empty_row_is_still_wrong() -> None:
+    assert verdict_on(RAW, "", "", "", "", "").state == "wrong"
+
+
+def test_faults_are_told_of_the_right_row_beside_rows_of_several_lines() -> None:
+    fields = {
+        2: ("p1", "Books", "two\nlines", "1.00"),
+        3: ("p2", "Books", "one", "wrong"),
+        4: ("p3", "Books", "x\r\ny", "1.00"),
+        5: ("p4", "", "one", "1.00"),
+    }
+    ids = {line: RowId(BATCH, "products/a.csv", "v1", line) for line in fields}
+    corrections = [Correction("products", ids[n], each, "f") for n, each in fields.items()]
+    rows: Any = {
+        each: quarantined(each.line, "", "x.y") | {"kind": "products"} for each in ids.values()
+    }
+    found = judge(corrections, rows, NoHeaders())  # type: ignore[arg-type]
+    assert [each.state for each in found] == ["fixed", "wrong", "fixed", "wrong"]
+    assert "price 'wrong'" in str(found[1].message)
+
+
+def test_rows_know_the_line_they_start_on(tmp_path: Path) -> None:
+    rows = [("p1", "B", "a\nb", "1"), ("p2", "B", "c\r\nd", "1"), ("p3", "B", "e", "1")]
+    path = tmp_path / "products.csv"
+    assert write_rows(path, "products", rows) == [2, 4, 6]
+    assert path.read_bytes().decode().splitlines()[5] == "p3,B,e,1"

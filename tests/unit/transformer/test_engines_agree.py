@@ -1,0 +1,103 @@
+"""Spark and DuckDB give identical facts and KPIs, which are the model's, on any input."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from services.transformer.engines.port import EngineName
+from services.transformer.engines.spark_engine import SparkEngine
+from tests.model import ShopModel
+from tests.support.transforming import Batch, Workbench, a_batch, line, order, product
+from tests.unit.transformer.conftest import NewStores
+from tests.unit.transformer.shops import CATEGORIES, DAYS, ORDER_IDS, PRODUCT_IDS, shops
+
+pytestmark = pytest.mark.spark
+
+WORST = [
+    a_batch(
+        [order(each, DAYS[n % 2]) for n, each in enumerate(ORDER_IDS[:-3])],
+        [line(each, PRODUCT_IDS[n % 6], 3, "0.29") for n, each in enumerate(ORDER_IDS)],
+        [product(each, CATEGORIES[n]) for n, each in enumerate(PRODUCT_IDS[:4])],
+    ),
+    Batch(
+        [
+            ("orders", [order("1", "2025-07-08", status="Returned"), order("😀"), order("é")]),
+            ("order_items", [line("1", "p1", 1_000_000, "9999999999.99")] * 3),
+            ("products", [product("p1", "🎲"), product("p1", "a\\b")]),
+            ("orders", [order("1", "2024-02-29", total_amount="9999999999.99")]),
+        ]
+    ),
+    Batch([("orders", [])], quarantined=2),
+    a_batch([order(each, "2025-07-08") for each in ORDER_IDS]),
+]
+"""Every rule at once: late, corrected, moved, waiting, repeated, unknown, emptied days, nothing."""
+
+
+class BothEngines:
+    """The same batches to a transformer of each kind, each on stores of its own."""
+
+    def __init__(self, new_stores: NewStores) -> None:
+        self.duckdb = new_stores()("duckdb")
+        self.spark = new_stores()("spark")
+        self.model = ShopModel()
+
+    def take(self, batch: Batch) -> None:
+        by_duckdb, by_spark = self.duckdb.transform(batch), self.spark.transform(batch)
+        batch.told_to(self.model)
+        assert by_spark["engine"] == "spark"
+        assert _said(by_spark) == _said(by_duckdb)
+        assert self.spark.order_kpis() == self.duckdb.order_kpis() == self.model.order_kpis()
+        assert self.spark.category_kpis() == self.duckdb.category_kpis()
+        assert self.spark.category_kpis() == self.model.category_kpis()
+        assert self.spark.facts() == self.duckdb.facts()
+
+
+def _said(result: dict[str, Any]) -> dict[str, Any]:
+    own = {"engine", "engine_reason", "duration_seconds", "snapshots"}
+    return {name: value for name, value in result.items() if name not in own}
+
+
+def session_of(bench: Workbench) -> Any:
+    engine = bench.ports.engine_of("spark")
+    assert isinstance(engine, SparkEngine)
+    return engine._spark
+
+
+def test_they_agree_on_every_rule_and_spark_keeps_nothing_of_a_batch(
+    new_stores: NewStores,
+) -> None:
+    """Each batch sees what the ones before it wrote; views and cached rows go with their batch."""
+    both = BothEngines(new_stores)
+    for batch in WORST:
+        both.take(batch)
+        spark = session_of(both.spark)
+        assert [view.name for view in spark.catalog.listTables()] == []
+        assert spark.sparkContext._jsc.getPersistentRDDs().isEmpty()
+
+
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=2,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(shops)
+def test_they_agree_on_random_shops(new_stores: NewStores, shop: Sequence[Batch]) -> None:
+    both = BothEngines(new_stores)
+    for batch in shop[:3]:
+        both.take(batch)
+
+
+def test_what_one_engine_wrote_the_other_carries_on(new_stores: NewStores) -> None:
+    process: Callable[[EngineName], Workbench] = new_stores()
+    engines = {name: process(name) for name in ("duckdb", "spark")}
+    model = ShopModel()
+    for name, batch in zip(("spark", "duckdb", "spark"), WORST[:2] + WORST[3:], strict=True):
+        engines[name].transform(batch)
+        batch.told_to(model)
+        assert engines[name].order_kpis() == model.order_kpis()
+        assert engines[name].category_kpis() == model.category_kpis()

@@ -1,0 +1,160 @@
+"""A writer that was overtaken loses at each store by itself: KPIs, state, branch and main.
+
+The second writer is real: another process's catalog and engine on the same MiniStack.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from contracts.envelope import MessageContext
+from contracts.errors import ConcurrencyConflict, StaleWriter
+from contracts.event_store import PutItem
+from services.transformer import use_cases
+from services.transformer.composition import compose
+from services.transformer.engines.port import EngineName
+from services.transformer.kpis import KpiChange, OrderDay
+from services.transformer.publication import Stamp, publish_kpis
+from services.transformer.use_cases import abandon_batch, transform_batch
+from tests.model import ShopModel
+from tests.support.transforming import Workbench, a_batch, line, manifest_of, order, product
+from tests.unit.transformer.conftest import NewStores
+
+ENGINES = [
+    pytest.param("duckdb", id="duckdb"),
+    pytest.param("spark", id="spark", marks=pytest.mark.spark),
+]
+CONTEXT = MessageContext(source="test", correlation_id="test")
+FIRST = a_batch([order("1")], [line("1")], [product()])
+STALE = a_batch([order("1", total_amount="66.66"), order("2", "2025-07-08")], [line("1")])
+
+
+class Overtaken:
+    """A writer that fenced epoch 2 for STALE, and another that has begun epoch 3 since."""
+
+    def __init__(self, process: Callable[[EngineName], Workbench], engine: EngineName) -> None:
+        self.newer = process("duckdb")
+        self.newer.transform(FIRST)
+        self.slow, self._engine = process(engine), engine
+        facts, self.epoch = self.slow.ports.facts, 2
+        self.heads = facts.load(1)
+        self._raise_epoch(self.slow, self.epoch)
+        facts.fence(self.heads, self.epoch, STALE.batch_id)
+
+    def _raise_epoch(self, bench: Workbench, epoch: int) -> None:
+        state = use_cases._state(bench.ports)
+        begun = state.begin(STALE.batch_id, 1, 0, self.heads)
+        assert begun.epoch == epoch
+        use_cases._change_state(bench.ports, state, begun, 0)
+
+    def is_overtaken(self) -> None:
+        """The newer writer takes epoch 3 up to its fence."""
+        heads = self.newer.ports.facts.load(2)
+        self._raise_epoch(self.newer, 3)
+        self.newer.ports.facts.fence(self.heads, 3, STALE.batch_id)
+        assert heads.keys() == self.heads.keys()
+
+    def writes(self) -> None:
+        """What an attempt does between fence and publication."""
+        self.slow.stage(STALE)
+        ports = self.slow.ports
+        reports = ports.inputs.reports(manifest_of(STALE))
+        with (
+            ports.inputs.fetch(reports) as files,
+            ports.engine_of(self._engine).session() as session,
+        ):
+            made = compose(session, STALE.batch_id, files, self.heads)
+            session.write(made.writes, self.epoch, {"epoch": str(self.epoch)})
+
+
+@pytest.fixture(params=ENGINES)
+def overtaken(request: pytest.FixtureRequest, new_stores: NewStores) -> Overtaken:
+    return Overtaken(new_stores(), request.param)
+
+
+def test_it_cannot_write_to_a_branch_that_was_fenced_away(overtaken: Overtaken) -> None:
+    overtaken.is_overtaken()
+    with pytest.raises(StaleWriter):
+        overtaken.writes()
+    assert len(overtaken.newer.facts()["orders"]) == 1
+
+
+def test_it_cannot_move_main_after_another_fence(overtaken: Overtaken) -> None:
+    overtaken.writes()
+    overtaken.is_overtaken()
+    with pytest.raises(StaleWriter, match="another writer has committed"):
+        overtaken.slow.ports.facts.publish(overtaken.epoch, STALE.batch_id)
+    assert len(overtaken.newer.facts()["orders"]) == 1
+
+
+def test_it_cannot_move_main_even_when_it_has_seen_the_newer_fence(overtaken: Overtaken) -> None:
+    """Metadata read again shows the newer main, and the branch if Spark makes it anew."""
+    overtaken.writes()
+    heads = overtaken.slow.ports.facts.branch_heads(overtaken.epoch)
+    overtaken.is_overtaken()
+    slow = overtaken.slow.ports.facts
+    for name, table in overtaken.newer.ports.facts._tables.items():
+        table.manage_snapshots().create_branch(heads[name], f"e{overtaken.epoch}").commit()
+        slow._tables[name] = table.refresh()
+    with pytest.raises(StaleWriter, match="another writer has committed"):
+        slow.publish(overtaken.epoch, STALE.batch_id)
+    assert len(overtaken.newer.facts()["orders"]) == 1
+
+
+def test_it_cannot_publish_a_kpi(new_stores: NewStores) -> None:
+    overtaken = Overtaken(new_stores(), "duckdb")
+    before = overtaken.newer.order_kpis()
+    change = KpiChange([OrderDay(date(2025, 7, 7), 9, 9, 9, 9, 9)], [], [])
+    slow = overtaken.slow.ports
+    overtaken.is_overtaken()
+    stamp = Stamp(STALE.batch_id, overtaken.epoch, "2025-07-08T00:00:00.000Z")
+    with pytest.raises(StaleWriter, match=r"epoch 2 .* is stale"):
+        publish_kpis(slow.store, slow.tables, change, stamp, CONTEXT)
+    assert overtaken.newer.order_kpis() == before
+    publish_kpis(slow.store, slow.tables, change, Stamp(STALE.batch_id, 3, "now"), CONTEXT)
+    assert overtaken.newer.order_kpis() != before
+
+
+def test_it_cannot_change_the_state(new_stores: NewStores) -> None:
+    overtaken = Overtaken(new_stores(), "duckdb")
+    before = use_cases._state(overtaken.slow.ports)
+    overtaken.is_overtaken()
+    table = overtaken.slow.ports.tables.state
+    write = PutItem(table, before.settle().to_item(), expected=before.as_stored())
+    with pytest.raises(ConcurrencyConflict):
+        overtaken.slow.ports.store.append(context=CONTEXT, writes=[write])
+    assert use_cases._state(overtaken.newer.ports).epoch == 3
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("deed", ["transform", "abandon"])
+def test_a_whole_attempt_that_is_overtaken_before_it_publishes_loses(
+    new_stores: NewStores, engine: EngineName, deed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer writer does its whole work between the older one's writing and its publishing."""
+    process = new_stores()
+    newer, slow = process("duckdb"), process(engine)
+    newer.transform(FIRST)
+    command = slow.stage(STALE)
+    publish = slow.ports.facts.publish
+
+    def overtaken_first(epoch: int, batch_id: str) -> Any:
+        newer.fence = 2
+        if deed == "abandon":
+            abandon_batch(newer.abandoning(command).model_copy(update={"fence": 2}), newer.ports)
+        else:
+            transform_batch(command.model_copy(update={"fence": 2}), newer.ports)
+        return publish(epoch, batch_id)
+
+    monkeypatch.setattr(slow.ports.facts, "publish", overtaken_first)
+    with pytest.raises(StaleWriter):
+        transform_batch(command, slow.ports)
+
+    model = FIRST.told_to(ShopModel())
+    if deed == "transform":
+        STALE.told_to(model)
+    assert newer.order_kpis() == model.order_kpis()
+    assert newer.category_kpis() == model.category_kpis()
+    assert len(newer.facts()["orders"]) == len(model.orders)
