@@ -50,9 +50,12 @@ def print_order_totals(totals: dict[str, Any] | None) -> None:
     """The warning about totals that differ from their lines, with the worst; else nothing."""
     if not totals or not totals["differing"]:
         return
+    print_line(
+        f"[yellow]warning: {plural(totals['differing'], 'order')} with a total that is not the sum "
+        "of the order lines; all count as stated[/]"
+    )
     print_table(
-        f"Warning: {plural(totals['differing'], 'order')} with a total that is not the sum of the "
-        "order lines (all count as stated)",
+        "Totals and lines",
         ("order", "total", "its lines"),
         [(each["order_id"], each["total_amount"], each["lines"]) for each in totals["worst"]],
         limit=len(totals["worst"]),

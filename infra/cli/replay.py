@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -12,50 +11,29 @@ import typer
 from rich.markup import escape
 
 from contracts.clock import system_clock
-from contracts.layout import KINDS, replay_answers_key
+from contracts.layout import replay_answers_key
 from contracts.messages import AnsweredRow, ObjectRef, ReplayAnswers
 from contracts.objects import check_document
-from infra.cli.corrections import Correction, read_corrections
+from infra.cli.corrections import read_corrections
 from infra.cli.errors import CommandFailed, ExitCode
 from infra.cli.intake import InputFile
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
 from infra.cli.output import console, print_json, print_line, print_table
-from infra.cli.replay_check import Verdict, bad_rows, judge, write_rows
-from infra.cli.replay_plan import FixedRow, Plan, PlannedRow, Standing, plan
+from infra.cli.replay_check import Verdict, bad_rows, write_rows
+from infra.cli.replay_decision import decide
+from infra.cli.replay_plan import Plan, PlannedRow
 from infra.cli.settings import CliSettings
 from infra.cli.submit import submission_document, upload, wait_for_outcome
 from infra.cli.target import Target, current_target
 from infra.cli.upload import Submission
-from infra.queries.answers import Answers, RowId, read_answers, row_id
 from infra.queries.batches import is_running, newest_batches
-from infra.queries.originals import Headers
-from infra.queries.quarantine import Row, listing, read_rows
-from infra.queries.standing import Place, Places, StandingRow, standing_rows
 from infra.queries.timeline import plural
 
 SHOWN_ROWS = 50
 LOOKED_AT = 100
 COLOURS = {"fixed": "green", "wrong": "red", "unchanged": "yellow", "refused": "red"}
 SAID = {"fixed": "fixed", "wrong": "still wrong", "unchanged": "unchanged", "refused": "refused"}
-UNPUBLISHED = {
-    "BatchRejected": "was rejected whole: correct its bad file and upload that again under its "
-    "key; the rows of the batch come again with it",
-    "BatchFailed": "failed: `ecp redrive` it first",
-}
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What is to be uploaded, and what is said of every row."""
-
-    plans: tuple[Plan, ...]
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether no row stays out for a reason that somebody has to look at."""
-        return all(verdict.state in ("fixed", "unchanged") for verdict in self.verdicts)
 
 
 def replay(
@@ -112,34 +90,6 @@ def replay(
     raise typer.Exit(int(EXIT_CODES[outcome["status"]] or exit_code))
 
 
-def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
-    """Judge every row, then plan the fixed ones against what stands."""
-    s3, names = target.client("s3"), target.names
-    headers = Headers(s3, names.data_bucket, names.archive_bucket)
-    verdicts = judge(corrections, _quarantined(s3, names.data_bucket, corrections), headers)
-    places = Places(target.event_store, target.objects)
-    fixed: list[FixedRow] = []
-    judged: dict[RowId, Verdict] = {}
-    for verdict in verdicts:
-        row = verdict.correction.row_id
-        judged[row] = verdict
-        if verdict.state == "fixed":
-            place = places.of(row.batch_id, row.key, row.line)
-            if place is None:
-                judged[row] = verdict.refused(_why_unpublished(row.batch_id, places))
-            else:
-                fixed.append(FixedRow(verdict.correction, place))
-    answers = read_answers(s3, target.client("dynamodb"), target.objects, names.data_bucket)
-    plans = tuple(
-        _plan_of(kind, [row for row in fixed if row.correction.kind == kind], target, answers)
-        for kind in KINDS
-    )
-    for refusal in (refusal for one in plans for refusal in one.refused):
-        row = refusal.row.correction.row_id
-        judged[row] = judged[row].refused(refusal.reason)
-    return Decision(plans, tuple(judged.values()))
-
-
 def submit(target: Target, plans: Sequence[Plan], *, as_json: bool) -> Submission:
     """Upload the planned rows, one file per kind, linked to the rows that they answer.
 
@@ -174,44 +124,6 @@ def as_document(verdict: Verdict) -> dict[str, Any]:
         "changed": list(verdict.changed),
         "message": verdict.message,
     }
-
-
-def _plan_of(kind: str, fixed: Sequence[FixedRow], target: Target, answers: Answers) -> Plan:
-    if not fixed:
-        return Plan(kind, (), ())
-    identities = {row.identity for row in fixed}
-    found = standing_rows(target.facts, kind, identities)
-    places = Places(target.event_store, target.objects)
-    standing = {identity: _standing(kind, rows, places) for identity, rows in found.items()}
-    return plan(kind, fixed, standing, answers)
-
-
-def _standing(kind: str, rows: Sequence[StandingRow], places: Places) -> Standing:
-    placed = [(row, places.of(row.batch_id, row.source_key, row.source_line)) for row in rows]
-    lost = next((row for row, place in placed if place is None), None)
-    if lost is not None:
-        raise CommandFailed(
-            f"the facts hold a row of batch {lost.batch_id}, whose events are not there; "
-            "without them nobody can tell what is newer"
-        )
-    if kind != "order_items":
-        return Standing(placed, max(place for _, place in placed if place is not None))
-    epoch = places.of_pair(rows)
-    return Standing(placed, Place(epoch, 0, 0) if epoch is not None else None)
-
-
-def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dict[RowId, Row]:
-    """The rows in quarantine of every batch that the corrections name."""
-    found: dict[RowId, Row] = {}
-    for batch_id in sorted({each.row_id.batch_id for each in corrections} - {""}):
-        for row in read_rows(s3, bucket, listing(s3, bucket, batch_id).row_keys):
-            found[row_id(row)] = row
-    return found
-
-
-def _why_unpublished(batch_id: str, places: Places) -> str:
-    end = places.batch(batch_id).end
-    return f"batch {batch_id} {UNPUBLISHED.get(end or '', 'is not published yet: wait for it')}"
 
 
 def _answered(rows: Sequence[PlannedRow], key: str, starts: Sequence[int]) -> list[AnsweredRow]:

@@ -32,6 +32,7 @@ def why(
     """Why a number is what it is: the files, rows and batches behind it.
 
     The number is computed again from the facts; exit code 3 says that what is published differs.
+    On AWS this reads the Glue tables and the warehouse bucket, which your profile must allow.
 
     Example: `ecp why Electronics 2025-07-07 --rows`
     """

@@ -32,6 +32,7 @@ from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import branch_of
 from services.transformer.facts import PARTITIONS, PROPERTIES, SCHEMAS, TABLES
 from services.transformer.retention import superseded
+from services.transformer.shared_history import share_history
 
 T = TypeVar("T")
 Heads = Mapping[str, int]
@@ -42,6 +43,7 @@ class FactsCatalog:
     """The three facts tables of one Glue database, with their metadata kept between batches."""
 
     def __init__(self, catalog: Catalog, database: str) -> None:
+        share_history()
         self._catalog, self._database = catalog, database
         self._tables: dict[str, Table] = {}
         self._epoch: int | None = None

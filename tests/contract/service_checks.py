@@ -172,6 +172,8 @@ def _conditions(pattern: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 def _target_faults(template: Template, rule: str, target: Any) -> Iterator[str]:
+    if "EcsParameters" in target:  # wakes a worker; what it is to do comes by its queue
+        return
     queue = _logical(target["Arn"])
     if queue not in template.queues:
         yield f"{rule}: its target is no queue of this stack"

@@ -262,6 +262,21 @@ def test_it_says_whom_a_break_hits(project: ContractProject) -> None:
     assert acquire["written_by"] == ["saga"]
 
 
+def test_an_event_hits_the_service_that_folds_its_own_stream(project: ContractProject) -> None:
+    project.edit("schemas/events/LockGranted/v1.json", add("region", required=True))
+    [found] = project.findings()
+    assert found["breaks_for"] == ["lock", "ecp"]
+
+
+def test_a_document_hits_those_whose_code_reads_it(project: ContractProject) -> None:
+    report = "schemas/documents/FileReport/v1.json"
+    project.edit(report, add("region", required=True))
+    [found] = project.findings(report)
+    assert found["written_by"] == ["validator"]
+    assert {"aggregator", "transformer"} <= set(found["breaks_for"])
+    assert not {"archiver", "lock", "validator"} & set(found["breaks_for"])
+
+
 def test_every_release_counts_not_only_the_newest(project: ContractProject) -> None:
     """v2 forgets an optional property; a third change would give its name another type."""
     project.edit(SEALED, lambda document: document["properties"].pop("execution_id"))

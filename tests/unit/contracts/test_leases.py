@@ -58,3 +58,10 @@ def test_a_grant_is_extended_once_a_minute_and_another_grant_at_once() -> None:
 
 def test_it_is_the_lock_that_the_lock_service_keeps() -> None:
     assert LOCK_ID == domain.LOCK_ID
+
+
+def test_a_command_that_works_without_the_lock_extends_nothing() -> None:
+    queue = RecordingQueue()
+    beat = extend_lease_of(queue, "the-lock", "a", lambda: NOW, lambda: MESSAGE_ID)
+    beat(parse(a_body("RebuildKpis", task_token="secret", data=an_example("RebuildKpis"))))
+    assert queue.sent == []

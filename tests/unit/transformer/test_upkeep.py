@@ -100,6 +100,18 @@ def test_a_batch_leaves_one_snapshot_behind_however_many_came_before(bench: Work
     assert all(can_be_compared(bench, batch) for batch in batches)
 
 
+def test_a_copy_of_the_metadata_does_not_copy_its_history(bench: Workbench) -> None:
+    some_batches(bench, 2)
+    metadata = table(bench, "orders").metadata
+    copied = metadata.model_copy(deep=True)
+    assert copied is not metadata
+    assert copied.snapshots is not metadata.snapshots
+    assert all(
+        mine is theirs for mine, theirs in zip(copied.snapshots, metadata.snapshots, strict=True)
+    )
+    assert all(copied.refs[name] is ref for name, ref in metadata.refs.items())
+
+
 def test_manifests_are_merged_before_they_are_many(bench: Workbench) -> None:
     for number in range(25):
         bench.transform(a_batch([order(str(number), f"2025-06-{number + 1:02d}")]))

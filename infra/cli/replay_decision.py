@@ -1,0 +1,102 @@
+"""What a replay would do with each corrected row: gathered from quarantine, facts and events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.layout import KINDS
+from infra.cli.corrections import Correction
+from infra.cli.errors import CommandFailed
+from infra.cli.replay_check import Verdict, judge
+from infra.cli.replay_plan import FixedRow, Plan, Standing, plan
+from infra.cli.target import Target
+from infra.queries.answers import Answers, RowId, read_answers, row_id
+from infra.queries.originals import Headers
+from infra.queries.quarantine import Row, listing, read_rows
+from infra.queries.standing import Place, Places, StandingRow, standing_rows
+
+UNPUBLISHED = {
+    "BatchRejected": "was rejected whole: correct its bad file and upload that again under its "
+    "key; the rows of the batch come again with it",
+    "BatchFailed": "failed: `ecp redrive` it first",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be uploaded, and what is said of every row."""
+
+    plans: tuple[Plan, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no row stays out for a reason that somebody has to look at."""
+        return all(verdict.state in ("fixed", "unchanged") for verdict in self.verdicts)
+
+
+def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
+    """Judge every row, then plan the fixed ones against what stands."""
+    s3, names = target.client("s3"), target.names
+    headers = Headers(s3, names.data_bucket, names.archive_bucket)
+    verdicts = judge(corrections, _quarantined(s3, names.data_bucket, corrections), headers)
+    places = Places(target.event_store, target.objects)
+    fixed: list[FixedRow] = []
+    judged: dict[RowId, Verdict] = {}
+    for verdict in verdicts:
+        row = verdict.correction.row_id
+        judged[row] = verdict
+        if verdict.state == "fixed":
+            place = places.of(row.batch_id, row.key, row.line)
+            if place is None:
+                judged[row] = verdict.refused(_why_unpublished(row.batch_id, places))
+            else:
+                fixed.append(FixedRow(verdict.correction, place))
+    answers = read_answers(s3, target.client("dynamodb"), target.objects, names.data_bucket)
+    plans = tuple(
+        _plan_of(kind, [r for r in fixed if r.correction.kind == kind], target, places, answers)
+        for kind in KINDS
+    )
+    for refusal in (refusal for one in plans for refusal in one.refused):
+        row = refusal.row.correction.row_id
+        judged[row] = judged[row].refused(refusal.reason)
+    return Decision(plans, tuple(judged.values()))
+
+
+def _plan_of(
+    kind: str, fixed: Sequence[FixedRow], target: Target, places: Places, answers: Answers
+) -> Plan:
+    if not fixed:
+        return Plan(kind, (), ())
+    identities = {row.identity for row in fixed}
+    found = standing_rows(target.facts, kind, identities)
+    standing = {identity: _standing(kind, rows, places) for identity, rows in found.items()}
+    return plan(kind, fixed, standing, answers)
+
+
+def _standing(kind: str, rows: Sequence[StandingRow], places: Places) -> Standing:
+    placed = [(row, places.of(row.batch_id, row.source_key, row.source_line)) for row in rows]
+    lost = next((row for row, place in placed if place is None), None)
+    if lost is not None:
+        raise CommandFailed(
+            f"the facts hold a row of batch {lost.batch_id}, whose events are not there; "
+            "without them nobody can tell what is newer"
+        )
+    if kind != "order_items":
+        return Standing(placed, max(place for _, place in placed if place is not None))
+    epoch = places.of_pair(rows)
+    return Standing(placed, Place(epoch, 0, 0) if epoch is not None else None)
+
+
+def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dict[RowId, Row]:
+    """The rows in quarantine of every batch that the corrections name."""
+    found: dict[RowId, Row] = {}
+    for batch_id in sorted({each.row_id.batch_id for each in corrections} - {""}):
+        for row in read_rows(s3, bucket, listing(s3, bucket, batch_id).row_keys):
+            found[row_id(row)] = row
+    return found
+
+
+def _why_unpublished(batch_id: str, places: Places) -> str:
+    end = places.batch(batch_id).end
+    return f"batch {batch_id} {UNPUBLISHED.get(end or '', 'is not published yet: wait for it')}"

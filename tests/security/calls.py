@@ -1,0 +1,307 @@
+"""Every call that a role makes: which file makes it, by which operation, on what.
+
+`operation` is boto3's name of it, so that the code can be held against this list; None where
+somebody else makes the call in the role's name: AWS itself, pyiceberg, Arrow or Iceberg's Java.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.security.targets import (
+    ARCHIVED,
+    BUS,
+    DATA,
+    EVENT_STREAM,
+    EVERYTHING,
+    EXECUTION,
+    FACTS_FILE,
+    MANIFEST,
+    PSEUDONYM_KEY,
+    QUARANTINED_FILE,
+    QUARANTINED_ROWS,
+    REPORT,
+    RESULT,
+    STATE_MACHINE,
+    TOPIC,
+    WAREHOUSE,
+    Target,
+    bucket,
+    glue,
+    inputs,
+    log_stream,
+    queue,
+    repository,
+    role,
+    staged,
+    stored,
+    stream,
+    table,
+    task,
+)
+
+AGGREGATOR, LOCK, ARCHIVER = "file-aggregator", "processing-lock", "batch-archiver"
+VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
+VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
+RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
+
+EVENT_STORE = "contracts/event_store/dynamodb.py"
+DOCUMENTS = "contracts/objects.py"
+WORKER = "contracts/worker.py"
+ANSWERS = "contracts/answers.py"
+DEAD_LETTERS = "contracts/consumer.py"
+LEASES = "contracts/leases.py"
+BY_LAMBDA = "AWS Lambda, for an event source mapping"
+BY_ECS = "AWS ECS, for the agent that starts a task"
+BY_STEP_FUNCTIONS = "infra/saga.asl.json"
+FACTS = "services/transformer/catalog.py"
+
+COPY_FROM = "s3:GetObject s3:GetObjectTagging s3:GetObjectVersion s3:GetObjectVersionTagging"
+"""What S3 documents for the source of a copy, the last two for one that is a pinned version."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One action that a role takes, and why."""
+
+    role: str
+    action: str
+    target: Target
+    where: str
+    operation: str | None
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.action} {self.target.shown}"
+
+
+def _calls(
+    role_name: str, where: str, operation: str | None, actions: str, *targets: Target
+) -> Iterator[Call]:
+    for action in actions.split():
+        for target in targets:
+            yield Call(role_name, action, target, where, operation)
+
+
+def _appends(role_name: str, *streams: str) -> Iterator[Call]:
+    """A transaction needs the right of each of its parts; the guards are condition checks."""
+    targets = [stream(one) for one in streams]
+    rights = "dynamodb:PutItem dynamodb:ConditionCheckItem"
+    yield from _calls(role_name, EVENT_STORE, "query", "dynamodb:Query", *targets)
+    yield from _calls(role_name, EVENT_STORE, "transact_write_items", rights, *targets)
+
+
+def _takes(role_name: str, *queues: str) -> Iterator[Call]:
+    """Lambda's own polling of a function's queues."""
+    rights = (
+        "sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes sqs:ChangeMessageVisibility"
+    )
+    yield from _calls(role_name, BY_LAMBDA, None, rights, *(queue(one) for one in queues))
+
+
+def _works(role_name: str, commands: str) -> Iterator[Call]:
+    """A worker's polling, and its ExtendLease to the lock."""
+    for operation, action in (
+        ("receive_message", "sqs:ReceiveMessage"),
+        ("delete_message", "sqs:DeleteMessage"),
+        ("change_message_visibility", "sqs:ChangeMessageVisibility"),
+    ):
+        yield from _calls(role_name, WORKER, operation, action, queue(commands))
+    yield from _calls(role_name, LEASES, "send_message", "sqs:SendMessage", queue("lock-commands"))
+    heartbeat = ("send_task_heartbeat", "states:SendTaskHeartbeat")
+    yield from _calls(role_name, ANSWERS, *heartbeat, EVERYTHING)
+
+
+def _answers(role_name: str, *dead_letter_queues: str) -> Iterator[Call]:
+    """What the common consumer does: answer the saga, keep what cannot be read."""
+    for operation, action in (
+        ("send_task_success", "states:SendTaskSuccess"),
+        ("send_task_failure", "states:SendTaskFailure"),
+    ):
+        yield from _calls(role_name, ANSWERS, operation, action, EVERYTHING)
+    letters = [queue(one) for one in dead_letter_queues]
+    yield from _calls(role_name, DEAD_LETTERS, "get_queue_url", "sqs:GetQueueUrl", *letters)
+    yield from _calls(role_name, DEAD_LETTERS, "send_message", "sqs:SendMessage", *letters)
+
+
+def _logs(role_name: str, by: str, group: str) -> Iterator[Call]:
+    rights = "logs:CreateLogStream logs:PutLogEvents"
+    yield from _calls(role_name, by, None, rights, log_stream(group))
+
+
+def _aggregator() -> Iterator[Call]:
+    adapters = "services/aggregator/adapters.py"
+    uploads = (*inputs(), stored(DATA, "manifests/july.json"))
+    state = table("AggregatorState")
+    yield from _takes(
+        AGGREGATOR, "aggregator-files", "aggregator-commands", "aggregator-events"
+    )
+    yield from _appends(AGGREGATOR, f"file-set/{DATA}/1", "batch/4f0c2a9b7d1e8365")
+    yield from _calls(AGGREGATOR, EVENT_STORE, "get_item", "dynamodb:GetItem", state)
+    yield from _calls(AGGREGATOR, EVENT_STORE, "query", "dynamodb:Query", state)
+    rights = "dynamodb:PutItem dynamodb:DeleteItem"
+    yield from _calls(AGGREGATOR, EVENT_STORE, "transact_write_items", rights, state)
+    rights = "s3:GetObject s3:GetObjectVersion"
+    yield from _calls(AGGREGATOR, adapters, "head_object", rights, *uploads)
+    yield from _calls(AGGREGATOR, adapters, "get_object", "s3:GetObjectVersion", *uploads)
+    yield from _calls(AGGREGATOR, adapters, "get_object", "s3:GetObject", REPORT)
+    # Without it, S3 says 403 instead of 404.
+    yield from _calls(AGGREGATOR, adapters, "head_object", "s3:ListBucket", bucket(DATA))
+    yield from _calls(AGGREGATOR, DOCUMENTS, "put_object", "s3:PutObject", MANIFEST)
+    yield from _calls(AGGREGATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
+    start = ("start_execution", "states:StartExecution")
+    yield from _calls(AGGREGATOR, adapters, *start, STATE_MACHINE)
+    ask = ("describe_execution", "states:DescribeExecution")
+    yield from _calls(AGGREGATOR, adapters, *ask, EXECUTION)
+    check = ("send_message", "sqs:SendMessage")
+    yield from _calls(AGGREGATOR, adapters, *check, queue("aggregator-files"))
+    yield from _calls(AGGREGATOR, adapters, "publish", "sns:Publish", TOPIC)
+    yield from _answers(
+        AGGREGATOR, "aggregator-files-dlq", "aggregator-commands-dlq", "aggregator-events-dlq"
+    )
+    yield from _logs(AGGREGATOR, BY_LAMBDA, "/aws/lambda/file-aggregator")
+
+
+def _lock() -> Iterator[Call]:
+    state = table("ProcessingLockTable")
+    yield from _takes(LOCK, "lock-commands", "lock-events")
+    yield from _appends(LOCK, "lock/ecommerce-pipeline-lock")
+    yield from _calls(LOCK, EVENT_STORE, "get_item", "dynamodb:GetItem", state)
+    rights = "dynamodb:PutItem dynamodb:DeleteItem"
+    yield from _calls(LOCK, EVENT_STORE, "transact_write_items", rights, state)
+    ask = ("describe_execution", "states:DescribeExecution")
+    yield from _calls(LOCK, "services/lock/adapters.py", *ask, EXECUTION)
+    yield from _answers(LOCK, "lock-commands-dlq", "lock-events-dlq")
+    yield from _logs(LOCK, BY_LAMBDA, "/aws/lambda/processing-lock")
+
+
+def _validator() -> Iterator[Call]:
+    adapters = "services/validator/adapters.py"
+    rows = (*staged(), QUARANTINED_ROWS)
+    written = (*rows, QUARANTINED_FILE)
+    yield from _works(VALIDATOR, "validator-commands")
+    yield from _appends(VALIDATOR, "validation/4f0c2a9b7d1e8365/0000")
+    yield from _calls(VALIDATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST)
+    yield from _calls(VALIDATOR, DOCUMENTS, "put_object", "s3:PutObject", REPORT)
+    yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", *inputs())
+    yield from _calls(VALIDATOR, adapters, "put_object", "s3:PutObject", *rows)
+    for operation in ("create_multipart_upload", "upload_part", "complete_multipart_upload"):
+        yield from _calls(VALIDATOR, adapters, operation, "s3:PutObject", *rows)
+    abort = ("abort_multipart_upload", "s3:AbortMultipartUpload")
+    yield from _calls(VALIDATOR, adapters, *abort, *written)
+    yield from _calls(VALIDATOR, adapters, "head_object", "s3:GetObject", *written)
+    yield from _calls(VALIDATOR, adapters, "delete_object", "s3:DeleteObject", *written)
+    yield from _calls(VALIDATOR, adapters, "copy", COPY_FROM, *inputs())
+    rights = "s3:PutObject s3:PutObjectTagging"
+    yield from _calls(VALIDATOR, adapters, "copy", rights, QUARANTINED_FILE)
+    yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", QUARANTINED_FILE)
+    key = ("get_secret_value", "secretsmanager:GetSecretValue")
+    yield from _calls(VALIDATOR, adapters, *key, PSEUDONYM_KEY)
+    yield from _answers(VALIDATOR, "validator-commands-dlq")
+
+
+def _transformer() -> Iterator[Call]:
+    adapters = "services/transformer/adapters.py"
+    state, kpis = table("TransformerState"), (table("OrderKPIs"), table("CategoryKPIs"))
+    yield from _works(TRANSFORMER, "transformer-commands")
+    yield from _appends(TRANSFORMER, "transformation/4f0c2a9b7d1e8365")
+    yield from _calls(TRANSFORMER, EVENT_STORE, "get_item", "dynamodb:GetItem", state)
+    rights = "dynamodb:PutItem dynamodb:ConditionCheckItem"
+    yield from _calls(TRANSFORMER, EVENT_STORE, "transact_write_items", rights, state)
+    rights = "dynamodb:PutItem dynamodb:DeleteItem"
+    yield from _calls(TRANSFORMER, EVENT_STORE, "transact_write_items", rights, *kpis)
+    yield from _calls(TRANSFORMER, EVENT_STORE, "scan", "dynamodb:Scan", *kpis)
+    yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
+    yield from _calls(TRANSFORMER, DOCUMENTS, "put_object", "s3:PutObject", RESULT)
+    yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObject", REPORT)
+    yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObjectVersion", *staged())
+    rights = "s3:GetObject s3:PutObject s3:DeleteObject s3:AbortMultipartUpload"
+    yield from _calls(TRANSFORMER, FACTS, None, rights, FACTS_FILE)
+    yield from _calls(TRANSFORMER, FACTS, None, "s3:ListBucket", bucket(WAREHOUSE))
+    for part in ("catalog", "database/ecommerce", "table/ecommerce/orders"):
+        rights = "glue:GetTable glue:CreateTable glue:UpdateTable"
+        yield from _calls(TRANSFORMER, FACTS, None, rights, glue(part))
+    for part in ("catalog", "database/ecommerce"):
+        yield from _calls(TRANSFORMER, FACTS, None, "glue:GetDatabase", glue(part))
+    yield from _answers(TRANSFORMER, "transformer-commands-dlq")
+
+
+def _archiver() -> Iterator[Call]:
+    adapters = "services/archiver/adapters.py"
+    papers = (MANIFEST, RESULT, REPORT)
+    yield from _takes(ARCHIVER, "archiver-commands")
+    yield from _appends(ARCHIVER, "archive/4f0c2a9b7d1e8365")
+    yield from _calls(ARCHIVER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST)
+    yield from _calls(ARCHIVER, adapters, "head_object", "s3:GetObject", REPORT, ARCHIVED)
+    for operation in ("head_object", "get_object"):
+        action = "s3:GetObjectVersion"
+        yield from _calls(ARCHIVER, adapters, operation, action, *inputs(), *papers)
+    yield from _calls(ARCHIVER, adapters, "get_object", "s3:GetObjectVersion", ARCHIVED)
+    for operation in ("copy_object", "copy"):
+        yield from _calls(ARCHIVER, adapters, operation, COPY_FROM, *inputs(), *papers)
+        rights = "s3:PutObject s3:PutObjectTagging"
+        yield from _calls(ARCHIVER, adapters, operation, rights, ARCHIVED)
+    yield from _calls(ARCHIVER, adapters, "copy", "s3:AbortMultipartUpload", ARCHIVED)
+    delete = ("delete_object", "s3:DeleteObjectVersion")
+    yield from _calls(ARCHIVER, adapters, *delete, *inputs())
+    heartbeat = ("send_task_heartbeat", "states:SendTaskHeartbeat")
+    yield from _calls(ARCHIVER, ANSWERS, *heartbeat, EVERYTHING)
+    yield from _answers(ARCHIVER, "archiver-commands-dlq")
+    yield from _logs(ARCHIVER, BY_LAMBDA, "/aws/lambda/batch-archiver")
+
+
+def _relay() -> Iterator[Call]:
+    rights = "dynamodb:DescribeStream dynamodb:GetRecords dynamodb:GetShardIterator"
+    yield from _calls(RELAY, BY_LAMBDA, None, rights, EVENT_STREAM)
+    yield from _calls(RELAY, BY_LAMBDA, None, "dynamodb:ListStreams", EVENT_STREAM)
+    yield from _calls(RELAY, BY_LAMBDA, None, "sqs:SendMessage", queue("event-relay-dlq"))
+    yield from _calls(RELAY, "contracts/relay.py", "put_events", "events:PutEvents", BUS)
+    yield from _logs(RELAY, BY_LAMBDA, "/aws/lambda/event-relay")
+
+
+def _saga() -> Iterator[Call]:
+    owners = ("aggregator", "lock", "validator", "transformer", "archiver")
+    commands = [queue(f"{owner}-commands") for owner in owners]
+    workers = [task("validation-task"), task("transformation-task")]
+    handed_over = [
+        role(f"{worker}-{kind}")
+        for worker in ("validator", "transformer")
+        for kind in ("TaskRole", "ExecutionRole")
+    ]
+    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "sqs:SendMessage", *commands)
+    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "ecs:RunTask", *workers)
+    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "iam:PassRole", *handed_over)
+    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "sns:Publish", TOPIC)
+    # Documented as what a state machine needs to deliver its log.
+    delivery = (
+        "logs:CreateLogDelivery logs:GetLogDelivery logs:UpdateLogDelivery logs:DeleteLogDelivery "
+        "logs:ListLogDeliveries logs:PutResourcePolicy logs:DescribeResourcePolicies "
+        "logs:DescribeLogGroups"
+    )
+    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, delivery, EVERYTHING)
+
+
+def _starts() -> Iterator[Call]:
+    """What ECS does before a container runs, and EventBridge to wake one for the upkeep."""
+    pull = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
+    for role_name, images, group in (
+        (VALIDATOR_START, "validation/ecr", "/aws/ecs/validation-task"),
+        (TRANSFORMER_START, "transformation/ecr", "/aws/ecs/transformation-task"),
+    ):
+        yield from _calls(role_name, BY_ECS, None, "ecr:GetAuthorizationToken", EVERYTHING)
+        yield from _calls(role_name, BY_ECS, None, pull, repository(images))
+        yield from _logs(role_name, BY_ECS, group)
+    rule = "services/transformer/template.yaml"
+    yield from _calls(UPKEEP, rule, None, "ecs:RunTask", task("transformation-task"))
+    handed_over = [role("transformer-TaskRole"), role("transformer-ExecutionRole")]
+    yield from _calls(UPKEEP, rule, None, "iam:PassRole", *handed_over)
+
+
+CALLS = (
+    *_aggregator(),
+    *_lock(),
+    *_validator(),
+    *_transformer(),
+    *_archiver(),
+    *_relay(),
+    *_saga(),
+    *_starts(),
+)

@@ -1,0 +1,276 @@
+"""What no role may do: touch another service's things, undo history, or take rights."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.security.calls import (
+    AGGREGATOR,
+    ARCHIVER,
+    LOCK,
+    RELAY,
+    SAGA,
+    TRANSFORMER,
+    TRANSFORMER_START,
+    UPKEEP,
+    VALIDATOR,
+    VALIDATOR_START,
+)
+from tests.security.policies import roles
+from tests.security.targets import (
+    ARCHIVE,
+    ARCHIVED,
+    ARTIFACTS,
+    BUS,
+    DATA,
+    EVENT_STREAM,
+    EVERYTHING,
+    EXECUTION,
+    FACTS_FILE,
+    MANIFEST,
+    PSEUDONYM_KEY,
+    QUARANTINED_FILE,
+    QUARANTINED_ROWS,
+    REPORT,
+    RESULT,
+    STATE_MACHINE,
+    WAREHOUSE,
+    Target,
+    bucket,
+    glue,
+    inputs,
+    queue,
+    repository,
+    role,
+    staged,
+    stored,
+    stream,
+    table,
+    task,
+)
+
+EVERY_ROLE = (
+    AGGREGATOR,
+    ARCHIVER,
+    LOCK,
+    RELAY,
+    SAGA,
+    TRANSFORMER,
+    TRANSFORMER_START,
+    UPKEEP,
+    VALIDATOR,
+    VALIDATOR_START,
+)
+SERVICES = (AGGREGATOR, LOCK, VALIDATOR, TRANSFORMER, ARCHIVER)
+STREAMS = {
+    AGGREGATOR: ("file-set/ecommerce-data-bucket/1", "batch/4f0c2a9b7d1e8365"),
+    LOCK: ("lock/ecommerce-pipeline-lock",),
+    VALIDATOR: ("validation/4f0c2a9b7d1e8365/0000",),
+    TRANSFORMER: ("transformation/4f0c2a9b7d1e8365",),
+    ARCHIVER: ("archive/4f0c2a9b7d1e8365",),
+}
+TABLES = {
+    "AggregatorState": AGGREGATOR,
+    "ProcessingLockTable": LOCK,
+    "TransformerState": TRANSFORMER,
+    "OrderKPIs": TRANSFORMER,
+    "CategoryKPIs": TRANSFORMER,
+}
+QUEUES = {
+    "aggregator-files": AGGREGATOR,
+    "aggregator-commands": AGGREGATOR,
+    "aggregator-events": AGGREGATOR,
+    "lock-commands": LOCK,
+    "lock-events": LOCK,
+    "validator-commands": VALIDATOR,
+    "transformer-commands": TRANSFORMER,
+    "archiver-commands": ARCHIVER,
+}
+COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
+"""The saga commands; the two workers ask the lock to extend the lease."""
+Row = tuple[str, str, Target]
+
+
+def others(*owners: str) -> Iterator[str]:
+    return (name for name in EVERY_ROLE if name not in owners)
+
+
+def another_service() -> Iterator[Row]:
+    for owner, streams in STREAMS.items():
+        for one in streams:
+            for action in ("Query", "PutItem"):
+                for name in others(owner):
+                    yield name, f"dynamodb:{action}", stream(one)
+    for name, owner in TABLES.items():
+        for action in ("GetItem", "PutItem", "DeleteItem", "Query"):
+            for other in others(owner):
+                yield other, f"dynamodb:{action}", table(name)
+    for name, owner in QUEUES.items():
+        for other in others(owner):
+            yield other, "sqs:ReceiveMessage", queue(name)
+            yield other, "sqs:DeleteMessage", queue(name)
+        for other in others(owner, *COMMANDERS):
+            yield other, "sqs:SendMessage", queue(name)
+    for name in ("validator-commands", "transformer-commands", "archiver-commands"):
+        yield VALIDATOR, "sqs:SendMessage", queue(name)
+        yield TRANSFORMER, "sqs:SendMessage", queue(name)
+
+
+def event_store() -> Iterator[Row]:
+    """History is appended to: nobody rewrites it, reads all of it, or goes around the keys."""
+    whole = table("EventStore")
+    for name in EVERY_ROLE:
+        for action in ("Query", "PutItem", "ConditionCheckItem", "Scan", "DeleteTable"):
+            yield name, f"dynamodb:{action}", whole
+        own = STREAMS.get(name, ("batch/4f0c2a9b7d1e8365",))[0]
+        for action in ("UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLUpdate"):
+            yield name, f"dynamodb:{action}", stream(own)
+    mixed = {"dynamodb:LeadingKeys": [STREAMS[LOCK][0], STREAMS[AGGREGATOR][0]]}
+    yield LOCK, "dynamodb:Query", Target(whole.resource, "two owners' streams", mixed)
+    for prefix in ("lock", "locksmith/one", "xlock/one", "LOCK/one", ""):
+        yield LOCK, "dynamodb:PutItem", stream(prefix)
+    for name in others(RELAY):
+        yield name, "dynamodb:GetRecords", EVENT_STREAM
+        yield name, "events:PutEvents", BUS
+
+
+def objects() -> Iterator[Row]:
+    for name in EVERY_ROLE:
+        for one in (*inputs(), MANIFEST, REPORT, RESULT):
+            yield name, "s3:DeleteObject", one
+        for one in (*staged(), MANIFEST, QUARANTINED_ROWS, ARCHIVED, FACTS_FILE):
+            yield name, "s3:DeleteObjectVersion", one
+        for one in inputs():
+            yield name, "s3:PutObject", one
+        yield name, "s3:DeleteObject", ARCHIVED
+        yield name, "s3:PutObject", stored(ARCHIVE, "elsewhere.csv")
+        yield name, "s3:GetObject", stored(ARTIFACTS, "lock/code.zip")
+        yield name, "s3:PutObject", stored(ARTIFACTS, "lock/code.zip")
+        yield name, "s3:GetObject", Target("arn:aws:s3:::somebody-elses/orders/a.csv", "elsewhere")
+        yield name, "s3:PutObject", stored(DATA, "quarantine/answers/july.json")
+        yield name, "s3:DeleteObject", stored(DATA, "quarantine/answers/july.json")
+        for one in (DATA, ARCHIVE, ARTIFACTS, WAREHOUSE):
+            for action in ("PutBucketPolicy", "DeleteBucket", "PutLifecycleConfiguration"):
+                yield name, f"s3:{action}", bucket(one)
+            yield name, "s3:PutBucketVersioning", bucket(one)
+            yield name, "s3:BypassGovernanceRetention", stored(one, "any")
+    for name in others(ARCHIVER):
+        yield name, "s3:PutObject", ARCHIVED
+        yield name, "s3:GetObject", ARCHIVED
+        for one in inputs():
+            yield name, "s3:DeleteObjectVersion", one
+    for name in others(VALIDATOR):
+        for one in (QUARANTINED_ROWS, QUARANTINED_FILE):
+            for action in ("GetObject", "GetObjectVersion", "PutObject", "DeleteObject"):
+                yield name, f"s3:{action}", one
+        yield name, "s3:PutObject", REPORT
+        for one in staged():
+            yield name, "s3:PutObject", one
+    for name in others(VALIDATOR, TRANSFORMER):
+        for one in staged():
+            yield name, "s3:GetObject", one
+            yield name, "s3:GetObjectVersion", one
+    for name in others(AGGREGATOR):
+        yield name, "s3:PutObject", MANIFEST
+        yield name, "s3:ListBucket", bucket(DATA)
+        yield name, "s3:GetObject", stored(DATA, "manifests/july.json")
+    for name in others(TRANSFORMER):
+        yield name, "s3:PutObject", RESULT
+        yield name, "s3:ListBucket", bucket(WAREHOUSE)
+        for action in ("GetObject", "PutObject", "DeleteObject"):
+            yield name, f"s3:{action}", FACTS_FILE
+        yield name, "glue:UpdateTable", glue("table/ecommerce/orders")
+    for one in inputs():
+        yield TRANSFORMER, "s3:GetObject", one
+        yield TRANSFORMER, "s3:GetObjectVersion", one
+    yield TRANSFORMER, "s3:PutObject", stored(WAREHOUSE, "elsewhere/part-0.parquet")
+    yield TRANSFORMER, "glue:DeleteTable", glue("table/ecommerce/orders")
+    yield TRANSFORMER, "glue:UpdateTable", glue("table/finance/orders")
+
+
+def running() -> Iterator[Row]:
+    """Who starts what: one starter of sagas, two of tasks, each with what is theirs."""
+    for name in others(AGGREGATOR):
+        yield name, "states:StartExecution", STATE_MACHINE
+    for name in EVERY_ROLE:
+        for action in ("UpdateStateMachine", "DeleteStateMachine"):
+            yield name, f"states:{action}", STATE_MACHINE
+        yield name, "states:StopExecution", EXECUTION
+        yield name, "lambda:UpdateFunctionCode", EVERYTHING
+        yield name, "ecs:RegisterTaskDefinition", EVERYTHING
+        yield name, "ecr:PutImage", repository("validation/ecr")
+        yield name, "ecs:RunTask", task("validation-task", cluster="somebody-elses")
+    yield AGGREGATOR, "states:StartExecution", Target(
+        STATE_MACHINE.resource.replace("ecsJob", "other"), "another state machine"
+    )
+    for name in others(SAGA):
+        yield name, "ecs:RunTask", task("validation-task")
+        yield name, "iam:PassRole", role("validator-TaskRole")
+    for name in others(SAGA, UPKEEP):
+        yield name, "ecs:RunTask", task("transformation-task")
+        yield name, "iam:PassRole", role("transformer-TaskRole")
+    for name in (SAGA, UPKEEP):
+        for service in ("ec2.amazonaws.com", "lambda.amazonaws.com"):
+            yield name, "iam:PassRole", role("transformer-TaskRole", given_to=service)
+        yield name, "iam:PassRole", role("relay-Role")
+        yield name, "iam:PassRole", role("saga-Role")
+    yield VALIDATOR_START, "ecr:BatchGetImage", repository("transformation/ecr")
+    yield TRANSFORMER_START, "ecr:BatchGetImage", repository("validation/ecr")
+
+
+def secrets_and_rights() -> Iterator[Row]:
+    for name in others(VALIDATOR):
+        yield name, "secretsmanager:GetSecretValue", PSEUDONYM_KEY
+    for name in EVERY_ROLE:
+        for action in ("PutSecretValue", "DeleteSecret", "RotateSecret"):
+            yield name, f"secretsmanager:{action}", PSEUDONYM_KEY
+        for action in ("CreateUser", "CreateAccessKey", "PutRolePolicy", "AttachRolePolicy"):
+            yield name, f"iam:{action}", EVERYTHING
+        for action in ("sts:AssumeRole", "kms:Decrypt", "kms:ScheduleKeyDeletion"):
+            yield name, action, EVERYTHING
+        for action in ("logs:DeleteLogGroup", "cloudtrail:StopLogging", "ssm:PutParameter"):
+            yield name, action, EVERYTHING
+        for action in ("cloudformation:UpdateStack", "ec2:RunInstances", "sns:Subscribe"):
+            yield name, action, EVERYTHING
+    for one in TABLES:
+        for name in EVERY_ROLE:
+            yield name, "dynamodb:DeleteTable", table(one)
+            yield name, "dynamodb:UpdateTimeToLive", table(one)
+    for name in others(TRANSFORMER):
+        yield name, "dynamodb:Scan", table("OrderKPIs")
+    yield TRANSFORMER, "dynamodb:Scan", table("TransformerState")
+    yield LOCK, "dynamodb:Scan", table("ProcessingLockTable")
+
+
+AREAS = (another_service, event_store, objects, running, secrets_and_rights)
+
+
+@pytest.mark.parametrize("area", AREAS, ids=lambda area: area.__name__)
+def test_nobody_may_do_what_is_not_theirs(area: object) -> None:
+    rows = list(area())  # type: ignore[operator]
+    granted = [
+        f"{name} may {action} on {target.shown}"
+        for name, action, target in rows
+        if roles()[name].may(target.request(action))
+    ]
+    assert len(rows) > 60
+    assert not granted, "\n".join(granted)
+
+
+def test_the_tables_above_know_every_role() -> None:
+    assert set(EVERY_ROLE) == set(roles())
+
+
+def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
+    assert {name: one.trusted for name, one in roles().items()} == {
+        AGGREGATOR: {"lambda.amazonaws.com"},
+        ARCHIVER: {"lambda.amazonaws.com"},
+        LOCK: {"lambda.amazonaws.com"},
+        RELAY: {"lambda.amazonaws.com"},
+        SAGA: {"states.amazonaws.com"},
+        TRANSFORMER: {"ecs-tasks.amazonaws.com"},
+        TRANSFORMER_START: {"ecs-tasks.amazonaws.com"},
+        UPKEEP: {"events.amazonaws.com"},
+        VALIDATOR: {"ecs-tasks.amazonaws.com"},
+        VALIDATOR_START: {"ecs-tasks.amazonaws.com"},
+    }
