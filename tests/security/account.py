@@ -128,7 +128,7 @@ class Stack:
         if resource_type in _REF_IS_THE_ARN:
             return self._arn_of(name)
         if resource_type == "AWS::SQS::Queue":
-            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{self._name_of(name)}"
+            return queue_url(self._name_of(name))
         return self._name_of(name)
 
     def _parameter(self, name: str) -> Any:
@@ -170,6 +170,11 @@ class Stack:
         to_arn = _ARNS.get(self._resources[logical_id]["Type"])
         name = self._name_of(logical_id)
         return to_arn(name) if to_arn else f"arn:aws:cloudformation:{_HERE}:made-up/{name}"
+
+
+def queue_url(name: str) -> str:
+    """What a Ref of a queue gives."""
+    return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
 
 
 @cache

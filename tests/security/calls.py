@@ -131,9 +131,7 @@ def _aggregator() -> Iterator[Call]:
     adapters = "services/aggregator/adapters.py"
     uploads = (*inputs(), stored(DATA, "manifests/july.json"))
     state = table("AggregatorState")
-    yield from _takes(
-        AGGREGATOR, "aggregator-files", "aggregator-commands", "aggregator-events"
-    )
+    yield from _takes(AGGREGATOR, "aggregator-files", "aggregator-commands", "aggregator-events")
     yield from _appends(AGGREGATOR, f"file-set/{DATA}/1", "batch/4f0c2a9b7d1e8365")
     yield from _calls(AGGREGATOR, EVENT_STORE, "get_item", "dynamodb:GetItem", state)
     yield from _calls(AGGREGATOR, EVENT_STORE, "query", "dynamodb:Query", state)

@@ -59,7 +59,9 @@ def allowed_of_checkov() -> dict[Finding, str]:
 
 
 def allowed_of_detect_secrets() -> dict[Finding, str]:
-    return {(entry["kind"], entry["files"]): entry["reason"] for entry in exceptions("detect_secrets")}
+    return {
+        (entry["kind"], entry["files"]): entry["reason"] for entry in exceptions("detect_secrets")
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -200,8 +200,10 @@ def running() -> Iterator[Row]:
         yield name, "ecs:RegisterTaskDefinition", EVERYTHING
         yield name, "ecr:PutImage", repository("validation/ecr")
         yield name, "ecs:RunTask", task("validation-task", cluster="somebody-elses")
-    yield AGGREGATOR, "states:StartExecution", Target(
-        STATE_MACHINE.resource.replace("ecsJob", "other"), "another state machine"
+    yield (
+        AGGREGATOR,
+        "states:StartExecution",
+        Target(STATE_MACHINE.resource.replace("ecsJob", "other"), "another state machine"),
     )
     for name in others(SAGA):
         yield name, "ecs:RunTask", task("validation-task")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.security.account import ACCOUNT, Resource, of_type, resources, stacks
+from tests.security.account import ACCOUNT, Resource, of_type, queue_url, resources, stacks
 from tests.security.exceptions import exceptions
 from tests.security.policies import Request, applies, listed, roles
 
@@ -47,9 +47,9 @@ MADE_AGAIN = {
 }
 """Deploying makes it as it was; a queue's messages are repeated by the saga and the sweeps."""
 POLICIES = {
-    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket", "name"),
-    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics", "arn"),
-    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues", "url"),
+    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
+    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
+    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
 }
 WRITES = {
     "AWS::S3::Bucket": ("s3:GetObject", "s3:PutObject"),
@@ -65,15 +65,12 @@ def each(resource_type: str) -> pytest.MarkDecorator:
 
 def policy_statements(resource: Resource) -> list[dict[str, object]]:
     """The statements of the policies that are put on a bucket, queue or topic."""
-    policy_type, member, _ = POLICIES[resource.type]
-    own = {resource.name, resource.arn, f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/"}
-    own = own - {f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/"} | {
-        f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{resource.name}"
-    }
+    policy_type, member = POLICIES[resource.type]
+    referred = {resource.name, resource.arn, queue_url(resource.name)}
     return [
         statement
         for policy in of_type(policy_type)
-        if own & set(listed(policy.properties[member]))
+        if referred & set(listed(policy.properties[member]))
         for statement in policy.properties["PolicyDocument"]["Statement"]
     ]
 
