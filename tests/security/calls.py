@@ -213,6 +213,9 @@ def _transformer() -> Iterator[Call]:
     yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObjectVersion", *staged())
     rights = "s3:GetObject s3:PutObject s3:DeleteObject s3:AbortMultipartUpload"
     yield from _calls(TRANSFORMER, FACTS, None, rights, FACTS_FILE)
+    # After a delete, Arrow puts the marker of the folder.
+    marker = stored(WAREHOUSE, "facts/orders/data/")
+    yield from _calls(TRANSFORMER, "services/transformer/upkeep.py", None, "s3:PutObject", marker)
     yield from _calls(TRANSFORMER, FACTS, None, "s3:ListBucket", bucket(WAREHOUSE))
     for part in ("catalog", "database/ecommerce", "table/ecommerce/orders"):
         rights = "glue:GetTable glue:CreateTable glue:UpdateTable"

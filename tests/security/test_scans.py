@@ -27,7 +27,9 @@ def test_an_exception_that_nothing_needs_is_a_fault() -> None:
 
 def test_both_reports_are_read() -> None:
     failed = {"check_id": "CKV_1", "resource": "AWS::SQS::Queue.Commands"}
-    report = {"results": {"failed_checks": [failed]}}
+    report = {"results": {"failed_checks": [failed]}, "summary": {"parsing_errors": 0}}
     assert of_checkov([report]) == of_checkov(report) == {("CKV_1", "AWS::SQS::Queue.Commands")}
+    broken = {"results": {"failed_checks": []}, "summary": {"parsing_errors": 2}}
+    assert of_checkov(broken) == {("checkov itself", "2 templates")}
     secrets = {"results": {"a.py": [{"type": "Secret Keyword", "line_number": 1}]}}
     assert of_detect_secrets(secrets) == {("Secret Keyword", "a.py")}
