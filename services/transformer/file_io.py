@@ -7,6 +7,7 @@ which S3 shows whole or not at all; a larger one is streamed.
 
 import io
 import threading
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -61,13 +62,21 @@ class FewRequestsFileIO(PyArrowFileIO):  # type: ignore[misc]
         return KeptFile(location, plain._path, plain._filesystem)
 
     def _initialize_s3_fs(self, netloc: str | None) -> FileSystem:  # noqa: ARG002
-        """Opening may wait until the size is known: one request writes a small file, not three."""
-        return S3FileSystem(
-            region=self.properties.get(S3_REGION),
-            endpoint_override=self.properties.get(S3_ENDPOINT),
-            allow_delayed_open=True,
-            background_writes=False,
-        )
+        return s3_file_system(self.properties.get(S3_REGION), self.properties.get(S3_ENDPOINT))
+
+
+@cache
+def s3_file_system(region: str | None, endpoint: str | None) -> FileSystem:
+    """One for the process: pyiceberg makes a FileIO for each commit, and a client takes 10 ms.
+
+    Opening may wait until the size is known: one request writes a small file, not three.
+    """
+    return S3FileSystem(
+        region=region,
+        endpoint_override=endpoint,
+        allow_delayed_open=True,
+        background_writes=False,
+    )
 
 
 class KeptFile(PyArrowFile):  # type: ignore[misc]

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import boto3
@@ -32,11 +33,13 @@ class Pipeline:
 
     environment: Mapping[str, str]
 
-    def client(self, name: str) -> Any:
-        return boto3.client(name, **self._arguments())
+    def __post_init__(self) -> None:
+        # Making a client takes some 30 ms, which would count as the pipeline's in the figures.
+        self.client = cache(lambda name: boto3.client(name, **self._arguments()))
+        self._dynamodb = cache(lambda: boto3.resource("dynamodb", **self._arguments()))
 
     def table(self, name: str) -> Any:
-        return boto3.resource("dynamodb", **self._arguments()).Table(name)
+        return self._dynamodb().Table(name)
 
     def _arguments(self) -> dict[str, str]:
         return {
