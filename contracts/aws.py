@@ -1,10 +1,15 @@
-"""boto3 clients, made once per process and service name; endpoints come from the environment."""
+"""boto3 clients, made once per process and service name, and their faults as ours."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.errors import PipelineError, Transient
 
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
 
@@ -18,3 +23,29 @@ def client(service_name: str) -> Any:
 def queue_name_of(arn_or_url: str) -> str:
     """The queue's name from its ARN or URL."""
     return arn_or_url.replace("/", ":").rsplit(":", 1)[-1]
+
+
+BUSY = frozenset(
+    {
+        "InternalError",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottlingException",
+    }
+)
+"""Error codes with which AWS asks to come again."""
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """AWS's faults while `what` is touched: Transient when trying again may help, PipelineError."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in BUSY:
+            raise Transient(f"{what}: AWS is busy: {error}") from error
+        raise PipelineError(f"{what}: {error}") from error
+    except BotoCoreError as error:
+        raise Transient(f"{what}: AWS cannot be reached: {error}") from error

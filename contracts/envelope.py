@@ -80,9 +80,9 @@ def parse(body: str | Mapping[str, Any]) -> Message:
     Takes the JSON text or its value, bare or inside an EventBridge event (`detail`).
     Raises ContractViolation naming what is wrong.
     """
-    envelope = _as_object(body)
+    envelope = json_object(body)
     if "detail" in envelope and "detail-type" in envelope:
-        envelope = _as_object(envelope["detail"])
+        envelope = json_object(envelope["detail"])
     check_envelope(envelope, closed=False)
     model = model_of(envelope["event_type"])
     known = {name: envelope[name] for name in _ENVELOPE_FIELDS}
@@ -96,7 +96,7 @@ def parse(body: str | Mapping[str, Any]) -> Message:
 def task_token_of(body: str) -> str | None:
     """The task token of a message that may break its contract; None when there is none to read."""
     try:
-        token = _as_object(body).get("task_token")
+        token = json_object(body).get("task_token")
     except ContractViolation:
         return None
     return token if isinstance(token, str) and token else None
@@ -127,7 +127,8 @@ def model_of(event_type: str) -> type[BaseModel]:
     return model
 
 
-def _as_object(body: str | Mapping[str, Any]) -> Mapping[str, Any]:
+def json_object(body: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message's text as the JSON object that it must be; raises ContractViolation."""
     if isinstance(body, str):
         try:
             body = json.loads(body)

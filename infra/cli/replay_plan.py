@@ -1,4 +1,4 @@
-"""Which corrected rows a replay brings in, and what has to go with them; pure (decision 0009).
+"""Which corrected rows a replay brings in, and what has to go with them; pure (decision 0010).
 
 A corrected row counts as if it had stood in its place from the beginning: it neither undoes what
 was stated after it, nor drops the other lines of its pair.

@@ -1,7 +1,7 @@
 """Where rows stand: the facts that an order, a product or a pair has now, and their place in time.
 
 A row's place is the batch it was stated in, the file and the line. The row of a replay stands in
-the place of the quarantined row that it answers (docs/decisions/0009).
+the place of the quarantined row that it answers (docs/decisions/0010).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping

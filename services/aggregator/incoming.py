@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.envelope import json_object
 from contracts.errors import ContractViolation
 from services.aggregator.detection import Notification
 
@@ -42,7 +42,7 @@ def parse_file_message(body: str) -> Notification | Check:
 
     S3 writes keys into EventBridge events as they are, not URL-encoded.
     """
-    message = _object(body)
+    message = json_object(body)
     if _is_text(message.get("check")):
         return Check(message["check"])
     if message.get("detail-type") != OBJECT_CREATED:
@@ -63,7 +63,7 @@ def parse_notice(body: str) -> Sweep | ExecutionStatus | None:
 
     Raises ContractViolation when a status change does not say whose, or it is no JSON object.
     """
-    message = _object(body)
+    message = json_object(body)
     if _is_text(message.get("sweep")):
         return Sweep(message["sweep"])
     if message.get("detail-type") != STATUS_CHANGE:
@@ -80,13 +80,3 @@ def parse_notice(body: str) -> Sweep | ExecutionStatus | None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
-
-
-def _object(body: str) -> Mapping[str, Any]:
-    try:
-        message = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise ContractViolation(f"message is not JSON: {error}") from error
-    if not isinstance(message, Mapping):
-        raise ContractViolation("message is not a JSON object")
-    return message

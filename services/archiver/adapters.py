@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from contracts.errors import PipelineError, Transient
+from contracts.aws import translated
 from services.archiver.domain import Stored
 
 MIB = 1024 * 1024
 NOT_TO_BE_SEEN = {"403", "404"}
 """HEAD has no body to explain itself, and without the right to list, S3 answers 403 for 404."""
-BUSY = {
-    "InternalError",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceUnavailable",
-    "SlowDown",
-    "ThrottlingException",
-}
 
 
 class S3Objects:
@@ -48,7 +39,7 @@ class S3Objects:
         403 counts as absent: a copy or paper that is then missed raises and names the object.
         """
         pinned = {} if version_id is None else {"VersionId": version_id}
-        with _translated(f"s3://{bucket}/{key}"):
+        with translated(f"s3://{bucket}/{key}"):
             try:
                 answer = self._client.head_object(Bucket=bucket, Key=key, **pinned)
             except ClientError as error:
@@ -79,7 +70,7 @@ class S3Objects:
             "Metadata": {**like.metadata, **provenance},
             "ContentType": like.content_type,
         }
-        with _translated(f"s3://{source_bucket}/{source_key} version {version_id}"):
+        with translated(f"s3://{source_bucket}/{source_key} version {version_id}"):
             if like.size_bytes < self._multipart_bytes:
                 self._client.copy_object(CopySource=pinned, Bucket=bucket, Key=key, **described)
             else:
@@ -94,7 +85,7 @@ class S3Objects:
     def sha256(self, bucket: str, key: str, version_id: str) -> str:
         """Streamed, a MiB at a time."""
         digest = hashlib.sha256()
-        with _translated(f"s3://{bucket}/{key} version {version_id}"):
+        with translated(f"s3://{bucket}/{key} version {version_id}"):
             answer = self._client.get_object(Bucket=bucket, Key=key, VersionId=version_id)
             for block in answer["Body"].iter_chunks(MIB):
                 digest.update(block)
@@ -102,17 +93,5 @@ class S3Objects:
 
     def delete(self, bucket: str, key: str, version_id: str) -> None:
         """DeleteObject with VersionId: leaves no delete marker, touches no other version."""
-        with _translated(f"s3://{bucket}/{key} version {version_id}"):
+        with translated(f"s3://{bucket}/{key} version {version_id}"):
             self._client.delete_object(Bucket=bucket, Key=key, VersionId=version_id)
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] in BUSY:
-            raise Transient(f"{what}: S3 is busy: {error}") from error
-        raise PipelineError(f"{what}: {error}") from error
-    except BotoCoreError as error:
-        raise Transient(f"{what}: S3 cannot be reached: {error}") from error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from contracts.envelope import json_object
 from contracts.errors import ContractViolation
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
@@ -30,7 +29,7 @@ class Sweep:
 
 def parse_notice(body: str) -> ExecutionStatus | Sweep:
     """Read a notice; raises ContractViolation for anything else."""
-    notice = _object(body)
+    notice = json_object(body)
     if isinstance(notice.get("sweep"), str):
         return Sweep(notice["sweep"])
     detail = notice.get("detail")
@@ -40,13 +39,3 @@ def parse_notice(body: str) -> ExecutionStatus | Sweep:
         return ExecutionStatus(detail["executionArn"], detail["status"], notice["id"])
     except KeyError as error:
         raise ContractViolation(f"{STATUS_CHANGE} without {error}") from error
-
-
-def _object(body: str) -> Mapping[str, Any]:
-    try:
-        notice = json.loads(body)
-    except json.JSONDecodeError as error:
-        raise ContractViolation(f"notice is not JSON: {error}") from error
-    if not isinstance(notice, Mapping):
-        raise ContractViolation("notice is not a JSON object")
-    return notice

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from contracts.aws import translated
 from contracts.errors import PipelineError, Transient
 from contracts.messages import ManifestFile, ObjectRef
 from services.validator.file_text import ByteStream
@@ -17,14 +18,6 @@ MIB = 1 << 20
 MULTIPART_MARK = "-"
 NOT_TO_BE_SEEN = {"403", "404"}
 """HEAD has no body to explain itself, and without the right to list, S3 answers 403 for 404."""
-BUSY = {
-    "InternalError",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceUnavailable",
-    "SlowDown",
-    "ThrottlingException",
-}
 
 
 class S3Inputs:
@@ -37,7 +30,7 @@ class S3Inputs:
     def open(self, bucket: str, file: ManifestFile) -> Iterator[ByteStream]:
         """GetObject of exactly that version."""
         what = f"s3://{bucket}/{file.key} version {file.version_id}"
-        with _translated(what):
+        with translated(what):
             answer = self._client.get_object(Bucket=bucket, Key=file.key, VersionId=file.version_id)
         try:
             yield _WholeBody(answer["Body"], file.size_bytes, what)
@@ -53,7 +46,7 @@ class _WholeBody:
         self._size_bytes, self._read_bytes = size_bytes, 0
 
     def read(self, size: int, /) -> bytes:
-        with _translated(self._what):
+        with translated(self._what):
             content: bytes = self._body.read(size)
         self._read_bytes += len(content)
         if not content and self._read_bytes != self._size_bytes:
@@ -78,7 +71,7 @@ class S3Outputs:
 
     def put(self, path: Path, bucket: str, key: str) -> ObjectRef:
         """PutObject, or a multipart upload: both are invisible until they are complete."""
-        with path.open("rb") as content, _translated(f"s3://{bucket}/{key}"):
+        with path.open("rb") as content, translated(f"s3://{bucket}/{key}"):
             sha256 = hashlib.file_digest(content, "sha256").hexdigest()
             size_bytes = content.tell()
             content.seek(0)
@@ -95,7 +88,7 @@ class S3Outputs:
             multipart_threshold=self._multipart_bytes, multipart_chunksize=self._part_bytes
         )
         what = f"s3://{bucket}/{file.key} version {file.version_id}"
-        with _translated(what):
+        with translated(what):
             self._client.copy(CopySource=source, Bucket=bucket, Key=key, Config=config)
             copy = self._client.head_object(Bucket=bucket, Key=key)
             sha256 = self._sha256(bucket, key, copy["VersionId"])
@@ -107,7 +100,7 @@ class S3Outputs:
 
     def remove(self, bucket: str, key: str) -> None:
         """Hide what stands there behind a delete marker; its versions expire by lifecycle."""
-        with _translated(f"s3://{bucket}/{key}"):
+        with translated(f"s3://{bucket}/{key}"):
             try:
                 self._client.head_object(Bucket=bucket, Key=key)
             except ClientError as error:
@@ -149,7 +142,7 @@ class S3Outputs:
 
 def pseudonym_key(client: Any, secret_id: str) -> bytes:
     """The secret that user ids are keyed by, from AWS Secrets Manager; never logged."""
-    with _translated(f"secret {secret_id}"):
+    with translated(f"secret {secret_id}"):
         secret: str = client.get_secret_value(SecretId=secret_id)["SecretString"]
     return secret.encode()
 
@@ -159,15 +152,3 @@ def _reference(answer: Any, bucket: str, key: str, sha256: str) -> ObjectRef:
     if not version_id:
         raise PipelineError(f"s3://{bucket}/{key}: the bucket must have versioning switched on")
     return ObjectRef(bucket=bucket, key=key, version_id=version_id, sha256=sha256)
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] in BUSY:
-            raise Transient(f"{what}: AWS is busy: {error}") from error
-        raise PipelineError(f"{what}: {error}") from error
-    except BotoCoreError as error:
-        raise Transient(f"{what}: AWS cannot be reached: {error}") from error

@@ -7,12 +7,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from infra.environments import LOCAL_CREDENTIALS, LOCAL_REGION
-from infra.local import ministack
-from infra.local.folders import Folders
-from infra.local.processes import ChildProcess
 from tests.simulation.lock_clients import EVENTS, LOCKS
-from tests.support.pipeline import eventually
+from tests.support.ministack import running_ministack
 
 CONNECTIONS = 64
 
@@ -20,24 +16,13 @@ CONNECTIONS = 64
 @pytest.fixture(scope="session")
 def lock_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A DynamoDB client of a MiniStack that runs as long as the tests do."""
-    directory = tmp_path_factory.mktemp("ministack")
-    folders = Folders(directory)
-    folders.start_afresh()
-    port = ministack.claim_port(0)
-    server = ChildProcess(
-        ministack.COMMAND,
-        ministack.ministack_environment(port, folders),
-        directory / "ministack.log",
-        directory,
-    )
-    try:
-        eventually(lambda: ministack.answers(port))
+    with running_ministack(tmp_path_factory.mktemp("ministack")) as environment:
         client = boto3.client(
             "dynamodb",
-            endpoint_url=ministack.endpoint_url(port),
-            region_name=LOCAL_REGION,
-            aws_access_key_id=LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            region_name=environment["AWS_DEFAULT_REGION"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             config=Config(max_pool_connections=CONNECTIONS),
         )
         for table, keys in (
@@ -56,5 +41,3 @@ def lock_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
                 BillingMode="PAY_PER_REQUEST",
             )
         yield client
-    finally:
-        server.stop(grace_seconds=10)

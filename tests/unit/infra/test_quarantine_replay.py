@@ -1,4 +1,4 @@
-"""Which corrected rows go in, and what goes with them (docs/decisions/0009)."""
+"""Which corrected rows go in, and what goes with them (docs/decisions/0010)."""
 
 from collections.abc import Mapping
 from pathlib import Path
