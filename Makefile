@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants linearizability format clean
+.PHONY: help setup demo test check bench simulate mutants kills linearizability format clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -28,12 +28,16 @@ check: .venv/ready-to-develop  ## Style, types, layers, templates, generated fil
 
 bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer
 	$(BIN)/python -m pytest tests/performance -m performance -s
+	$(BIN)/python -m tests.performance.report
 
 simulate: .venv/ready-to-develop  ## 100,000 seeds of the simulation; each that fails is shrunk
 	$(BIN)/python -m tests.simulation --seeds 100000 --shrink
 
 mutants: .venv/ready-to-develop  ## Show that the simulation finds faults put into the code
 	$(BIN)/python -m tests.simulation --mutants --seeds 3000
+
+kills: .venv/ready-to-develop  ## kill -9 of workers in 50 batches; KPIs compared after each
+	KILLS=50 $(BIN)/python -m pytest tests/integration/test_kills.py --timeout 7200
 
 linearizability: .venv/ready-to-develop  ## 200 rounds of 32 clients on the lock, each history checked
 	LINEARIZABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/simulation/test_linearizability.py --timeout 3600
