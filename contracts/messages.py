@@ -36,6 +36,20 @@ class AcquireLock(BaseModel):
     attempt: int
 
 
+class BreakLock(BaseModel):
+    """
+    Take the lock from its holder on a person's word
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    fence: int
+    requested_by: str
+    reason: str
+
+
 class ExtendLease(BaseModel):
     """
     The holder is alive: push lease_until forward

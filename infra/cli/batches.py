@@ -1,7 +1,5 @@
 """`ecp status`, `batches`, `batch` and `redrive`: what runs, what ran, and running it again."""
 
-import getpass
-import socket
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,6 +14,7 @@ from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wa
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_order_totals, print_outcome
 from infra.cli.output import print_json, print_line, print_table
+from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.batches import newest_batches
@@ -125,7 +124,7 @@ def redrive(
         raise WrongUsage(f"batch {batch_id} is {state}: only a FAILED batch can be run again")
     redrives = sum(event.event_type == "BatchRedriven" for event in events)
     asked_at = system_clock()
-    command = redrive_command(batch_id, _who(), new_event_id(), to_rfc3339(asked_at))
+    command = redrive_command(batch_id, requester(), new_event_id(), to_rfc3339(asked_at))
     target.client("sqs").send_message(
         QueueUrl=target.names.aggregator_commands_url, MessageBody=command.to_json()
     )
@@ -207,7 +206,3 @@ def _print_open_set(open_set: dict[str, Any]) -> None:
         [(file["key"], size(file["size_bytes"]), file["arrived_at"][:19]) for file in files],
         limit=SHOWN_FILES,
     )
-
-
-def _who() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -1,7 +1,5 @@
 """`ecp rebuild` and `ecp maintain`: work on KPIs and facts that is done between two batches."""
 
-import getpass
-import socket
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -13,6 +11,7 @@ from contracts.messages import MaintainFacts, RebuildKpis
 from infra.cli.errors import CommandFailed
 from infra.cli.options import AsJson
 from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.timeline import describe, plural, size
@@ -53,7 +52,7 @@ def rebuild(dry_run: DryRun = False, as_json: AsJson = False) -> None:
         )
         _print_counts(found, "would be")
         return
-    command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=_who())
+    command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=requester())
     rebuilt = _done(target, command, as_json=as_json).model_dump()
     if as_json:
         print_json(rebuilt)
@@ -72,7 +71,7 @@ def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     if dry_run:
         tables = _planned(target)
     else:
-        command = MaintainFacts(request_id=_new_request("upkeep"), requested_by=_who())
+        command = MaintainFacts(request_id=_new_request("upkeep"), requested_by=requester())
         done = _done(target, command, as_json=as_json)
         tables = [table.model_dump() for table in done.tables]
     if as_json:
@@ -149,7 +148,3 @@ def _cell(table: dict[str, Any], name: str) -> object:
 
 def _new_request(what: str) -> str:
     return f"{what}-{new_event_id()}"
-
-
-def _who() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -50,3 +50,8 @@ class Names:
     def aggregator_commands_url(self) -> str:
         """The queue that RedriveBatch goes to."""
         return self.get("aggregator", "command-queue-url")
+
+    @cached_property
+    def lock_commands_url(self) -> str:
+        """The queue that BreakLock goes to."""
+        return self.get("lock", "command-queue-url")

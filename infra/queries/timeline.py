@@ -58,6 +58,17 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes} B"
 
 
+def duration(seconds: float | None) -> str | None:
+    """A time span that people read: `45 s`, `3 min 5 s`, `2 h 10 min`; None stays None."""
+    if seconds is None:
+        return None
+    minutes, left = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
 def _sealed(sealed: Any) -> str:
     why = {
         "MANIFEST": "all files of the manifest arrived",

@@ -32,6 +32,8 @@ from services.aggregator.use_cases import check_when_settled
 
 SWEPT_AFTER_SECONDS = 900
 """A batch open for so long has its execution looked up: status events are best effort."""
+STARTED_AFTER_SECONDS = 60
+"""A batch without an execution for so long is started: its BatchSealed was lost on the way."""
 
 logger = Logger(service="ecommerce-pipeline", child=True)
 
@@ -85,9 +87,10 @@ def sweep(ports: Ports) -> None:
     """Find batches that are open for long: start those without an execution, fail dead ones."""
     for open_batch in _unfinished(ports):
         waited = ports.clock() - from_rfc3339(open_batch["since"])
-        if waited.total_seconds() < SWEPT_AFTER_SECONDS:
-            continue
         execution_id = open_batch["execution_id"]
+        patience = STARTED_AFTER_SECONDS if execution_id is None else SWEPT_AFTER_SECONDS
+        if waited.total_seconds() < patience:
+            continue
         if execution_id is None:
             _start(open_batch["sk"], None, ports)
             continue

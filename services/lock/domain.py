@@ -220,9 +220,13 @@ class Lock:
         recovered = self.recover(ended, terms)
         return (*recovered, *self.evolve(recovered, terms.now).expire(terms))
 
-    def break_open(self, who: str, why: str, terms: Terms) -> tuple[LockEvent, ...]:
-        """Take the lock from its holder on a person's word; nothing when it is free."""
-        if self.holder is None:
+    def break_open(self, fence: int, who: str, why: str, terms: Terms) -> tuple[LockEvent, ...]:
+        """Take the lock from the holder of this fence on a person's word; nothing otherwise.
+
+        The fence is what the person saw: a copy of the command, or one that comes late, must not
+        take the lock from whoever was granted it since.
+        """
+        if self.holder is None or self.holder.fence != fence:
             return ()
         recovered = self._recovered(self.holder, "BROKEN", f"broken by {who}: {why}")
         return self._hand_over((recovered,), self.waiters, terms)

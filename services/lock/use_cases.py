@@ -27,7 +27,7 @@ from contracts.event_store import (
     StreamAppend,
     retry_on_conflict,
 )
-from contracts.messages import AcquireLock, ExtendLease, ReleaseLock
+from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
 from services.lock.domain import LOCK_ID, Lock, LockEvent, Terms, Waiter
 from services.lock.items import lock_from, lock_item, lock_key, token_item, token_key
 
@@ -139,6 +139,32 @@ def extend_lease(message: Message, ports: Ports) -> None:
             command.lock_id,
         )
     pay_what_is_owed(extension.lock, ports, message.event_id)
+
+
+def break_lock(message: Message, ports: Ports) -> None:
+    """Take the lock from the holder that a person saw, and grant the next in line.
+
+    The execution may still run: what it writes under its old fence is refused at the stores. If
+    that holder is gone already, nothing changes, and the log says so.
+    """
+    command: BreakLock = message.data
+    _check_lock_id(command.lock_id)
+    breach = _decide(
+        ports,
+        lambda lock, terms: lock.break_open(
+            command.fence, command.requested_by, command.reason, terms
+        ),
+        MessageContext(SOURCE, causation_id=message.event_id),
+    )
+    logger.warning(
+        "%s %s under fence %s, asked for by %s: %s",
+        command.lock_id,
+        "was broken" if breach.happened else "is not broken, for nobody holds it",
+        command.fence,
+        command.requested_by,
+        command.reason,
+    )
+    pay_what_is_owed(breach.lock, ports, message.event_id)
 
 
 def execution_ended(execution_id: str, status: str, causation_id: str, ports: Ports) -> None:

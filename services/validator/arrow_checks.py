@@ -5,6 +5,7 @@ paths agree by construction as long as every row that passes here passes there w
 """
 
 import codecs
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -114,18 +115,33 @@ def _text_reader(field: Field) -> ReadColumn:
     """Lengths in characters; a pattern is only trusted on ASCII, where RE2 and Python agree."""
     shortest = max(field.minimum_length or 0, 1)
     is_lower_cased = field.name in LOWER_CASED
+    allows_printable = field.pattern is not None and _allows_printable_ascii(field.pattern)
 
     def read(texts: Any) -> tuple[Any, Any]:
-        lengths = pc.utf8_length(texts)
+        # A text that is not ASCII is left to the slow path anyway where there is a pattern.
+        lengths = pc.binary_length(texts) if field.pattern else pc.utf8_length(texts)
         certain = pc.greater_equal(lengths, shortest)
         if field.maximum_length is not None:
             certain = pc.and_(certain, pc.less_equal(lengths, field.maximum_length))
-        if field.pattern:
+        if allows_printable:
+            certain = pc.and_(certain, pc.ascii_is_printable(texts))
+        elif field.pattern:
             matches = pc.match_substring_regex(texts, field.pattern)
             certain = pc.and_(certain, pc.and_(pc.string_is_ascii(texts), matches))
         return certain, _lower(texts) if is_lower_cased else texts
 
     return read
+
+
+def _allows_printable_ascii(pattern: str) -> bool:
+    """Of ASCII, exactly texts of printable characters match: then no regex needs to run.
+
+    Only claimed of a pattern that is one class of characters, which judges each for itself.
+    """
+    if not re.fullmatch(r"\^\[[^\[\]\\]+\]\+\$", pattern):
+        return False
+    characters = map(chr, range(128))
+    return all(bool(re.match(pattern, each)) == each.isprintable() for each in characters)
 
 
 def _lower(texts: Any) -> Any:

@@ -27,12 +27,14 @@ class Account:
             create_table(client("dynamodb"), table)
         sqs.create_queue(QueueName="lock-commands-dlq")
         self.commands = sqs.create_queue(QueueName="aggregator-commands")["QueueUrl"]
+        self.lock_commands = sqs.create_queue(QueueName="lock-commands")["QueueUrl"]
         topic = client("sns").create_topic(Name="ecommerce-pipeline-notifications")["TopicArn"]
         for name, value in {
             "platform/data-bucket": BUCKET,
             "platform/event-store-table": "EventStore",
             "platform/notification-topic-arn": topic,
             "aggregator/command-queue-url": self.commands,
+            "lock/command-queue-url": self.lock_commands,
         }.items():
             path = f"/ecommerce-pipeline/{name}"
             client("ssm").put_parameter(Name=path, Value=value, Type="String")

@@ -44,6 +44,7 @@ PROMISED = {
     "quarantine list",
     "quarantine show",
     "lock show",
+    "lock break",
 }
 """Commands of DESIGN 4."""
 

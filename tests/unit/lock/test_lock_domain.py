@@ -148,11 +148,20 @@ def test_a_holder_that_ended_and_let_its_lease_run_out_is_recovered_once() -> No
 
 
 def test_a_person_can_break_the_lock_and_is_named() -> None:
-    events = a_lock("a", "b").break_open("dana", "host burnt", terms())
+    events = a_lock("a", "b").break_open(1, "dana", "host burnt", terms())
     assert kinds(events) == ["LockRecovered", "LockGranted"]
     assert isinstance(events[0], LockRecovered)
     assert (events[0].reason, events[0].detail) == ("BROKEN", "broken by dana: host burnt")
-    assert Lock().break_open("dana", "host burnt", terms()) == ()
+    assert Lock().break_open(1, "dana", "host burnt", terms()) == ()
+
+
+def test_only_the_holder_that_the_person_saw_loses_the_lock() -> None:
+    lock = a_lock("a", "b", "c")
+    broken = lock.break_open(1, "dana", "host burnt", terms())
+    after = lock.evolve(broken, NOON)
+    assert after.break_open(1, "dana", "host burnt", terms()) == ()
+    assert after.holder is not None
+    assert after.holder.execution_id == "execution:b"
 
 
 @dataclass(frozen=True)
@@ -240,6 +249,17 @@ class LockMachine(RuleBasedStateMachine):
         assert self.lock.sweep(ended, self.terms()) == ()
         self.line = [name for name in self.line if name not in names]
         if self.holder in names or late:
+            self.free_for_the_next()
+
+    @rule(off_by=st.sampled_from([0, 0, -1, 1]))
+    def somebody_breaks_it(self, off_by: int) -> None:
+        fence = max(1, (self.fences[-1] if self.fences else 1) + off_by)
+        held = self.lock.holder is not None and self.lock.holder.fence == fence
+        events = self.lock.break_open(fence, "dana", "it hangs", self.terms())
+        assert bool(events) == held
+        self.apply(events)
+        assert self.lock.break_open(fence, "dana", "again", self.terms()) == ()
+        if held:
             self.free_for_the_next()
 
     @invariant()

@@ -15,7 +15,7 @@ from contracts.clock import to_rfc3339
 from contracts.envelope import Message
 from contracts.errors import ContractViolation, Transient
 from contracts.event_store import InMemoryEventStore
-from contracts.messages import AcquireLock, ExtendLease, ReleaseLock
+from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
 from services.lock.domain import LOCK_ID, Lock
 from services.lock.handler import LockService, lock_service
 from services.lock.items import lock_from
@@ -101,6 +101,11 @@ class Desk:
 
     def heartbeat(self, name: str, fence: int) -> None:
         self.send(ExtendLease(lock_id=LOCK_ID, execution_id=name, fence=fence))
+
+    def break_it(self, fence: int, lock_id: str = LOCK_ID) -> None:
+        self.send(
+            BreakLock(lock_id=lock_id, fence=fence, requested_by="dana@host", reason="it hangs")
+        )
 
     def status(self, name: str, status: str) -> None:
         notice = {
@@ -400,6 +405,89 @@ def test_a_sweep_of_many_dead_waiters_fits_into_one_transaction(desk: Desk) -> N
         desk.sweep()
     assert max(writes) <= 100
     assert desk.answers.succeeded[f"{names[100]}-0"]["outcome"] == "GRANTED"
+
+
+def test_a_broken_lock_goes_to_the_next_in_line_who_is_answered(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.break_it(1)
+    recovered = desk.store.read(STREAM)[2]
+    assert (recovered.data.reason, recovered.data.detail) == (
+        "BROKEN",
+        "broken by dana@host: it hangs",
+    )
+    assert recovered.correlation_id == batch_of("a")
+    assert desk.answers.succeeded["b-0"] == granted(4)
+    assert desk.owed() == []
+
+
+def test_the_old_holder_can_neither_release_nor_extend_what_was_taken_from_it(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.break_it(1)
+    before = desk.item()
+    desk.now += timedelta(seconds=60)
+    desk.heartbeat("a", 1)
+    assert desk.release("a", 1) == {"outcome": "NOT_HELD"}
+    assert desk.item() == before
+
+
+def test_an_old_holder_that_asks_again_waits_its_turn_under_a_new_fence(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.break_it(1)
+    desk.acquire("a", attempt=1)
+    assert [waiter["execution_id"] for waiter in desk.item()["waiters"]] == ["a"]
+    desk.release("b", 4)
+    assert desk.answers.succeeded["a-1"]["fence"] > 4
+
+
+def test_a_holder_that_was_not_answered_yet_loses_its_token_with_the_lock(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(desk.answers, "succeed", crash)
+        with pytest.raises(KeyboardInterrupt):
+            desk.acquire("a")
+    assert desk.owed() == ["a"]
+    desk.break_it(1)
+    assert desk.owed() == []
+    assert desk.item()["currentlockcount"] == 0
+    desk.acquire("b")
+    assert list(desk.answers.succeeded) == ["b-0"]
+
+
+def test_a_break_that_comes_twice_or_late_takes_the_lock_from_nobody_else(desk: Desk) -> None:
+    for name in "abc":
+        desk.acquire(name)
+    desk.break_it(1)
+    desk.break_it(1)
+    assert desk.said().count("LockRecovered") == 1
+    assert desk.item()["execution_metadata"]["execution_id"] == "b"
+
+
+def test_a_free_lock_is_not_broken_and_the_log_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(
+        "services.lock.use_cases.logger.warning",
+        lambda line, *values: lines.append(line % values),
+    )
+    desk.break_it(1)
+    assert desk.said() == []
+    assert lines == [
+        "ecommerce-pipeline-lock is not broken, for nobody holds it under fence 1, "
+        "asked for by dana@host: it hangs"
+    ]
+
+
+def test_a_break_of_a_lock_that_is_not_there_is_kept_with_the_reason(desk: Desk) -> None:
+    with pytest.raises(ContractViolation, match="'other'"):
+        desk.break_it(1, lock_id="other")
 
 
 def test_an_acquire_that_nobody_waits_for_changes_nothing(desk: Desk) -> None:

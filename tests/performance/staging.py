@@ -1,0 +1,63 @@
+"""A file validated and staged as the validator's worker does it, without S3 around it.
+
+Run by itself it prints the peak memory of staging files in turn, in MB:
+`python -m tests.performance.staging FOLDER FILE...`, each file named after its kind.
+"""
+
+import resource
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from contracts.file_contracts import file_contract
+from contracts.messages import ManifestFile
+from services.validator.arrow_checks import accepted_schema
+from services.validator.block_checks import QuarantinedRow
+from services.validator.file_check import FileCheck, check_file
+from services.validator.pseudonyms import Pseudonyms
+from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
+
+PSEUDONYMS = Pseudonyms(b"a key of the benchmarks")
+
+
+def stage(source: Path, staged: Path, *, pseudonyms: bool = True) -> FileCheck:
+    """Check a CSV file named after its kind; good rows to `staged`, bad ones beside it."""
+    contract = file_contract(source.stem)
+    file = ManifestFile(
+        index=0,
+        kind=contract.kind,
+        key=f"{contract.kind}/{source.name}",
+        version_id="v1",
+        size_bytes=source.stat().st_size,
+        etag="e",
+        sha256=None,
+        duplicate_of=None,
+    )
+    prepare = {"prepare": PSEUDONYMS.applied_to} if pseudonyms else {}
+    with (
+        source.open("rb") as stream,
+        RowFile(staged, accepted_schema(contract), **prepare) as accepted,
+        RowFile(staged.with_suffix(".bad"), QUARANTINE_SCHEMA) as quarantined,
+    ):
+
+        def quarantine(rows: Sequence[QuarantinedRow]) -> None:
+            quarantined.write(quarantine_table(rows, "bench", file, contract.label))
+
+        check = check_file(
+            stream,
+            contract,
+            name=file.key,
+            today=datetime.now(UTC).date(),
+            max_rejected_fraction=0.2,
+            on_accepted=accepted.write,
+            on_quarantined=quarantine,
+        )
+        assert (accepted.finish(), quarantined.finish()) == (check.accepted, check.quarantined)
+    return check
+
+
+if __name__ == "__main__":
+    for name in sys.argv[2:]:
+        stage(Path(name), Path(sys.argv[1], f"{Path(name).stem}.parquet"))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
