@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from infra.local.cloud import RunningCloud
-from tests.integration.test_restatement import assert_kpis_equal, csv_of, rows_of
 from tests.model import ShopModel
 from tests.support.ecp import Said, ecp
 from tests.support.pipeline import DATA_BUCKET, Pipeline
+from tests.support.standing import assert_kpis_equal, csv_of, rows_of
 
 pytestmark = pytest.mark.integration
 
