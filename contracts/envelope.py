@@ -74,6 +74,28 @@ class Message:
         return text
 
 
+def unanswered_command(
+    command: BaseModel,
+    context: MessageContext,
+    stream_id: str,
+    message_id: str,
+    now: str,
+) -> Message:
+    """A command whose sender waits for no answer, so it carries no token; `now` is RFC 3339."""
+    return Message(
+        event_id=message_id,
+        event_type=type(command).__name__,
+        schema_version=1,
+        source=context.source,
+        occurred_at=now,
+        stream_id=stream_id,
+        stream_version=0,
+        correlation_id=context.correlation_id,
+        causation_id=context.causation_id,
+        data=command,
+    )
+
+
 def parse(body: str | Mapping[str, Any]) -> Message:
     """Read an envelope in the open form: unknown properties are ignored.
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.clock import Clock, NewId, to_rfc3339
-from contracts.envelope import Message
+from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import ExtendLease
 from contracts.worker import OnHeartbeat
 
@@ -43,19 +43,8 @@ def extend_lease_of(
 
 def extend_lease(command: Message, source: str, message_id: str, now: str) -> Message:
     """The ExtendLease for the execution that sent this command."""
-    return Message(
-        event_id=message_id,
-        event_type=ExtendLease.__name__,
-        schema_version=1,
-        source=source,
-        occurred_at=now,
-        stream_id=f"lock/{LOCK_ID}",
-        stream_version=0,
-        correlation_id=command.correlation_id,
-        causation_id=command.event_id,
-        data=ExtendLease(
-            lock_id=LOCK_ID,
-            execution_id=command.data.execution_id,
-            fence=command.data.fence,
-        ),
+    request = ExtendLease(
+        lock_id=LOCK_ID, execution_id=command.data.execution_id, fence=command.data.fence
     )
+    context = MessageContext(source, command.correlation_id, command.event_id)
+    return unanswered_command(request, context, f"lock/{LOCK_ID}", message_id, now)

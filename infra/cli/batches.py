@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
-from contracts.envelope import Message
+from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import RedriveBatch
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wanted, view_for
@@ -18,6 +18,7 @@ from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.batches import newest_batches
+from infra.queries.names import SOURCE
 from infra.queries.outcome import read_order_totals, read_outcome
 from infra.queries.progress import ENDS, ending, this_attempt
 from infra.queries.status import read_status
@@ -155,18 +156,9 @@ def redrive(
 
 def redrive_command(batch_id: str, requested_by: str, message_id: str, now: str) -> Message:
     """The command that the aggregator takes; it expects no answer, so it carries no token."""
-    return Message(
-        event_id=message_id,
-        event_type=RedriveBatch.__name__,
-        schema_version=1,
-        source="ecommerce-pipeline/cli",
-        occurred_at=now,
-        stream_id=f"batch/{batch_id}",
-        stream_version=0,
-        correlation_id=batch_id,
-        causation_id=None,
-        data=RedriveBatch(batch_id=batch_id, requested_by=requested_by),
-    )
+    command = RedriveBatch(batch_id=batch_id, requested_by=requested_by)
+    context = MessageContext(SOURCE, batch_id)
+    return unanswered_command(command, context, f"batch/{batch_id}", message_id, now)
 
 
 def _events_of(target: Target, batch_id: str) -> list[Message]:

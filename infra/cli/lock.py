@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
-from contracts.envelope import Message
+from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import BreakLock
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.options import AsJson
@@ -18,6 +18,7 @@ from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.lock import explain_lock, how_it_was_given_up, read_lock
+from infra.queries.names import SOURCE
 from infra.queries.timeline import describe, duration
 
 BREAK_WAIT_SECONDS = 20.0
@@ -86,23 +87,11 @@ def break_command(
     held: Mapping[str, Any], requested_by: str, reason: str, message_id: str, now: str
 ) -> Message:
     """The command that the lock takes; it names the fence that was seen, and carries no token."""
-    return Message(
-        event_id=message_id,
-        event_type=BreakLock.__name__,
-        schema_version=1,
-        source="ecommerce-pipeline/cli",
-        occurred_at=now,
-        stream_id=f"lock/{held['lock_id']}",
-        stream_version=0,
-        correlation_id=held["batch_id"],
-        causation_id=None,
-        data=BreakLock(
-            lock_id=held["lock_id"],
-            fence=held["fence"],
-            requested_by=requested_by,
-            reason=reason,
-        ),
+    command = BreakLock(
+        lock_id=held["lock_id"], fence=held["fence"], requested_by=requested_by, reason=reason
     )
+    context = MessageContext(SOURCE, held["batch_id"])
+    return unanswered_command(command, context, f"lock/{held['lock_id']}", message_id, now)
 
 
 def _somebody_is_there() -> bool:

@@ -3,6 +3,8 @@
 from functools import cached_property
 from typing import Any
 
+SOURCE = "ecommerce-pipeline/cli"
+"""Who `ecp` is in the messages that it sends."""
 LOCK_TABLE = "ProcessingLockTable"
 LOCK_ID = "ecommerce-pipeline-lock"
 STATE_TABLE = "AggregatorState"

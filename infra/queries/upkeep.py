@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contracts.envelope import Message
+from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.event_store import EventStore
+from infra.queries.names import SOURCE
 
 ENDS = frozenset(("KpisRebuilt", "FactsMaintained", "UpkeepRefused"))
 
@@ -15,18 +16,8 @@ ENDS = frozenset(("KpisRebuilt", "FactsMaintained", "UpkeepRefused"))
 def request_message(command: BaseModel, message_id: str, now: str) -> Message:
     """A command that expects no answer: its stream tells how it went."""
     request_id = str(getattr(command, "request_id"))  # noqa: B009 (any of several models)
-    return Message(
-        event_id=message_id,
-        event_type=type(command).__name__,
-        schema_version=1,
-        source="ecommerce-pipeline/cli",
-        occurred_at=now,
-        stream_id=stream_of(request_id),
-        stream_version=0,
-        correlation_id=request_id,
-        causation_id=None,
-        data=command,
-    )
+    context = MessageContext(SOURCE, request_id)
+    return unanswered_command(command, context, stream_of(request_id), message_id, now)
 
 
 def stream_of(request_id: str) -> str:

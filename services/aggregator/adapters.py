@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts import layout
 from contracts.clock import to_rfc3339
 from contracts.errors import Transient
+from contracts.executions import how_it_ended
 from contracts.messages import FileReport
 from contracts.objects import check_document
 from services.aggregator.detection import Notification, Sighting
@@ -22,8 +23,6 @@ MANIFEST_METADATA = "ecp-manifest"
 """User metadata of an upload: the key of the manifest that is to come and names it."""
 NOT_THERE = {"404", "405", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}
 """405: the version is a delete marker. 403 is not here: a right that is missing is our fault."""
-ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
-NO_SUCH_EXECUTION = {"ExecutionDoesNotExist", "InvalidArn"}
 
 
 class S3Uploads:
@@ -119,15 +118,7 @@ class StepFunctionsExecutions:
 
     def ended(self, execution_id: str) -> str | None:
         """DescribeExecution; raises Transient when it cannot be told now."""
-        with _translated(execution_id):
-            try:
-                answer = self._client.describe_execution(executionArn=execution_id)
-            except ClientError as error:
-                if _code(error) in NO_SUCH_EXECUTION:
-                    return "UNKNOWN"
-                raise
-        status: str = answer["status"]
-        return status if status in ENDED else None
+        return how_it_ended(self._client, execution_id)
 
     def _arn_of(self, name: str) -> str:
         machine = self._state_machine_arn.replace(":stateMachine:", ":execution:", 1)

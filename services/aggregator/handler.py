@@ -14,6 +14,7 @@ from contracts.clock import new_event_id, system_clock
 from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, handle_sqs_records
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
+from contracts.executions import ENDED
 from contracts.objects import S3ObjectStore
 from services.aggregator import adapters, batch_use_cases, use_cases
 from services.aggregator.incoming import Sweep, parse_notice
@@ -60,7 +61,7 @@ class AggregatorService:
         if isinstance(notice, Sweep):
             use_cases.look_after_file_set(notice.bucket, self.ports)
             batch_use_cases.sweep(self.ports)
-        elif notice.status in adapters.ENDED:
+        elif notice.status in ENDED:
             batch_use_cases.execution_ended(
                 notice.execution_id, notice.status, notice.cause, self.ports
             )

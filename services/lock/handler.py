@@ -14,8 +14,9 @@ from contracts.clock import new_event_id, system_clock
 from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, handle_sqs_records
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
+from contracts.executions import ENDED
 from services.lock import use_cases
-from services.lock.adapters import ENDED, StepFunctionsExecutions
+from services.lock.adapters import StepFunctionsExecutions
 from services.lock.notices import Sweep, parse_notice
 from services.lock.settings import LockSettings
 

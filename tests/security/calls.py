@@ -50,6 +50,7 @@ WORKER = "contracts/worker.py"
 ANSWERS = "contracts/answers.py"
 DEAD_LETTERS = "contracts/consumer.py"
 LEASES = "contracts/leases.py"
+EXECUTIONS = "contracts/executions.py"
 BY_LAMBDA = "AWS Lambda, for an event source mapping"
 BY_ECS = "AWS ECS, for the agent that starts a task"
 BY_STEP_FUNCTIONS = "infra/saga.asl.json"
@@ -148,7 +149,7 @@ def _aggregator() -> Iterator[Call]:
     start = ("start_execution", "states:StartExecution")
     yield from _calls(AGGREGATOR, adapters, *start, STATE_MACHINE)
     ask = ("describe_execution", "states:DescribeExecution")
-    yield from _calls(AGGREGATOR, adapters, *ask, EXECUTION)
+    yield from _calls(AGGREGATOR, EXECUTIONS, *ask, EXECUTION)
     check = ("send_message", "sqs:SendMessage")
     yield from _calls(AGGREGATOR, adapters, *check, queue("aggregator-files"))
     yield from _calls(AGGREGATOR, adapters, "publish", "sns:Publish", TOPIC)
@@ -166,7 +167,7 @@ def _lock() -> Iterator[Call]:
     rights = "dynamodb:PutItem dynamodb:DeleteItem"
     yield from _calls(LOCK, EVENT_STORE, "transact_write_items", rights, state)
     ask = ("describe_execution", "states:DescribeExecution")
-    yield from _calls(LOCK, "services/lock/adapters.py", *ask, EXECUTION)
+    yield from _calls(LOCK, EXECUTIONS, *ask, EXECUTION)
     yield from _answers(LOCK, "lock-commands-dlq", "lock-events-dlq")
     yield from _logs(LOCK, BY_LAMBDA, "/aws/lambda/processing-lock")
 

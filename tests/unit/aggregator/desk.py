@@ -29,6 +29,7 @@ from services.aggregator.open_sets import load
 from services.aggregator.ports import Ports
 from services.aggregator.sightings import look_at
 from services.aggregator.use_cases import take_in
+from tests.support.doubles import RecordedDeadLetters
 
 BUCKET = "uploads"
 TABLE = "AggregatorState"
@@ -101,14 +102,6 @@ class ToldPeople:
 
     def tell(self, notice: Notice) -> None:
         self.notices.append(notice)
-
-
-@dataclass
-class RecordedDeadLetters:
-    letters: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def put(self, queue_name: str, body: str, reason: str) -> None:
-        self.letters.append((queue_name, body, reason))
 
 
 class Desk:

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from contracts.errors import ContractViolation, Transient
@@ -22,6 +22,7 @@ from services.aggregator.adapters import (
 )
 from services.aggregator.detection import Notification
 from services.aggregator.notices import Notice
+from tests.support.doubles import refused
 from tests.unit.aggregator.desk import a_report
 
 BATCH = "3f2a9c0d1e4b5a67"
@@ -135,10 +136,6 @@ def test_only_a_checksum_of_the_whole_content_is_taken(
     seen = S3Uploads(Answering(**answer)).look(Notification("uploads", "orders/1.csv"))
     assert seen is not None
     assert seen.sha256 == expected
-
-
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
 
 
 @pytest.mark.parametrize(

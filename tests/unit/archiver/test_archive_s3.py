@@ -6,11 +6,12 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from contracts.errors import PipelineError, Transient
 from services.archiver.adapters import MIB, S3Objects
+from tests.support.doubles import Refusing, refused
 
 
 @pytest.fixture
@@ -95,23 +96,6 @@ def test_deleting_a_version_leaves_the_others_and_can_be_repeated(s3: Any) -> No
 
 def test_what_is_not_there_is_none(s3: Any) -> None:
     assert S3Objects(s3).head("archive", "archive/b/none.csv") is None
-
-
-class Refusing:
-    """A client whose every call fails with this error."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def __getattr__(self, _name: str) -> Any:
-        def call(**_: Any) -> None:
-            raise self.error
-
-        return call
-
-
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
 
 
 def test_a_forbidden_head_is_as_good_as_absent() -> None:

@@ -13,16 +13,9 @@ from contracts.consumer import CommandConsumer, SqsDeadLetters, handle_sqs_recor
 from contracts.envelope import Message
 from contracts.errors import ConcurrencyConflict, StaleWriter, Transient
 from tests.contract.builders import a_body, an_envelope, on_the_bus
+from tests.support.doubles import RecordedDeadLetters
 
 QUEUE = "lock-commands"
-
-
-class RecordedDeadLetters:
-    def __init__(self) -> None:
-        self.letters: list[tuple[str, str, str]] = []
-
-    def put(self, queue_name: str, body: str, reason: str) -> None:
-        self.letters.append((queue_name, body, reason))
 
 
 class Desk:

@@ -20,6 +20,7 @@ from services.lock.domain import LOCK_ID, Lock
 from services.lock.handler import LockService, lock_service
 from services.lock.items import lock_from
 from services.lock.use_cases import Ports
+from tests.support.doubles import RecordedDeadLetters
 
 TABLE = "ProcessingLockTable"
 STREAM = f"lock/{LOCK_ID}"
@@ -37,14 +38,6 @@ class KnownExecutions:
         if self.unreachable:
             raise Transient("Step Functions is away")
         return self.over.get(execution_id)
-
-
-@dataclass
-class RecordedDeadLetters:
-    letters: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def put(self, queue_name: str, body: str, reason: str) -> None:
-        self.letters.append((queue_name, body, reason))
 
 
 class Desk:

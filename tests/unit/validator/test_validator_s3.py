@@ -8,12 +8,13 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 
 from contracts.errors import PipelineError, Transient
 from contracts.messages import ManifestFile
 from services.validator.adapters import MIB, S3Inputs, S3Outputs, pseudonym_key
+from tests.support.doubles import Refusing, refused
 
 KEY = "orders/ä 1.csv"
 TARGET = "quarantine/b/files/orders/ä 1.csv"
@@ -178,23 +179,6 @@ def test_removing_hides_what_stands_there_and_can_be_repeated(s3: Any) -> None:
     assert keys(s3) == []
     found = s3.list_object_versions(Bucket="data")
     assert (len(found["Versions"]), len(found["DeleteMarkers"])) == (1, 1)
-
-
-class Refusing:
-    """A client whose every call fails with this error."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def __getattr__(self, _name: str) -> Any:
-        def call(**_: Any) -> None:
-            raise self.error
-
-        return call
-
-
-def refused(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""Whether an execution of the saga is over, as Step Functions says it."""
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.errors import Transient
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
+NO_SUCH_EXECUTION = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
+
+
+def how_it_ended(client: Any, execution_id: str) -> str | None:
+    """The final status, or None while it may go on; an unknown execution is `UNKNOWN`, over.
+
+    DescribeExecution on a boto3 `stepfunctions` client; its answer may lag by seconds. Raises
+    Transient on every other fault: nobody is taken for dead because AWS is slow.
+    """
+    try:
+        answer = client.describe_execution(executionArn=execution_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in NO_SUCH_EXECUTION:
+            return "UNKNOWN"
+        raise Transient(f"{execution_id} cannot be described now: {error}") from error
+    except BotoCoreError as error:
+        raise Transient(f"Step Functions cannot be reached: {error}") from error
+    status: str = answer["status"]
+    return status if status in ENDED else None
