@@ -92,6 +92,12 @@ def plan(
     for identity, group in groupby(sorted(kept, key=by_identity), by_identity):
         rows = sorted(group, key=lambda row: row.place)
         stands = standing.get(identity, Standing((), None))
+        if kind == "order_items":
+            again = [row for row in rows if _was_carried(row, stands, answers)]
+            refused += [Refusal(row, _carried(row)) for row in again]
+            rows = [row for row in rows if row not in again]
+            if not rows:
+                continue
         decide = _lines_of_pair if kind == "order_items" else _statements
         accepted, late = decide(rows, stands)
         planned += accepted
@@ -145,6 +151,29 @@ def _moved(row: FixedRow, answers: Answers) -> str | None:
     return (
         f"batch {before.batch_id} has replayed this row as {_named(row, before.identity)}, and "
         "that counts; a replay cannot turn it into another one"
+    )
+
+
+def _was_carried(row: FixedRow, stands: Standing, answers: Answers) -> bool:
+    """Whether an earlier correction of the row stands, but as a line that cannot be told apart.
+
+    A replay of another line of the pair took it along. To state the row once more would count it
+    twice.
+    """
+    before = answers.get(row.correction.row_id)
+    return (
+        before is not None
+        and before.status == COMPLETED
+        and stands.newest is not None
+        and stands.newest.epoch == row.place.epoch
+        and row.place not in {place for _, place in stands.rows}
+    )
+
+
+def _carried(row: FixedRow) -> str:
+    return (
+        f"an earlier correction of this line stands, and a later replay took it along with other "
+        f"lines of {_named(row, row.identity)}; to change it, submit all lines of that pair anew"
     )
 
 

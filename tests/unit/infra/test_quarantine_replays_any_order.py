@@ -88,11 +88,13 @@ def run(kind: str, rows: Sequence[Stated], replays: Sequence[Sequence[int]]) -> 
     for number, chosen in enumerate(replays, start=1):
         together = {n % len(bad): bad[n % len(bad)] for n in chosen} if bad else {}
         going = [fixed(kind, row, 100 * number + n) for n, row in together.items()]
+        found = plan(kind, going, standing_of(kind, facts, epochs), answers)
+        carried = {each.row.place for each in found.refused if "took it along" in each.reason}
         corrected |= {
             row.place: int(row.correction.fields[-2 if kind == "order_items" else 1])
             for row in going
+            if row.place not in carried
         }
-        found = plan(kind, going, standing_of(kind, facts, epochs), answers)
         restated: Facts = defaultdict(list)
         for row in found.rows:
             width = len(PAIRS[0]) if kind == "order_items" else 1
@@ -119,6 +121,11 @@ REPLAYS = st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=3), max_siz
 @given(histories(PAIRS), REPLAYS)
 def test_order_lines(rows: list[Stated], replays: list[list[int]]) -> None:
     run("order_items", rows, replays)
+
+
+def test_a_correction_that_a_replay_took_along_is_not_counted_twice() -> None:
+    first, second = (Stated(Place(1, 0, 2 + n), PAIRS[0], 1 + n, True) for n in (0, 1))
+    run("order_items", [first, second], [[1], [0], [1]])
 
 
 @given(histories((("1",), ("2",))), REPLAYS)
