@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -18,11 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from contracts.file_contracts import Field, FileContract
+from services.validator.arrow_numbers import plain_numbers
 from services.validator.csv_records import BLANKS
 from services.validator.header import Header
 from services.validator.row_checks import (
     LOWER_CASED,
-    MAX_INTEGER_DIGITS,
     decimal_places,
     field_check,
     number_limits,
@@ -165,21 +164,11 @@ def _date_reader(field: Field, today: date) -> ReadColumn:
 
 
 def _number_reader(field: Field) -> ReadColumn:
-    """Plain digits go through Arrow's decimals, which are exact, to an integer of cents or pieces.
-
-    A minus sign, or more digits than fit, is left to the slow path.
-    """
-    places = decimal_places(field) if field.type == "number" else 0
-    decimals = rf"(\.[0-9]{{1,{places}}})?" if places else ""
-    pattern = rf"^[0-9]{{1,{MAX_INTEGER_DIGITS - places}}}{decimals}$"
-    decimal_type = pa.decimal128(MAX_INTEGER_DIGITS, places)
-    unit = pa.scalar(Decimal(10**places), pa.decimal128(places + 1, 0))
-    limits = number_limits(field)
+    """Plain numbers within the contract's limits, as an integer of cents or pieces."""
+    places, limits = decimal_places(field), number_limits(field)
 
     def read(texts: Any) -> tuple[Any, Any]:
-        certain = pc.match_substring_regex(texts, pattern)
-        plain = texts if _all(certain) else pc.if_else(certain, texts, "0")
-        values = pc.cast(pc.multiply(pc.cast(plain, decimal_type), unit), pa.int64())
+        certain, values = plain_numbers(texts, places)
         if limits.lowest is not None:
             certain = pc.and_(certain, pc.greater_equal(values, limits.lowest))
         if limits.highest is not None:

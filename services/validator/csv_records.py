@@ -153,6 +153,9 @@ class _Scan:
 
     def read_line(self, text: str, start: int = 0) -> None:
         """Read fields from `start` to the end of the line."""
+        if text.find('"', start) < 0:
+            self.fields.extend(text[start:].split(","))
+            return
         while True:
             quote = _OPENING_QUOTE.match(text, start)
             if quote:

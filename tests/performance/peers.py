@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from contracts.file_contracts import Field, FileContract, file_contract
 from services.validator.arrow_checks import accepted_schema
-from tests.performance.staging import PSEUDONYMS
+from services.validator.pseudonyms import Pseudonyms
+from tests.performance.staging import KEY
 
 MONEY = pa.decimal128(18, 2)
 READ_AS = {"string": pa.string(), "date": pa.date32(), "number": MONEY, "integer": pa.int64()}
@@ -32,7 +33,7 @@ def _write_as_staged(contract: FileContract, table: Any, target: Path, *, pseudo
     columns = [_in_cents(column) if column.type == MONEY else column for column in table.columns]
     staged = pa.Table.from_arrays([*columns, lines], schema=accepted_schema(contract))
     pq.write_table(
-        PSEUDONYMS.applied_to(staged) if pseudonyms else staged,
+        Pseudonyms(KEY).applied_to(staged) if pseudonyms else staged,
         target,
         compression="zstd",
         use_dictionary=False,

@@ -18,7 +18,7 @@ from services.validator.file_check import FileCheck, check_file
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
 
-PSEUDONYMS = Pseudonyms(b"a key of the benchmarks")
+KEY = b"a key of the benchmarks"
 
 
 def stage(source: Path, staged: Path, *, pseudonyms: bool = True) -> FileCheck:
@@ -34,7 +34,7 @@ def stage(source: Path, staged: Path, *, pseudonyms: bool = True) -> FileCheck:
         sha256=None,
         duplicate_of=None,
     )
-    prepare = {"prepare": PSEUDONYMS.applied_to} if pseudonyms else {}
+    prepare = {"prepare": Pseudonyms(KEY).applied_to} if pseudonyms else {}
     with (
         source.open("rb") as stream,
         RowFile(staged, accepted_schema(contract), **prepare) as accepted,

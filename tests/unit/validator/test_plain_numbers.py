@@ -1,0 +1,56 @@
+"""Columns of numbers read at once: every value exact, and only plain texts are claimed."""
+
+import re
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.validator.arrow_numbers import plain_numbers
+
+TEXTS = st.one_of(
+    st.text("0123456789.", max_size=20),
+    st.text("0123456789.-+e, x/:²", max_size=8),
+    st.decimals(0, 10**12, places=2).map(str),
+    st.integers(0, 10**18).map(str),
+)
+
+
+def reading(texts: list[str], places: int) -> list[int | None]:
+    """The value of each text that is claimed, None for the others."""
+    certain, values = plain_numbers(pa.array(texts, pa.string()), places)
+    pairs = zip(certain.to_pylist(), values.to_pylist(), strict=True)
+    return [value if is_certain else None for is_certain, value in pairs]
+
+
+def plain_reading(text: str, places: int) -> int | None:
+    """The same by a pattern and Decimal."""
+    decimals = rf"(\.[0-9]{{1,{places}}})?" if places else ""
+    if len(text) > 18 - places or not re.fullmatch(rf"[0-9]+{decimals}", text):
+        return None
+    return int(Decimal(text).scaleb(places))
+
+
+@given(st.lists(TEXTS, max_size=12), st.integers(0, 3), st.integers(0, 3))
+def test_each_text_is_read_as_a_decimal_of_its_own_would_be(
+    texts: list[str], places: int, skipped: int
+) -> None:
+    column = pa.array([*["7.5x"] * skipped, *texts], pa.string())[skipped:]
+    certain, values = plain_numbers(column, places)
+    expected = [plain_reading(text, places) for text in texts]
+    assert certain.to_pylist() == [value is not None for value in expected]
+    assert values.to_pylist() == [value or 0 for value in expected]
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", ".5", "5.", "1..5", "1.2.3", "1.234", "-1", "+1", "1e3", "1,5", " 1", "1²"]
+)
+def test_what_is_not_plainly_a_number_is_left_to_the_slow_path(text: str) -> None:
+    assert reading(["1.25", text, "3"], places=2) == [125, None, 300]
+
+
+def test_cents_are_exact_where_a_float_is_not() -> None:
+    texts = ["0.29", "1.15", "4.35", "9999999999.99"]
+    assert reading(texts, places=2) == [29, 115, 435, 999_999_999_999]
