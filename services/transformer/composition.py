@@ -17,6 +17,29 @@ from services.transformer.facts import (
 )
 from services.transformer.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 
+Fetched = Sequence[tuple[Any, ...]]
+
+BOUNDS_OF_MENTIONED_ORDERS = (
+    "select min(order_id), max(order_id) from ("
+    "select order_id from batch_orders union all select order_id from staged_order_items"
+    ") as mentioned"
+)
+"""The bounds need not know which orders are named twice, as mentioned_orders does."""
+
+WORST_ORDER_TOTALS = (
+    "select count(*) over () as differing, order_id, total_amount_cents, lines_cents "
+    "from order_totals "
+    "order by abs(total_amount_cents - lines_cents) desc, order_id limit 10"
+)
+
+KPI_QUERIES = (
+    "select order_date, total_orders, total_revenue_cents, total_items_sold, "
+    "returned_orders, unique_customers from order_kpis",
+    "select order_date, category, daily_revenue_cents, orders_with_category, "
+    "returned_orders from category_kpis",
+    "select order_date, category from published_keys",
+)
+
 
 @dataclass(frozen=True)
 class Composition:
@@ -72,17 +95,26 @@ def compose(
     for when, stage in (("previous", "current"), ("kpi", "next")):
         session.view(f"{when}_orders", f"{stage}_orders")
         session.view(f"{when}_order_items", f"{stage}_order_items")
-    accepted = session.fetch("select kind, file_index, row_count from accepted_rows")
-    [(waiting,)] = session.fetch("select row_count from waiting_order_items")
+    writes = _writes(session)
+    _run_kpis(session)
+    accepted, waiting, replaced, written, worst, *kpis = session.fetch_each(
+        "select kind, file_index, row_count from accepted_rows",
+        "select row_count from waiting_order_items",
+        "select facts_table, row_count from replaced_rows",
+        "select facts_table, row_count from written_rows",
+        WORST_ORDER_TOTALS,
+        *KPI_QUERIES,
+    )
+    [(waiting_order_items,)] = waiting
     return Composition(
         affected_days=days,
-        writes=_writes(session),
+        writes=writes,
         accepted_rows={(kind, index): rows for kind, index, rows in accepted},
-        replaced_rows=_counts(session, "replaced_rows"),
-        written_rows=_counts(session, "written_rows"),
-        waiting_order_items=waiting,
-        order_totals=_order_totals(session),
-        kpis=_kpi_change(session),
+        replaced_rows=_counts(replaced),
+        written_rows=_counts(written),
+        waiting_order_items=waiting_order_items,
+        order_totals=_order_totals(worst),
+        kpis=_kpi_change(*kpis),
     )
 
 
@@ -92,27 +124,23 @@ def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[d
     for when, heads in (("previous", before), ("kpi", after)):
         for table in ("orders", "order_items"):
             _load_columns(session, f"{when}_{table}", table, on_days, heads)
-    return _kpi_change(session)
+    _run_kpis(session)
+    return _kpi_change(*session.fetch_each(*KPI_QUERIES))
 
 
-def _order_totals(session: Session) -> dict[str, Any]:
+def _order_totals(worst: Fetched) -> dict[str, Any]:
     """How many totals differ from their lines, and the ten worst (OrderTotals)."""
-    [(differing,)] = session.fetch("select count(*) from order_totals")
-    worst = session.fetch(
-        "select order_id, total_amount_cents, lines_cents from order_totals "
-        "order by abs(total_amount_cents - lines_cents) desc, order_id limit 10"
-    )
     return {
-        "differing": differing,
+        "differing": worst[0][0] if worst else 0,
         "worst": [
             {"order_id": order_id, "total_amount_cents": total, "lines_cents": int(lines)}
-            for order_id, total, lines in worst
+            for _, order_id, total, lines in worst
         ],
     }
 
 
 def _find_old_dates(session: Session, heads: Heads) -> None:
-    [(lowest, highest)] = session.fetch("select min(order_id), max(order_id) from mentioned_orders")
+    [(lowest, highest)] = session.fetch(BOUNDS_OF_MENTIONED_ORDERS)
     rows = OrderIdsBetween(lowest or "", highest or "")
     session.load("known_orders", "orders", ("order_id", "order_date"), rows, heads["orders"])
     session.run("old_dates")
@@ -132,31 +160,30 @@ def _load_columns(session: Session, relation: str, table: str, rows: Rows, heads
 
 def _writes(session: Session) -> list[BranchWrite]:
     """Only tables that the batch changes are written."""
-    order_days = _column_of_days(session, "changed_order_partitions")
-    line_days = _column_of_days(session, "changed_order_item_partitions")
-    [(products,)] = session.fetch("select count(*) from batch_products")
+    order_days, line_days, [(products,)] = session.fetch_each(
+        "select order_date from changed_order_partitions",
+        "select order_date from changed_order_item_partitions",
+        "select count(*) from batch_products",
+    )
     writes = []
     if order_days:
-        writes.append(BranchWrite("orders", "written_orders", frozenset(order_days)))
+        days = frozenset(order_date for (order_date,) in order_days)
+        writes.append(BranchWrite("orders", "written_orders", days))
     if line_days:
-        writes.append(BranchWrite("order_items", "written_order_items", frozenset(line_days)))
+        days = frozenset(order_date for (order_date,) in line_days)
+        writes.append(BranchWrite("order_items", "written_order_items", days))
     if products:
         writes.append(BranchWrite("products", "next_products", None))
     return writes
 
 
-def _kpi_change(session: Session) -> KpiChange:
+def _run_kpis(session: Session) -> None:
     for relation in ("order_kpis", "category_kpis", "published_keys"):
         session.run(relation)
-    order_days = session.fetch(
-        "select order_date, total_orders, total_revenue_cents, total_items_sold, "
-        "returned_orders, unique_customers from order_kpis"
-    )
-    category_days = session.fetch(
-        "select order_date, category, daily_revenue_cents, orders_with_category, "
-        "returned_orders from category_kpis"
-    )
-    published = session.fetch("select order_date, category from published_keys")
+
+
+def _kpi_change(order_days: Fetched, category_days: Fetched, published: Fetched) -> KpiChange:
+    """From the answers to KPI_QUERIES."""
     return KpiChange.between(
         published=[KpiKey(order_date, category) for order_date, category in published],
         order_days=[OrderDay(row[0], *map(int, row[1:])) for row in order_days],
@@ -168,8 +195,5 @@ def _column_of_days(session: Session, relation: str) -> list[date]:
     return [order_date for (order_date,) in session.fetch(f"select order_date from {relation}")]
 
 
-def _counts(session: Session, relation: str) -> dict[str, int]:
-    return {
-        table: int(rows)
-        for table, rows in session.fetch(f"select facts_table, row_count from {relation}")
-    }
+def _counts(rows: Fetched) -> dict[str, int]:
+    return {table: int(count) for table, count in rows}

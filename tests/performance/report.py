@@ -1,6 +1,7 @@
 """The kept figures as tables in docs/performance.md: `python -m tests.performance.report`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,33 @@ def with_tables(page: str, folder: Path) -> str:
     unknown = set(found) - set(TITLES)
     if unknown:
         raise ValueError(f"docs/figures holds {sorted(unknown)}: give each a title in TITLES")
-    sections = [section(title, found[name]) for name, title in TITLES.items() if name in found]
-    return "\n\n".join([before + BEGIN, *sections, END]) + after
+    kept = {title: found[name] for name, title in TITLES.items() if name in found}
+    sections = [section(title, document) for title, document in kept.items()]
+    return "\n\n".join([before + BEGIN, plot(kept), *sections, END]) + after
+
+
+def plot(documents: Mapping[str, dict[str, Any]]) -> str:
+    """All figures that have a target, each as a part of it: what reaches beyond 1 is missed."""
+    held = [
+        Figure(**each)
+        for document in documents.values()
+        for each in document["figures"]
+        if each["at_most"] is not None
+    ]
+    names = ", ".join(f'"{number}"' for number, _ in enumerate(held, start=1))
+    parts = ", ".join(f"{each.ratio / each.at_most:.2f}" for each in held if each.at_most)
+    legend = "\n".join(
+        f"{number}. {each.what} / {each.against}" for number, each in enumerate(held, start=1)
+    )
+    return (
+        "### How much of its target each figure takes\n\n"
+        "```mermaid\nxychart-beta\n"
+        f"    x-axis [{names}]\n"
+        '    y-axis "ratio / target; the line is the target"\n'
+        f"    bar [{parts}]\n"
+        f"    line [{', '.join('1' for _ in held)}]\n"
+        f"```\n\n{legend}"
+    )
 
 
 def section(title: str, document: dict[str, Any]) -> str:

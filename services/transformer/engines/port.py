@@ -55,6 +55,9 @@ class Session(Protocol):
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query that gives few of them."""
 
+    def fetch_each(self, *queries: str) -> list[list[tuple[Any, ...]]]:
+        """The rows of each query, in their order; an engine may work at them side by side."""
+
     def write(
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:

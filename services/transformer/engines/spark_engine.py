@@ -3,9 +3,11 @@
 Spark writes a branch; what makes it count, moving main, is the catalog's, for both engines.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from contracts.errors import PipelineError
 from services.transformer.catalog import FactsCatalog
@@ -35,10 +37,27 @@ from services.transformer.facts import (
 )
 from services.transformer.settings import Settings
 
-READ_ONCE = frozenset({"written_orders", "written_order_items"})
-"""Relations that one later step reads, once; the others are kept for those that read them."""
+T = TypeVar("T")
+
+KEPT: Mapping[str, str | None] = {
+    "batch_orders": None,
+    "batch_products": None,
+    "affected_days": None,
+    "next_orders": "current_orders",
+    "next_products": "current_products",
+    "lines": None,
+    "changed_order_partitions": None,
+    "changed_order_item_partitions": None,
+}
+"""Relations that several steps read; what they are made of is not worth keeping again.
+
+Some are the batch's own rows, which are kept, while the facts named here have none.
+"""
 
 SPARK_TYPES = {"string": "string", "date32[day]": "date", "int64": "bigint"}
+FACTS_TYPES = {"string": "string", "date": "date", "long": "bigint"}
+AT_ONCE = 4
+"""Statements that Spark works at side by side: planning one, it can compute another."""
 
 
 class SparkEngine:
@@ -65,15 +84,16 @@ class SparkEngine:
 
 
 class SparkBatch:
-    """Relations as temporary views; those read more than once stay in memory."""
+    """Relations as temporary views; those that several steps read stay in memory."""
 
     def __init__(self, spark: Any, facts: FactsCatalog, database: str) -> None:
         self._spark, self._facts, self._database = spark, facts, database
         self._kept: list[Any] = []
         self._views: list[str] = []
+        self._empty: set[str] = set()
 
     def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
-        """Parquet files are read where they lie; the batch's constants are joined by file name."""
+        """Parquet files are read where they lie; the batch's constants go with each file's name."""
         staged_bytes = sum(file.path.stat().st_size for file in files)
         cores = self._spark.sparkContext.defaultParallelism
         partitions = shuffle_partitions(staged_bytes, cores)
@@ -84,7 +104,14 @@ class SparkBatch:
     def load(
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
     ) -> None:
-        """The rows at that snapshot; days and bounds prune the data files."""
+        """The rows at that snapshot; days and bounds prune the data files.
+
+        Where the catalog knows that there are none, Spark plans without them from the start.
+        """
+        if self._has_none(table, rows, snapshot_id):
+            self._empty.add(relation)
+            self._name(relation, self._nothing(table, columns))
+            return
         at_snapshot = f"select * from {self._name_of(table)} version as of {snapshot_id}"
         found = self._spark.sql(at_snapshot).where(_condition_of(rows)).select(*columns)
         self._keep(relation, found)
@@ -94,23 +121,28 @@ class SparkBatch:
         self._name(relation, self._spark.table(source))
 
     def run(self, relation: str) -> None:
-        """Lazy; kept once it was computed, unless only one step reads it."""
+        """Lazy; kept once it was computed where several steps read it."""
         made = self._spark.sql(sql_of(relation))
-        if relation in READ_ONCE:
-            self._name(relation, made)
-        else:
+        if relation in KEPT and KEPT[relation] not in self._empty:
             self._keep(relation, made)
+        else:
+            self._name(relation, made)
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows as Python values."""
         return [tuple(row) for row in self._spark.sql(sql).collect()]
 
+    def fetch_each(self, *queries: str) -> list[list[tuple[Any, ...]]]:
+        """Side by side: most of the time of a small statement is its planning."""
+        return self._side_by_side([partial(self.fetch, query) for query in queries])
+
     def write(
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:
-        """One snapshot per table; Iceberg brings the rows of a day together into one file."""
-        for each in writes:
-            self._write(each, epoch, snapshot_properties)
+        """One snapshot per table, the tables side by side; one file for the rows of a day."""
+        self._side_by_side(
+            [partial(self._write, each, epoch, snapshot_properties) for each in writes]
+        )
         self._facts.refresh()
 
     def close(self) -> None:
@@ -126,21 +158,45 @@ class SparkBatch:
         columns = [
             f"{column.name} {SPARK_TYPES[str(column.type)]}" for column in STAGED_COLUMNS[kind]
         ]
-        added = "batch_id string, source_key string, file_index int"
+        relation = f"staged_{kind}"
         if not files:
-            empty = self._spark.createDataFrame([], f"{', '.join(columns)}, {added}")
-            self._name(f"staged_{kind}", empty)
+            added = ["batch_id string", "source_key string", "file_index int"]
+            self._name(relation, self._spark.sql(_no_rows_of([*columns, *added])))
             return
-        inputs = self._spark.createDataFrame(
-            [(file.path.name, file.source_key, file.file_index) for file in files],
-            "file_name string, source_key string, file_index int",
-        )
-        rows = self._spark.read.schema(", ".join(columns)).parquet(
-            *(str(file.path) for file in files)
-        )
-        named = rows.select("*", f.col("_metadata.file_name").alias("file_name"))
-        joined = named.join(f.broadcast(inputs), "file_name").drop("file_name")
-        self._keep(f"staged_{kind}", joined.withColumn("batch_id", f.lit(batch_id)))
+        paths = [str(file.path) for file in files]
+        rows = self._spark.read.schema(", ".join(columns)).parquet(*paths)
+        if len(files) == 1:
+            [file] = files
+            constants = rows.withColumn("source_key", f.lit(file.source_key)).withColumn(
+                "file_index", f.lit(file.file_index)
+            )
+        else:
+            inputs = self._spark.createDataFrame(
+                [(file.path.name, file.source_key, file.file_index) for file in files],
+                "file_name string, source_key string, file_index int",
+            )
+            named = rows.select("*", f.col("_metadata.file_name").alias("file_name"))
+            constants = named.join(f.broadcast(inputs), "file_name").drop("file_name")
+        self._name(relation, constants.withColumn("batch_id", f.lit(batch_id)))
+
+    def _has_none(self, table: str, rows: Rows, snapshot_id: int) -> bool:
+        match rows:
+            case OnDays(days, waiting) if not days and not waiting:
+                return True
+        return self._facts.total_rows({table: snapshot_id})[table] == 0
+
+    def _nothing(self, table: str, columns: Sequence[str]) -> Any:
+        schema = SCHEMAS[table]
+        types = [f"{name} {FACTS_TYPES[str(schema.find_type(name))]}" for name in columns]
+        return self._spark.sql(_no_rows_of(types))
+
+    def _side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """In threads; the first failure is raised after all have ended."""
+        if len(calls) < 2:
+            return [call() for call in calls]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="spark") as threads:
+            futures = [threads.submit(call) for call in calls]
+        return [future.result() for future in futures]
 
     def _write(self, write: BranchWrite, epoch: int, properties: dict[str, str]) -> None:
         from py4j.protocol import Py4JJavaError
@@ -179,6 +235,14 @@ class SparkBatch:
 
     def _name_of(self, table: str) -> str:
         return f"{CATALOG}.{self._database}.{table}"
+
+
+def _no_rows_of(columns: Sequence[str]) -> str:
+    """A query of no rows that the optimiser sees through; columns as `name type`."""
+    nulls = ", ".join(
+        f"cast(null as {kind}) as {name}" for name, kind in (column.split() for column in columns)
+    )
+    return f"select {nulls} where false"
 
 
 def _condition_of(rows: Rows) -> Any:

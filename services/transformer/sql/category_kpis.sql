@@ -1,12 +1,15 @@
 -- One row per order_date and category; whole numbers only, ratios are made and rounded at the edge.
-select kpi_order_items.order_date,
-       coalesce(kpi_order_items.category, 'Unknown') as category,
-       sum(cast(kpi_order_items.quantity * kpi_order_items.unit_price_cents as decimal(19, 0)))
-           as daily_revenue_cents,
-       count(distinct kpi_order_items.order_id) as orders_with_category,
-       count(distinct case when kpi_orders.status = 'returned' then kpi_orders.order_id end)
-           as returned_orders
-from kpi_order_items
-join kpi_orders on kpi_orders.order_id = kpi_order_items.order_id
-where kpi_order_items.order_date is not null
-group by kpi_order_items.order_date, coalesce(kpi_order_items.category, 'Unknown')
+-- An order counts once in a category, however many lines it has there.
+select orders_in_category.order_date, orders_in_category.category,
+       sum(orders_in_category.revenue_cents) as daily_revenue_cents,
+       count(*) as orders_with_category,
+       sum(case when kpi_orders.status = 'returned' then 1 else 0 end) as returned_orders
+from (
+    select order_date, coalesce(category, 'Unknown') as category, order_id,
+           sum(cast(quantity * unit_price_cents as decimal(18, 0))) as revenue_cents
+    from kpi_order_items
+    where order_date is not null
+    group by order_date, coalesce(category, 'Unknown'), order_id
+) as orders_in_category
+join kpi_orders on kpi_orders.order_id = orders_in_category.order_id
+group by orders_in_category.order_date, orders_in_category.category

@@ -5,14 +5,14 @@ select days.order_date, days.total_orders, days.total_revenue_cents,
 from (
     select order_date,
            count(*) as total_orders,
-           sum(cast(total_amount_cents as decimal(19, 0))) as total_revenue_cents,
+           sum(cast(total_amount_cents as decimal(18, 0))) as total_revenue_cents,
            sum(case when status = 'returned' then 1 else 0 end) as returned_orders,
            count(distinct user_id) as unique_customers
     from kpi_orders
     group by order_date
 ) as days
 left join (
-    select order_date, sum(cast(quantity as decimal(19, 0))) as total_items_sold
+    select order_date, sum(cast(quantity as decimal(18, 0))) as total_items_sold
     from kpi_order_items
     where order_date is not null
     group by order_date

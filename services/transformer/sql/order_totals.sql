@@ -4,7 +4,7 @@ from next_orders
 join (
     select next_order_items.order_id,
            sum(cast(next_order_items.quantity * next_order_items.unit_price_cents
-                    as decimal(19, 0))) as lines_cents
+                    as decimal(18, 0))) as lines_cents
     from next_order_items
     join mentioned_orders on mentioned_orders.order_id = next_order_items.order_id
     where next_order_items.order_date is not null
