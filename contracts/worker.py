@@ -45,18 +45,22 @@ class QueueWorker:
         self._on_heartbeat, self._heartbeat_seconds = on_heartbeat, heartbeat_seconds
         self._idle_exit_seconds = idle_exit_seconds
         self._stopping = threading.Event()
+        self._on_sign_of_life: Callable[[], object] = lambda: None
 
     def stop(self) -> None:
         """Finish the message in hand, take no other."""
         self._stopping.set()
 
-    def run(self) -> None:
+    def run(self, on_sign_of_life: Callable[[], object] = lambda: None) -> None:
         """Poll until stopped, or idle for `idle_exit_seconds` (0: for ever).
 
-        A queue that is away is polled again after a second.
+        A queue that is away is polled again after a second. `on_sign_of_life` is called before
+        each poll, and every `heartbeat_seconds` while a message is in hand.
         """
+        self._on_sign_of_life = on_sign_of_life
         busy_at = time.monotonic()
         while not self._stopping.is_set():
+            self._on_sign_of_life()
             try:
                 if self.poll_once():
                     busy_at = time.monotonic()
@@ -111,6 +115,7 @@ class QueueWorker:
     def _beat(self, body: str, receipt: str, done: threading.Event) -> None:
         message = _readable(body)
         while message and not done.wait(self._heartbeat_seconds):
+            self._on_sign_of_life()
             try:
                 self._sqs.change_message_visibility(
                     QueueUrl=self._queue_url,
@@ -128,7 +133,8 @@ def run_worker(worker: QueueWorker) -> None:
     """Run in the main thread until SIGTERM or SIGINT; the message in hand is finished first.
 
     When the environment variable WORKER_READY_FILE names a file, it is written before the first
-    poll: `ecp up` waits for it, and the container's health check looks at it.
+    poll, and touched with every sign of life: `ecp up` waits for it, and the container's health
+    check wants it younger than a minute.
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -137,9 +143,12 @@ def run_worker(worker: QueueWorker) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     ready_file = os.environ.get("WORKER_READY_FILE")
-    if ready_file:
-        Path(ready_file).write_text(str(os.getpid()))
-    worker.run()
+    if not ready_file:
+        worker.run()
+        return
+    path = Path(ready_file)
+    path.write_text(str(os.getpid()))
+    worker.run(on_sign_of_life=path.touch)
 
 
 def _readable(body: str) -> Message | None:

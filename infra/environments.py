@@ -21,8 +21,10 @@ class Environment:
     `vendor_dependencies`: whether a function's zip carries the packages it needs. On AWS it must;
         the local cloud runs functions in this very Python environment, which has them.
     `poll_seconds`: pause between two looks at a stack that is changing.
+    `watch_seconds`: how long the alarms of a stack are watched after it was deployed; an alarm
+        looks back a minute or two. On one machine nothing measures what they watch.
     `image_uris`: container image per service; None when images are not used, as on one machine,
-        where the workers run beside the local cloud.
+        where the workers run beside the local cloud, from the code in the artifact bucket.
     `parameters`: values for template parameters, in any spelling (`SETTLE_SECONDS` gives
         `SettleSeconds`); a template takes those it declares.
     `own_parameters`: values that the place itself needs, where `parameters` has none; nobody has
@@ -32,6 +34,7 @@ class Environment:
     name: str
     vendor_dependencies: bool
     poll_seconds: float
+    watch_seconds: float
     image_uris: Mapping[str, str] | None
     parameters: Mapping[str, str] = field(default_factory=dict)
     own_parameters: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +51,7 @@ def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Envir
         name="local",
         vendor_dependencies=False,
         poll_seconds=0.02,
+        watch_seconds=0.0,
         image_uris=None,
         parameters=parameters,
         own_parameters=WORKERS_STAY,
@@ -68,6 +72,7 @@ def aws_environment(
         name="aws",
         vendor_dependencies=True,
         poll_seconds=2.0,
+        watch_seconds=150.0,
         image_uris=image_uris,
         parameters=parameters,
         client_options={"region_name": region} if region else {},

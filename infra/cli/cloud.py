@@ -1,4 +1,4 @@
-"""`ecp up`, `ecp down` and `ecp deploy`: where the pipeline runs."""
+"""`ecp up` and `ecp down`: the pipeline on this machine."""
 
 import os
 import time
@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.output import console, print_json, print_line
 from infra.cli.settings import CliSettings, pipeline_settings
-from infra.cli.target import cloud_directory, current_target
+from infra.cli.target import cloud_directory
 
 Say = Callable[[str], None]
 
@@ -74,48 +73,6 @@ def down() -> None:
     print_line("the local cloud is down" if was_up else "no local cloud was up here")
 
 
-def deploy(
-    stacks: Annotated[
-        list[str] | None, typer.Argument(metavar="STACK", help="All of them if none is named.")
-    ] = None,
-    images: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--image", metavar="SERVICE=URI", help="Container image of a worker, by digest."
-        ),
-    ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option("--parameter", metavar="NAME=VALUE", help="A template parameter."),
-    ] = None,
-) -> None:
-    """Deploy the pipeline, one CloudFormation stack per service.
-
-    It goes to the AWS that the environment names, or to the running local cloud. Stacks that
-    have not changed stay as they are.
-
-    Example: `AWS_PROFILE=shop AWS_REGION=eu-central-1 ecp deploy --parameter BucketSuffix=-shop`
-    """
-    from infra.deployer.deploy import deploy as deploy_stacks
-    from infra.environments import aws_environment, local_environment
-
-    target = current_target()
-    given = pairs("--parameter", parameters or ())
-    environment = (
-        local_environment(target.endpoint, given)
-        if target.endpoint
-        else aws_environment(pairs("--image", images or ()), given, target.region)
-    )
-    with progress(f"deploying to {target.origin}") as say:
-        results = deploy_stacks(environment, stacks or (), on_progress=say)
-    print_line(f"deployed to {escape(target.origin)}")
-    print_table(
-        "Stacks",
-        ("stack", "outcome", "changes", "seconds"),
-        [(one.name, one.outcome.lower(), len(one.changes), one.seconds) for one in results],
-    )
-
-
 def exports(environment: Mapping[str, str]) -> list[str]:
     """Two shell lines: where the cloud is, and who one is there."""
     rest = {name: value for name, value in environment.items() if name != "AWS_ENDPOINT_URL"}
@@ -125,22 +82,14 @@ def exports(environment: Mapping[str, str]) -> list[str]:
     ]
 
 
-def pairs(option: str, texts: list[str] | tuple[str, ...]) -> dict[str, str]:
-    """`NAME=VALUE` options as a mapping; raises WrongUsage for anything else."""
-    found = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not (name and separator):
-            raise WrongUsage(f"{option} {text}: write it as NAME=VALUE")
-        found[name] = value
-    return found
-
-
 @contextmanager
-def progress(title: str) -> Iterator[Say]:
-    """A spinner with the latest line on a terminal, a line each elsewhere; on standard error."""
+def progress(title: str, *, moving: bool = True) -> Iterator[Say]:
+    """A spinner with the latest line on a terminal, a line each elsewhere; on standard error.
+
+    `moving`: False where somebody is asked meanwhile, whose answer a spinner would write over.
+    """
     out = console(stderr=True)
-    if not out.is_terminal:
+    if not (out.is_terminal and moving):
         yield lambda line: out.print(line, markup=False, soft_wrap=True)
         return
     with out.status(escape(title)) as status:

@@ -13,6 +13,7 @@ from infra.cli import (
     cloud,
     contracts,
     demo,
+    deploy,
     diff,
     dlq,
     export,
@@ -97,7 +98,7 @@ def ecp(
 RUN, LOOK, DATA = "Run", "Look", "Data"
 app.command(rich_help_panel=RUN)(cloud.up)
 app.command(rich_help_panel=RUN)(cloud.down)
-app.command(rich_help_panel=RUN)(cloud.deploy)
+app.command(rich_help_panel=RUN)(deploy.deploy)
 app.command(rich_help_panel=RUN)(demo.demo)
 app.command(rich_help_panel=DATA)(submit.submit)
 app.command(rich_help_panel=DATA)(validate.validate)

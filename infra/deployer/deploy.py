@@ -6,13 +6,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
-from infra.deployer.package import Artifact, build_artifact
-from infra.deployer.stacks import Progress, StackDeployer, StackResult
-from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate, dependencies, discover
+from infra.deployer.one_stack import Deployment, Policy
+from infra.deployer.packing import letters
+from infra.deployer.stacks import Progress, StackResult
+from infra.deployer.templates import StackTemplate, dependencies, discover, order_of_deployment
 from infra.environments import PROJECT, Environment
-from infra.errors import DeploymentFailed, UnknownName
+from infra.errors import DeploymentInterrupted, UnknownName
 
 OnDeployed = Callable[[StackResult], None]
 PARALLEL_STACKS = 6
@@ -23,124 +22,107 @@ def deploy(
     names: Collection[str] = (),
     *,
     project: Path = PROJECT,
+    policy: Policy | None = None,
     on_progress: Progress = lambda _: None,
     on_deployed: OnDeployed = lambda _: None,
 ) -> list[StackResult]:
     """Deploy every stack, or those of `names` only; independent stacks go side by side.
 
     The stacks that named ones build on are expected to be there. `on_deployed` is called, in this
-    thread, as each stack is done. Results come in the order the stacks finished. Raises
-    UnknownName for a stack or parameter that no template has, and DeploymentFailed with the reason
-    of the resource that failed; stacks that do not depend on it and had begun are finished first.
+    thread, as each stack is done. Results come in the order the stacks finished. Somebody who is
+    asked (`policy.ask`) is asked in this thread, one stack after the other.
+    Raises UnknownName for a stack or parameter that no template has, DeploymentFailed with the
+    reason of the resource that failed, RolledBack when a new version did not work, and
+    DeploymentInterrupted on Ctrl-C; stacks that do not depend on it and had begun are finished
+    first, except after Ctrl-C.
     """
     templates = {template.name: template for template in discover(project)}
+    graph = chosen_graph(templates, names)
+    reject_unknown_parameters(environment.parameters, templates)
+    policy = policy or Policy()
+    deployment = Deployment(environment, project, policy, _serialised(on_progress))
+
+    def apply(name: str) -> StackResult:
+        return deployment.apply(templates[name])
+
+    try:
+        if policy.ask is None:
+            return _in_order(graph, apply, on_deployed, deployment.interrupt)
+        results = []
+        for name in order_of_deployment(graph):
+            results.append(apply(name))
+            on_deployed(results[-1])
+        return results
+    except KeyboardInterrupt as interruption:
+        raise DeploymentInterrupted(deployment.where_it_stands()) from interruption
+
+
+def roll_back(
+    environment: Environment,
+    name: str,
+    *,
+    project: Path = PROJECT,
+    policy: Policy,
+    on_progress: Progress = lambda _: None,
+) -> StackResult:
+    """Deploy the recorded previous version of one stack again; raises as `deploy` does."""
+    templates = {template.name: template for template in discover(project)}
+    chosen_graph(templates, [name])
+    deployment = Deployment(environment, project, policy, on_progress)
+    try:
+        return deployment.apply_previous(templates[name])
+    except KeyboardInterrupt as interruption:
+        raise DeploymentInterrupted(deployment.where_it_stands()) from interruption
+
+
+def chosen_graph(
+    templates: Mapping[str, StackTemplate], names: Collection[str]
+) -> dict[str, set[str]]:
+    """For each chosen stack the chosen ones that it needs; all are chosen when none is named."""
     needed = dependencies(templates.values())
     if unknown := set(names) - set(templates):
         raise UnknownName(
             f"there is no stack {', '.join(sorted(unknown))}; "
             f"there are {', '.join(sorted(templates))}"
         )
-    _reject_unknown_parameters(environment.parameters, templates)
     chosen = set(names) or set(templates)
-    graph = {name: needed[name] & chosen for name in chosen}
-    deployment = _Deployment(environment, project, _serialised(on_progress))
-    return _in_order(graph, lambda name: deployment.apply(templates[name]), on_deployed)
+    return {name: needed[name] & chosen for name in chosen}
 
 
-class _Deployment:
-    """What every stack of one deployment shares."""
-
-    def __init__(self, environment: Environment, project: Path, on_progress: Progress) -> None:
-        self._environment, self._project, self._on_progress = environment, project, on_progress
-        self._s3 = environment.client("s3")
-        self._ssm = environment.client("ssm")
-        self._stacks = StackDeployer(
-            environment.client("cloudformation"),
-            environment.poll_seconds,
-        )
-
-    def apply(self, template: StackTemplate) -> StackResult:
-        given = _by_letters(self._environment.own_parameters) | _by_letters(
-            self._environment.parameters
-        )
-        parameters = _chosen_parameters(template, given)
-        if template.takes_artifact:
-            artifact = build_artifact(
-                template, self._project, vendored=self._environment.vendor_dependencies
-            )
-            bucket = self._upload(artifact)
-            parameters |= {"ArtifactBucket": bucket, "ArtifactKey": artifact.key}
-        if "ImageUri" in template.parameters:
-            parameters["ImageUri"] = self._image_uri(template)
-        result = self._stacks.apply(template, parameters, self._on_progress)
-        self._on_progress(f"{result.name}: {result.outcome.lower()} in {result.seconds:.1f} s")
-        return result
-
-    def _upload(self, artifact: Artifact) -> str:
-        """Put the artifact into its bucket unless it is there; returns the bucket."""
-        bucket = str(self._ssm.get_parameter(Name=ARTIFACT_BUCKET)["Parameter"]["Value"])
-        try:
-            self._s3.head_object(Bucket=bucket, Key=artifact.key)
-        except ClientError as refusal:
-            if refusal.response["Error"]["Code"] != "404":
-                raise
-            self._s3.put_object(Bucket=bucket, Key=artifact.key, Body=artifact.content)
-        return bucket
-
-    def _image_uri(self, template: StackTemplate) -> str:
-        if self._environment.image_uris is None:
-            return f"{template.name}:not-used-locally"
-        if template.name not in self._environment.image_uris:
-            raise DeploymentFailed(
-                f"stack {template.name} runs a container: give the image it shall run, "
-                f"by digest ({template.name}=<repository>@sha256:...)"
-            )
-        return self._environment.image_uris[template.name]
+def reject_unknown_parameters(
+    given: Mapping[str, str], templates: Mapping[str, StackTemplate]
+) -> None:
+    """Raises UnknownName for a given parameter that no template declares."""
+    declared = {
+        letters(parameter) for template in templates.values() for parameter in template.parameters
+    }
+    if unknown := sorted(name for name in given if letters(name) not in declared):
+        raise UnknownName(f"no template has a parameter for {', '.join(unknown)}")
 
 
 def _in_order(
-    graph: Mapping[str, set[str]], apply: Callable[[str], StackResult], on_deployed: OnDeployed
+    graph: Mapping[str, set[str]],
+    apply: Callable[[str], StackResult],
+    on_deployed: OnDeployed,
+    interrupt: Callable[[], None],
 ) -> list[StackResult]:
     results: list[StackResult] = []
     order = TopologicalSorter(graph)
     order.prepare()
     running: dict[Future[StackResult], str] = {}
     with ThreadPoolExecutor(PARALLEL_STACKS, thread_name_prefix="deploy") as pool:
-        while order.is_active():
-            running |= {pool.submit(apply, name): name for name in order.get_ready()}
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                results.append(future.result())
-                on_deployed(results[-1])
-                order.done(running.pop(future))
+        try:
+            while order.is_active():
+                running |= {pool.submit(apply, name): name for name in order.get_ready()}
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    results.append(future.result())
+                    on_deployed(results[-1])
+                    order.done(running.pop(future))
+        except KeyboardInterrupt:
+            interrupt()
+            raise
     return results
-
-
-def _chosen_parameters(template: StackTemplate, by_letters: Mapping[str, str]) -> dict[str, str]:
-    """The given values that `template` declares a parameter for, by its own spelling."""
-    return {
-        parameter: by_letters[_letters(parameter)]
-        for parameter in template.parameters
-        if _letters(parameter) in by_letters
-    }
-
-
-def _by_letters(given: Mapping[str, str]) -> dict[str, str]:
-    return {_letters(name): value for name, value in given.items()}
-
-
-def _reject_unknown_parameters(
-    given: Mapping[str, str], templates: Mapping[str, StackTemplate]
-) -> None:
-    declared = {
-        _letters(parameter) for template in templates.values() for parameter in template.parameters
-    }
-    if unknown := sorted(name for name in given if _letters(name) not in declared):
-        raise UnknownName(f"no template has a parameter for {', '.join(unknown)}")
-
-
-def _letters(name: str) -> str:
-    return name.replace("_", "").lower()
 
 
 def _serialised(on_progress: Progress) -> Progress:

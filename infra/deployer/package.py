@@ -1,4 +1,4 @@
-"""Builds what a stack takes from the artifact bucket: function zips and the saga's definition.
+"""Builds what a stack takes from the artifact bucket: zips of code and the saga's definition.
 
 The same sources always give the same bytes, so an artifact is named by its content and a stack
 whose code did not change does not change.
@@ -18,14 +18,13 @@ from pathlib import Path
 from infra.deployer.templates import StackTemplate
 from infra.errors import DeploymentFailed
 
-LAMBDA_PLATFORM = "manylinux2014_x86_64"
-LAMBDA_PYTHON = "3.11"
 LAMBDA_UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 
-_NOT_SHIPPED_NAMES = frozenset(
+CONSTRAINTS = "constraints.txt"
+NOT_SHIPPED_NAMES = frozenset(
     {"README.md", "template.yaml", "service.yaml", "Dockerfile", "requirements.txt"}
 )
-_NOT_SHIPPED_CONTRACTS = ("contracts/compatibility/", "contracts/released/")
+NOT_SHIPPED_CONTRACTS = ("contracts/compatibility/", "contracts/released/")
 """The gate and the frozen copies: no function needs them, and a release must not deploy anew."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE_RW_R_R = 0o100644 << 16
@@ -39,30 +38,56 @@ class Artifact:
     key: str
     content: bytes
 
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
 
 def build_artifact(template: StackTemplate, project: Path, *, vendored: bool) -> Artifact:
     """What `template` takes as ArtifactKey.
 
-    A service's stack takes its function, an infra stack the state machine definition beside it
+    A service's stack takes its code, an infra stack the state machine definition beside it
     (`saga.yaml`: `saga.asl.json`) or, without one, the contracts alone.
     `vendored`: put the pinned packages of the requirement file into the zip.
     Raises DeploymentFailed when the sources are missing or the zip would be too big for Lambda.
     """
-    definition = template.path.with_suffix(".asl.json")
-    if template.service is None and definition.exists():
+    definition = _definition_of(template)
+    if definition:
         return _named(template.name, definition.read_bytes(), "asl.json")
     files = dict(_sources(project, template.service))
     if vendored:
-        requirements = project / (
-            f"services/{template.service}/requirements.txt"
-            if template.service
-            else "contracts/requirements.txt"
-        )
         with tempfile.TemporaryDirectory(prefix="ecp-vendor-") as folder:
-            vendor(requirements, Path(folder))
+            vendor(
+                _requirements_of(template, project),
+                project / CONSTRAINTS,
+                Path(folder),
+                template.runtime,
+            )
             files |= _tree(Path(folder), Path(folder))
             return _named(template.name, zip_files(files), "zip")
     return _named(template.name, zip_files(files), "zip")
+
+
+def sources_digest(template: StackTemplate, project: Path) -> str:
+    """One SHA-256 over all that the stack's code is built from; empty for a stack without code.
+
+    Equal digests mean equal artifacts, so a plan need not build anything.
+    """
+    if not (template.takes_artifact or template.runs_container):
+        return ""
+    definition = _definition_of(template)
+    if definition:
+        return hashlib.sha256(definition.read_bytes()).hexdigest()
+    files = dict(_sources(project, template.service))
+    others = [_requirements_of(template, project), project / CONSTRAINTS]
+    if template.runs_container:
+        others.append(template.path.with_name("Dockerfile"))
+    files |= {path.relative_to(project).as_posix(): path for path in others if path.exists()}
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        content = hashlib.sha256(files[name].read_bytes()).hexdigest()
+        digest.update(f"{name} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def zip_files(files: Mapping[str, Path]) -> bytes:
@@ -83,18 +108,22 @@ def zip_files(files: Mapping[str, Path]) -> bytes:
     return buffer.getvalue()
 
 
-def vendor(requirements: Path, target: Path) -> None:
+def vendor(requirements: Path, constraints: Path, target: Path, runtime: tuple[str, str]) -> None:
     """Install the pinned packages of `requirements` into `target`, as Lambda needs them.
 
-    Only wheels for Lambda's platform are taken, whatever machine this runs on.
+    Only wheels for `runtime` (platform tag, Python version) are taken, whatever machine this runs
+    on; `constraints` pins what the listed packages bring along.
     """
     if not requirements.exists():
         raise DeploymentFailed(f"{requirements} is missing: it pins the packages of the function")
+    platform, python_version = runtime
+    constrained = ("--constraint", str(constraints)) if constraints.exists() else ()
     finished = subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"),
-            *("--target", str(target), "--requirement", str(requirements)),
-            *("--platform", LAMBDA_PLATFORM, "--python-version", LAMBDA_PYTHON),
+            *("--disable-pip-version-check", "--target", str(target)),
+            *("--requirement", str(requirements), *constrained),
+            *("--platform", platform, "--python-version", python_version),
             *("--implementation", "cp", "--only-binary", ":all:"),
         ],
         capture_output=True,
@@ -110,6 +139,17 @@ def vendor(requirements: Path, target: Path) -> None:
         record.unlink()
 
 
+def _definition_of(template: StackTemplate) -> Path | None:
+    """The state machine definition beside an infra stack's template, if there is one."""
+    definition = template.path.with_suffix(".asl.json")
+    return definition if template.service is None and definition.exists() else None
+
+
+def _requirements_of(template: StackTemplate, project: Path) -> Path:
+    folder = f"services/{template.service}" if template.service else "contracts"
+    return project / folder / "requirements.txt"
+
+
 def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:
     folders = [project / "contracts"]
     if service:
@@ -119,7 +159,7 @@ def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:
         if not folder.is_dir():
             raise DeploymentFailed(f"{folder} is missing: the function is built from it")
         for name, path in _tree(folder, project).items():
-            if not name.startswith(_NOT_SHIPPED_CONTRACTS):
+            if not name.startswith(NOT_SHIPPED_CONTRACTS):
                 yield name, path
 
 
@@ -129,7 +169,7 @@ def _tree(folder: Path, root: Path) -> dict[str, Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and "__pycache__" not in path.parts
-        and path.relative_to(folder).as_posix() not in _NOT_SHIPPED_NAMES
+        and path.relative_to(folder).as_posix() not in NOT_SHIPPED_NAMES
     }
 
 

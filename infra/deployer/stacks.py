@@ -1,17 +1,18 @@
 """One stack, brought to the state its template describes by a change set."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
 from infra.deployer.templates import StackTemplate
+from infra.deployer.waiting import Waiting
 from infra.errors import DeploymentFailed
 
 Progress = Callable[[str], None]
-Outcome = Literal["CREATED", "UPDATED", "UNCHANGED"]
+Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "LEFT"]
 
 STACK_TIMEOUT_SECONDS = 1800.0
 _NEVER_DEPLOYED = (None, "REVIEW_IN_PROGRESS")
@@ -19,48 +20,126 @@ _NOTHING_TO_DO = ("didn't contain changes", "no updates are to be performed")
 
 
 @dataclass(frozen=True)
+class ResourceChange:
+    """What a change set does to one resource. `replacement`: True, False, Conditional, or empty."""
+
+    action: str
+    logical_id: str
+    resource_type: str
+    replacement: str
+
+    @property
+    def may_lose_it(self) -> bool:
+        """Whether the resource as it is may be gone afterwards."""
+        return self.action == "Remove" or self.replacement in ("True", "Conditional")
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """Changes that wait to be executed; `creates`: the stack was not there before."""
+
+    id: str
+    template: StackTemplate
+    creates: bool
+    changes: tuple[ResourceChange, ...]
+
+
+@dataclass(frozen=True)
 class StackResult:
-    """How one stack was deployed; `changes` reads as `Add LogGroup (AWS::Logs::LogGroup)`."""
+    """How one stack was deployed; LEFT: somebody was asked and said no."""
 
     name: str
     stack_name: str
     outcome: Outcome
-    changes: tuple[str, ...]
+    changes: tuple[ResourceChange, ...]
     seconds: float
+
+
+def endangered(change_set: ChangeSet) -> list[ResourceChange]:
+    """Changes that may lose what cannot be made again: data, messages, keys.
+
+    A resource that the new template does not have any more is not in it to be asked, so every
+    removal counts unless it is of a kind that holds nothing.
+    """
+    return [
+        change
+        for change in change_set.changes
+        if change.may_lose_it
+        and (
+            change_set.template.is_stateful(change.logical_id)
+            or (change.action == "Remove" and change.resource_type in _STATEFUL_TYPES)
+        )
+    ]
+
+
+_STATEFUL_TYPES = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::ECR::Repository",
+        "AWS::Glue::Database",
+        "AWS::Glue::Table",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+    }
+)
 
 
 class StackDeployer:
     """Creates, describes, executes and waits for change sets."""
 
-    def __init__(self, cloudformation: Any, poll_seconds: float) -> None:
+    def __init__(self, cloudformation: Any, waiting: Waiting) -> None:
         self._cloudformation = cloudformation
-        self._poll_seconds = poll_seconds
+        self._waiting = waiting
 
-    def apply(
+    def prepare(
         self, template: StackTemplate, parameters: Mapping[str, str], on_progress: Progress
-    ) -> StackResult:
-        """Create or update the stack of `template`; nothing to change is a success.
+    ) -> ChangeSet | None:
+        """The change set that creates or updates the stack; None when there is nothing to change.
 
         A parameter that is not given keeps the value its stack has: another person may deploy
-        next. Raises DeploymentFailed with the reason of the resource that failed first.
+        next. Raises DeploymentFailed when the stack cannot be changed now.
         """
-        started = time.monotonic()
         existing = self._existing(template, on_progress)
         change_set = self._create_change_set(template, parameters, existing)
         changes = self._await_change_set(template, change_set)
         if changes is None:
             self._cloudformation.delete_change_set(ChangeSetName=change_set)
-            return StackResult(
-                template.name, template.stack_name, "UNCHANGED", (), time.monotonic() - started
-            )
-        count = f"{len(changes)} change{'s' if len(changes) != 1 else ''}"
-        on_progress(f"{template.name}: {count}")
-        self._cloudformation.execute_change_set(ChangeSetName=change_set)
-        self._await_stack(template, started)
-        outcome: Outcome = "CREATED" if existing is None else "UPDATED"
-        return StackResult(
-            template.name, template.stack_name, outcome, changes, time.monotonic() - started
-        )
+            return None
+        return ChangeSet(change_set, template, existing is None, changes)
+
+    def discard(self, change_set: ChangeSet) -> None:
+        """Forget a change set that is not to be executed."""
+        self._cloudformation.delete_change_set(ChangeSetName=change_set.id)
+
+    def execute(self, change_set: ChangeSet) -> None:
+        """Make the changes and wait until they are made.
+
+        Raises DeploymentFailed with the reason of the resource that failed first; CloudFormation
+        has put the stack back by then.
+        """
+        started = time.monotonic()
+        self._cloudformation.execute_change_set(ChangeSetName=change_set.id)
+        self._await_stack(change_set.template, started)
+
+    def resources(self, stack_name: str) -> dict[str, list[str]]:
+        """The stack's physical ids, by resource type."""
+        found: dict[str, list[str]] = {}
+        pages = self._cloudformation.get_paginator("list_stack_resources")
+        for page in pages.paginate(StackName=stack_name):
+            for one in page["StackResourceSummaries"]:
+                found.setdefault(one["ResourceType"], []).append(one["PhysicalResourceId"])
+        return found
+
+    def parameters(self, template: StackTemplate) -> dict[str, str]:
+        """The values that the stack has now, without those it looks up in SSM."""
+        stack = self._describe(template.stack_name) or {}
+        return {
+            one["ParameterKey"]: one["ParameterValue"]
+            for one in stack.get("Parameters", [])
+            if one["ParameterKey"] in template.parameters
+            and not template.reads_ssm(one["ParameterKey"])
+        }
 
     def _existing(self, template: StackTemplate, on_progress: Progress) -> Any | None:
         """The stack as it is; None when it has yet to be created."""
@@ -73,6 +152,11 @@ class StackDeployer:
             self._cloudformation.delete_stack(StackName=template.stack_name)
             self._poll(template, lambda: self._describe(template.stack_name) is None)
             return None
+        if status == "UPDATE_ROLLBACK_FAILED":
+            raise DeploymentFailed(
+                f"stack {template.stack_name} is {status}: cure what its events name, then "
+                f"`aws cloudformation continue-update-rollback --stack-name {template.stack_name}`"
+            )
         if status and status.endswith("_IN_PROGRESS"):
             raise DeploymentFailed(
                 f"stack {template.stack_name} is {status}; wait until it is done"
@@ -108,7 +192,9 @@ class StackDeployer:
             ) from refusal
         return str(answer["Id"])
 
-    def _await_change_set(self, template: StackTemplate, change_set: str) -> tuple[str, ...] | None:
+    def _await_change_set(
+        self, template: StackTemplate, change_set: str
+    ) -> tuple[ResourceChange, ...] | None:
         """The changes it would make, None when there are none."""
         described: dict[str, Any] = {}
 
@@ -124,14 +210,21 @@ class StackDeployer:
             return None
         raise DeploymentFailed(f"stack {template.stack_name}: {reason} ({template.path})")
 
-    def _changes(self, change_set: str) -> tuple[str, ...]:
+    def _changes(self, change_set: str) -> tuple[ResourceChange, ...]:
         pages = self._cloudformation.get_paginator("describe_change_set").paginate(
             ChangeSetName=change_set
         )
+        changes: Sequence[Mapping[str, str]] = [
+            change["ResourceChange"] for page in pages for change in page["Changes"]
+        ]
         return tuple(
-            "{Action} {LogicalResourceId} ({ResourceType})".format(**change["ResourceChange"])
-            for page in pages
-            for change in page["Changes"]
+            ResourceChange(
+                change["Action"],
+                change["LogicalResourceId"],
+                change["ResourceType"],
+                change.get("Replacement", ""),
+            )
+            for change in changes
         )
 
     def _await_stack(self, template: StackTemplate, started: float) -> None:
@@ -180,10 +273,6 @@ class StackDeployer:
         return stacks[0]
 
     def _poll(self, template: StackTemplate, is_finished: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + STACK_TIMEOUT_SECONDS
-        while not is_finished():
-            if time.monotonic() > deadline:
-                raise DeploymentFailed(
-                    f"stack {template.stack_name} did not settle in {STACK_TIMEOUT_SECONDS:.0f} s"
-                )
-            time.sleep(self._poll_seconds)
+        self._waiting.until(
+            is_finished, STACK_TIMEOUT_SECONDS, f"stack {template.stack_name} did not settle"
+        )

@@ -1,11 +1,11 @@
-"""What the templates themselves say: which stacks there are, and which needs which.
+"""What the templates themselves say: which stacks there are, which needs which, what is in them.
 
 Stacks meet only in SSM parameters. A stack that resolves a parameter comes after the stack that
 publishes it; nobody keeps a list.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -21,6 +21,10 @@ ARTIFACT_BUCKET = "/ecommerce-pipeline/platform/artifact-bucket"
 _PUBLIC_PARAMETERS = "/aws/service/"
 _SSM_REFERENCE = re.compile(r"\{\{resolve:ssm:([^}:]+)(?::\d+)?\}\}")
 _SSM_TYPE = "AWS::SSM::Parameter::Value<"
+_KEPT_POLICIES = ("Retain", "RetainExceptOnCreate", "Snapshot")
+_FUNCTION = "AWS::Lambda::Function"
+_HOLDS_MESSAGES = "AWS::SQS::Queue"
+_PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class StackTemplate:
 
     `parameters`: type of each template parameter by name. `resolves`, `publishes`: names of SSM
     parameters. `service`: the folder under services/ it belongs to, None for infra's own.
+    `resources`: what the stack is made of, by logical id.
     """
 
     name: str
@@ -38,6 +43,7 @@ class StackTemplate:
     resolves: frozenset[str]
     publishes: frozenset[str]
     service: str | None
+    resources: Mapping[str, Mapping[str, Any]]
 
     @property
     def stack_name(self) -> str:
@@ -47,6 +53,28 @@ class StackTemplate:
     def takes_artifact(self) -> bool:
         """Whether the deployer uploads something for this stack before it deploys it."""
         return "ArtifactKey" in self.parameters
+
+    @property
+    def runs_container(self) -> bool:
+        """Whether the stack's code runs in a container rather than in a function."""
+        return "ImageUri" in self.parameters
+
+    @property
+    def runtime(self) -> tuple[str, str]:
+        """The platform tag and the Python version that the stack's function runs on."""
+        functions = [one for one in self.resources.values() if one["Type"] == _FUNCTION]
+        properties = functions[0]["Properties"] if functions else {}
+        [architecture] = properties.get("Architectures", ["x86_64"])
+        version = properties.get("Runtime", "python3.11").removeprefix("python")
+        return _PLATFORMS[architecture], version
+
+    def is_stateful(self, logical_id: str) -> bool:
+        """Whether a resource holds what cannot be made again: the template keeps it when its stack
+        goes (DeletionPolicy, UpdateReplacePolicy), or it holds messages."""
+        resource = self.resources.get(logical_id, {})
+        policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        is_kept = any(policy in _KEPT_POLICIES for policy in policies)
+        return is_kept or resource.get("Type") == _HOLDS_MESSAGES
 
     def reads_ssm(self, parameter: str) -> bool:
         """Whether a template parameter's value is the name of an SSM parameter."""
@@ -60,7 +88,10 @@ def discover(project: Path) -> list[StackTemplate]:
         (path.parent.name, path, path.parent.name)
         for path in sorted(project.glob("services/*/template.yaml"))
     ]
-    return [_read(name, path, service) for name, path, service in own + of_services]
+    return [
+        read_template(name, path, path.read_text(encoding="utf-8"), service)
+        for name, path, service in own + of_services
+    ]
 
 
 def dependencies(templates: Iterable[StackTemplate]) -> dict[str, set[str]]:
@@ -94,6 +125,23 @@ def dependencies(templates: Iterable[StackTemplate]) -> dict[str, set[str]]:
     return needed
 
 
+def order_of_deployment(needed: Mapping[str, set[str]]) -> list[str]:
+    """The stacks of `needed` so that each comes after those it needs; by name where it is free."""
+    order = TopologicalSorter(needed)
+    order.prepare()
+    found: list[str] = []
+    while order.is_active():
+        ready = sorted(order.get_ready())
+        found += ready
+        order.done(*ready)
+    return [name for name in found if name in needed]
+
+
+def consumers(templates: Iterable[StackTemplate], published: Collection[str]) -> list[str]:
+    """The stacks that resolve any of these SSM parameters, by name."""
+    return sorted(one.name for one in templates if one.resolves & set(published))
+
+
 def _publisher(publishers: Mapping[str, str], parameter: str, template: StackTemplate) -> str:
     if parameter not in publishers:
         raise DeploymentFailed(
@@ -102,8 +150,8 @@ def _publisher(publishers: Mapping[str, str], parameter: str, template: StackTem
     return publishers[parameter]
 
 
-def _read(name: str, path: Path, service: str | None) -> StackTemplate:
-    body = path.read_text(encoding="utf-8")
+def read_template(name: str, path: Path, body: str, service: str | None) -> StackTemplate:
+    """The template of this text; `path` is where it lies, or where messages say it came from."""
     document = yaml.load(body, Loader=_CloudFormationLoader)  # noqa: S506
     parameters = document.get("Parameters", {})
     resolves = set(_SSM_REFERENCE.findall(body))
@@ -120,6 +168,7 @@ def _read(name: str, path: Path, service: str | None) -> StackTemplate:
         resolves=frozenset(one for one in resolves if not one.startswith(_PUBLIC_PARAMETERS)),
         publishes=frozenset(_published(path, document["Resources"])),
         service=service,
+        resources=document["Resources"],
     )
 
 

@@ -1,111 +1,239 @@
-"""The workers beside the local cloud: started once, restarted when they die, stopped together."""
+"""The workers beside the local cloud: kept alive, and replaced by new versions in turn."""
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.deployer.rollout import FAILING, LEAVING, READY, STARTING
 from infra.errors import LocalCloudError
-from infra.local import ministack
 from infra.local.folders import Folders
 from infra.local.processes import STABLE_SECONDS, ChildProcess, restart_delay_seconds
-from infra.local.workers import READY_FILE, WorkerDefinition
+from infra.local.workers import WorkerDefinition
 
 WORKER_STOP_SECONDS = 10.0
+FINISH_SECONDS = 120.0
+"""How long a replaced worker may finish the message in hand: StopTimeout of the templates."""
+FAILED_STARTS = 2
+"""So many deaths in a row before it was ready, and a new version is said to fail."""
 logger = logging.getLogger(__name__)
 
-
-@dataclass
-class _Worker:
-    definition: WorkerDefinition
-    ready_file: Path
-    process: ChildProcess
-    started_at: float
-    failures_in_a_row: int = 0
-    restart_at: float | None = field(default=None)
+Spawn = Callable[[WorkerDefinition, Path, Path], ChildProcess]
+"""Starts a worker; takes its definition, its ready file and its log."""
 
 
-class Crew:
-    """The workers of one local cloud. `on_started` hears name and pid of every (re)start."""
+class Worker:
+    """One version of a worker, kept alive. `label`: of its files."""
 
     def __init__(
-        self, folders: Folders, endpoint: str, on_started: Callable[[str, int], None]
+        self, definition: WorkerDefinition, label: str, folders: Folders, spawn: Spawn
     ) -> None:
-        self._folders, self._endpoint, self._on_started = folders, endpoint, on_started
-        self._workers: dict[str, _Worker] = {}
+        self.definition = definition
+        self._log, self._ready_file = folders.log(label), folders.run / f"{label}.ready"
+        self._spawn = spawn
+        self.failures_in_a_row = 0
+        self._restart_at: float | None = None
+        self._started_at = 0.0
+        self.process = self._start(time.monotonic())
 
-    def start(self, definition: WorkerDefinition) -> None:
-        """Start a worker unless it has been started before."""
-        if definition.name not in self._workers:
-            ready_file = self._folders.run / f"{definition.name}.ready"
-            process = self._spawn(definition, ready_file)
-            self._workers[definition.name] = _Worker(
-                definition, ready_file, process, time.monotonic()
-            )
+    @property
+    def is_ready(self) -> bool:
+        return self._ready_file.exists()
 
-    def not_ready(self) -> list[str]:
-        """The workers that do not poll yet; raises LocalCloudError when one died before it did."""
-        waiting = [one for one in self._workers.values() if not one.ready_file.exists()]
-        for worker in waiting:
-            if (code := worker.process.exit_code()) is not None:
-                name = worker.definition.name
-                raise LocalCloudError(
-                    f"worker {name} ended while starting (exit code {code})\n"
-                    f"{self._folders.tail(name)}"
-                )
-        return [worker.definition.name for worker in waiting]
+    def log_end(self, lines: int = 20) -> str:
+        """The last lines that it wrote."""
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
 
-    def restart_the_dead(self, now: float) -> None:
-        """Start dead workers again, each time later; a minute of life makes the wait short again.
+    def keep_alive(self, now: float) -> bool:
+        """Start it again when it died, each time later; True when it was started again.
 
-        `now`: seconds on the monotonic clock.
+        A minute of life makes the wait short again. `now`: seconds on the monotonic clock.
         """
-        for worker in self._workers.values():
-            if worker.restart_at is None:
-                self._plan_restart(worker, now)
-            elif now >= worker.restart_at:
-                worker.process = self._spawn(worker.definition, worker.ready_file)
-                worker.started_at, worker.restart_at = now, None
+        if self._restart_at is None:
+            self._plan_restart(now)
+            return False
+        if now < self._restart_at:
+            return False
+        self._restart_at = None
+        self.process = self._start(now)
+        return True
 
-    def stop(self) -> None:
-        """Let every worker finish the message in hand, 10 s at most, then end it."""
-        for worker in self._workers.values():
-            worker.process.ask_to_stop()
-        deadline = time.monotonic() + WORKER_STOP_SECONDS
-        for worker in self._workers.values():
-            worker.process.stop(grace_seconds=max(0.0, deadline - time.monotonic()))
+    def _start(self, now: float) -> ChildProcess:
+        self._ready_file.unlink(missing_ok=True)
+        self._started_at = now
+        return self._spawn(self.definition, self._ready_file, self._log)
 
-    def _plan_restart(self, worker: _Worker, now: float) -> None:
-        code = worker.process.exit_code()
+    def _plan_restart(self, now: float) -> None:
+        code = self.process.exit_code()
         if code is None:
             return
-        worker.process.end_leftovers()
-        was_stable = now - worker.started_at >= STABLE_SECONDS
-        worker.failures_in_a_row = 1 if was_stable else worker.failures_in_a_row + 1
-        delay_seconds = restart_delay_seconds(worker.failures_in_a_row)
-        worker.restart_at = now + delay_seconds
+        self.process.end_leftovers()
+        was_stable = now - self._started_at >= STABLE_SECONDS
+        self.failures_in_a_row = 1 if was_stable else self.failures_in_a_row + 1
+        delay_seconds = restart_delay_seconds(self.failures_in_a_row)
+        self._restart_at = now + delay_seconds
         logger.warning(
             "worker %s ended (exit code %s); it starts again in %.1f s",
-            worker.definition.name,
+            self.definition.name,
             code,
             delay_seconds,
         )
 
-    def _spawn(self, definition: WorkerDefinition, ready_file: Path) -> ChildProcess:
-        ready_file.unlink(missing_ok=True)
-        process = ChildProcess(
-            definition.command,
-            {
-                **ministack.inherited_environment(),
-                "TMPDIR": str(self._folders.run),
-                "PYTHONUNBUFFERED": "1",
-                **definition.environment,
-                **ministack.client_environment(self._endpoint),
-                READY_FILE: str(ready_file),
-            },
-            self._folders.log(definition.name),
-            self._folders.run,
-        )
-        self._on_started(definition.name, process.pid)
-        return process
+
+class Post:
+    """One place in the crew: who works, who is to take over, who finishes a last message."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.successor: Worker | None = None
+        self.leaving: list[tuple[ChildProcess, float]] = []
+        self.generation = 1
+
+    @property
+    def wanted(self) -> WorkerDefinition:
+        """What was asked for last."""
+        return self.successor.definition if self.successor else self.worker.definition
+
+    def processes(self) -> list[ChildProcess]:
+        """All that run for this place."""
+        successor = [self.successor.process] if self.successor else []
+        return [self.worker.process, *successor, *(process for process, _ in self.leaving)]
+
+    def let_go(self, process: ChildProcess, now: float) -> None:
+        """Ask it to stop, and give it time for the message in hand."""
+        process.ask_to_stop()
+        self.leaving.append((process, now + FINISH_SECONDS))
+
+    def see_off(self, now: float) -> list[ChildProcess]:
+        """End those who left, by force those who took too long; returns them."""
+        gone = [
+            process
+            for process, until in self.leaving
+            if process.exit_code() is not None or now >= until
+        ]
+        self.leaving = [one for one in self.leaving if one[0] not in gone]
+        for process in gone:
+            process.stop(grace_seconds=0)
+        return gone
+
+
+class Crew:
+    """The workers of one local cloud.
+
+    `on_started`, `on_gone` hear of processes: the worker's name or, for one that is not (or no
+    longer) the worker, a name of its own, and the process id.
+    """
+
+    def __init__(
+        self,
+        folders: Folders,
+        spawn: Spawn,
+        on_started: Callable[[str, int], None],
+        on_gone: Callable[[str], None],
+    ) -> None:
+        self._folders, self._spawn = folders, spawn
+        self._on_started, self._on_gone = on_started, on_gone
+        self._posts: dict[str, Post] = {}
+
+    def want(self, definition: WorkerDefinition, now: float) -> None:
+        """See to it that this is what works: start it, or let it take over from another version.
+
+        The version that works goes on until the new one is ready.
+        """
+        name = definition.name
+        post = self._posts.get(name)
+        if post is None:
+            self._posts[name] = Post(Worker(definition, name, self._folders, self._spawn))
+            self._on_started(name, self._posts[name].worker.process.pid)
+            return
+        if post.wanted == definition:
+            post_worker = post.successor or post.worker
+            post_worker.definition = definition
+            return
+        if post.successor:
+            self._leave(post, post.successor.process, now)
+            post.successor = None
+        if post.worker.definition == definition:
+            post.worker.definition = definition
+            return
+        post.generation += 1
+        label = f"{name}-{post.generation}"
+        post.successor = Worker(definition, label, self._folders, self._spawn)
+        self._on_started(_aside(name, post.successor.process), post.successor.process.pid)
+
+    def not_ready(self) -> list[str]:
+        """The workers that do not poll yet; raises LocalCloudError when one died before it did."""
+        waiting = [post.worker for post in self._posts.values() if not post.worker.is_ready]
+        for worker in waiting:
+            if (code := worker.process.exit_code()) is not None:
+                raise LocalCloudError(
+                    f"worker {worker.definition.name} ended while starting (exit code {code})\n"
+                    f"{worker.log_end()}"
+                )
+        return [worker.definition.name for worker in waiting]
+
+    def tend(self, now: float) -> None:
+        """Start the dead again, let successors that are ready take over, see off the replaced.
+
+        `now`: seconds on the monotonic clock.
+        """
+        for name, post in self._posts.items():
+            if post.worker.keep_alive(now):
+                self._on_started(name, post.worker.process.pid)
+            if post.successor:
+                before = post.successor.process
+                if post.successor.keep_alive(now):
+                    self._on_gone(_aside(name, before))
+                    self._on_started(
+                        _aside(name, post.successor.process), post.successor.process.pid
+                    )
+                if post.successor.is_ready and post.successor.process.exit_code() is None:
+                    self._take_over(name, post, post.successor, now)
+            for process in post.see_off(now):
+                self._on_gone(_aside(name, process))
+
+    def states(self) -> dict[str, tuple[str, str, str]]:
+        """By worker: the task definition that is wanted, how far it is, and what speaks against."""
+        return {name: _state_of(post) for name, post in self._posts.items()}
+
+    def stop(self) -> None:
+        """Let every worker finish the message in hand, 10 s at most, then end it."""
+        processes = [process for post in self._posts.values() for process in post.processes()]
+        for process in processes:
+            process.ask_to_stop()
+        deadline = time.monotonic() + WORKER_STOP_SECONDS
+        for process in processes:
+            process.stop(grace_seconds=max(0.0, deadline - time.monotonic()))
+
+    def _take_over(self, name: str, post: Post, successor: Worker, now: float) -> None:
+        logger.info("worker %s: version %s takes over", name, successor.definition.image)
+        self._on_gone(_aside(name, successor.process))
+        self._leave(post, post.worker.process, now)
+        post.worker, post.successor = successor, None
+        self._on_started(name, successor.process.pid)
+
+    def _leave(self, post: Post, process: ChildProcess, now: float) -> None:
+        aside = _aside(post.worker.definition.name, process)
+        if process.exit_code() is not None:
+            process.end_leftovers()
+            self._on_gone(aside)
+            return
+        self._on_started(aside, process.pid)
+        post.let_go(process, now)
+
+
+def _aside(name: str, process: ChildProcess) -> str:
+    """What a process is called that is not the one that works."""
+    return f"{name} ({process.pid})"
+
+
+def _state_of(post: Post) -> tuple[str, str, str]:
+    asked = post.successor or post.worker
+    if asked.failures_in_a_row >= FAILED_STARTS and not asked.is_ready:
+        state, reason = FAILING, asked.log_end()
+    elif post.successor or not asked.is_ready:
+        state, reason = STARTING, ""
+    else:
+        state, reason = (LEAVING if post.leaving else READY), ""
+    return asked.definition.task_definition, state, reason

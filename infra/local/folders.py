@@ -11,6 +11,7 @@ class Folders:
         self.root = directory.resolve() / ".ecp"
         self.logs = self.root / "logs"
         self.run = self.root / "run"
+        self.versions = self.run / "versions"
         self.record = self.root / "cloud.json"
         self.lock = self.root / "lock"
 

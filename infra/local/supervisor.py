@@ -12,15 +12,18 @@ from types import FrameType
 
 from contracts.clock import to_rfc3339
 from infra.deployer.deploy import deploy
+from infra.deployer.one_stack import Policy
 from infra.deployer.stacks import StackResult
 from infra.environments import local_environment
 from infra.errors import LocalCloudError
 from infra.local import ministack
 from infra.local.crew import Crew
 from infra.local.folders import Folders
+from infra.local.launch import Launcher
 from infra.local.processes import ChildProcess
 from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, record_of, write_record
-from infra.local.workers import worker_definitions
+from infra.local.rolling import Rolling
+from infra.local.versions import Versions
 
 WATCH_SECONDS = 0.2
 CLOUD_START_SECONDS = 30.0
@@ -45,7 +48,15 @@ class Supervisor:
         self._environment = local_environment(endpoint, settings)
         self._stop = threading.Event()
         self._cloud: ChildProcess | None = None
-        self._crew = Crew(folders, endpoint, self._remember)
+        self._crew = Crew(
+            folders,
+            Launcher(folders, endpoint, Versions(self._environment.client("s3"), folders.versions)),
+            self._remember,
+            self._forget,
+        )
+        self._rolling = Rolling(
+            self._crew, self._environment.client("ecs"), self._environment.client("ssm")
+        )
         self._record = CloudRecord(
             pid=os.getpid(),
             port=port,
@@ -77,21 +88,26 @@ class Supervisor:
         deploy(
             self._environment,
             project=self._project,
+            policy=Policy(deployed_by="ecp up"),
             on_progress=self._progress,
             on_deployed=self._start_workers_of,
         )
         self._await_workers()
+        self._rolling.tell()
         self._record = replace(self._record, status="ready")
         write_record(self._folders.record, self._record)
 
     def watch(self) -> None:
-        """Restart workers that die, until told to stop; LocalCloudError when the cloud dies."""
+        """Keep the workers alive and at their newest version, until told to stop.
+
+        Raises LocalCloudError when the cloud dies.
+        """
         while not self._stop.wait(WATCH_SECONDS):
             if self._cloud and (code := self._cloud.exit_code()) is not None:
                 raise LocalCloudError(
                     f"the local cloud ended by itself (exit code {code}); its state is lost"
                 )
-            self._crew.restart_the_dead(time.monotonic())
+            self._rolling.follow(time.monotonic())
 
     def shut_down(self) -> None:
         """Stop the workers, then the cloud; leave no process and no record behind."""
@@ -109,13 +125,8 @@ class Supervisor:
             self._give_up_if_told_to()
             time.sleep(0.02)
 
-    def _start_workers_of(self, deployed: StackResult) -> None:
-        for definition in worker_definitions(
-            self._environment.client("cloudformation"),
-            self._environment.client("ecs"),
-            deployed.stack_name,
-        ):
-            self._crew.start(definition)
+    def _start_workers_of(self, _deployed: StackResult) -> None:
+        self._rolling.start(time.monotonic())
 
     def _await_workers(self) -> None:
         deadline = time.monotonic() + WORKERS_READY_SECONDS
@@ -130,6 +141,10 @@ class Supervisor:
 
     def _remember(self, name: str, pid: int) -> None:
         self._record = self._record.with_process(name, record_of(pid))
+        write_record(self._folders.record, self._record)
+
+    def _forget(self, name: str) -> None:
+        self._record = self._record.without_process(name)
         write_record(self._folders.record, self._record)
 
     def _progress(self, line: str) -> None:

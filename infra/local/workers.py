@@ -5,7 +5,7 @@ So the same template says how a worker runs on one machine and on Fargate.
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from infra.errors import LocalCloudError
@@ -15,35 +15,37 @@ READY_FILE = "WORKER_READY_FILE"
 
 @dataclass(frozen=True)
 class WorkerDefinition:
-    """One container of a task definition: what to run, and with which environment."""
+    """One container of a task definition: what to run, and with which environment.
+
+    `image`: which code, `s3://` and the place of its zip. `task_definition`: the ARN of the
+    revision, which changes nothing of what runs.
+    """
 
     name: str
+    image: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
+    task_definition: str = field(compare=False)
 
 
-def worker_definitions(cloudformation: Any, ecs: Any, stack_name: str) -> list[WorkerDefinition]:
-    """The containers of the task definitions that a stack registered."""
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name)
-    task_definitions = [
-        resource["PhysicalResourceId"]
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == "AWS::ECS::TaskDefinition"
-    ]
+def worker_definitions(ecs: Any) -> list[WorkerDefinition]:
+    """The containers of the newest revision of every task definition that is registered."""
+    families = ecs.list_task_definition_families(status="ACTIVE")["families"]
     return [
-        _definition(container)
-        for arn in task_definitions
-        for container in _containers(ecs.describe_task_definition(taskDefinition=arn))
+        definition
+        for family in families
+        for definition in _definitions(
+            ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+        )
     ]
 
 
-def _containers(described: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    containers: Iterable[Mapping[str, Any]] = described["taskDefinition"]["containerDefinitions"]
-    return containers
+def _definitions(described: Mapping[str, Any]) -> Iterable[WorkerDefinition]:
+    for container in described["containerDefinitions"]:
+        yield _definition(container, described["taskDefinitionArn"])
 
 
-def _definition(container: Mapping[str, Any]) -> WorkerDefinition:
+def _definition(container: Mapping[str, Any], task_definition: str) -> WorkerDefinition:
     name = container["name"]
     command = [*container.get("entryPoint", []), *container.get("command", [])]
     if not command:
@@ -53,4 +55,4 @@ def _definition(container: Mapping[str, Any]) -> WorkerDefinition:
     if command[0] in ("python", "python3"):
         command[0] = sys.executable
     environment = {one["name"]: one["value"] for one in container.get("environment", [])}
-    return WorkerDefinition(name, tuple(command), environment)
+    return WorkerDefinition(name, container["image"], tuple(command), environment, task_definition)

@@ -29,6 +29,7 @@ from tests.security.targets import (
     glue,
     inputs,
     log_stream,
+    newest_task,
     queue,
     repository,
     role,
@@ -262,7 +263,11 @@ def _relay() -> Iterator[Call]:
 def _saga() -> Iterator[Call]:
     owners = ("aggregator", "lock", "validator", "transformer", "archiver")
     commands = [queue(f"{owner}-commands") for owner in owners]
-    workers = [task("validation-task"), task("transformation-task")]
+    workers = [
+        target
+        for family in ("validation-task", "transformation-task")
+        for target in (task(family), newest_task(family))
+    ]
     handed_over = [
         role(f"{worker}-{kind}")
         for worker in ("validator", "transformer")

@@ -7,10 +7,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.simulation.lock_clients import EVENTS, LOCKS
+from tests.simulation.lock_clients import CONNECTIONS, create_tables
 from tests.support.ministack import running_ministack
-
-CONNECTIONS = 64
 
 
 @pytest.fixture(scope="session")
@@ -25,19 +23,5 @@ def lock_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             config=Config(max_pool_connections=CONNECTIONS),
         )
-        for table, keys in (
-            (EVENTS, {"stream_id": "S", "stream_version": "N"}),
-            (LOCKS, {"LockId": "S"}),
-        ):
-            client.create_table(
-                TableName=table,
-                KeySchema=[
-                    {"AttributeName": name, "KeyType": kind}
-                    for name, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-                ],
-                AttributeDefinitions=[
-                    {"AttributeName": name, "AttributeType": kind} for name, kind in keys.items()
-                ],
-                BillingMode="PAY_PER_REQUEST",
-            )
+        create_tables(client)
         yield client

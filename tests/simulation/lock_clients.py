@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -16,11 +17,14 @@ from contracts.event_store import DynamoDBEventStore
 from contracts.messages import AcquireLock, ReleaseLock
 from services.lock import use_cases as lock
 from services.lock.domain import LOCK_ID
-from tests.simulation.linearizability import Call
+from tests.simulation.linearizability import Call, unexplained
 
 EVENTS, LOCKS = "LockEvents", "ProcessingLockTable"
 LEASE = timedelta(minutes=15)
 PATIENCE_SECONDS = 60.0
+ROUNDS = int(os.environ.get("LINEARIZABILITY_ROUNDS", "20"))
+CLIENTS = 32
+CONNECTIONS = 64
 
 
 class Answers:
@@ -58,6 +62,35 @@ class LivingExecutions:
 
     def ended(self, _execution_id: str) -> str | None:
         return None
+
+
+def create_tables(client: Any) -> None:
+    """The lock's stream and its table."""
+    for table, keys in (
+        (EVENTS, {"stream_id": "S", "stream_version": "N"}),
+        (LOCKS, {"LockId": "S"}),
+    ):
+        client.create_table(
+            TableName=table,
+            KeySchema=[
+                {"AttributeName": name, "KeyType": kind}
+                for name, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": kind} for name, kind in keys.items()
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+
+def assert_rounds_are_linearizable(client: Any, rounds: int = ROUNDS) -> None:
+    """In each round every client is granted once, each under a fence of its own, in one order."""
+    for number in range(rounds):
+        history = record_history(on_dynamodb(client), number, clients=CLIENTS)
+        granted = [call.fence for call in history if call.kind == "acquire"]
+        assert len(granted) == CLIENTS
+        assert len(set(granted)) == CLIENTS
+        assert unexplained(history) == [], f"round {number}"
 
 
 def on_dynamodb(client: Any) -> DynamoDBEventStore:
@@ -143,6 +176,3 @@ def _message(command: Any, batch_id: str, token: str | None) -> Message:
         data=command,
         task_token=token,
     )
-
-
-__all__ = ["EVENTS", "LOCKS", "on_dynamodb", "record_history"]

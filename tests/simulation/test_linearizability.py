@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Sequence
@@ -15,11 +14,8 @@ from contracts.clock import new_event_id, system_clock
 from contracts.envelope import Message, MessageContext
 from contracts.event_store import InMemoryEventStore, StateWrite, StreamAppend
 from tests.simulation.linearizability import Call, LockState, is_linearizable, unexplained
-from tests.simulation.lock_clients import LOCKS, on_dynamodb, record_history
+from tests.simulation.lock_clients import LOCKS, assert_rounds_are_linearizable, record_history
 from tests.simulation.mutants import RELEASE_UNDER_ANY_FENCE, planted
-
-ROUNDS = int(os.environ.get("LINEARIZABILITY_ROUNDS", "20"))
-CLIENTS = 32
 
 
 def acquired(client: str, begun: float, ended: float | None, fence: int | None) -> Call:
@@ -191,9 +187,4 @@ def test_a_lock_that_releases_under_any_fence_is_found_out() -> None:
 
 @pytest.mark.integration
 def test_the_real_lock_on_a_real_store_is_linearizable(lock_dynamodb: Any) -> None:
-    for round_number in range(ROUNDS):
-        history = record_history(on_dynamodb(lock_dynamodb), round_number, clients=CLIENTS)
-        granted = [call.fence for call in history if call.kind == "acquire"]
-        assert len(granted) == CLIENTS
-        assert len(set(granted)) == CLIENTS
-        assert unexplained(history) == [], f"round {round_number}"
+    assert_rounds_are_linearizable(lock_dynamodb)

@@ -69,6 +69,65 @@ def test_a_vendored_function_without_pinned_packages_is_refused(tmp_path: Path) 
         build_artifact(the_template(project, "lock"), project, vendored=True)
 
 
+def a_wheel(folder: Path, platform: str) -> None:
+    """A wheel of package `dep` that says for which platform it was built."""
+    info = "dep-1.0.dist-info"
+    files = {
+        "dep/__init__.py": f"PLATFORM = '{platform}'",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: dep\nVersion: 1.0\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nTag: cp311-cp311-{platform}\n",
+        f"{info}/entry_points.txt": "[console_scripts]\ndep = dep:main\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(folder / f"dep-1.0-cp311-cp311-{platform}.whl", "w") as wheel:
+        for name, content in files.items():
+            wheel.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("architectures", "platform"),
+    [("", "manylinux2014_x86_64"), ("[arm64]", "manylinux2014_aarch64")],
+)
+def test_packages_are_those_of_the_functions_platform_and_two_builds_are_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architectures: str, platform: str
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for one in ("manylinux2014_x86_64", "manylinux2014_aarch64", "macosx_11_0_arm64"):
+        a_wheel(wheels, one)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    built = []
+    for place in ("here", "there"):
+        project = a_function_project(tmp_path / place)
+        (project / "services/lock/requirements.txt").write_text("dep")
+        (project / "constraints.txt").write_text("dep==1.0")
+        function = "  F: {Type: AWS::Lambda::Function, Properties: {Runtime: python3.11"
+        architecture = f", Architectures: {architectures}" if architectures else ""
+        with (project / "services/lock/template.yaml").open("a") as template:
+            template.write(f"{function}{architecture}}}}}\n")
+        built.append(build_artifact(the_template(project, "lock"), project, vendored=True))
+    assert built[0].sha256 == built[1].sha256
+    assert built[0] == built[1]
+    content = zipfile.ZipFile(io.BytesIO(built[0].content))
+    assert content.read("dep/__init__.py").decode() == f"PLATFORM = '{platform}'"
+    assert not [name for name in content.namelist() if name.endswith((".pyc", "RECORD"))]
+    assert "bin/dep" not in content.namelist()
+
+
+def test_what_listed_packages_bring_along_is_pinned_by_the_constraints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_wheel(tmp_path, "manylinux2014_x86_64")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    project = a_function_project(tmp_path / "project")
+    (project / "services/lock/requirements.txt").write_text("dep")
+    (project / "constraints.txt").write_text("dep==2.0")
+    with pytest.raises(DeploymentFailed, match=r"(?s)pip could not install .*dep"):
+        build_artifact(the_template(project, "lock"), project, vendored=True)
+
+
 def test_a_function_too_big_for_lambda_is_refused_before_it_is_uploaded(tmp_path: Path) -> None:
     big = tmp_path / "big.bin"
     with big.open("wb") as file:

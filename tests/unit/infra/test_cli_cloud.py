@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli import demo
-from infra.cli.cloud import exports, pairs
+from infra.cli.cloud import exports
+from infra.cli.deploy import pairs
 from infra.cli.errors import WrongUsage
 from infra.cli.main import app
 from infra.errors import LocalCloudError

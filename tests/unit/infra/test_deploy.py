@@ -1,18 +1,25 @@
 """A whole deployment: what is refused before anything happens, the order, artifacts, images."""
 
+import base64
+import io
 import threading
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.deployer.deploy import deploy
+from infra.deployer.deploy import deploy, roll_back
+from infra.deployer.one_stack import Policy
+from infra.deployer.releases import ReleaseBook
+from infra.deployer.stacks import ChangeSet
 from infra.deployer.templates import ARTIFACT_BUCKET
 from infra.environments import PROJECT, Environment, aws_environment, local_environment
-from infra.errors import DeploymentFailed, UnknownName
+from infra.errors import DeploymentFailed, DeploymentInterrupted, RolledBack, UnknownName
 from tests.unit.infra.projects import (
     ScriptedCloudFormation,
     a_function_project,
@@ -28,6 +35,7 @@ class FakeCloudFormation:
         self._stacks: dict[str, ScriptedCloudFormation] = {}
         self._failing, self._lock = failing, threading.Lock()
         self.order: list[str] = []
+        self.discarded: list[str] = []
         self.parameters: dict[str, dict[str, str]] = {}
 
     def _stack(self, name: str) -> ScriptedCloudFormation:
@@ -54,20 +62,38 @@ class FakeCloudFormation:
     def execute_change_set(self, ChangeSetName: str) -> None:
         self._stack(ChangeSetName).execute_change_set()
 
+    def list_stack_resources(self, StackName: str) -> Iterator[dict[str, Any]]:
+        resource = {"ResourceType": "AWS::Lambda::Function", "PhysicalResourceId": StackName}
+        yield {"StackResourceSummaries": [resource] if StackName.endswith("lock") else []}
+
+    def delete_change_set(self, ChangeSetName: str) -> None:
+        self.discarded.append(ChangeSetName.removeprefix("ecommerce-pipeline-"))
+
     def get_paginator(self, operation: str) -> Any:
+        if operation == "list_stack_resources":
+            return SimpleNamespace(paginate=self.list_stack_resources)
         return ScriptedCloudFormation(failures=[("Queue", "exists")]).get_paginator(operation)
 
 
 class FakeBucket:
-    """An S3 and an SSM that know the artifact bucket alone."""
+    """An S3 with the artifact bucket, and an SSM that knows its name."""
 
     def __init__(self) -> None:
         self.uploads: dict[str, bytes] = {}
         self.puts = 0
+        self.parameters = {ARTIFACT_BUCKET: "artifacts"}
 
     def get_parameter(self, Name: str) -> dict[str, Any]:
-        assert Name == ARTIFACT_BUCKET
-        return {"Parameter": {"Value": "artifacts"}}
+        if Name not in self.parameters:
+            raise ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
+        return {"Parameter": {"Value": self.parameters[Name]}}
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        assert Bucket == "artifacts"
+        return {"Body": io.BytesIO(self.uploads[Key])}
+
+    def put_parameter(self, Name: str, Value: str, **_: Any) -> None:
+        self.parameters[Name] = Value
 
     def head_object(self, Bucket: str, Key: str) -> None:
         assert Bucket == "artifacts"
@@ -78,6 +104,27 @@ class FakeBucket:
         assert Bucket == "artifacts"
         self.puts += 1
         self.uploads[Key] = Body
+
+
+class FakeFunctions:
+    """A Lambda whose only function runs what its stack names, and cannot start broken code."""
+
+    def __init__(self, cloudformation: FakeCloudFormation, bucket: FakeBucket) -> None:
+        self._cloudformation, self._bucket = cloudformation, bucket
+
+    @property
+    def _key(self) -> str:
+        return self._cloudformation.parameters["lock"]["ArtifactKey"]
+
+    def get_function_configuration(self, **_: str) -> dict[str, str]:
+        sha256 = bytes.fromhex(Path(self._key).stem)
+        return {"CodeSha256": base64.b64encode(sha256).decode()}
+
+    def invoke(self, **_: Any) -> dict[str, Any]:
+        archive = zipfile.ZipFile(io.BytesIO(self._bucket.uploads[self._key]))
+        if b"raise" in archive.read("services/lock/handler.py"):
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b"broken on purpose")}
+        return {"Payload": io.BytesIO(b'{"batchItemFailures": []}')}
 
 
 @dataclass(frozen=True)
@@ -106,12 +153,14 @@ class Account:
             name="test",
             vendor_dependencies=False,
             poll_seconds=0.0,
+            watch_seconds=0.0,
             image_uris=image_uris,
             parameters=parameters or {},
             clients={
                 "cloudformation": self.cloudformation,
                 "s3": self.bucket,
                 "ssm": self.bucket,
+                "lambda": FakeFunctions(self.cloudformation, self.bucket),
             },
         )
 
@@ -185,38 +234,121 @@ def test_an_artifact_goes_up_once_and_the_stack_is_told_its_key(tmp_path: Path) 
     account = Account()
     project = with_artifacts(tmp_path)
     deploy(account.environment(), project=project)
-    [key] = account.bucket.uploads
+    [key] = [key for key in account.bucket.uploads if key.endswith(".zip")]
     assert account.cloudformation.parameters["lock"] == {
         "ArtifactBucket": "artifacts",
         "ArtifactKey": key,
     }
+    puts = account.bucket.puts
     deploy(Account(bucket=account.bucket).environment(), project=project)
-    assert account.bucket.puts == 1
+    assert account.bucket.puts == puts
 
 
 def a_container_project(folder: Path) -> Path:
-    return a_project(folder, {"validator": a_template(parameters="  ImageUri: {Type: String}\n")})
+    project = a_function_project(folder)
+    return a_project(project, {"validator": a_template(parameters="  ImageUri: {Type: String}\n")})
 
 
 def test_a_container_stack_on_aws_needs_its_image(tmp_path: Path) -> None:
     account = Account()
     environment = account.environment(image_uris={"transformer": "x@sha256:1"})
+    project = a_container_project(tmp_path)
+    a_project(project, {"infra/platform": a_template(publishes=[ARTIFACT_BUCKET])})
     with pytest.raises(
         DeploymentFailed, match=r"stack validator runs a container: give the image .* by digest"
     ):
-        deploy(environment, project=a_container_project(tmp_path))
+        deploy(environment, ["validator"], project=project)
 
 
 @pytest.mark.parametrize(
     ("image_uris", "given"),
-    [({"validator": "x@sha256:1"}, "x@sha256:1"), (None, "validator:not-used-locally")],
+    [({"validator": "x@sha256:1"}, "x@sha256:1"), (None, "s3://artifacts/validator/")],
 )
-def test_the_image_is_the_given_one_and_on_one_machine_none(
+def test_the_image_is_the_given_one_and_on_one_machine_the_code_in_the_bucket(
     tmp_path: Path, image_uris: Mapping[str, str] | None, given: str
 ) -> None:
     account = Account()
-    deploy(account.environment(image_uris=image_uris), project=a_container_project(tmp_path))
-    assert account.cloudformation.parameters["validator"] == {"ImageUri": given}
+    project = a_container_project(tmp_path)
+    a_project(project, {"infra/platform": a_template(publishes=[ARTIFACT_BUCKET])})
+    environment = account.environment(image_uris=image_uris)
+    deploy(environment, ["validator"], project=project)
+    assert account.cloudformation.parameters["validator"]["ImageUri"].startswith(given)
+
+
+def test_what_was_deployed_is_recorded_with_what_was_before(tmp_path: Path) -> None:
+    account, project = Account(), with_artifacts(tmp_path)
+    policy = Policy(deployed_by="ada@shop")
+    deploy(account.environment(), project=project, policy=policy)
+    first = ReleaseBook(account.bucket).read("lock").current
+    (project / "services/lock/handler.py").write_text("handler = None")
+    deploy(Account(bucket=account.bucket).environment(), project=project, policy=policy)
+    recorded = ReleaseBook(account.bucket).read("lock")
+    assert first is not None
+    assert recorded.current is not None
+    assert recorded.previous == first
+    assert (first.deployed_by, first.revision) == ("ada@shop", None)
+    assert recorded.current.version != first.version
+    assert {first.code, first.template, recorded.current.code} <= set(account.bucket.uploads)
+
+
+def test_who_is_asked_and_says_no_leaves_that_stack_as_it_is_and_goes_on(tmp_path: Path) -> None:
+    account = Account()
+    asked: list[str] = []
+
+    def ask(change_set: ChangeSet) -> bool:
+        asked.append(change_set.template.name)
+        return change_set.template.name != "lock"
+
+    project = three_stacks(tmp_path)
+    results = deploy(account.environment(), project=project, policy=Policy(ask=ask))
+    assert asked == ["platform", "lock", "saga"]
+    assert [result.outcome for result in results] == ["CREATED", "LEFT", "CREATED"]
+    assert account.cloudformation.discarded == ["lock"]
+    assert ReleaseBook(account.bucket).read("lock").current is None
+
+
+def test_a_version_that_does_not_work_is_put_back_and_not_recorded(tmp_path: Path) -> None:
+    account, project = Account(), with_artifacts(tmp_path)
+    proving = Policy(proves=True)
+    deploy(account.environment(), project=project, policy=proving)
+    good = ReleaseBook(account.bucket).read("lock")
+    assert good.current is not None
+    (project / "services/lock/handler.py").write_text("raise SystemExit")
+    second = Account(bucket=account.bucket)
+    with pytest.raises(
+        RolledBack, match=f"broken on purpose; rolled back to {good.current.version}"
+    ):
+        deploy(second.environment(), ["lock"], project=project, policy=proving)
+    assert second.cloudformation.order == ["lock", "lock"]
+    assert second.cloudformation.parameters["lock"]["ArtifactKey"] == good.current.code
+    assert ReleaseBook(account.bucket).read("lock") == good
+
+
+def test_a_first_version_that_does_not_work_stays_for_there_is_no_other(tmp_path: Path) -> None:
+    account, project = Account(), with_artifacts(tmp_path)
+    (project / "services/lock/handler.py").write_text("raise SystemExit")
+    with pytest.raises(DeploymentFailed, match="no version that worked is known, so it stays"):
+        deploy(account.environment(), project=project, policy=Policy(proves=True))
+    assert account.cloudformation.order == ["platform", "lock"]
+    assert ReleaseBook(account.bucket).read("lock").current is None
+
+
+def test_going_back_by_hand_needs_a_version_before(tmp_path: Path) -> None:
+    account, project = Account(), with_artifacts(tmp_path)
+    deploy(account.environment(), project=project)
+    with pytest.raises(DeploymentFailed, match="no version before the current one of lock"):
+        roll_back(account.environment(), "lock", project=project, policy=Policy())
+
+
+def test_ctrl_c_says_where_each_stack_stands_and_forgets_the_change_set(tmp_path: Path) -> None:
+    account = Account()
+
+    def ask(_: ChangeSet) -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(DeploymentInterrupted, match="platform waits for its change set, nothing"):
+        deploy(account.environment(), project=three_stacks(tmp_path), policy=Policy(ask=ask))
+    assert account.cloudformation.discarded == ["platform"]
 
 
 def test_a_place_has_parameters_of_its_own_which_those_that_are_given_override(

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +76,54 @@ def wait_until_gone(pid: int) -> None:
         time.sleep(0.02)
 
 
-def a_crew(folder: Path) -> tuple[Crew, list[int]]:
-    folders = Folders(folder)
-    folders.start_afresh()
-    started: list[int] = []
-    return Crew(folders, "http://127.0.0.1:1", lambda _, pid: started.append(pid)), started
+class Desk:
+    """A crew that runs scripts, and what it said of its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folders = Folders(folder)
+        self.folders.start_afresh()
+        self.started: list[tuple[str, int]] = []
+        self.gone: list[str] = []
+        self.crew = Crew(
+            self.folders,
+            self._spawn,
+            lambda name, pid: self.started.append((name, pid)),
+            self.gone.append,
+        )
+
+    def _spawn(self, definition: WorkerDefinition, ready_file: Path, log: Path) -> ChildProcess:
+        environment = {**os.environ, "WORKER_READY_FILE": str(ready_file)}
+        return ChildProcess(definition.command, environment, log, self.folders.run)
+
+    def want(self, script: str, revision: int = 1) -> None:
+        self.crew.want(a_worker(script, revision), time.monotonic())
+
+    def tend_until(self, state: str) -> tuple[str, str, str]:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            self.crew.tend(time.monotonic())
+            told = self.crew.states()["validator"]
+            if told[1] == state:
+                return told
+            time.sleep(0.02)
+        raise AssertionError(f"it never became {state}: {self.crew.states()}")
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was last said to be the worker."""
+        return [pid for name, pid in self.started if name == "validator"][-1]
 
 
-def a_worker(script: str) -> WorkerDefinition:
-    return WorkerDefinition("validator", (sys.executable, "-c", script), {"QUEUE": "q"})
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.crew.stop()
+
+
+def a_worker(script: str, revision: int = 1) -> WorkerDefinition:
+    command = (sys.executable, "-c", script)
+    return WorkerDefinition("validator", "s3://b/v.zip", command, {}, f"arn:task:{revision}")
 
 
 def wait_until_ready(crew: Crew) -> None:
@@ -92,69 +132,102 @@ def wait_until_ready(crew: Crew) -> None:
 
 
 READY = "import os, pathlib; pathlib.Path(os.environ['WORKER_READY_FILE']).write_text('up');"
+WORKS = f"import time; {READY} time.sleep(60)"
 
 
-def test_a_worker_is_waited_for_until_it_says_that_it_is_ready(tmp_path: Path) -> None:
-    crew, _ = a_crew(tmp_path)
-    crew.start(a_worker(f"import time; time.sleep(0.2); {READY} time.sleep(60)"))
-    try:
-        assert crew.not_ready() == ["validator"]
-        wait_until_ready(crew)
-    finally:
-        crew.stop()
+def test_a_worker_is_waited_for_until_it_says_that_it_is_ready(desk: Desk) -> None:
+    desk.want(f"import time; time.sleep(0.2); {READY} time.sleep(60)")
+    assert desk.crew.not_ready() == ["validator"]
+    wait_until_ready(desk.crew)
 
 
-def test_a_worker_that_dies_while_starting_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
-    crew, _ = a_crew(tmp_path)
-    crew.start(a_worker("raise SystemExit('QUEUE_URL is not set')"))
+def test_a_worker_that_dies_while_starting_is_told_with_the_end_of_its_log(desk: Desk) -> None:
+    desk.want("raise SystemExit('QUEUE_URL is not set')")
     with pytest.raises(LocalCloudError, match=r"validator ended .*\n.*QUEUE_URL is not set"):
-        wait_until_ready(crew)
+        wait_until_ready(desk.crew)
 
 
-def test_a_dead_worker_starts_again_after_its_delay_and_not_before(tmp_path: Path) -> None:
-    crew, started = a_crew(tmp_path)
-    crew.start(a_worker(READY))
-    os.waitid(os.P_PID, started[0], os.WEXITED | os.WNOWAIT)
-    now = 1000.0
-    crew.restart_the_dead(now)
-    crew.restart_the_dead(now + 0.4)
-    assert len(started) == 1
-    crew.restart_the_dead(now + 0.5)
-    crew.stop()
-    assert len(started) == 2
+def test_a_dead_worker_starts_again_after_its_delay_and_not_before(desk: Desk) -> None:
+    desk.want(READY)
+    os.waitid(os.P_PID, desk.pid, os.WEXITED | os.WNOWAIT)
+    now = time.monotonic()
+    desk.crew.tend(now)
+    desk.crew.tend(now + 0.4)
+    assert len(desk.started) == 1
+    desk.crew.tend(now + 0.5)
+    assert len(desk.started) == 2
+
+
+def test_a_new_version_takes_over_when_it_is_ready_and_the_old_one_finishes(desk: Desk) -> None:
+    desk.want(
+        f"import signal, sys, time; {READY}"
+        "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit(0)))\n"
+        "while True: time.sleep(0.1)"
+    )
+    desk.tend_until("ready")
+    old = desk.pid
+    desk.want(f"import time; time.sleep(0.3); {READY} time.sleep(60)", revision=2)
+    assert desk.crew.states()["validator"] == ("arn:task:2", "starting", "")
+    assert desk.pid == old, "the old version works until the new one is ready"
+    desk.tend_until("leaving")
+    assert desk.pid != old
+    os.kill(old, 0)
+    assert desk.tend_until("ready")[0] == "arn:task:2"
+    assert f"validator ({old})" in desk.gone
+    with pytest.raises(ProcessLookupError):
+        os.kill(old, 0)
+
+
+def test_a_new_version_that_dies_again_and_again_fails_and_the_old_one_stays(desk: Desk) -> None:
+    desk.want(WORKS)
+    desk.tend_until("ready")
+    old = desk.pid
+    desk.want("raise SystemExit('no such module')", revision=2)
+    assert desk.tend_until("failing") == ("arn:task:2", "failing", "no such module\nno such module")
+    assert desk.pid == old
+    desk.want(WORKS, revision=3)
+    assert desk.tend_until("ready") == ("arn:task:3", "ready", "")
+    assert desk.pid == old, "going back to what still works starts nothing"
+
+
+def test_another_revision_of_the_same_version_starts_nothing(desk: Desk) -> None:
+    desk.want(WORKS)
+    desk.tend_until("ready")
+    desk.want(WORKS, revision=2)
+    assert desk.crew.states()["validator"][:2] == ("arn:task:2", "ready")
+    assert len(desk.started) == 1
 
 
 class OneTaskDefinition:
-    """An ECS and a CloudFormation with one stack that registered one container."""
+    """An ECS with one task definition of one container."""
 
     def __init__(self, **container: Any) -> None:
-        self._container = {"name": "validator", **container}
+        self._container = {"name": "validator", "image": "s3://b/v.zip", **container}
 
-    def get_paginator(self, _operation: str) -> "OneTaskDefinition":
-        return self
-
-    def paginate(self, **_: str) -> list[dict[str, Any]]:
-        task = {"ResourceType": "AWS::ECS::TaskDefinition", "PhysicalResourceId": "arn:task:7"}
-        queue = {"ResourceType": "AWS::SQS::Queue", "PhysicalResourceId": "https://queue"}
-        return [{"StackResourceSummaries": [queue, task]}]
+    def list_task_definition_families(self, status: str) -> dict[str, Any]:
+        assert status == "ACTIVE"
+        return {"families": ["validation-task"]}
 
     def describe_task_definition(self, taskDefinition: str) -> dict[str, Any]:
-        assert taskDefinition == "arn:task:7"
-        return {"taskDefinition": {"containerDefinitions": [self._container]}}
+        assert taskDefinition == "validation-task"
+        described = {"containerDefinitions": [self._container], "taskDefinitionArn": "arn:task:7"}
+        return {"taskDefinition": described}
 
 
-def test_a_worker_is_what_its_task_definition_says_run_by_this_python() -> None:
-    aws = OneTaskDefinition(
+def test_a_worker_is_what_its_newest_task_definition_says_run_by_this_python() -> None:
+    ecs = OneTaskDefinition(
         command=["python", "-m", "services.validator.worker"],
         environment=[{"name": "COMMAND_QUEUE_URL", "value": "http://queue"}],
     )
-    assert worker_definitions(aws, aws, "stack") == [
-        WorkerDefinition(
-            "validator",
-            (sys.executable, "-m", "services.validator.worker"),
-            {"COMMAND_QUEUE_URL": "http://queue"},
-        )
-    ]
+    [definition] = worker_definitions(ecs)
+    assert definition == WorkerDefinition(
+        "validator",
+        "s3://b/v.zip",
+        (sys.executable, "-m", "services.validator.worker"),
+        {"COMMAND_QUEUE_URL": "http://queue"},
+        "arn:task:7",
+    )
+    assert definition.task_definition == "arn:task:7"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +240,5 @@ def test_a_worker_is_what_its_task_definition_says_run_by_this_python() -> None:
 def test_a_container_that_cannot_run_here_is_refused(
     container: dict[str, Any], message: str
 ) -> None:
-    aws = OneTaskDefinition(**container)
     with pytest.raises(LocalCloudError, match=message):
-        worker_definitions(aws, aws, "stack")
+        worker_definitions(OneTaskDefinition(**container))

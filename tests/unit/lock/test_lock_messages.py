@@ -1,6 +1,7 @@
 """The lock as its queues see it: who is answered, what is stored, and what a crash leaves."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -11,10 +12,10 @@ import pytest
 from pydantic import BaseModel
 
 from contracts.answers import InMemoryTaskAnswers
-from contracts.clock import to_rfc3339
-from contracts.envelope import Message
+from contracts.clock import Clock, NewId, to_rfc3339
+from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation, Transient
-from contracts.event_store import InMemoryEventStore
+from contracts.event_store import InMemoryEventStore, PutItem
 from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
 from services.lock.domain import LOCK_ID, Lock
 from services.lock.handler import LockService, lock_service
@@ -40,15 +41,20 @@ class KnownExecutions:
         return self.over.get(execution_id)
 
 
+StoreOn = Callable[[Clock, NewId], Any]
+
+
+def in_memory(clock: Clock, new_id: NewId) -> InMemoryEventStore:
+    return InMemoryEventStore(clock, new_id, {TABLE: ("LockId",)})
+
+
 class Desk:
     """The service on doubles, with a clock that stands still until it is moved."""
 
-    def __init__(self) -> None:
+    def __init__(self, store_on: StoreOn = in_memory) -> None:
         self.now = datetime(2025, 7, 7, 12, tzinfo=UTC)
         self.ids = (str(UUID(int=number)) for number in count(1))
-        self.store = InMemoryEventStore(
-            lambda: self.now, lambda: next(self.ids), {TABLE: ("LockId",)}
-        )
+        self.store = store_on(lambda: self.now, lambda: next(self.ids))
         self.answers = InMemoryTaskAnswers()
         self.executions = KnownExecutions()
         self.dead_letters = RecordedDeadLetters()
@@ -375,7 +381,7 @@ def test_an_item_put_back_by_hand_is_corrected_from_the_stream(desk: Desk) -> No
     desk.acquire("a")
     desk.acquire("b")
     by_hand = {"LockId": LOCK_ID, "currentlockcount": 0, "execution_metadata": {}}
-    desk.store._tables[TABLE][(LOCK_ID,)] = by_hand
+    desk.store.append(context=MessageContext("by-hand"), writes=[PutItem(TABLE, by_hand)])
     desk.acquire("c")
     assert desk.item()["currentlockcount"] == 1
     assert [waiter["execution_id"] for waiter in desk.item()["waiters"]] == ["b", "c"]
@@ -393,7 +399,7 @@ def test_a_sweep_of_many_dead_waiters_fits_into_one_transaction(desk: Desk) -> N
         writes.append(sum(len(a.events) + 1 for a in appends) + len(kwargs.get("writes", ())))
         return append(*appends, **kwargs)
 
-    desk.store.append = counting  # type: ignore[method-assign]
+    desk.store.append = counting
     while desk.item()["execution_metadata"]["execution_id"] != names[100]:
         desk.sweep()
     assert max(writes) <= 100

@@ -1,0 +1,84 @@
+"""From a checkout to what a stack is deployed with: its parameters, its code in the bucket."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.deployer.package import build_artifact
+from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate
+from infra.environments import Environment
+from infra.errors import DeploymentFailed
+
+IN_BUCKET = "s3://"
+"""How the image of a worker is named where no images are used: the zip of its code."""
+
+
+def letters(name: str) -> str:
+    """A parameter's name without the marks in which spellings differ."""
+    return name.replace("_", "").lower()
+
+
+def given_parameters(environment: Environment, template: StackTemplate) -> dict[str, str]:
+    """The values given for this place, by the spelling of `template`, those it declares."""
+    given = {letters(name): value for name, value in environment.own_parameters.items()}
+    given |= {letters(name): value for name, value in environment.parameters.items()}
+    return {name: given[letters(name)] for name in template.parameters if letters(name) in given}
+
+
+class ArtifactBucket:
+    """The bucket that keeps the code and the template of every version."""
+
+    def __init__(self, s3: Any, ssm: Any) -> None:
+        self._s3, self._ssm = s3, ssm
+
+    @cached_property
+    def name(self) -> str:
+        """Published by the platform's stack, which must be there."""
+        return str(self._ssm.get_parameter(Name=ARTIFACT_BUCKET)["Parameter"]["Value"])
+
+    def keep(self, key: str, content: bytes) -> None:
+        """Put it there unless it is: keys are made of contents."""
+        try:
+            self._s3.head_object(Bucket=self.name, Key=key)
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] != "404":
+                raise
+            self._s3.put_object(Bucket=self.name, Key=key, Body=content)
+
+    def text(self, key: str) -> str:
+        """What is kept under a key."""
+        body = self._s3.get_object(Bucket=self.name, Key=key)["Body"].read()
+        return bytes(body).decode()
+
+
+def code_parameters(
+    template: StackTemplate, project: Path, environment: Environment, bucket: ArtifactBucket
+) -> dict[str, str]:
+    """Build the stack's code, keep it, and give the parameters that name it.
+
+    Raises DeploymentFailed when a container's image is not given.
+    """
+    if template.takes_artifact:
+        artifact = build_artifact(template, project, vendored=environment.vendor_dependencies)
+        bucket.keep(artifact.key, artifact.content)
+        return {"ArtifactBucket": bucket.name, "ArtifactKey": artifact.key}
+    if not template.runs_container:
+        return {}
+    if environment.image_uris is None:
+        artifact = build_artifact(template, project, vendored=False)
+        bucket.keep(artifact.key, artifact.content)
+        return {"ImageUri": f"{IN_BUCKET}{bucket.name}/{artifact.key}"}
+    if template.name not in environment.image_uris:
+        raise DeploymentFailed(
+            f"stack {template.name} runs a container: give the image it shall run, "
+            f"by digest ({template.name}=<repository>@sha256:...)"
+        )
+    return {"ImageUri": environment.image_uris[template.name]}
+
+
+def code_of(parameters: Mapping[str, str]) -> str:
+    """What the parameters of a stack name as its code; empty for a stack without code."""
+    return parameters.get("ArtifactKey") or parameters.get("ImageUri", "")

@@ -1,0 +1,114 @@
+"""Which version of each stack runs, and which ran before: SSM parameters, one a stack.
+
+A release can be deployed again without the checkout that made it: its code and its template are
+kept in the artifact bucket.
+"""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+VERSIONS = "/ecommerce-pipeline/versions/"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One deployed version of a stack.
+
+    `code`: key of its artifact or URI of its image, empty for a stack without code. `template`: key
+    of its template in the artifact bucket. `sources`: digest of what the code was built from.
+    `parameters`: the values that the stack has. `revision`: of git, None outside a checkout.
+    `deployed_at`: RFC 3339.
+    """
+
+    version: str
+    code: str
+    template: str
+    sources: str
+    parameters: Mapping[str, str]
+    revision: str | None
+    deployed_at: str
+    deployed_by: str
+
+
+@dataclass(frozen=True)
+class Releases:
+    """What is recorded of one stack."""
+
+    current: Release | None = None
+    previous: Release | None = None
+
+    def followed_by(self, release: Release) -> "Releases":
+        """The record after `release`; the same version again keeps what was before it."""
+        is_new = self.current is None or self.current.version != release.version
+        return Releases(release, self.current if is_new else self.previous)
+
+
+class ReleaseBook:
+    """The record of all stacks, in SSM."""
+
+    def __init__(self, ssm: Any) -> None:
+        self._ssm = ssm
+
+    def read(self, stack: str) -> Releases:
+        """What is recorded of one stack; nothing is a record too."""
+        try:
+            answer = self._ssm.get_parameter(Name=VERSIONS + stack)
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] != "ParameterNotFound":
+                raise
+            return Releases()
+        return _from_json(answer["Parameter"]["Value"])
+
+    def write(self, stack: str, releases: Releases) -> None:
+        """Replace the record of one stack."""
+        # Line breaks keep closing braces apart: SSM takes {{...}} for a reference and refuses it.
+        self._ssm.put_parameter(
+            Name=VERSIONS + stack,
+            Value=json.dumps(asdict(releases), indent=1),
+            Type="String",
+            Overwrite=True,
+            Description="The version that runs, and the one before; written by `ecp deploy`",
+        )
+
+
+def version_of(code: str, template_body: str) -> str:
+    """Twelve hexadecimal digits made of what a stack runs and how its template describes it."""
+    return hashlib.sha256(f"{code}\n{template_body}".encode()).hexdigest()[:12]
+
+
+def template_key(stack: str, template_body: str) -> str:
+    """Where a template is kept in the artifact bucket."""
+    return f"{stack}/{hashlib.sha256(template_body.encode()).hexdigest()}.template.yaml"
+
+
+def git_revision(project: Path) -> str | None:
+    """The commit of a checkout, with `+changes` when files differ from it; None outside of one."""
+    top = _git(project, "rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != project.resolve():
+        return None
+    commit = _git(project, "rev-parse", "--short=12", "HEAD")
+    return f"{commit}+changes" if commit and _git(project, "status", "--porcelain") else commit
+
+
+def _git(project: Path, *arguments: str) -> str | None:
+    try:
+        finished = subprocess.run(
+            ["git", "-C", str(project), *arguments], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return finished.stdout.strip() if finished.returncode == 0 else None
+
+
+def _from_json(text: str) -> Releases:
+    fields = json.loads(text)
+    return Releases(
+        *(Release(**fields[name]) if fields[name] else None for name in ("current", "previous"))
+    )

@@ -1,0 +1,59 @@
+"""Gathers what a plan is decided from: the checkout, and the record of what is deployed."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from infra.deployer.commits import files_changed_since
+from infra.deployer.deploy import chosen_graph, reject_unknown_parameters
+from infra.deployer.package import sources_digest
+from infra.deployer.packing import ArtifactBucket, given_parameters
+from infra.deployer.plan import PlannedStack, Wanted, plan_commit, plan_stack
+from infra.deployer.releases import ReleaseBook, Releases, template_key
+from infra.deployer.templates import discover, order_of_deployment, read_template
+from infra.environments import PROJECT, Environment
+
+
+def plan(
+    environment: Environment, names: Collection[str] = (), *, project: Path = PROJECT
+) -> list[PlannedStack]:
+    """What deploying these stacks (or all) would do, in the order of deployment."""
+    templates = {template.name: template for template in discover(project)}
+    graph = chosen_graph(templates, names)
+    reject_unknown_parameters(environment.parameters, templates)
+    book = ReleaseBook(environment.client("ssm"))
+    bucket = ArtifactBucket(environment.client("s3"), environment.client("ssm"))
+    planned = []
+    for name in order_of_deployment(graph):
+        template = templates[name]
+        wanted = Wanted(
+            template,
+            sources_digest(template, project),
+            template_key(name, template.body),
+            given_parameters(environment, template),
+        )
+        deployed = book.read(name).current
+        published = template.publishes
+        if deployed and deployed.template != wanted.template_key:
+            body = bucket.text(deployed.template)
+            published = read_template(name, template.path, body, template.service).publishes
+        elif deployed is None:
+            published = frozenset()
+        planned.append(plan_stack(wanted, deployed, published, templates.values()))
+    return planned
+
+
+def plan_since(
+    revision: str, names: Collection[str] = (), *, project: Path = PROJECT
+) -> list[PlannedStack]:
+    """What the files that differ from a git revision would deploy; no cloud is asked."""
+    templates = {template.name: template for template in discover(project)}
+    order = order_of_deployment(chosen_graph(templates, names))
+    return plan_commit(files_changed_since(project, revision), list(templates.values()), order)
+
+
+def versions(environment: Environment, *, project: Path = PROJECT) -> dict[str, Releases]:
+    """What is recorded of every stack, in the order of deployment."""
+    templates = {template.name: template for template in discover(project)}
+    book = ReleaseBook(environment.client("ssm"))
+    order = order_of_deployment(chosen_graph(templates, ()))
+    return {name: book.read(name) for name in order}

@@ -1,0 +1,36 @@
+"""Starts a worker beside the local cloud: its version's code, the cloud's address, a log."""
+
+import os
+from pathlib import Path
+
+from infra.local import ministack
+from infra.local.folders import Folders
+from infra.local.processes import ChildProcess
+from infra.local.versions import Versions
+from infra.local.workers import READY_FILE, WorkerDefinition
+
+
+class Launcher:
+    """Starts workers of one local cloud."""
+
+    def __init__(self, folders: Folders, endpoint: str, versions: Versions) -> None:
+        self._folders, self._endpoint, self._versions = folders, endpoint, versions
+
+    def __call__(self, definition: WorkerDefinition, ready_file: Path, log: Path) -> ChildProcess:
+        """Start it; its own version's code goes before whatever else Python would find."""
+        inherited = ministack.inherited_environment()
+        path = [str(self._versions.code_of(definition.image)), inherited.get("PYTHONPATH", "")]
+        return ChildProcess(
+            definition.command,
+            {
+                **inherited,
+                "TMPDIR": str(self._folders.run),
+                "PYTHONUNBUFFERED": "1",
+                **definition.environment,
+                **ministack.client_environment(self._endpoint),
+                "PYTHONPATH": os.pathsep.join(part for part in path if part),
+                READY_FILE: str(ready_file),
+            },
+            log,
+            self._folders.run,
+        )

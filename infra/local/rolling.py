@@ -1,0 +1,66 @@
+"""What ECS does on AWS: workers follow their task definitions, and one can ask how far they are.
+
+How far they are is told in SSM, beside the names of the stacks: whoever deploys may run anywhere.
+"""
+
+import json
+import logging
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deployer.rollout import LOCAL_WORKERS
+from infra.local.crew import Crew
+from infra.local.workers import worker_definitions
+
+LOOK_SECONDS = 0.5
+"""How often task definitions are looked at."""
+_LONGEST_REASON = 2000
+logger = logging.getLogger(__name__)
+
+
+class Rolling:
+    """Keeps a crew at the newest task definitions."""
+
+    def __init__(self, crew: Crew, ecs: Any, ssm: Any) -> None:
+        self._crew, self._ecs, self._ssm = crew, ecs, ssm
+        self._told: dict[str, tuple[str, str, str]] = {}
+        self._look_at = 0.0
+
+    def start(self, now: float) -> None:
+        """Start what is registered now and not yet in the crew."""
+        for definition in worker_definitions(self._ecs):
+            self._crew.want(definition, now)
+
+    def follow(self, now: float) -> None:
+        """Look whether there are new versions, tend the crew, tell how far it is.
+
+        A cloud that does not answer is asked again at the next look: its death is seen elsewhere.
+        `now`: seconds on the monotonic clock.
+        """
+        self._crew.tend(now)
+        try:
+            if now >= self._look_at:
+                self._look_at = now + LOOK_SECONDS
+                self.start(now)
+            self.tell()
+        except (ClientError, BotoCoreError):
+            logger.exception("new versions cannot be looked for; the next look tries again")
+
+    def tell(self) -> None:
+        """Write down what changed since it was told last."""
+        for name, state in self._crew.states().items():
+            if self._told.get(name) != state:
+                task_definition, how_far, reason = state
+                said = {
+                    "task_definition": task_definition,
+                    "state": how_far,
+                    "reason": reason[-_LONGEST_REASON:],
+                }
+                self._ssm.put_parameter(
+                    Name=LOCAL_WORKERS + name,
+                    Value=json.dumps(said, indent=1),
+                    Type="String",
+                    Overwrite=True,
+                )
+                self._told[name] = state
