@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants kills linearizability format clean
+.PHONY: help setup demo test check bench simulate mutants kills linearizability containers format clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,11 @@ kills: .venv/ready-to-develop  ## kill -9 of workers in 50 batches; KPIs compare
 
 linearizability: .venv/ready-to-develop  ## 200 rounds of 32 clients on the lock, each history checked
 	LINEARIZABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/simulation/test_linearizability.py --timeout 3600
+
+containers: .venv/ready-to-develop  ## Build and run both images for real; sizes and start times
+	$(BIN)/python -m pytest tests/containers --timeout 1800
+	$(BIN)/python -m tests.containers.measure
+	$(BIN)/python -m tests.performance.report
 
 format: .venv/ready-to-develop  ## Rewrite the sources as `make check` wants them
 	$(BIN)/ruff check --fix .

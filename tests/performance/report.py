@@ -16,6 +16,7 @@ TITLES = {
     "history": "A batch on top of history",
     "transform_spark": "Transform, Spark",
     "small_batch": "A small batch on the local cloud",
+    "containers": "The workers' images and how fast they begin",
 }
 """By file name, in the order of the page."""
 

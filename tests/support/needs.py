@@ -39,15 +39,10 @@ def _java_version_text() -> str | None:
 
 @cache
 def docker_lacks() -> str | None:
-    """Why containers cannot be started, or None."""
-    import docker
-    from docker.errors import DockerException
+    """Why containers can neither be started nor made possible, or None."""
+    from tests.containers import engine
 
-    try:
-        docker.from_env(timeout=5).ping()
-    except DockerException as error:
-        return f"no Docker engine answers ({error})"
-    return None
+    return engine.lacks()
 
 
 NEEDS: Mapping[str, Callable[[], str | None]] = {"spark": spark_lacks, "docker": docker_lacks}
