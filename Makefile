@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants kills linearizability containers format clean
+.PHONY: help setup demo test check bench simulate mutants kills matrix linearizability containers format clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ mutants: .venv/ready-to-develop  ## Show that the simulation finds faults put in
 
 kills: .venv/ready-to-develop  ## kill -9 of workers in 50 batches; KPIs compared after each
 	KILLS=50 $(BIN)/python -m pytest tests/integration/test_kills.py --timeout 7200
+
+matrix: .venv/ready-to-develop  ## 9 boundaries x 10 faults on the local cloud; writes docs/reliability.md
+	$(BIN)/python -m tests.fault_matrix
 
 linearizability: .venv/ready-to-develop  ## 200 rounds of 32 clients on the lock, each history checked
 	LINEARIZABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/simulation/test_linearizability.py --timeout 3600

@@ -16,6 +16,8 @@ TITLES = {
     "history": "A batch on top of history",
     "transform_spark": "Transform, Spark",
     "small_batch": "A small batch on the local cloud",
+    "at_once": "Fifty sets at once on the local cloud",
+    "arrivals": "Files that arrive for minutes on the local cloud",
     "containers": "The workers' images and how fast they begin",
 }
 """By file name, in the order of the page."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_RECEIVES = 5
 RELAY_BATCH = 100
 SHARDS = 2
+A_MOMENT = 1e-6
+"""Seconds: a bell that rings when a message is to be seen may be a rounding error early."""
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Queue:
     def receive(self, limit: int) -> list[Sent]:
         """Up to `limit` visible messages, in no order; invisible to others from now on."""
         now, chaos = self._world.hub.now, self._world.chaos
-        visible = [one for one in self.messages.values() if one.visible_at <= now]
+        visible = [one for one in self.messages.values() if one.visible_at <= now + A_MOMENT]
         taken: list[Sent] = []
         while visible and len(taken) < limit:
             one = visible.pop(chaos.below(f"{self.name} order", len(visible)))

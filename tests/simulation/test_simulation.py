@@ -12,7 +12,7 @@ from tests.simulation.mutants import MUTANTS, planted
 from tests.simulation.run import run_seed, simulated
 from tests.simulation.shrink import shrink
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1200"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 """What fits into a minute of one core; `make simulate` runs 100,000."""
 CHUNK = 100
 

@@ -1,0 +1,98 @@
+"""What a batch leaves: files, reconciliation, KPIs and facts, so that two runs can be compared."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+from pyiceberg.catalog import load_catalog
+
+from infra.queries.facts import PublishedFacts, compare_all
+from tests.fault_matrix.stand import Stand
+from tests.model import ShopModel
+from tests.support.pipeline import ARCHIVE_BUCKET, DATA_BUCKET, Pipeline
+from tests.support.standing import assert_kpis_equal
+
+COUNTS = ("kind", "status", "rows_in", "accepted", "quarantined", "duplicates", "reason")
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a batch of a shop called `name` left, without its id and its name."""
+
+    archived: tuple[str, ...]
+    staged: tuple[str, ...]
+    quarantined: tuple[tuple[int, str, str], ...]
+    inputs: tuple[str, ...]
+    reconciliation: tuple[tuple[Any, ...], ...]
+    waiting: int
+    published: tuple[tuple[str, int], ...]
+
+    def differences(self, other: "Left") -> list[str]:
+        """Each part that is not the same, both ways."""
+        return [
+            f"{part}: {getattr(self, part)} instead of {getattr(other, part)}"
+            for part in self.__dataclass_fields__
+            if getattr(self, part) != getattr(other, part)
+        ]
+
+
+def left_by(pipeline: Pipeline, name: str, batch_id: str) -> Left:
+    """Look at everything that the batch left."""
+    result = pipeline.result(batch_id)
+
+    def plain(keys: list[str]) -> tuple[str, ...]:
+        return tuple(sorted(key.replace(batch_id, "BATCH").replace(name, "NAME") for key in keys))
+
+    return Left(
+        archived=plain(pipeline.keys(ARCHIVE_BUCKET, f"archive/{batch_id}/")),
+        staged=plain(pipeline.keys(DATA_BUCKET, f"processing/{batch_id}/")),
+        quarantined=_quarantined(pipeline, batch_id),
+        inputs=plain(
+            [
+                key
+                for kind in ("orders", "order_items", "products")
+                for key in pipeline.keys(DATA_BUCKET, f"{kind}/{name}.csv")
+            ]
+        ),
+        reconciliation=tuple(
+            tuple(file.get(count) for count in COUNTS)
+            for file in sorted(result["files"], key=lambda file: str(file["kind"]))
+        ),
+        waiting=result["waiting_order_items"],
+        published=tuple(sorted(result["published"].items())),
+    )
+
+
+def wrong_numbers(stand: Stand, model: ShopModel) -> list[str]:
+    """Where KPIs are not the model's, or the facts do not give the KPIs."""
+    faults = []
+    try:
+        assert_kpis_equal(stand.direct, model)
+    except AssertionError as difference:
+        faults.append(f"KPIs are not the model's: {str(difference)[:1500]}")
+    compared = compare_all(PublishedFacts(_catalog(stand), stand.direct.client("dynamodb")))
+    faults += [f"facts and KPIs differ: {item}" for item in compared["items"]]
+    return faults
+
+
+def _quarantined(pipeline: Pipeline, batch_id: str) -> tuple[tuple[int, str, str], ...]:
+    rows = []
+    for key in pipeline.keys(DATA_BUCKET, f"quarantine/{batch_id}/rows/"):
+        body = pipeline.client("s3").get_object(Bucket=DATA_BUCKET, Key=key)["Body"].read()
+        rows += pq.read_table(io.BytesIO(body)).to_pylist()
+    return tuple(sorted((row["line"], row["column"], row["rule"]) for row in rows))
+
+
+def _catalog(stand: Stand) -> Any:
+    environment = stand.direct.environment
+    endpoint, region = environment["AWS_ENDPOINT_URL"], environment["AWS_DEFAULT_REGION"]
+    properties = {}
+    for prefix in ("glue", "s3"):
+        properties |= {
+            f"{prefix}.endpoint": endpoint,
+            f"{prefix}.region": region,
+            f"{prefix}.access-key-id": environment["AWS_ACCESS_KEY_ID"],
+            f"{prefix}.secret-access-key": environment["AWS_SECRET_ACCESS_KEY"],
+        }
+    return load_catalog("matrix", type="glue", **properties)
