@@ -200,25 +200,31 @@ class Lock:
         left = tuple(waiter for waiter in self.waiters if waiter.execution_id not in ended)
         return self._hand_over((*skipped, recovered), left, terms)
 
-    def expire(self, terms: Terms) -> tuple[LockEvent, ...]:
+    def expire(self, terms: Terms, untold: str | None = None) -> tuple[LockEvent, ...]:
         """Take the lock from a holder whose lease ran out, though its execution may still run.
 
-        The stores refuse its fence from then on (DESIGN 3, Lock: stale writers lose there).
+        The stores refuse its fence from then on (DESIGN 3, Lock: stale writers lose there). A
+        holder that does not know yet that it has the lock (`untold`, an execution id) could not
+        extend its lease and would wait for ever for its answer: it gets a new lease instead.
         """
         if self.holder is None or not self.lease_expired(terms.now):
             return ()
+        if self.holder.execution_id == untold:
+            return (self._extended(self.holder, terms),)
         recovered = self._recovered(
             self.holder, "LEASE_EXPIRED", f"no heartbeat; the lease ended {self.holder.lease_until}"
         )
         return self._hand_over((recovered,), self.waiters, terms)
 
-    def sweep(self, ended: Mapping[str, str], terms: Terms) -> tuple[LockEvent, ...]:
+    def sweep(
+        self, ended: Mapping[str, str], terms: Terms, untold: str | None = None
+    ) -> tuple[LockEvent, ...]:
         """Both of the above, recovering once: an ended execution explains more than a late lease.
 
         A lease that a recovery has just granted is fresh, so it never expires in the same sweep.
         """
         recovered = self.recover(ended, terms)
-        return (*recovered, *self.evolve(recovered, terms.now).expire(terms))
+        return (*recovered, *self.evolve(recovered, terms.now).expire(terms, untold))
 
     def break_open(self, fence: int, who: str, why: str, terms: Terms) -> tuple[LockEvent, ...]:
         """Take the lock from the holder of this fence on a person's word; nothing otherwise.

@@ -176,13 +176,18 @@ def execution_ended(execution_id: str, status: str, causation_id: str, ports: Po
 def sweep(lock_id: str, ports: Ports) -> None:
     """Ask Step Functions about the holder and the first in line, and recover what is dead.
 
-    A lease that ran out is taken even from a running execution: the stores refuse its fence.
+    A lease that ran out is taken even from a running execution: the stores refuse its fence. Only
+    a holder that was never told of its lock gets a new lease, and then its answer.
     """
     _check_lock_id(lock_id)
     parties = _load(ports).parties()[:SWEPT_AT_ONCE]
     asked = {execution_id: ports.executions.ended(execution_id) for execution_id in parties}
     ended = {execution_id: status for execution_id, status in asked.items() if status is not None}
-    swept = _decide(ports, lambda lock, terms: lock.sweep(ended, terms), MessageContext(SOURCE))
+    swept = _decide(
+        ports,
+        lambda lock, terms: lock.sweep(ended, terms, _untold_holder(lock, ports)),
+        MessageContext(SOURCE),
+    )
     pay_what_is_owed(swept.lock, ports, causation_id=None)
 
 
@@ -211,6 +216,15 @@ def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> None
             logger.info("the token of %s is gone, its execution runs", holder.execution_id)
         _forget_token(ports, key, owed["task_token"])
         return
+
+
+def _untold_holder(lock: Lock, ports: Ports) -> str | None:
+    """The holder's execution id while its AcquireLock is not answered."""
+    if lock.holder is None:
+        return None
+    holder = lock.holder.execution_id
+    owed = ports.store.get_item(ports.table, token_key(lock.lock_id, holder))
+    return holder if owed is not None else None
 
 
 def _recover(ports: Ports, ended: Mapping[str, str], causation_id: str | None) -> Lock:

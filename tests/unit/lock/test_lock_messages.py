@@ -284,6 +284,27 @@ def test_the_sweeper_takes_an_expired_lease_from_a_running_execution(desk: Desk)
     assert desk.answers.succeeded["b-0"]["fence"] == 4
 
 
+def test_a_holder_whose_answer_was_late_for_a_whole_lease_is_told_with_a_new_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot extend a lease that it does not know of, and nobody else would answer it."""
+    desk.acquire("a")
+    desk.acquire("b")
+
+    def crash(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(desk.answers, "succeed", crash)
+        with pytest.raises(KeyboardInterrupt):
+            desk.release("a", 1)
+    desk.now += timedelta(seconds=1000)
+    desk.sweep()
+    assert desk.said()[-2:] == ["LockGranted", "LeaseExtended"]
+    assert desk.answers.succeeded["b-0"]["lease_until"] > to_rfc3339(desk.now)
+    assert desk.owed() == []
+
+
 def test_the_sweeper_leaves_the_lock_when_nobody_can_say_whether_the_execution_lives(
     desk: Desk,
 ) -> None:
