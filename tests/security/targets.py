@@ -100,7 +100,7 @@ def task(family: str, cluster: str = "ecommerce-pipeline") -> Target:
 def newest_task(family: str) -> Target:
     """Running whatever revision of a task definition is the newest: it is named without one."""
     pinned = task(family)
-    return Target(pinned.arn.rsplit(":", 1)[0], f"the newest {pinned.shown}", pinned.context)
+    return Target(pinned.resource.rsplit(":", 1)[0], f"the newest {pinned.shown}", pinned.context)
 
 
 def role(name: str, given_to: str = "ecs-tasks.amazonaws.com") -> Target:
