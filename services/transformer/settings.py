@@ -1,8 +1,8 @@
 """The environment of the transformer, as template.yaml sets it."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings
 
 
@@ -26,8 +26,28 @@ class Settings(BaseSettings):
     duckdb_memory_mb: int = 2048
     spark_memory_mb: int = 2048
     spark_jars: str = ""
+    spark_submitted: bool = False
+    """Whether this process is the driver of a job, which has its master from spark-submit."""
+    spark_event_log_dir: str = ""
+    spark_target: Literal["local", "emr-serverless"] = "local"
+    emr_application_id: str = ""
+    emr_job_role_arn: str = ""
+    emr_entry_point: str = ""
+    emr_log_uri: str = ""
+    emr_environment_uri: str = ""
+    emr_max_executors: int = Field(8, ge=1)
+    emr_timeout_minutes: int = Field(60, ge=5)
     heartbeat_seconds: float = 5.0
     idle_exit_seconds: float = 0.0
+
+    @model_validator(mode="after")
+    def _emr_is_told_where(self) -> Self:
+        """A job that cannot be submitted is found out at the start, not with the first batch."""
+        needed = ("emr_application_id", "emr_job_role_arn", "emr_entry_point", "emr_log_uri")
+        missing = [name.upper() for name in needed if not getattr(self, name)]
+        if self.spark_target == "emr-serverless" and missing:
+            raise ValueError(f"SPARK_TARGET=emr-serverless needs {', '.join(missing)}; set them")
+        return self
 
     @property
     def warehouse(self) -> str:

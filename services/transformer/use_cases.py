@@ -42,6 +42,7 @@ from services.transformer.publication import Stamp, TableNames, publish_kpis
 
 SOURCE = "ecommerce-pipeline/transformer"
 Answer = dict[str, Any]
+EngineDecision = tuple[EngineName, str]
 
 
 class Stores(EventStore, StateTables, Protocol):
@@ -74,6 +75,8 @@ class Ports:
     tables: TableNames
     wanted_engine: str = "auto"
     spark_threshold_mb: int = 256
+    decided: EngineDecision | None = None
+    """The engine and why, where it was chosen before; by whoever submitted the job, say."""
 
 
 def warm_up(ports: Ports) -> None:
@@ -104,6 +107,28 @@ def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
         raise
 
 
+def manifest_of(command: TransformBatch, ports: Ports) -> Mapping[str, Any]:
+    """The batch's pinned manifest, checked."""
+    manifest: Mapping[str, Any] = ports.objects.get_json(command.manifest)
+    check_document("BatchManifest", manifest, closed=False)
+    return manifest
+
+
+def input_bytes(manifest: Mapping[str, Any]) -> int:
+    """The declared size of a batch's inputs."""
+    return sum(file["size_bytes"] for file in manifest["files"])
+
+
+def decide_engine(size_bytes: int, ports: Ports) -> EngineDecision:
+    """The engine for inputs of that size and why: the one place that asks."""
+    return domain.choose_engine(
+        ports.wanted_engine,
+        size_bytes,
+        ports.spark_threshold_mb,
+        spark_is_here=ports.spark_is_here(),
+    )
+
+
 def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
     """Undo a batch whose saga failed, or finish it if its publication had begun.
 
@@ -129,13 +154,9 @@ class _Attempt:
     def __init__(self, command: TransformBatch, ports: Ports) -> None:
         self._command, self._ports = command, ports
         self._began_at = ports.clock()
-        self._manifest = ports.objects.get_json(command.manifest)
-        check_document("BatchManifest", self._manifest, closed=False)
-        self._engine_name, self._engine_reason = domain.choose_engine(
-            ports.wanted_engine,
-            sum(file["size_bytes"] for file in self._manifest["files"]),
-            ports.spark_threshold_mb,
-            spark_is_here=ports.spark_is_here(),
+        self._manifest = manifest_of(command, ports)
+        self._engine_name, self._engine_reason = ports.decided or decide_engine(
+            input_bytes(self._manifest), ports
         )
 
     def run(self) -> ObjectRef:

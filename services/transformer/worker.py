@@ -1,26 +1,31 @@
 """Entry point of the transformer's container: commands from `transformer-commands`."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
 from contracts.consumer import CommandConsumer, SqsDeadLetters
 from contracts.event_store import DynamoDBEventStore
 from contracts.leases import extend_lease_of
+from contracts.messages import TransformBatch
 from contracts.objects import S3ObjectStore
 from contracts.worker import QueueWorker, run_worker
 from services.transformer import rebuild, upkeep, use_cases
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
 from services.transformer.catalog import FactsCatalog
+from services.transformer.emr_serverless import JobRunner, transform_where_it_fits
 from services.transformer.publication import TableNames
 from services.transformer.settings import Settings
 
+Transform = Callable[[TransformBatch], use_cases.Answer]
 
-def on_aws(settings: Settings) -> QueueWorker:
-    """The worker of this process; the facts tables are loaded, or made, before it polls."""
-    sqs = client("sqs")
-    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+
+def ports_on_aws(settings: Settings) -> use_cases.Ports:
+    """What the use cases need, by AWS clients of this process."""
     facts = FactsCatalog(glue_catalog(settings), settings.glue_database)
-    ports = use_cases.Ports(
+    return use_cases.Ports(
         store=DynamoDBEventStore(
             client("dynamodb"), settings.event_store_table, system_clock, new_event_id
         ),
@@ -36,13 +41,20 @@ def on_aws(settings: Settings) -> QueueWorker:
         wanted_engine=settings.transform_engine,
         spark_threshold_mb=settings.spark_threshold_mb,
     )
-    use_cases.warm_up(ports)
+
+
+def on_aws(settings: Settings) -> QueueWorker:
+    """The worker of this process; the facts tables are loaded, or made, before it polls."""
+    sqs = client("sqs")
+    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+    ports = ports_on_aws(settings)
+    transform = transform_by(settings, ports)
     return QueueWorker(
         sqs,
         settings.command_queue_url,
         CommandConsumer(
             {
-                "TransformBatch": lambda message: use_cases.transform_batch(message.data, ports),
+                "TransformBatch": lambda message: transform(message.data),
                 "AbandonBatch": lambda message: use_cases.abandon_batch(message.data, ports),
                 "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
                 "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
@@ -57,6 +69,16 @@ def on_aws(settings: Settings) -> QueueWorker:
         heartbeat_seconds=settings.heartbeat_seconds,
         idle_exit_seconds=settings.idle_exit_seconds,
     )
+
+
+def transform_by(settings: Settings, ports: use_cases.Ports) -> Transform:
+    """Warmed up: here, or with Spark on EMR Serverless, as SPARK_TARGET says."""
+    if settings.spark_target == "local":
+        use_cases.warm_up(ports)
+        return lambda command: use_cases.transform_batch(command, ports)
+    use_cases.warm_up(replace(ports, wanted_engine="auto"))
+    runner = JobRunner(client("emr-serverless"), client("s3"), settings)
+    return lambda command: transform_where_it_fits(command, ports, runner)
 
 
 def main() -> None:

@@ -15,12 +15,16 @@ SQL_FOLDER = Path(__file__).parent.parent / "sql"
 
 @dataclass(frozen=True)
 class StagedFile:
-    """One input's accepted rows, as a Parquet file on this machine."""
+    """One input's accepted rows, as a Parquet file on this machine.
+
+    `shared_uri` is the same file, by the same name, where all machines of a cluster can read it.
+    """
 
     kind: str
     file_index: int
     source_key: str
     path: Path
+    shared_uri: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,8 @@ from services.transformer.engines.port import (
     iter_kinds,
     sql_of,
 )
-from services.transformer.engines.spark_session import (
-    CATALOG,
-    is_alive,
-    new_session,
-    shuffle_partitions,
-)
+from services.transformer.engines.spark_session import CATALOG, is_alive, new_session
+from services.transformer.engines.spark_settings import shuffle_partitions
 from services.transformer.facts import (
     SCHEMAS,
     STAGED_COLUMNS,
@@ -163,7 +159,7 @@ class SparkBatch:
             added = ["batch_id string", "source_key string", "file_index int"]
             self._name(relation, self._spark.sql(_no_rows_of([*columns, *added])))
             return
-        paths = [str(file.path) for file in files]
+        paths = [file.shared_uri or str(file.path) for file in files]
         rows = self._spark.read.schema(", ".join(columns)).parquet(*paths)
         if len(files) == 1:
             [file] = files

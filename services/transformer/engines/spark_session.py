@@ -1,9 +1,11 @@
 """The Spark session: all its settings, and the versions of the Iceberg jars, in one place."""
 
 import logging
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from services.transformer.settings import Settings
@@ -15,9 +17,7 @@ PACKAGES = (
 )
 CATALOG = "facts"
 LOOPBACK = "127.0.0.1"
-BYTES_PER_PARTITION = 16_000_000
-"""Staged Parquet per shuffle partition; zstd unpacks it to some 100 MB."""
-MAX_PARTITIONS = 200
+EVENT_LOGS_KEPT = 20
 
 
 def new_session(settings: Settings) -> Any:
@@ -26,7 +26,11 @@ def new_session(settings: Settings) -> Any:
 
     logging.getLogger("py4j").setLevel(logging.WARNING)
     _forget_a_dead_one()
-    builder = SparkSession.builder.appName("ecommerce-transformer").master("local[*]")
+    if settings.spark_event_log_dir:
+        make_room_for_event_log(Path(settings.spark_event_log_dir))
+    builder = SparkSession.builder.appName("ecommerce-transformer")
+    if not settings.spark_submitted:
+        builder = builder.master("local[*]")
     for name, value in session_settings(settings).items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
@@ -76,15 +80,11 @@ def session_settings(settings: Settings) -> Mapping[str, str]:
         }
     return {
         **jars,
-        "spark.driver.memory": f"{settings.spark_memory_mb}m",
-        "spark.driver.host": LOOPBACK,
-        "spark.driver.bindAddress": LOOPBACK,
+        **({} if settings.spark_submitted else _on_this_machine(settings)),
+        **_event_log(settings),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.debug.maxToStringFields": "200",
-        "spark.local.dir": tempfile.gettempdir(),
-        # Spark makes this folder though nothing is kept there; the working directory is read-only.
-        "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/spark-warehouse",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.adaptive.enabled": "true",
@@ -102,10 +102,36 @@ def session_settings(settings: Settings) -> Mapping[str, str]:
     }
 
 
-def shuffle_partitions(staged_bytes: int, cores: int) -> int:
-    """How many partitions a batch of so many bytes of staged Parquet is shuffled into."""
-    by_size = -(-staged_bytes // BYTES_PER_PARTITION)
-    return max(cores, min(by_size, MAX_PARTITIONS))
+def _on_this_machine(settings: Settings) -> Mapping[str, str]:
+    """What holds only where driver and executors are one process here."""
+    return {
+        "spark.driver.memory": f"{settings.spark_memory_mb}m",
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.local.dir": tempfile.gettempdir(),
+        # Spark makes this folder though nothing is kept there; the working directory is read-only.
+        "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/spark-warehouse",
+    }
+
+
+def _event_log(settings: Settings) -> Mapping[str, str]:
+    """Off where SPARK_EVENT_LOG_DIR is empty; EMR Serverless keeps its own."""
+    if not settings.spark_event_log_dir:
+        return {}
+    return {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": Path(settings.spark_event_log_dir).resolve().as_uri(),
+        "spark.eventLog.rolling.enabled": "true",
+        "spark.eventLog.rolling.maxFileSize": "16m",
+    }
+
+
+def make_room_for_event_log(folder: Path, kept: int = EVENT_LOGS_KEPT) -> None:
+    """Make the folder, which Spark wants to find, and remove all but the newest logs in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = sorted(folder.glob("eventlog_v2_*"), key=lambda log: log.stat().st_mtime)
+    for log in logs[: max(0, len(logs) - kept)]:
+        shutil.rmtree(log)
 
 
 def fetch_jars(folder: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
+from tests.unit.transformer.conftest import NewStores
 
 
 @pytest.fixture
@@ -51,3 +52,18 @@ def test_orders_that_the_batch_does_not_mention_are_left_alone(bench: Workbench)
     bench.transform(a_batch([order("1", total_amount="30.00")], [line("1")]))
 
     assert bench.transform(a_batch([order("2")], [line("2")]))["order_totals"]["differing"] == 0
+
+
+@pytest.mark.spark
+def test_spark_names_the_same_ten_in_the_same_order(new_stores: NewStores) -> None:
+    totals = [1000 + difference for difference in (*range(1, 12), -500)]
+    orders = [order(f"o{total}", total_amount=f"{total / 100:.2f}") for total in totals]
+
+    found = new_stores()("spark").transform(
+        a_batch(orders, [line(f"o{total}") for total in totals])
+    )
+
+    assert found["engine"] == "spark"
+    assert found["order_totals"]["differing"] == 12
+    worst = [each["order_id"] for each in found["order_totals"]["worst"]]
+    assert worst == ["o500", *(f"o{1000 + n}" for n in range(11, 2, -1))]
