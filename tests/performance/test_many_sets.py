@@ -132,7 +132,7 @@ def test_files_that_arrive_for_minutes(load: Load) -> None:
     figures = [
         within("last set COMPLETED after the last arrival", late, 60.0, "s"),
         from_event_to_bus(load),
-        within("memory at the end, of the second quarter's", end, middle * MEMORY_GROWTH, "MB"),
+        within("memory at the end, with all that the embedded cloud holds", end, middle * MEMORY_GROWTH, "MB"),
     ]
     keep("arrivals", figures, files=sets * (PARTS + 2), sets=sets, seconds=round(ARRIVAL_SECONDS))
 
