@@ -1,6 +1,6 @@
 """Runs the matrix: `python -m tests.fault_matrix [--boundary B] [--fault F]`.
 
-All 90 cells write docs/figures/fault-matrix.json and the table of docs/reliability.md; a part of
+All 90 cells write docs/fault-matrix.json and the table of docs/reliability.md; a part of
 them is only printed. The exit code is 1 when a cell went wrong.
 """
 
