@@ -26,6 +26,7 @@ class Launcher:
                 **inherited,
                 "TMPDIR": str(self._folders.run),
                 "PYTHONUNBUFFERED": "1",
+                "SPARK_EVENT_LOG_DIR": str(self._folders.logs / "spark"),
                 **definition.environment,
                 **ministack.client_environment(self._endpoint),
                 "PYTHONPATH": os.pathsep.join(part for part in path if part),

@@ -33,6 +33,8 @@ from tests.security.targets import (
     queue,
     repository,
     role,
+    spark_job_role,
+    spark_jobs,
     staged,
     stored,
     stream,
@@ -225,6 +227,13 @@ def _transformer() -> Iterator[Call]:
     for part in ("catalog", "database/ecommerce"):
         yield from _calls(TRANSFORMER, FACTS, None, "glue:GetDatabase", glue(part))
     yield from _answers(TRANSFORMER, "transformer-commands-dlq")
+    jobs = "services/transformer/emr_serverless.py"
+    start, job = "emr-serverless:StartJobRun", spark_jobs("/jobruns/00f1")
+    yield from _calls(TRANSFORMER, jobs, "start_job_run", start, spark_jobs())
+    yield from _calls(TRANSFORMER, jobs, "start_job_run", "iam:PassRole", spark_job_role())
+    yield from _calls(TRANSFORMER, jobs, "get_job_run", "emr-serverless:GetJobRun", job)
+    yield from _calls(TRANSFORMER, jobs, "cancel_job_run", "emr-serverless:CancelJobRun", job)
+    yield from _calls(TRANSFORMER, jobs, "get_object", "s3:GetObject", REPORT)
 
 
 def _archiver() -> Iterator[Call]:

@@ -92,13 +92,19 @@ class Role:
 
     @property
     def statements(self) -> list[dict[str, Any]]:
-        """All statements of its inline policies; it must have no others."""
+        """All statements of its inline policies, and of those that a condition adds to them."""
         properties = self.resource.properties
+        apart = [
+            policy.properties
+            for policy in of_type("AWS::IAM::Policy")
+            if policy.stack == self.resource.stack
+            and self.resource.name in policy.properties["Roles"]
+        ]
         if others := {"ManagedPolicyArns", "PermissionsBoundary"} & set(properties):
             raise NotImplementedError(f"{self.name}: teach this file {sorted(others)}")
         return [
             statement
-            for policy in properties.get("Policies", [])
+            for policy in [*properties.get("Policies", []), *apart]
             for statement in listed(policy["PolicyDocument"]["Statement"])
         ]
 

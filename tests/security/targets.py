@@ -121,3 +121,16 @@ def log_stream(group: str) -> Target:
 def glue(what: str) -> Target:
     """`catalog`, `database/...` or `table/...`."""
     return Target(f"arn:aws:glue:{_HERE}:{what}", f"glue {what}")
+
+
+def spark_jobs(what: str = "") -> Target:
+    """The application that jobs are submitted to, as deployed by default, or what is in it."""
+    arn = f"arn:aws:emr-serverless:{_HERE}:/applications/"
+    return Target(f"{arn}{what}", f"spark jobs {what}")
+
+
+def spark_job_role() -> Target:
+    """Handing a job its role, which is made outside of the templates."""
+    service = "emr-serverless.amazonaws.com"
+    arn = f"arn:aws:iam::{ACCOUNT}:role/ecommerce-pipeline-spark-job"
+    return Target(arn, f"the job's role to {service}", {"iam:PassedToService": [service]})

@@ -12,8 +12,17 @@ from tests.contract.declared import PROJECT
 from tests.security.calls import CALLS, Call
 from tests.security.policies import applies, listed, roles
 
-CLIENTS = ("dynamodb", "events", "s3", "secretsmanager", "sns", "sqs", "stepfunctions")
-RECEIVERS = {"client", "_client", "sqs", "_sqs", "bus"}
+CLIENTS = (
+    "dynamodb",
+    "emr-serverless",
+    "events",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "stepfunctions",
+)
+RECEIVERS = {"_emr", "_s3", "client", "_client", "sqs", "_sqs", "bus"}
 """What a boto3 client is called where one is called."""
 
 

@@ -32,6 +32,7 @@ MADE_AGAIN = {
     "AWS::ECS::TaskDefinition",
     "AWS::Events::EventBus",
     "AWS::Events::Rule",
+    "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
