@@ -31,7 +31,9 @@ PARTS = 18
 """A set's orders come in that many files, with one of their lines and one of products: 20 files."""
 LOCK_IDLE_SECONDS = 0.1
 EVENT_TO_BUS_SECONDS = 1.0
+MEMORY = "memory at the end, with all that the embedded cloud holds"
 MEMORY_GROWTH = 1.1
+"""Times what it was in the second quarter of the arrivals."""
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_files_that_arrive_for_minutes(load: Load) -> None:
     figures = [
         within("last set COMPLETED after the last arrival", late, 60.0, "s"),
         from_event_to_bus(load),
-        within("memory at the end, with all that the embedded cloud holds", end, middle * MEMORY_GROWTH, "MB"),
+        within(MEMORY, end, middle * MEMORY_GROWTH, "MB"),
     ]
     keep("arrivals", figures, files=sets * (PARTS + 2), sets=sets, seconds=round(ARRIVAL_SECONDS))
 
