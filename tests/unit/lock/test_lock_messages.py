@@ -1,7 +1,8 @@
 """The lock as its queues see it: who is answered, what is stored, and what a crash leaves."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -148,6 +149,19 @@ def granted(fence: int, lease_until: str = "2025-07-07T12:15:00.000Z") -> dict[s
     return {"outcome": "GRANTED", "fence": fence, "lease_until": lease_until}
 
 
+@contextmanager
+def falling_at_its_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The function crashes once its change is stored, before anybody hears of it."""
+
+    def crash(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(desk.answers, "succeed", crash)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
 def test_a_free_lock_is_answered_at_once_and_the_item_names_the_holder(desk: Desk) -> None:
     desk.acquire("a")
     assert desk.answers.succeeded == {"a-0": granted(1)}
@@ -290,14 +304,8 @@ def test_a_holder_whose_answer_was_late_for_a_whole_lease_is_told_with_a_new_one
     """It cannot extend a lease that it does not know of, and nobody else would answer it."""
     desk.acquire("a")
     desk.acquire("b")
-
-    def crash(*_: object) -> bool:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as crashing:
-        crashing.setattr(desk.answers, "succeed", crash)
-        with pytest.raises(KeyboardInterrupt):
-            desk.release("a", 1)
+    with falling_at_its_answer(desk, monkeypatch):
+        desk.release("a", 1)
     desk.now += timedelta(seconds=1000)
     desk.sweep()
     assert desk.said()[-2:] == ["LockGranted", "LeaseExtended"]
@@ -341,14 +349,8 @@ def test_an_answer_lost_in_a_crash_is_paid_by_the_next_sweep(
 ) -> None:
     desk.acquire("a")
     desk.acquire("b")
-
-    def crash(*_: object) -> bool:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as crashing:
-        crashing.setattr(desk.answers, "succeed", crash)
-        with pytest.raises(KeyboardInterrupt):
-            desk.release("a", 1)
+    with falling_at_its_answer(desk, monkeypatch):
+        desk.release("a", 1)
     assert desk.owed() == ["b"]
     desk.sweep()
     assert desk.answers.succeeded["b-0"] == granted(4)
@@ -465,13 +467,8 @@ def test_an_old_holder_that_asks_again_waits_its_turn_under_a_new_fence(desk: De
 def test_a_holder_that_was_not_answered_yet_loses_its_token_with_the_lock(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(*_: object) -> bool:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as crashing:
-        crashing.setattr(desk.answers, "succeed", crash)
-        with pytest.raises(KeyboardInterrupt):
-            desk.acquire("a")
+    with falling_at_its_answer(desk, monkeypatch):
+        desk.acquire("a")
     assert desk.owed() == ["a"]
     desk.break_it(1)
     assert desk.owed() == []
