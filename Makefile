@@ -42,8 +42,9 @@ kills: .venv/ready-to-develop  ## kill -9 of workers in 50 batches; KPIs compare
 matrix: .venv/ready-to-develop  ## 9 boundaries x 10 faults on the local cloud; writes docs/reliability.md
 	$(BIN)/python -m tests.fault_matrix
 
-linearizability: .venv/ready-to-develop  ## 200 rounds of 32 clients on the lock, each history checked
-	LINEARIZABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/simulation/test_linearizability.py --timeout 3600
+linearizability: .venv/ready-to-develop  ## 200 rounds of 32 clients on the lock, on each store, each history checked
+	LINEARIZABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/containers/test_lock_on_dynamodb_local.py -k linearizable --timeout 3600
+	LINEARIZABILITY_ROUNDS=200 $(BIN)/python -m pytest tests/simulation/test_linearizability.py --timeout 10800
 
 containers: .venv/ready-to-develop  ## Build and run both images for real; sizes and start times
 	$(BIN)/python -m pytest tests/containers --timeout 1800

@@ -1,0 +1,124 @@
+"""The file that a container's health check looks at: young while the loop turns, old when not."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.answers import InMemoryTaskAnswers
+from contracts.clock import new_event_id, system_clock, to_rfc3339
+from contracts.consumer import CommandConsumer
+from contracts.envelope import Message
+from contracts.messages import ValidateFile
+from contracts.worker import QueueWorker, run_worker
+from tests.support.doubles import RecordedDeadLetters
+
+LONG_AGO = time.time() - 3600
+SCHEMA = Path(__file__).parents[3] / "contracts/schemas/commands/ValidateFile/v1.json"
+
+
+class Queue:
+    """One queue: gives what it is given, then nothing; `on_poll` hears of every poll."""
+
+    def __init__(self, *bodies: str, on_poll: Callable[[int], None] = lambda _: None) -> None:
+        self._bodies, self._on_poll, self.polls = list(bodies), on_poll, 0
+
+    def receive_message(self, **_request: Any) -> dict[str, Any]:
+        self.polls += 1
+        self._on_poll(self.polls)
+        if not self._bodies:
+            return {}
+        return {"Messages": [{"Body": self._bodies.pop(0), "ReceiptHandle": "r"}]}
+
+    def delete_message(self, **_request: Any) -> None: ...
+
+    def change_message_visibility(self, **_request: Any) -> None: ...
+
+
+def worker_on(queue: Queue, consumer: Any = None, heartbeat_seconds: float = 5.0) -> QueueWorker:
+    answers = InMemoryTaskAnswers()
+    empty = CommandConsumer({}, answers, RecordedDeadLetters())
+    return QueueWorker(
+        queue,
+        "http://queue/validator-commands",
+        consumer or empty,
+        answers,
+        on_heartbeat=lambda _message: None,
+        heartbeat_seconds=heartbeat_seconds,
+    )
+
+
+@pytest.fixture
+def life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "worker.ready"
+    monkeypatch.setenv("WORKER_READY_FILE", str(path))
+    return path
+
+
+def make_old(path: Path) -> None:
+    os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+def is_young(path: Path) -> bool:
+    return path.stat().st_mtime > time.time() - 60
+
+
+def test_each_poll_is_a_sign_of_life(life: Path) -> None:
+    young: list[bool] = []
+
+    def on_poll(number: int) -> None:
+        young.append(is_young(life))
+        make_old(life)
+        if number == 3:
+            worker.stop()
+
+    worker = worker_on(Queue(on_poll=on_poll))
+    run_worker(worker)
+    assert young == [True, True, True]
+    assert life.read_text() == str(os.getpid())
+
+
+def test_a_message_that_takes_long_gives_signs_of_life(life: Path) -> None:
+    signs: list[bool] = []
+
+    class Slow:
+        def handle(self, _body: str, _queue: str) -> None:
+            make_old(life)
+            deadline = time.monotonic() + 5
+            while not is_young(life) and time.monotonic() < deadline:
+                time.sleep(0.005)
+            signs.append(is_young(life))
+            worker.stop()
+
+    worker = worker_on(Queue(a_command()), Slow(), heartbeat_seconds=0.01)
+    run_worker(worker)
+    assert signs == [True]
+
+
+def test_a_worker_without_such_a_file_works_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORKER_READY_FILE", raising=False)
+    queue = Queue(on_poll=lambda _: worker.stop())
+    worker = worker_on(queue)
+    run_worker(worker)
+    assert queue.polls == 1
+
+
+def a_command() -> str:
+    """A message whose contract holds, with the first example of its schema as data."""
+    schema = json.loads(SCHEMA.read_text())
+    return Message(
+        event_id=new_event_id(),
+        event_type="ValidateFile",
+        schema_version=1,
+        source="ecommerce-pipeline/saga",
+        occurred_at=to_rfc3339(system_clock()),
+        stream_id="command/saga",
+        stream_version=1,
+        correlation_id=None,
+        causation_id=None,
+        data=ValidateFile(**schema["examples"][0]),
+    ).to_json()
