@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 CELLS: list[CellName] = [
     ("queue_in", "duplicate"),
     ("handler", "kill"),
-    ("relay", "partial"),
+    ("relay", "error_after"),
     ("bus", "duplicate"),
     ("task_answer", "kill"),
     ("lock", "error_after"),
