@@ -324,20 +324,24 @@ def _finish(
 def _undo(command: AbandonBatch, ports: Ports) -> Answer:
     """Put the facts back to the published heads under a new epoch.
 
-    Nothing is undone when another attempt has published the batch meanwhile.
+    Nothing is undone when another attempt has published the batch meanwhile, or given it up.
     """
 
-    def raise_epoch() -> tuple[TransformerState, int] | ObjectRef:
+    def raise_epoch() -> tuple[TransformerState, int] | ObjectRef | None:
         before = _state(ports)
         before.admit(command.fence)
         mains = ports.facts.load(before.epoch)
         history = _history(command.batch_id, ports)
         if history.result is not None:
             return history.result
+        if history.abandoned_under >= command.fence:
+            return None
         state = before.begin_abandoning(command.batch_id, command.fence, command.attempt, mains)
         return state, _change_state(ports, before, state, history.version)
 
     begun = retry_on_conflict(raise_epoch)
+    if begun is None:
+        return {"outcome": "ABANDONED"}
     if isinstance(begun, ObjectRef):
         return _published(begun)
     state, version = begun
