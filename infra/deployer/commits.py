@@ -1,4 +1,4 @@
-"""Which files of a checkout differ from a git revision: committed, not yet, and new ones."""
+"""What git says of a checkout: its revision, and which files differ from another."""
 
 import subprocess
 from pathlib import Path
@@ -9,19 +9,38 @@ from infra.errors import UnknownName
 def files_changed_since(project: Path, revision: str) -> list[str]:
     """Paths relative to the project; raises UnknownName when git does not know the revision."""
     options = ("--name-only", "--relative", "--no-renames", "--end-of-options")
-    changed = _git(project, "diff", *options, revision, "--")
-    fresh = _git(project, "ls-files", "--others", "--exclude-standard")
+    changed = _lines(project, "diff", *options, revision, "--")
+    fresh = _lines(project, "ls-files", "--others", "--exclude-standard")
     return sorted({*changed, *fresh})
 
 
-def _git(project: Path, *arguments: str) -> list[str]:
-    finished = subprocess.run(
+def git_revision(project: Path) -> str | None:
+    """The commit of a checkout, with `+changes` when files differ from it; None outside of one."""
+    try:
+        top = _git(project, "rev-parse", "--show-toplevel").stdout.strip()
+        if not top or Path(top).resolve() != project.resolve():
+            return None
+        commit = _git(project, "rev-parse", "--short=12", "HEAD")
+        changes = _git(project, "status", "--porcelain").stdout.strip()
+    except FileNotFoundError:  # there is no git here
+        return None
+    if commit.returncode:
+        return None
+    return commit.stdout.strip() + ("+changes" if changes else "")
+
+
+def _lines(project: Path, *arguments: str) -> list[str]:
+    finished = _git(project, *arguments)
+    if finished.returncode:
+        said = (finished.stderr.strip().splitlines() or ["git says nothing"])[0]
+        raise UnknownName(f"git cannot compare {project} with that revision: {said}")
+    return finished.stdout.splitlines()
+
+
+def _git(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         ["git", "-C", str(project), "-c", "core.quotePath=off", *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
-    if finished.returncode:
-        said = (finished.stderr.strip().splitlines() or ["git says nothing"])[0]
-        raise UnknownName(f"git cannot compare {project} with that revision: {said}")
-    return finished.stdout.splitlines()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts.clock import to_rfc3339
+from infra.deployer.commits import git_revision
 from infra.deployer.package import sources_digest
 from infra.deployer.packing import ArtifactBucket, code_of, code_parameters, given_parameters
 from infra.deployer.proof import Proof
@@ -14,7 +15,6 @@ from infra.deployer.releases import (
     Release,
     ReleaseBook,
     Releases,
-    git_revision,
     template_key,
     version_of,
 )

@@ -51,7 +51,7 @@ def build_artifact(template: StackTemplate, project: Path, *, vendored: bool) ->
     `vendored`: put the pinned packages of the requirement file into the zip.
     Raises DeploymentFailed when the sources are missing or the zip would be too big for Lambda.
     """
-    definition = _definition_of(template)
+    definition = definition_of(template)
     if definition:
         return _named(template.name, definition.read_bytes(), "asl.json")
     files = dict(_sources(project, template.service))
@@ -75,7 +75,7 @@ def sources_digest(template: StackTemplate, project: Path) -> str:
     """
     if not (template.takes_artifact or template.runs_container):
         return ""
-    definition = _definition_of(template)
+    definition = definition_of(template)
     if definition:
         return hashlib.sha256(definition.read_bytes()).hexdigest()
     files = dict(_sources(project, template.service))
@@ -139,15 +139,19 @@ def vendor(requirements: Path, constraints: Path, target: Path, runtime: tuple[s
         record.unlink()
 
 
-def _definition_of(template: StackTemplate) -> Path | None:
+def definition_of(template: StackTemplate) -> Path | None:
     """The state machine definition beside an infra stack's template, if there is one."""
     definition = template.path.with_suffix(".asl.json")
     return definition if template.service is None and definition.exists() else None
 
 
+def code_folder(template: StackTemplate) -> str:
+    """Where the code of a stack's function or worker lies, relative to the project."""
+    return f"services/{template.service}" if template.service else "contracts"
+
+
 def _requirements_of(template: StackTemplate, project: Path) -> Path:
-    folder = f"services/{template.service}" if template.service else "contracts"
-    return project / folder / "requirements.txt"
+    return project / code_folder(template) / "requirements.txt"
 
 
 def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:

@@ -4,7 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.deployer.package import CONSTRAINTS, NOT_SHIPPED_CONTRACTS, NOT_SHIPPED_NAMES
+from infra.deployer.package import (
+    CONSTRAINTS,
+    NOT_SHIPPED_CONTRACTS,
+    NOT_SHIPPED_NAMES,
+    code_folder,
+    definition_of,
+)
 from infra.deployer.releases import Release
 from infra.deployer.templates import StackTemplate, consumers
 
@@ -93,15 +99,13 @@ def _touches(path: str, template: StackTemplate) -> Change | None:
         return "template"
     if not (template.takes_artifact or template.runs_container):
         return None
-    if template.service is None:
-        definition = template.path.with_suffix(".asl.json")
-        if definition.exists():
-            return "code" if path == f"infra/{definition.name}" else None
+    if definition := definition_of(template):
+        return "code" if path == f"infra/{definition.name}" else None
     return "code" if _is_built_from(path, template) else None
 
 
 def _is_built_from(path: str, template: StackTemplate) -> bool:
-    folder = f"services/{template.service}" if template.service else "contracts"
+    folder = code_folder(template)
     built_in = {f"{folder}/requirements.txt", CONSTRAINTS}
     if template.service:
         built_in.add("services/__init__.py")

@@ -11,9 +11,9 @@ from infra.deployer.templates import StackTemplate
 from infra.deployer.waiting import Waiting
 from infra.environments import Environment
 from infra.errors import CheckFailed
+from infra.queries.names import Names
 
 Say = Callable[[str], None]
-_PLATFORM = "/ecommerce-pipeline/platform/"
 _ALARM_POLL_SECONDS = 5.0
 ALARM = "AWS::CloudWatch::Alarm"
 
@@ -66,18 +66,14 @@ class Proof:
         client = self._environment.client
         if self._environment.image_uris is None:
             return LocalWorkers(client("ecs"), client("ssm"), self._waiting)
-        subnets = self._published("subnet-ids").split(",")
+        names = Names(client("ssm"))
         return EcsWorkers(
             client("ecs"),
-            self._published("cluster-arn"),
-            subnets,
-            self._published("security-group-id"),
+            names.get("platform", "cluster-arn"),
+            names.get("platform", "subnet-ids").split(","),
+            names.get("platform", "security-group-id"),
             self._waiting,
         )
-
-    def _published(self, name: str) -> str:
-        answer = self._environment.client("ssm").get_parameter(Name=_PLATFORM + name)
-        return str(answer["Parameter"]["Value"])
 
 
 def _alarm_names(template: StackTemplate) -> list[str]:

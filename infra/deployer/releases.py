@@ -6,13 +6,11 @@ kept in the artifact bucket.
 
 import hashlib
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from infra.deployer.parameters import parameter_if_any
 
 VERSIONS = "/ecommerce-pipeline/versions/"
 
@@ -58,13 +56,8 @@ class ReleaseBook:
 
     def read(self, stack: str) -> Releases:
         """What is recorded of one stack; nothing is a record too."""
-        try:
-            answer = self._ssm.get_parameter(Name=VERSIONS + stack)
-        except ClientError as refusal:
-            if refusal.response["Error"]["Code"] != "ParameterNotFound":
-                raise
-            return Releases()
-        return _from_json(answer["Parameter"]["Value"])
+        recorded = parameter_if_any(self._ssm, VERSIONS + stack)
+        return Releases() if recorded is None else _from_json(recorded)
 
     def write(self, stack: str, releases: Releases) -> None:
         """Replace the record of one stack."""
@@ -86,25 +79,6 @@ def version_of(code: str, template_body: str) -> str:
 def template_key(stack: str, template_body: str) -> str:
     """Where a template is kept in the artifact bucket."""
     return f"{stack}/{hashlib.sha256(template_body.encode()).hexdigest()}.template.yaml"
-
-
-def git_revision(project: Path) -> str | None:
-    """The commit of a checkout, with `+changes` when files differ from it; None outside of one."""
-    top = _git(project, "rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != project.resolve():
-        return None
-    commit = _git(project, "rev-parse", "--short=12", "HEAD")
-    return f"{commit}+changes" if commit and _git(project, "status", "--porcelain") else commit
-
-
-def _git(project: Path, *arguments: str) -> str | None:
-    try:
-        finished = subprocess.run(
-            ["git", "-C", str(project), *arguments], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return None
-    return finished.stdout.strip() if finished.returncode == 0 else None
 
 
 def _from_json(text: str) -> Releases:

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
-
+from infra.deployer.parameters import parameter_if_any
 from infra.deployer.waiting import Waiting
 from infra.errors import CheckFailed
 
@@ -68,11 +67,8 @@ class LocalWorkers:
 
     def _state(self, container: str, task_definition: str) -> tuple[str | None, str]:
         """Its state and the reason; None while the local cloud has not seen this version."""
-        try:
-            value = self._ssm.get_parameter(Name=LOCAL_WORKERS + container)["Parameter"]["Value"]
-        except ClientError as refusal:
-            if refusal.response["Error"]["Code"] != "ParameterNotFound":
-                raise
+        value = parameter_if_any(self._ssm, LOCAL_WORKERS + container)
+        if value is None:
             return None, ""
         said = json.loads(value)
         is_this = said["task_definition"] == task_definition

@@ -91,9 +91,9 @@ class Post:
         self.generation = 1
 
     @property
-    def wanted(self) -> WorkerDefinition:
-        """What was asked for last."""
-        return self.successor.definition if self.successor else self.worker.definition
+    def newest(self) -> Worker:
+        """The version that was asked for last."""
+        return self.successor or self.worker
 
     def processes(self) -> list[ChildProcess]:
         """All that run for this place."""
@@ -147,9 +147,8 @@ class Crew:
             self._posts[name] = Post(Worker(definition, name, self._folders, self._spawn))
             self._on_started(name, self._posts[name].worker.process.pid)
             return
-        if post.wanted == definition:
-            post_worker = post.successor or post.worker
-            post_worker.definition = definition
+        if post.newest.definition == definition:
+            post.newest.definition = definition
             return
         if post.successor:
             self._leave(post, post.successor.process, now)
@@ -229,7 +228,7 @@ def _aside(name: str, process: ChildProcess) -> str:
 
 
 def _state_of(post: Post) -> tuple[str, str, str]:
-    asked = post.successor or post.worker
+    asked = post.newest
     if asked.failures_in_a_row >= FAILED_STARTS and not asked.is_ready:
         state, reason = FAILING, asked.log_end()
     elif post.successor or not asked.is_ready:

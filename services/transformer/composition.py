@@ -69,7 +69,7 @@ def compose(
     _find_old_dates(session, heads)
     _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
     session.run("affected_days")
-    days = _column_of_days(session, "affected_days")
+    days = _days(session.fetch("select order_date from affected_days"))
     _load_columns(session, "current_products", "products", Everything(), heads)
     _load_columns(session, "current_orders", "orders", OnDays(frozenset(days)), heads)
     on_days_and_waiting = OnDays(frozenset(days), waiting=True)
@@ -167,10 +167,9 @@ def _writes(session: Session) -> list[BranchWrite]:
     )
     writes = []
     if order_days:
-        days = frozenset(order_date for (order_date,) in order_days)
-        writes.append(BranchWrite("orders", "written_orders", days))
+        writes.append(BranchWrite("orders", "written_orders", frozenset(_days(order_days))))
     if line_days:
-        days = frozenset(order_date for (order_date,) in line_days)
+        days = frozenset(_days(line_days))
         writes.append(BranchWrite("order_items", "written_order_items", days))
     if products:
         writes.append(BranchWrite("products", "next_products", None))
@@ -191,8 +190,8 @@ def _kpi_change(order_days: Fetched, category_days: Fetched, published: Fetched)
     )
 
 
-def _column_of_days(session: Session, relation: str) -> list[date]:
-    return [order_date for (order_date,) in session.fetch(f"select order_date from {relation}")]
+def _days(rows: Fetched) -> list[date]:
+    return [order_date for (order_date,) in rows]
 
 
 def _counts(rows: Fetched) -> dict[str, int]:

@@ -4,9 +4,9 @@ import itertools
 import tempfile
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -32,12 +32,12 @@ from services.transformer.engines.port import (
     EngineName,
     StagedFile,
     iter_kinds,
+    side_by_side,
     sql_of,
 )
 from services.transformer.facts import (
     SCHEMAS,
     STAGED_COLUMNS,
-    TABLES,
     Everything,
     OnDays,
     OrderIdsBetween,
@@ -165,9 +165,7 @@ class DuckDBSession:
             ]
             self._facts.replace(write.table, epoch, removed, added, snapshot_properties)
 
-        with ThreadPoolExecutor(max_workers=len(TABLES)) as threads:
-            for future in [threads.submit(commit, *each) for each in prepared]:
-                future.result()
+        side_by_side([partial(commit, *each) for each in prepared])
 
     def _arrow_of(self, write: BranchWrite) -> pa.Table:
         names = [field.name for field in SCHEMAS[write.table].fields]

@@ -1,16 +1,20 @@
 """What the batch's steps ask of an engine; the SQL in ../sql is the same for every engine."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from services.transformer.facts import Partition, Rows
 
 EngineName = Literal["duckdb", "spark"]
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
+AT_ONCE = 4
+"""Calls made side by side: two tables are written, or statements planned, while one computes."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,15 @@ def sql_of(relation: str) -> str:
     """The text of sql/<relation>.sql, without its comment lines."""
     lines = (SQL_FOLDER / f"{relation}.sql").read_text().splitlines()
     return "\n".join(line for line in lines if not line.startswith("--"))
+
+
+def side_by_side(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """The answers, in order, of calls made in threads; the first failure is raised after all."""
+    if len(calls) < 2:
+        return [call() for call in calls]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="engine") as threads:
+        futures = [threads.submit(call) for call in calls]
+    return [future.result() for future in futures]
 
 
 def branch_of(epoch: int) -> str:

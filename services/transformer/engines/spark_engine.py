@@ -3,11 +3,10 @@
 Spark writes a branch; what makes it count, moving main, is the catalog's, for both engines.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from contracts.errors import PipelineError
 from services.transformer.catalog import FactsCatalog
@@ -17,6 +16,7 @@ from services.transformer.engines.port import (
     StagedFile,
     branch_of,
     iter_kinds,
+    side_by_side,
     sql_of,
 )
 from services.transformer.engines.spark_session import CATALOG, is_alive, new_session
@@ -32,8 +32,6 @@ from services.transformer.facts import (
     Uncategorised,
 )
 from services.transformer.settings import Settings
-
-T = TypeVar("T")
 
 KEPT: Mapping[str, str | None] = {
     "batch_orders": None,
@@ -52,8 +50,6 @@ Some are the batch's own rows, which are kept, while the facts named here have n
 
 SPARK_TYPES = {"string": "string", "date32[day]": "date", "int64": "bigint"}
 FACTS_TYPES = {"string": "string", "date": "date", "long": "bigint"}
-AT_ONCE = 4
-"""Statements that Spark works at side by side: planning one, it can compute another."""
 
 
 class SparkEngine:
@@ -130,15 +126,13 @@ class SparkBatch:
 
     def fetch_each(self, *queries: str) -> list[list[tuple[Any, ...]]]:
         """Side by side: most of the time of a small statement is its planning."""
-        return self._side_by_side([partial(self.fetch, query) for query in queries])
+        return side_by_side([partial(self.fetch, query) for query in queries])
 
     def write(
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:
         """One snapshot per table, the tables side by side; one file for the rows of a day."""
-        self._side_by_side(
-            [partial(self._write, each, epoch, snapshot_properties) for each in writes]
-        )
+        side_by_side([partial(self._write, each, epoch, snapshot_properties) for each in writes])
         self._facts.refresh()
 
     def close(self) -> None:
@@ -185,14 +179,6 @@ class SparkBatch:
         schema = SCHEMAS[table]
         types = [f"{name} {FACTS_TYPES[str(schema.find_type(name))]}" for name in columns]
         return self._spark.sql(_no_rows_of(types))
-
-    def _side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T]:
-        """In threads; the first failure is raised after all have ended."""
-        if len(calls) < 2:
-            return [call() for call in calls]
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="spark") as threads:
-            futures = [threads.submit(call) for call in calls]
-        return [future.result() for future in futures]
 
     def _write(self, write: BranchWrite, epoch: int, properties: dict[str, str]) -> None:
         from py4j.protocol import Py4JJavaError
