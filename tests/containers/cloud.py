@@ -11,7 +11,7 @@ from infra.deployer.deploy import deploy
 from infra.environments import local_environment
 from tests.model import ShopModel
 from tests.support.ministack import running_ministack
-from tests.support.pipeline import OPEN, Pipeline, eventually
+from tests.support.pipeline import Pipeline, eventually
 from tests.support.standing import Row, assert_kpis_equal, csv_of
 
 TASK_FAMILIES = ("validation-task", "transformation-task")
@@ -39,17 +39,12 @@ class WorkerlessCloud:
 
     def assert_completed(self, name: str) -> dict[str, Any]:
         """The batch is COMPLETED and every KPI is the model's; gives the result document."""
-        batch = eventually(lambda: self._closed(f"orders/{name}.csv"), CLOSED_WITHIN_SECONDS)
+        key = f"orders/{name}.csv"
+        batch = self.pipeline.batch_of(key, within_seconds=CLOSED_WITHIN_SECONDS)
         assert batch["status"] == "COMPLETED", batch
         assert_kpis_equal(self.pipeline, self.model)
         assert self.pipeline.dead_letters() == {}
         return self.pipeline.result(batch["batch_id"])
-
-    def _closed(self, key: str) -> dict[str, Any] | None:
-        for batch in self.pipeline.batches():
-            if batch["status"] not in OPEN and key in self.pipeline.keys_of(batch["batch_id"]):
-                return batch
-        return None
 
     def await_waiting(self, service: str) -> None:
         """Until a command waits in the queue of a service that nobody serves."""

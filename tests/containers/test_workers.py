@@ -1,12 +1,13 @@
 """The two images as ECS runs them, against the embedded cloud: whole batches, and their manners."""
 
+import random
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.containers.cloud import WorkerlessCloud
-from tests.containers.rows import random_rows
+from tests.support.random_rows import random_rows
 
 if TYPE_CHECKING:
     from testcontainers.core.image import DockerImage
@@ -47,7 +48,7 @@ def transformers(images: Images, cloud: WorkerlessCloud):  # type: ignore[no-unt
 def test_a_whole_batch_goes_through_both_containers_with_duckdb(
     cloud: WorkerlessCloud, validator: "Worker", transformers
 ) -> None:
-    cloud.submit("duckdb", random_rows(1))
+    cloud.submit("duckdb", random_rows(random.Random(1)))
 
     with transformers("duckdb") as transformer:
         result = cloud.assert_completed("duckdb")
@@ -62,10 +63,10 @@ def test_spark_and_a_sigterm_in_the_middle_of_its_next_batch(
     cloud: WorkerlessCloud, validator: "Worker", transformers
 ) -> None:
     """The message in hand is finished, or given back to the container that comes next."""
-    cloud.submit("spark", random_rows(2))
+    cloud.submit("spark", random_rows(random.Random(2)))
     with transformers("spark") as first:
         assert cloud.assert_completed("spark")["engine"] == "spark"
-        cloud.submit("interrupted", random_rows(3))
+        cloud.submit("interrupted", random_rows(random.Random(3)))
         cloud.await_taken("transformer")
         code, _ = first.stop()
     assert code == 0

@@ -141,15 +141,18 @@ class Bench:
         self.stand.direct.upload_set(name, files)
 
     def _closed(self, name: str, within_seconds: float) -> dict[str, Any]:
-        key = f"orders/{name}.csv"
-
         def probe() -> dict[str, Any] | None:
-            for batch in reversed(self.stand.direct.batches()):
-                if key in self.stand.direct.keys_of(batch["batch_id"]):
-                    return batch if batch["status"] not in OPEN else None
-            return None
+            batch = self._newest(name)
+            return batch if batch and batch["status"] not in OPEN else None
 
         return eventually(probe, within_seconds)
+
+    def _newest(self, name: str) -> dict[str, Any] | None:
+        """The newest batch with the files of that name."""
+        for batch in reversed(self.stand.direct.batches()):
+            if f"orders/{name}.csv" in self.stand.direct.keys_of(batch["batch_id"]):
+                return batch
+        return None
 
     def _take_in_what_stands_before(self) -> None:
         rows: Batch = {"orders": [], "order_items": [], "products": []}
@@ -176,15 +179,14 @@ class Bench:
     def _story(self, shop: CellShop, began_at: float) -> list[str]:
         """The batch's events and the proxy's log, for whoever asks what happened."""
         lines = []
-        for batch in reversed(self.stand.direct.batches()):
-            if f"orders/{shop.name}.csv" in self.stand.direct.keys_of(batch["batch_id"]):
-                lines.append(f"batch: {batch}")
-                lines += [
-                    f"{event['occurred_at']} {event['event_type']} {str(event['data'])[:300]}"
-                    for event in sorted(
-                        self.stand.direct.events(batch["batch_id"]),
-                        key=lambda event: str(event["occurred_at"]),
-                    )
-                ]
+        if batch := self._newest(shop.name):
+            lines.append(f"batch: {batch}")
+            lines += [
+                f"{event['occurred_at']} {event['event_type']} {str(event['data'])[:300]}"
+                for event in sorted(
+                    self.stand.direct.events(batch["batch_id"]),
+                    key=lambda event: str(event["occurred_at"]),
+                )
+            ]
         log = self.stand.proxy.log[-LOG_LINES:]
         return lines + [f"+{at - began_at:6.2f} s {line}" for at, line in log]

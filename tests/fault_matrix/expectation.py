@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.parquet as pq
-from pyiceberg.catalog import load_catalog
 
+from infra.cli.target import Target
 from infra.queries.facts import PublishedFacts, compare_all
 from tests.fault_matrix.stand import Stand
 from tests.model import ShopModel
@@ -71,7 +71,8 @@ def wrong_numbers(stand: Stand, model: ShopModel) -> list[str]:
         assert_kpis_equal(stand.direct, model)
     except AssertionError as difference:
         faults.append(f"KPIs are not the model's: {str(difference)[:1500]}")
-    compared = compare_all(PublishedFacts(_catalog(stand), stand.direct.client("dynamodb")))
+    cloud = Target(stand.direct.environment, "the matrix")
+    compared = compare_all(PublishedFacts(cloud.facts, cloud.client("dynamodb")))
     faults += [f"facts and KPIs differ: {item}" for item in compared["items"]]
     return faults
 
@@ -82,17 +83,3 @@ def _quarantined(pipeline: Pipeline, batch_id: str) -> tuple[tuple[int, str, str
         body = pipeline.client("s3").get_object(Bucket=DATA_BUCKET, Key=key)["Body"].read()
         rows += pq.read_table(io.BytesIO(body)).to_pylist()
     return tuple(sorted((row["line"], row["column"], row["rule"]) for row in rows))
-
-
-def _catalog(stand: Stand) -> Any:
-    environment = stand.direct.environment
-    endpoint, region = environment["AWS_ENDPOINT_URL"], environment["AWS_DEFAULT_REGION"]
-    properties = {}
-    for prefix in ("glue", "s3"):
-        properties |= {
-            f"{prefix}.endpoint": endpoint,
-            f"{prefix}.region": region,
-            f"{prefix}.access-key-id": environment["AWS_ACCESS_KEY_ID"],
-            f"{prefix}.secret-access-key": environment["AWS_SECRET_ACCESS_KEY"],
-        }
-    return load_catalog("matrix", type="glue", **properties)

@@ -18,11 +18,6 @@ JUMP_SECONDS = 3600.0
 """Far past the lease of 15 minutes."""
 
 
-def pass_on(exchange: Exchange) -> Answer | None:
-    """No fault: what a control looks like."""
-    return exchange.forward()
-
-
 def kill_before(exchange: Exchange) -> Answer | None:
     """kill -9 of the caller; its request is never carried out."""
     _kill(exchange)

@@ -107,7 +107,7 @@ class FaultProxy:
 
     @contextmanager
     def injecting(self, *injections: Injection) -> Iterator[None]:
-        """Within the block these faults are armed; those under way are waited for at its end."""
+        """Within the block these faults are armed; `is_spoiling` tells of those still under way."""
         self._injections = list(injections)
         try:
             yield

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,12 @@ END = "<!-- End of what is generated. -->"
 
 def main() -> None:
     """Put the kept matrix into the page."""
-    PAGE.write_text(with_matrix(PAGE.read_text(), json.loads(FIGURES.read_text())))
+    PAGE.write_text(with_matrix(PAGE.read_text(), kept()))
+
+
+def kept() -> dict[str, Any]:
+    """The matrix of the last whole run."""
+    return dict(json.loads(FIGURES.read_text()))
 
 
 def write(outcomes: Sequence[Outcome]) -> None:
@@ -81,15 +85,6 @@ def notes(cells: dict[tuple[str, str], dict[str, Any]]) -> str:
         for cell in [cells[name, fault]]
     ]
     return head + "\n".join(rows)
-
-
-def read(document: dict[str, Any]) -> list[Outcome]:
-    """The outcomes that a document keeps."""
-    known = {one.name for one in fields(Outcome)}
-    return [
-        Outcome(**{name: value for name, value in cell.items() if name in known})
-        for cell in document["cells"]
-    ]
 
 
 if __name__ == "__main__":

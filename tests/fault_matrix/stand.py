@@ -1,6 +1,5 @@
 """A local cloud whose functions and workers speak to it through the proxy, with short timeouts."""
 
-import contextlib
 import json
 import os
 import threading
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from infra.local import cloud as local_cloud
@@ -149,16 +147,6 @@ def purge(stand: Stand, queue: str) -> list[dict[str, Any]]:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         taken += messages
     return taken
-
-
-def worker_pids(stand: Stand) -> list[int]:
-    """The workers that run now."""
-    record = read_record(Folders(stand.directory).record)
-    alive = []
-    for pid in record.workers.values() if record else ():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            alive.append(psutil.Process(pid).pid)
-    return alive
 
 
 def wait_until_quiet(stand: Stand, longest_seconds: float) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fault_matrix.cells import Bench, CellName
-from tests.fault_matrix.report import FIGURES, PAGE, with_matrix
+from tests.fault_matrix.report import PAGE, kept, with_matrix
 from tests.fault_matrix.stand import standing
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -36,7 +36,5 @@ def test_a_fault_changes_no_number_no_file_and_no_count(bench: Bench, cell: Cell
 
 def test_the_page_shows_the_matrix_that_is_kept() -> None:
     """When this fails: `python -m tests.fault_matrix.report`."""
-    import json
-
     page = PAGE.read_text()
-    assert with_matrix(page, json.loads(FIGURES.read_text())) == page
+    assert with_matrix(page, kept()) == page

@@ -15,7 +15,8 @@ from infra.local.cloud import RunningCloud
 from infra.local.cloud import find as find_cloud
 from tests.model import ShopModel
 from tests.support.pipeline import OPEN, Pipeline, eventually
-from tests.support.standing import Row, assert_kpis_equal, csv_of
+from tests.support.random_rows import random_rows
+from tests.support.standing import assert_kpis_equal, csv_of
 
 pytestmark = pytest.mark.integration
 KILLS = int(os.environ.get("KILLS", "2"))
@@ -62,37 +63,3 @@ def closed_batch(pipeline: Pipeline, number: int) -> dict[str, object]:
         return batches[-1] if is_closed else None
 
     return eventually(probe, CLOSED_WITHIN_SECONDS)
-
-
-def random_rows(draw: random.Random) -> dict[str, list[Row]]:
-    """A batch that overlaps the ones before: new, corrected, moved and waiting rows."""
-    return {
-        "orders": [
-            {
-                "order_id": str(draw.randrange(300)),
-                "user_id": f"u{draw.randrange(20)}",
-                "order_date": f"2024-01-{draw.randint(1, 28):02}",
-                "total_amount": f"{draw.randrange(10_000) / 100:.2f}",
-                "status": draw.choice(["completed", "returned"]),
-            }
-            for _ in range(120)
-        ],
-        "order_items": [
-            {
-                "order_id": str(draw.randrange(300)),
-                "product_id": f"p{draw.randrange(15)}",
-                "quantity": str(draw.randint(1, 5)),
-                "unit_price": f"{draw.randrange(5_000) / 100:.2f}",
-            }
-            for _ in range(200)
-        ],
-        "products": [
-            {
-                "product_id": f"p{number}",
-                "category": f"C{draw.randrange(5)}",
-                "name": "A thing",
-                "price": "1.00",
-            }
-            for number in draw.sample(range(15), 6)
-        ],
-    }

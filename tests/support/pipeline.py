@@ -71,7 +71,7 @@ class Pipeline:
         answer = self.table("AggregatorState").query(KeyConditionExpression=Key("pk").eq("batches"))
         return list(answer["Items"])
 
-    def batch_of(self, key: str, *, after: int = 0) -> dict[str, Any]:
+    def batch_of(self, key: str, *, after: int = 0, within_seconds: float = 60.0) -> dict[str, Any]:
         """The closed batch that holds `key`, the (after+1)th of its kind."""
 
         def probe() -> dict[str, Any] | None:
@@ -79,7 +79,7 @@ class Pipeline:
             closed = [batch for batch in found if batch["status"] not in OPEN]
             return closed[after] if len(closed) > after else None
 
-        return eventually(probe, 60)
+        return eventually(probe, within_seconds)
 
     def keys_of(self, batch_id: str) -> list[str]:
         return [file["key"] for file in self.manifest(batch_id)["files"]]

@@ -46,11 +46,10 @@ def make_stores(name: str) -> None:
     )
 
 
-def workbench_on(endpoint: str, name: str, engine: EngineName) -> Workbench:
-    """A process of its own on those stores; more than one may be at work there."""
-    settings = Settings(
+def settings_on(name: str, **more: Any) -> Settings:
+    """What a transformer on the stores of that name is started with."""
+    return Settings(
         AWS_REGION=LOCAL_REGION,
-        aws_endpoint_url=endpoint,
         event_store_table=f"{name}-EventStore",
         warehouse_bucket=WAREHOUSE_BUCKET,
         command_queue_url="none",
@@ -59,8 +58,14 @@ def workbench_on(endpoint: str, name: str, engine: EngineName) -> Workbench:
         order_kpis_table=f"{name}-OrderKPIs",
         category_kpis_table=f"{name}-CategoryKPIs",
         glue_database=name,
-        transform_engine=engine,
-        spark_memory_mb=SPARK_MEMORY_MB,
+        **more,
+    )
+
+
+def workbench_on(endpoint: str, name: str, engine: EngineName) -> Workbench:
+    """A process of its own on those stores; more than one may be at work there."""
+    settings = settings_on(
+        name, aws_endpoint_url=endpoint, transform_engine=engine, spark_memory_mb=SPARK_MEMORY_MB
     )
     clients = {service: boto3.client(service) for service in ("dynamodb", "s3")}
     return cloud_workbench(clients, settings)

@@ -18,6 +18,7 @@ from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation, Transient
 from contracts.event_store import InMemoryEventStore, PutItem
 from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
+from services.lock import use_cases
 from services.lock.domain import LOCK_ID, Lock
 from services.lock.handler import LockService, lock_service
 from services.lock.items import lock_from
@@ -150,14 +151,14 @@ def granted(fence: int, lease_until: str = "2025-07-07T12:15:00.000Z") -> dict[s
 
 
 @contextmanager
-def falling_at_its_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The function crashes once its change is stored, before anybody hears of it."""
+def falling_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> Iterator[None]:
+    """The function crashes as it calls this, with its change stored and nobody told."""
 
     def crash(*_: object) -> bool:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crashing:
-        crashing.setattr(desk.answers, "succeed", crash)
+        crashing.setattr(owner, name, crash)
         with pytest.raises(KeyboardInterrupt):
             yield
 
@@ -304,7 +305,7 @@ def test_a_holder_whose_answer_was_late_for_a_whole_lease_is_told_with_a_new_one
     """It cannot extend a lease that it does not know of, and nobody else would answer it."""
     desk.acquire("a")
     desk.acquire("b")
-    with falling_at_its_answer(desk, monkeypatch):
+    with falling_at(monkeypatch, desk.answers, "succeed"):
         desk.release("a", 1)
     desk.now += timedelta(seconds=1000)
     desk.sweep()
@@ -349,7 +350,7 @@ def test_an_answer_lost_in_a_crash_is_paid_by_the_next_sweep(
 ) -> None:
     desk.acquire("a")
     desk.acquire("b")
-    with falling_at_its_answer(desk, monkeypatch):
+    with falling_at(monkeypatch, desk.answers, "succeed"):
         desk.release("a", 1)
     assert desk.owed() == ["b"]
     desk.sweep()
@@ -359,13 +360,8 @@ def test_an_answer_lost_in_a_crash_is_paid_by_the_next_sweep(
 def test_an_answer_given_just_before_a_crash_does_not_cost_its_holder_the_lock(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as crashing:
-        crashing.setattr("services.lock.use_cases._forget_token", crash)
-        with pytest.raises(KeyboardInterrupt):
-            desk.acquire("a")
+    with falling_at(monkeypatch, use_cases, "_forget_token"):
+        desk.acquire("a")
     assert desk.owed() == ["a"]
     desk.sweep()
     assert desk.owed() == []
@@ -467,7 +463,7 @@ def test_an_old_holder_that_asks_again_waits_its_turn_under_a_new_fence(desk: De
 def test_a_holder_that_was_not_answered_yet_loses_its_token_with_the_lock(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with falling_at_its_answer(desk, monkeypatch):
+    with falling_at(monkeypatch, desk.answers, "succeed"):
         desk.acquire("a")
     assert desk.owed() == ["a"]
     desk.break_it(1)

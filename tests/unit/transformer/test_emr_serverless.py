@@ -28,9 +28,9 @@ from services.transformer.emr_serverless import (
     transform_where_it_fits,
 )
 from services.transformer.settings import Settings
+from tests.support.transformer_cloud import settings_on
 from tests.support.transforming import (
     DATA_BUCKET,
-    WAREHOUSE_BUCKET,
     Workbench,
     a_batch,
     line,
@@ -46,16 +46,8 @@ ROOT = Path(__file__).parents[3]
 
 
 def settings(name: str = "shop", application_id: str = "00f1abcd") -> Settings:
-    return Settings(
-        AWS_REGION=REGION,
-        event_store_table=f"{name}-EventStore",
-        warehouse_bucket=WAREHOUSE_BUCKET,
-        command_queue_url="none",
-        lock_queue_url="none",
-        state_table=f"{name}-TransformerState",
-        category_kpis_table=f"{name}-CategoryKPIs",
-        order_kpis_table=f"{name}-OrderKPIs",
-        glue_database=name,
+    return settings_on(
+        name,
         spark_target="emr-serverless",
         emr_application_id=application_id,
         emr_job_role_arn=f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/spark-job",
