@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from contracts.clock import from_rfc3339, to_rfc3339
+from contracts.errors import Transient
 from contracts.messages import (
     LeaseExtended,
     LockGranted,
@@ -226,14 +227,19 @@ class Lock:
         recovered = self.recover(ended, terms)
         return (*recovered, *self.evolve(recovered, terms.now).expire(terms, untold))
 
-    def break_open(self, fence: int, who: str, why: str, terms: Terms) -> tuple[LockEvent, ...]:
+    def break_open(
+        self, fence: int, who: str, why: str, terms: Terms, untold: str | None = None
+    ) -> tuple[LockEvent, ...]:
         """Take the lock from the holder of this fence on a person's word; nothing otherwise.
 
         The fence is what the person saw: a copy of the command, or one that comes late, must not
-        take the lock from whoever was granted it since.
+        take the lock from whoever was granted it since. Raises Transient for a holder that has to
+        be told first (`untold`, an execution id).
         """
         if self.holder is None or self.holder.fence != fence:
             return ()
+        if self.holder.execution_id == untold:
+            raise Transient(f"{untold} is not told yet that it holds {self.lock_id}")
         recovered = self._recovered(self.holder, "BROKEN", f"broken by {who}: {why}")
         return self._hand_over((recovered,), self.waiters, terms)
 

@@ -144,18 +144,21 @@ def extend_lease(message: Message, ports: Ports) -> None:
 def break_lock(message: Message, ports: Ports) -> None:
     """Take the lock from the holder that a person saw, and grant the next in line.
 
-    The execution may still run: what it writes under its old fence is refused at the stores. If
-    that holder is gone already, nothing changes, and the log says so.
+    The execution may still run: what it writes under its old fence is refused at the stores. One
+    that does not know yet that it has the lock is told first: it would wait for ever for a token
+    that went with the lock. If that holder is gone already, nothing changes, and the log says so.
     """
     command: BreakLock = message.data
     _check_lock_id(command.lock_id)
-    breach = _decide(
-        ports,
-        lambda lock, terms: lock.break_open(
-            command.fence, command.requested_by, command.reason, terms
-        ),
-        MessageContext(SOURCE, causation_id=message.event_id),
-    )
+    pay_what_is_owed(_load(ports), ports, message.event_id)
+
+    def break_open(lock: Lock, terms: Terms) -> tuple[LockEvent, ...]:
+        untold = _untold_holder(lock, ports)
+        return lock.break_open(
+            command.fence, command.requested_by, command.reason, terms, untold=untold
+        )
+
+    breach = _decide(ports, break_open, MessageContext(SOURCE, causation_id=message.event_id))
     logger.warning(
         "%s %s under fence %s, asked for by %s: %s",
         command.lock_id,

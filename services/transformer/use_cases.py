@@ -5,15 +5,15 @@ the epoch is raised, the mains move before PUBLISHING is marked, and PUBLISHING 
 return: before it the next epoch undoes, after it the next epoch finishes.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol, cast
 
 from contracts.clock import Clock, to_rfc3339
 from contracts.envelope import MessageContext
-from contracts.errors import ConcurrencyConflict, StaleWriter
+from contracts.errors import ConcurrencyConflict, StaleWriter, Transient
 from contracts.event_store import (
     EventStore,
     PutItem,
@@ -97,14 +97,38 @@ def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
     rejected, PipelineError when the rows do not add up (then nothing is published).
     """
     try:
-        _settle(command.fence, ports)
-        history = _history(command.batch_id, ports)
-        if history.result is not None:
-            return _published(history.result)
-        return _published(_Attempt(command, ports).run())
+        with _forgetting_on_a_fault(ports.facts):
+            _settle(command.fence, ports)
+            history = _history(command.batch_id, ports)
+            if history.result is not None:
+                return _published(history.result)
+            return _published(_Attempt(command, ports).run())
+    except StaleWriter as error:
+        return _published_by_another(command.batch_id, ports, error)
+
+
+@contextmanager
+def _forgetting_on_a_fault(facts: FactsCatalog) -> Iterator[None]:
+    """What is known of the tables may be wrong after a fault."""
+    try:
+        yield
     except Exception:
-        ports.facts.forget()
+        facts.forget()
         raise
+
+
+def _published_by_another(batch_id: str, ports: Ports, error: StaleWriter) -> Answer:
+    """The answer of a stale writer whose batch a newer one has published for it; else the error.
+
+    While the newer one is still at it, the question is to be asked again: Transient.
+    """
+    result = _history(batch_id, ports).result
+    if result is not None:
+        return _published(result)
+    flight = _state(ports).in_flight
+    if flight is not None and flight.batch_id == batch_id and flight.phase == "PUBLISHING":
+        raise Transient(f"a newer writer is publishing batch {batch_id}: ask again") from error
+    raise error
 
 
 def manifest_of(command: TransformBatch, ports: Ports) -> Mapping[str, Any]:
@@ -136,16 +160,16 @@ def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
     when a newer lock grant was seen.
     """
     try:
-        _settle(command.fence, ports)
-        history = _history(command.batch_id, ports)
-        if history.result is not None:
-            return _published(history.result)
-        if history.abandoned_under < command.fence:
-            return _undo(command, ports)
-        return {"outcome": "ABANDONED"}
-    except Exception:
-        ports.facts.forget()
-        raise
+        with _forgetting_on_a_fault(ports.facts):
+            _settle(command.fence, ports)
+            history = _history(command.batch_id, ports)
+            if history.result is not None:
+                return _published(history.result)
+            if history.abandoned_under < command.fence:
+                return _undo(command, ports)
+            return {"outcome": "ABANDONED"}
+    except StaleWriter as error:
+        return _published_by_another(command.batch_id, ports, error)
 
 
 class _Attempt:

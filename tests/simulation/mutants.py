@@ -18,6 +18,7 @@ from unittest.mock import patch
 from contracts import relay
 from contracts.clock import from_rfc3339
 from contracts.consumer import CommandConsumer
+from contracts.envelope import Message, MessageContext
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import BatchRedriven, LockQueued, LockReleased
 from services.aggregator import batch, batch_use_cases, carry_over, closing, sealing, sightings
@@ -176,6 +177,21 @@ def _nobody_pays() -> list[Any]:
             real(lock_, ports, causation_id)
 
     return [patch.object(lock_use_cases, "pay_what_is_owed", pay)]
+
+
+def _broken_before_it_is_told() -> list[Any]:
+    def break_lock(message: Message, ports: lock_use_cases.Ports) -> None:
+        order = message.data
+        breach = lock_use_cases._decide(
+            ports,
+            lambda held, terms: held.break_open(
+                order.fence, order.requested_by, order.reason, terms
+            ),
+            MessageContext(lock_use_cases.SOURCE, causation_id=message.event_id),
+        )
+        lock_use_cases.pay_what_is_owed(breach.lock, ports, message.event_id)
+
+    return [patch.object(lock_use_cases, "break_lock", break_lock)]
 
 
 def _fence_is_constant() -> list[Any]:
@@ -552,6 +568,7 @@ MUTANTS = (
     Mutant("lock: the sweep pays no debts", _nobody_pays),
     Mutant("lock: the fence does not grow", _fence_is_constant),
     Mutant("lock: the debt is struck out before it is paid", _token_is_forgotten_first),
+    Mutant("lock: broken before its holder is told", _broken_before_it_is_told),
     Mutant("transformer: admit checks no fence", _fence_is_not_checked),
     Mutant("transformer: the epoch is not raised on retry", _epoch_stays),
     Mutant("transformer: abandoning does not raise the epoch", _abandon_keeps_the_epoch),

@@ -13,7 +13,7 @@ from contracts.clock import to_rfc3339
 from contracts.envelope import Message
 from contracts.errors import Transient
 from contracts.event_store import PutItem, StateWrite
-from contracts.messages import RedriveBatch
+from contracts.messages import BreakLock, RedriveBatch
 from tests.simulation import cast, rest, saga
 from tests.simulation.cast import People
 from tests.simulation.chaos import Chaos, mix
@@ -32,6 +32,8 @@ FAULTS_END_AFTER = 1500.0
 BOUND_SECONDS = 6 * 3600.0
 """After that all must be at rest: far under the 24 h that a saga waits for the lock."""
 OPERATOR_SECONDS = 1800.0
+BREAKS = 3
+"""So often at most does a person take the lock from whoever holds it, while faults last."""
 MAX_STEPS = 60_000
 SWEEP_SECONDS = 60.0
 LONGEST_SWEEP_SECONDS = 900.0
@@ -118,6 +120,7 @@ class World:
         violation = None
         try:
             self.hub.at(FAULTS_END_AFTER, self._end_faults)
+            self._break_lock_at_times()
             self._sweep_later(SWEEP_SECONDS)
             self._rest()
             self._end_faults()
@@ -191,21 +194,46 @@ class World:
             queue.move_back()
         self.hub.at(OPERATOR_SECONDS, self._look_at_dead_letters)
 
+    def _break_lock_at_times(self) -> None:
+        for number in range(BREAKS):
+            if self.chaos.below("operator", 8) == 0:
+                moment = self.chaos.uniform("operator", 30.0, FAULTS_END_AFTER)
+                self.hub.at(moment, lambda number=number: self._break_lock(number))
+
+    def _break_lock(self, number: int) -> None:
+        """What an operator does who has lost patience, or is mistaken: the holder may be well."""
+        lock_id = "ecommerce-pipeline-lock"
+        item = self.table.item("ProcessingLockTable", lock_id)
+        if item is None or not item["currentlockcount"]:
+            return
+        if not self.chaos.happens(f"operator#{number} breaks the lock"):
+            return
+        fence = item["execution_metadata"]["fence"]
+        command = BreakLock(
+            lock_id=lock_id, fence=fence, requested_by="an operator", reason="it takes too long"
+        )
+        self.tell(f"an operator breaks the lock under fence {fence}")
+        self.queues["lock-commands"].send(self._command(command, f"lock/{lock_id}", None).to_json())
+
+    def _command(self, data: Any, stream_id: str, correlation_id: str | None) -> Message:
+        return Message(
+            event_id=self.new_id(),
+            event_type=type(data).__name__,
+            schema_version=1,
+            source="ecommerce-pipeline/ecp",
+            occurred_at=to_rfc3339(self.true_time()),
+            stream_id=stream_id,
+            stream_version=0,
+            correlation_id=correlation_id,
+            causation_id=None,
+            data=data,
+        )
+
     def _repair(self) -> None:
         """What an operator does after a bad night: failed batches again; others are refused."""
         for batch_id, status in list(self.checks.status.items()):
-            command = Message(
-                event_id=self.new_id(),
-                event_type="RedriveBatch",
-                schema_version=1,
-                source="ecommerce-pipeline/ecp",
-                occurred_at=to_rfc3339(self.true_time()),
-                stream_id=f"batch/{batch_id}",
-                stream_version=0,
-                correlation_id=batch_id,
-                causation_id=None,
-                data=RedriveBatch(batch_id=batch_id, requested_by="an operator"),
-            )
+            redrive = RedriveBatch(batch_id=batch_id, requested_by="an operator")
+            command = self._command(redrive, f"batch/{batch_id}", batch_id)
             self.tell(f"redrive of {batch_id}, {status}")
             self.queues["aggregator-commands"].send(command.to_json())
         self._sweep_later(SWEEP_SECONDS)

@@ -460,17 +460,28 @@ def test_an_old_holder_that_asks_again_waits_its_turn_under_a_new_fence(desk: De
     assert desk.answers.succeeded["a-1"]["fence"] > 4
 
 
-def test_a_holder_that_was_not_answered_yet_loses_its_token_with_the_lock(
+def test_a_holder_that_was_not_answered_yet_is_told_before_the_lock_is_broken(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with falling_at(monkeypatch, desk.answers, "succeed"):
         desk.acquire("a")
     assert desk.owed() == ["a"]
     desk.break_it(1)
+    assert desk.answers.succeeded["a-0"] == granted(1)
     assert desk.owed() == []
     assert desk.item()["currentlockcount"] == 0
-    desk.acquire("b")
-    assert list(desk.answers.succeeded) == ["b-0"]
+
+
+def test_a_lock_is_not_broken_while_its_holder_cannot_be_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with falling_at(monkeypatch, desk.answers, "succeed"):
+        desk.acquire("a")
+    monkeypatch.setattr(use_cases, "pay_what_is_owed", lambda *_: None)
+    with pytest.raises(Transient, match="not told yet"):
+        desk.break_it(1)
+    assert desk.owed() == ["a"]
+    assert desk.item()["execution_metadata"]["execution_id"] == "a"
 
 
 def test_a_break_that_comes_twice_or_late_takes_the_lock_from_nobody_else(desk: Desk) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from contracts.envelope import MessageContext
-from contracts.errors import ConcurrencyConflict, StaleWriter
+from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter, Transient
 from contracts.event_store import PutItem
+from contracts.messages import TransformBatch
 from services.transformer import use_cases
 from services.transformer.composition import compose
 from services.transformer.engines.port import EngineName
@@ -19,6 +20,7 @@ from services.transformer.kpis import KpiChange, OrderDay
 from services.transformer.publication import Stamp, publish_kpis
 from services.transformer.use_cases import abandon_batch, transform_batch
 from tests.model import ShopModel
+from tests.support.mortality import ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, manifest_of, order, product
 from tests.unit.transformer.conftest import NewStores
 
@@ -149,8 +151,13 @@ def test_a_whole_attempt_that_is_overtaken_before_it_publishes_loses(
         return publish(epoch, batch_id)
 
     monkeypatch.setattr(slow.ports.facts, "publish", overtaken_first)
-    with pytest.raises(StaleWriter):
-        transform_batch(command, slow.ports)
+    if deed == "abandon":
+        with pytest.raises(StaleWriter):
+            transform_batch(command, slow.ports)
+    else:
+        theirs = transform_batch(command, slow.ports)
+        assert newer.result(theirs)["engine"] == "duckdb"
+        assert newer.result(theirs)["epoch"] == 3
 
     model = FIRST.told_to(ShopModel())
     if deed == "transform":
@@ -158,3 +165,74 @@ def test_a_whole_attempt_that_is_overtaken_before_it_publishes_loses(
     assert newer.order_kpis() == model.order_kpis()
     assert newer.category_kpis() == model.category_kpis()
     assert len(newer.facts()["orders"]) == len(model.orders)
+
+
+@pytest.mark.parametrize("deed", ["transform", "abandon"])
+def test_a_stale_holder_hears_that_its_batch_is_published_as_soon_as_it_is(
+    new_stores: NewStores, deed: str
+) -> None:
+    """The batch died while it was being published; the next holder of the lock finishes it."""
+    process = new_stores()
+    command = dies_while_publishing(process("duckdb"))
+    asked: list[object] = []
+
+    def ask() -> None:
+        bench = process("duckdb")
+        try:
+            if deed == "abandon":
+                asked.append(abandon_batch(bench.abandoning(command), bench.ports)["outcome"])
+            else:
+                asked.append(transform_batch(command, bench.ports)["outcome"])
+        except PipelineError as error:
+            asked.append(type(error))
+
+    newer = process("duckdb")
+    newer.fence = 2
+    publish = use_cases.publish_kpis
+
+    def asked_meanwhile(*arguments: Any) -> None:
+        ask()
+        publish(*arguments)
+
+    third = newer.stage(a_batch([order("3")], [line("3")]))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(use_cases, "publish_kpis", once(asked_meanwhile, then=publish))
+        transform_batch(third, newer.ports)
+    ask()
+    assert asked == [Transient, "PUBLISHED"]
+
+
+def test_a_stale_holder_of_a_batch_that_was_not_publishing_stays_stale(
+    new_stores: NewStores,
+) -> None:
+    process = new_stores()
+    slow, newer = process("duckdb"), process("duckdb")
+    command = slow.stage(STALE)
+    newer.fence = 2
+    newer.transform(FIRST)
+    for attempt in (
+        lambda: transform_batch(command, slow.ports),
+        lambda: abandon_batch(slow.abandoning(command), slow.ports),
+    ):
+        with pytest.raises(StaleWriter, match="lock fence 1 is stale"):
+            attempt()
+
+
+def dies_while_publishing(bench: Workbench) -> TransformBatch:
+    """The command of a batch whose first attempt died past the point of no return."""
+    command = bench.stage(STALE)
+
+    def dies(*_arguments: object) -> None:
+        raise ProcessDied("while publishing")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(use_cases, "publish_kpis", dies)
+        with pytest.raises(ProcessDied):
+            transform_batch(command, bench.ports)
+    return command
+
+
+def once(first: Callable[..., None], then: Callable[..., None]) -> Callable[..., None]:
+    """The first call goes to one, all others to the other."""
+    calls = iter([first])
+    return lambda *arguments: next(calls, then)(*arguments)
