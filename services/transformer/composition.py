@@ -24,12 +24,12 @@ BOUNDS_OF_MENTIONED_ORDERS = (
     "select order_id from batch_orders union all select order_id from staged_order_items"
     ") as mentioned"
 )
-"""The bounds need not know which orders are named twice, as mentioned_orders does."""
+"""Between them lies every order that the batch states or has lines of."""
 
-WORST_ORDER_TOTALS = (
-    "select count(*) over () as differing, order_id, total_amount_cents, lines_cents "
-    "from order_totals "
-    "order by abs(total_amount_cents - lines_cents) desc, order_id limit 10"
+ORDER_TOTALS = (
+    "select count(*) from order_totals",
+    "select order_id, total_amount_cents, lines_cents from order_totals "
+    "order by abs(total_amount_cents - lines_cents) desc, order_id limit 10",
 )
 
 KPI_QUERIES = (
@@ -64,7 +64,7 @@ def compose(
     widely, to find where the orders of the batch stood before.
     """
     session.stage(batch_id, files)
-    for relation in ("batch_orders", "batch_products", "mentioned_orders"):
+    for relation in ("batch_orders", "batch_products"):
         session.run(relation)
     _find_old_dates(session, heads)
     _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
@@ -97,12 +97,12 @@ def compose(
         session.view(f"{when}_order_items", f"{stage}_order_items")
     writes = _writes(session)
     _run_kpis(session)
-    accepted, waiting, replaced, written, worst, *kpis = session.fetch_each(
+    accepted, waiting, replaced, written, differing, worst, *kpis = session.fetch_each(
         "select kind, file_index, row_count from accepted_rows",
         "select row_count from waiting_order_items",
         "select facts_table, row_count from replaced_rows",
         "select facts_table, row_count from written_rows",
-        WORST_ORDER_TOTALS,
+        *ORDER_TOTALS,
         *KPI_QUERIES,
     )
     [(waiting_order_items,)] = waiting
@@ -113,7 +113,7 @@ def compose(
         replaced_rows=_counts(replaced),
         written_rows=_counts(written),
         waiting_order_items=waiting_order_items,
-        order_totals=_order_totals(worst),
+        order_totals=_order_totals(differing, worst),
         kpis=_kpi_change(*kpis),
     )
 
@@ -128,13 +128,13 @@ def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[d
     return _kpi_change(*session.fetch_each(*KPI_QUERIES))
 
 
-def _order_totals(worst: Fetched) -> dict[str, Any]:
+def _order_totals(differing: Fetched, worst: Fetched) -> dict[str, Any]:
     """How many totals differ from their lines, and the ten worst (OrderTotals)."""
     return {
-        "differing": worst[0][0] if worst else 0,
+        "differing": differing[0][0],
         "worst": [
             {"order_id": order_id, "total_amount_cents": total, "lines_cents": int(lines)}
-            for _, order_id, total, lines in worst
+            for order_id, total, lines in worst
         ],
     }
 

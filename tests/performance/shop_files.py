@@ -15,6 +15,8 @@ from tests.performance.figures import LINES_PER_ORDER
 
 PRODUCTS = 1_000
 CATEGORIES = 12
+WRONG_TOTAL_EVERY = 1_000
+"""One order in so many is a cent off its lines, as where a discount was rounded."""
 BAD_VALUES = {
     "order_date": "2025-02-30",
     "total_amount": "12.345",
@@ -53,19 +55,23 @@ def write_shop(
     )
     ids = np.arange(first_id, first_id + orders)
     start = np.datetime64(first_day)
+    lines = orders * LINES_PER_ORDER
+    quantities = random.integers(1, 6, lines)
+    prices = random.integers(100, 20_000, lines)
+    totals = (quantities * prices).reshape(orders, LINES_PER_ORDER).sum(axis=1)
+    totals[::WRONG_TOTAL_EVERY] += 1
     order_columns = {
         "order_id": _texts(ids),
         "user_id": _prefixed("user-", random.integers(0, max(orders // 5, 1), orders)),
         "order_date": _texts(np.sort(start + random.integers(0, days, orders))),
-        "total_amount": _money(random.integers(100, 50_000, orders)),
+        "total_amount": _money(totals),
         "status": _chosen(["completed", "shipped", "pending", "returned"], random, orders),
     }
-    lines = orders * LINES_PER_ORDER
     line_columns = {
         "order_id": _texts(np.repeat(ids, LINES_PER_ORDER)),
         "product_id": _prefixed("P", random.integers(0, PRODUCTS, lines)),
-        "quantity": _texts(random.integers(1, 6, lines)),
-        "unit_price": _money(random.integers(100, 20_000, lines)),
+        "quantity": _texts(quantities),
+        "unit_price": _money(prices),
     }
     numbers = np.arange(PRODUCTS)
     product_columns = {

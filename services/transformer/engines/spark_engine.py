@@ -40,6 +40,7 @@ KEPT: Mapping[str, str | None] = {
     "next_orders": "current_orders",
     "next_products": "current_products",
     "lines": None,
+    "order_totals": None,
     "changed_order_partitions": None,
     "changed_order_item_partitions": None,
 }
