@@ -26,6 +26,10 @@ BOUNDS_OF_MENTIONED_ORDERS = (
 )
 """Between them lies every order that the batch states or has lines of."""
 
+ANY_REPEATED_ORDER = (
+    "select order_id from staged_orders group by order_id having count(*) > 1 limit 1"
+)
+
 ORDER_TOTALS = (
     "select count(*) from order_totals",
     "select order_id, total_amount_cents, lines_cents from order_totals "
@@ -64,8 +68,7 @@ def compose(
     widely, to find where the orders of the batch stood before.
     """
     session.stage(batch_id, files)
-    for relation in ("batch_orders", "batch_products"):
-        session.run(relation)
+    _keep_last_statements(session)
     _find_old_dates(session, heads)
     _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
     session.run("affected_days")
@@ -126,6 +129,15 @@ def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[d
             _load_columns(session, f"{when}_{table}", table, on_days, heads)
     _run_kpis(session)
     return _kpi_change(*session.fetch_each(*KPI_QUERIES))
+
+
+def _keep_last_statements(session: Session) -> None:
+    """Most batches state each order once: then there is nothing to choose, and nothing to copy."""
+    if session.fetch(ANY_REPEATED_ORDER):
+        session.run("batch_orders")
+    else:
+        session.view("batch_orders", "staged_orders")
+    session.run("batch_products")
 
 
 def _order_totals(differing: Fetched, worst: Fetched) -> dict[str, Any]:

@@ -18,6 +18,7 @@ TITLES = {
     "small_batch": "A small batch on the local cloud",
     "at_once": "Fifty sets at once on the local cloud",
     "arrivals": "Files that arrive for minutes on the local cloud",
+    "memory": "The workers' memory over many batches",
     "containers": "The workers' images and how fast they begin",
 }
 """By file name, in the order of the page."""
