@@ -17,6 +17,7 @@ from contracts.messages import ObjectRef, TransformBatch
 from services.transformer.catalog import FactsCatalog
 from services.transformer.engines.duckdb_engine import DuckDBSession
 from services.transformer.engines.port import sql_of
+from services.transformer.engines.spark_engine import SparkBatch
 from services.transformer.use_cases import transform_batch
 from tests.performance.shop_files import ShopFiles
 from tests.performance.staging import stage
@@ -117,7 +118,7 @@ def _put_in_s3(client: Any, batch: Batch, file: Mapping[str, Any], path: Path) -
 
 @contextmanager
 def icebergs_share() -> Iterator[list[float]]:
-    """Collects the seconds spent in writing and committing facts while DuckDB transforms."""
+    """Collects the seconds spent in writing and committing facts while an engine transforms."""
     seconds: list[float] = []
 
     def timed(original: Any) -> Any:
@@ -130,7 +131,12 @@ def icebergs_share() -> Iterator[list[float]]:
 
         return call
 
-    steps = ((FactsCatalog, "fence"), (DuckDBSession, "write"), (FactsCatalog, "publish"))
+    steps = (
+        (FactsCatalog, "fence"),
+        (DuckDBSession, "write"),
+        (SparkBatch, "write"),
+        (FactsCatalog, "publish"),
+    )
     with ExitStack() as patches:
         for owner, name in steps:
             original = getattr(owner, name)
