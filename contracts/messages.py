@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class AbandonBatch(BaseModel):
@@ -567,6 +567,21 @@ class RejectedFile(BaseModel):
     reason: str
 
 
+class RestatedRow(BaseModel):
+    """
+    A standing row, and the row of a replay that states it again unchanged
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    line: int
+    replay_key: str
+    replay_line: int
+
+
 class TableUpkeep(BaseModel):
     """
     What an upkeep did to one facts table
@@ -734,6 +749,7 @@ class ReplayAnswers(BaseModel):
         frozen=True,
     )
     rows: list[AnsweredRow]
+    restated: Annotated[list[RestatedRow], Field(validate_default=True)] = []
 
 
 class BatchCompleted(BaseModel):

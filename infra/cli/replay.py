@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from contracts.clock import system_clock
 from contracts.layout import replay_answers_key
-from contracts.messages import AnsweredRow, ObjectRef, ReplayAnswers
+from contracts.messages import ObjectRef, ReplayAnswers
 from contracts.objects import check_document
 from infra.cli.corrections import read_corrections
 from infra.cli.errors import CommandFailed, ExitCode
@@ -22,7 +22,8 @@ from infra.cli.outcome_view import EXIT_CODES, print_outcome
 from infra.cli.output import console, print_json, print_line, print_table
 from infra.cli.replay_check import Verdict, bad_rows, write_rows
 from infra.cli.replay_decision import decide
-from infra.cli.replay_plan import Plan, PlannedRow
+from infra.cli.replay_links import UploadedRow, links
+from infra.cli.replay_plan import Plan
 from infra.cli.settings import CliSettings
 from infra.cli.submit import submission_document, upload, wait_for_outcome
 from infra.cli.target import Target, current_target
@@ -97,7 +98,7 @@ def submit(target: Target, plans: Sequence[Plan], *, as_json: bool) -> Submissio
     """
     name = f"{system_clock():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     files: list[InputFile] = []
-    answered: list[AnsweredRow] = []
+    uploaded: list[UploadedRow] = []
     with TemporaryDirectory(prefix="replay-") as folder:
         for one in plans:
             if not one.rows:
@@ -109,8 +110,10 @@ def submit(target: Target, plans: Sequence[Plan], *, as_json: bool) -> Submissio
             if bad:
                 raise CommandFailed(f"nothing was uploaded: {bad[0]['message']}")
             files.append(InputFile(path, one.kind, key))
-            answered += _answered(one.rows, key, starts)
-        ref = _put_answers(target, name, answered)
+            uploaded += [
+                UploadedRow(row, key, line) for row, line in zip(one.rows, starts, strict=True)
+            ]
+        ref = _put_answers(target, name, links(uploaded))
         return upload(target, files, as_json=as_json, answers=ref)
 
 
@@ -126,22 +129,9 @@ def as_document(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _answered(rows: Sequence[PlannedRow], key: str, starts: Sequence[int]) -> list[AnsweredRow]:
-    return [
-        AnsweredRow(
-            **row.answers.correction.row_id._asdict(),
-            replay_key=key,
-            replay_line=line,
-            identity=list(row.answers.identity),
-        )
-        for row, line in zip(rows, starts, strict=True)
-        if row.answers is not None
-    ]
-
-
-def _put_answers(target: Target, name: str, rows: Sequence[AnsweredRow]) -> ObjectRef:
+def _put_answers(target: Target, name: str, linked: ReplayAnswers) -> ObjectRef:
     """Before the upload, so that whoever sees the batch sees what it answers."""
-    document = ReplayAnswers(rows=list(rows)).model_dump(mode="json")
+    document = linked.model_dump(mode="json")
     check_document("ReplayAnswers", document)
     return target.objects.put_json(target.names.data_bucket, replay_answers_key(name), document)
 

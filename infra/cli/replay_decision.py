@@ -1,6 +1,6 @@
 """What a replay would do with each corrected row: gathered from quarantine, facts and events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,12 @@ from contracts.layout import KINDS
 from infra.cli.corrections import Correction
 from infra.cli.errors import CommandFailed
 from infra.cli.replay_check import Verdict, judge
-from infra.cli.replay_plan import FixedRow, Plan, Standing, plan
+from infra.cli.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
 from infra.cli.target import Target
 from infra.queries.answers import Answers, RowId, read_answers, row_id
 from infra.queries.originals import Headers
 from infra.queries.quarantine import Row, listing, read_rows
-from infra.queries.standing import Place, Places, StandingRow, standing_rows
+from infra.queries.standing import Identity, Origin, Places, StandingRow, standing_rows
 
 UNPUBLISHED = {
     "BatchRejected": "was rejected whole: correct its bad file and upload that again under its "
@@ -47,7 +47,7 @@ def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
         row = verdict.correction.row_id
         judged[row] = verdict
         if verdict.state == "fixed":
-            place = places.of(row.batch_id, row.key, row.line)
+            place = places.of(Origin(row.batch_id, row.key, row.line))
             if place is None:
                 judged[row] = verdict.refused(_why_unpublished(row.batch_id, places))
             else:
@@ -69,23 +69,32 @@ def _plan_of(
     if not fixed:
         return Plan(kind, (), ())
     identities = {row.identity for row in fixed}
-    found = standing_rows(target.facts, kind, identities)
-    standing = {identity: _standing(kind, rows, places) for identity, rows in found.items()}
+    standing = placed(standing_rows(target.facts, kind, identities), places)
     return plan(kind, fixed, standing, answers)
 
 
-def _standing(kind: str, rows: Sequence[StandingRow], places: Places) -> Standing:
-    placed = [(row, places.of(row.batch_id, row.source_key, row.source_line)) for row in rows]
-    lost = next((row for row, place in placed if place is None), None)
-    if lost is not None:
+def placed(
+    found: Mapping[Identity, Sequence[StandingRow]], places: Places
+) -> dict[Identity, Standing]:
+    """Rows of the facts with their places.
+
+    Raises CommandFailed for a row whose batch has no events.
+    """
+    return {
+        identity: Standing([_placed(row, places) for row in rows])
+        for identity, rows in found.items()
+    }
+
+
+def _placed(row: StandingRow, places: Places) -> PlacedRow:
+    origin = places.origin(row.stated_at)
+    place = places.of(origin)
+    if place is None:
         raise CommandFailed(
-            f"the facts hold a row of batch {lost.batch_id}, whose events are not there; "
+            f"the facts hold a row of batch {origin.batch_id}, whose events are not there; "
             "without them nobody can tell what is newer"
         )
-    if kind != "order_items":
-        return Standing(placed, max(place for _, place in placed if place is not None))
-    epoch = places.of_pair(rows)
-    return Standing(placed, Place(epoch, 0, 0) if epoch is not None else None)
+    return PlacedRow(row, origin, place)
 
 
 def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dict[RowId, Row]:

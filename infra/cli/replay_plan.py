@@ -11,7 +11,7 @@ from itertools import groupby
 from contracts.file_contracts import file_contract
 from infra.cli.corrections import BLANKS, Correction
 from infra.queries.answers import COMPLETED, Answers
-from infra.queries.standing import IDENTITY_COLUMNS, Identity, Place, StandingRow
+from infra.queries.standing import IDENTITY_COLUMNS, Identity, Origin, Place, StandingRow
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,32 @@ class FixedRow:
 
 
 @dataclass(frozen=True)
+class PlacedRow:
+    """A row of the facts, the row of an input behind it, and where that one counts."""
+
+    row: StandingRow
+    origin: Origin
+    place: Place
+
+
+@dataclass(frozen=True)
 class PlannedRow:
-    """One row to upload; `answers` is None for a standing line that is stated again."""
+    """One row to upload: a corrected one, or a standing order line that is stated again."""
 
     fields: tuple[str, ...]
-    answers: FixedRow | None = None
+    stands_for: FixedRow | PlacedRow
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What an identity has in the facts: each row with its place, and when it was stated.
+    """What an identity has in the facts."""
 
-    A line that a replay brought along has no place of its own: None.
-    """
+    rows: Sequence[PlacedRow]
 
-    rows: Sequence[tuple[StandingRow, Place | None]]
-    newest: Place | None
+    @property
+    def newest(self) -> Place | None:
+        """When it was stated last."""
+        return max((row.place for row in self.rows), default=None)
 
 
 @dataclass(frozen=True)
@@ -91,13 +101,7 @@ def plan(
     by_identity: Callable[[FixedRow], Identity] = lambda row: row.identity  # noqa: E731
     for identity, group in groupby(sorted(kept, key=by_identity), by_identity):
         rows = sorted(group, key=lambda row: row.place)
-        stands = standing.get(identity, Standing((), None))
-        if kind == "order_items":
-            again = [row for row in rows if _was_carried(row, stands, answers)]
-            refused += [Refusal(row, _carried(row)) for row in again]
-            rows = [row for row in rows if row not in again]
-            if not rows:
-                continue
+        stands = standing.get(identity, Standing(()))
         decide = _lines_of_pair if kind == "order_items" else _statements
         accepted, late = decide(rows, stands)
         planned += accepted
@@ -129,9 +133,9 @@ def _lines_of_pair(
     current = [row for row in rows if row.place.epoch == newest]
     answered = {row.place for row in current}
     carried = [
-        PlannedRow(_as_fields(line))
-        for line, place in stands.rows
-        if stated == newest and place not in answered
+        PlannedRow(_as_fields(line.row), line)
+        for line in stands.rows
+        if stated == newest and line.place not in answered
     ]
     planned = carried + [PlannedRow(row.correction.fields, row) for row in current]
     earlier = [row for row in rows if row.place.epoch < newest]
@@ -154,31 +158,8 @@ def _moved(row: FixedRow, answers: Answers) -> str | None:
     )
 
 
-def _was_carried(row: FixedRow, stands: Standing, answers: Answers) -> bool:
-    """Whether an earlier correction of the row stands, but as a line that cannot be told apart.
-
-    A replay of another line of the pair took it along. To state the row once more would count it
-    twice.
-    """
-    before = answers.get(row.correction.row_id)
-    return (
-        before is not None
-        and before.status == COMPLETED
-        and stands.newest is not None
-        and stands.newest.epoch == row.place.epoch
-        and row.place not in {place for _, place in stands.rows}
-    )
-
-
-def _carried(row: FixedRow) -> str:
-    return (
-        f"an earlier correction of this line stands, and a later replay took it along with other "
-        f"lines of {_named(row, row.identity)}; to change it, submit all lines of that pair anew"
-    )
-
-
 def _restated(row: FixedRow, stands: Standing) -> str:
-    newest = max(stands.rows, key=lambda each: each[1] or (0, 0, 0))[0]
+    newest = max(stands.rows, key=lambda each: each.place).row
     return (
         f"{_named(row, row.identity)} was stated again by batch {newest.batch_id} "
         f"({newest.source_key} line {newest.source_line}), after this row: that statement stands; "

@@ -54,9 +54,10 @@ def read_answers(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> d
         return {}
     batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
     return arrange(
-        (batch["batch_id"], batch["status"], answered_rows(objects, ObjectRef(**batch["answers"])))
+        (batch["batch_id"], batch["status"], document.rows)
         for batch in batches
         if batch.get("answers") and batch["answers"]["key"] in kept
+        if (document := replay_document(objects, ObjectRef(**batch["answers"])))
     )
 
 
@@ -71,10 +72,10 @@ def arrange(replays: Iterable[tuple[str, str, Iterable[AnsweredRow]]]) -> dict[R
     return found
 
 
-def answered_rows(objects: ObjectStore, ref: ObjectRef) -> list[AnsweredRow]:
-    """What one replay answers, from its document; nothing when that has expired."""
+def replay_document(objects: ObjectStore, ref: ObjectRef) -> ReplayAnswers | None:
+    """What one replay answers and states again; None when its document has expired."""
     document = read_unless_expired(objects, ref)
-    return ReplayAnswers.model_validate(document).rows if document is not None else []
+    return ReplayAnswers.model_validate(document) if document is not None else None
 
 
 def _kept_documents(s3: Any, bucket: str) -> set[str]:

@@ -1,7 +1,8 @@
 """Where rows stand: the facts that an order, a product or a pair has now, and their place in time.
 
 A row's place is the batch it was stated in, the file and the line. The row of a replay stands in
-the place of the quarantined row that it answers (docs/decisions/0010).
+the place of the quarantined row that it answers, or of the standing row that it states again
+(docs/decisions/0010).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,9 +12,9 @@ from typing import Any, NamedTuple
 
 from contracts.envelope import Message
 from contracts.event_store import EventStore
-from contracts.messages import ObjectRef
+from contracts.messages import AnsweredRow, ObjectRef, RestatedRow
 from contracts.objects import ObjectStore
-from infra.queries.answers import answered_rows
+from infra.queries.answers import replay_document
 from infra.queries.names import FACTS_DATABASE
 
 IDENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -39,6 +40,14 @@ class Place(NamedTuple):
     line: int
 
 
+class Origin(NamedTuple):
+    """A row of an input: its batch, the input's key, and the line where the row starts."""
+
+    batch_id: str
+    key: str
+    line: int
+
+
 @dataclass(frozen=True)
 class StandingRow:
     """A row of the facts; the amounts are those of an order line, None for other kinds."""
@@ -49,6 +58,11 @@ class StandingRow:
     source_line: int
     quantity: int | None = None
     unit_price_cents: int | None = None
+
+    @property
+    def stated_at(self) -> Origin:
+        """The row of an input that it came from last."""
+        return Origin(self.batch_id, self.source_key, self.source_line)
 
 
 def standing_rows(
@@ -112,14 +126,16 @@ class BatchRecord:
         return {e.data.key: e.data.file_index for e in self._of_type("FileValidated")}
 
     @cached_property
-    def origins(self) -> dict[tuple[str, int], tuple[str, str, int]]:
-        """Of a replay: batch, key and line of the quarantined row behind each of its rows."""
+    def origins(self) -> dict[tuple[str, int], Origin]:
+        """Of a replay: the row behind each of its rows, by the key and line that it has there."""
         refs: list[ObjectRef | None] = [e.data.answers for e in self._of_type("BatchSealed")]
+        rows: list[AnsweredRow | RestatedRow] = []
+        for document in (replay_document(self._objects, ref) for ref in refs if ref):
+            if document is not None:
+                rows += [*document.rows, *document.restated]
         return {
-            (row.replay_key, row.replay_line): (row.batch_id, row.key, row.line)
-            for ref in refs
-            if ref is not None
-            for row in answered_rows(self._objects, ref)
+            (row.replay_key, row.replay_line): Origin(row.batch_id, row.key, row.line)
+            for row in rows
         }
 
     def _of_type(self, event_type: str) -> Iterator[Message]:
@@ -140,25 +156,19 @@ class Places:
             self._batches[batch_id] = BatchRecord(events, self._objects)
         return self._batches[batch_id]
 
-    def of(self, batch_id: str, key: str, line: int) -> Place | None:
+    def origin(self, row: Origin) -> Origin:
+        """The row that a replay's row stands for, however often it was replayed; else itself.
+
+        The link of a replay that has expired is missing: its rows then count as stated by it, which
+        is later than anything that is still in quarantine.
+        """
+        behind = self.batch(row.batch_id).origins.get((row.key, row.line))
+        return self.origin(behind) if behind else row
+
+    def of(self, row: Origin) -> Place | None:
         """Where a row counts, None when its batch is not published."""
+        batch_id, key, line = self.origin(row)
         batch = self.batch(batch_id)
-        if (key, line) in batch.origins:
-            return self.of(*batch.origins[key, line])
         if batch.epoch is None or key not in batch.file_indexes:
             return None
         return Place(batch.epoch, batch.file_indexes[key], line)
-
-    def of_pair(self, rows: Iterable[StandingRow]) -> int | None:
-        """The epoch of the batch whose statement the standing lines of a pair are.
-
-        A replay brings the pair's other lines along; they count where the answered one does.
-        """
-        rows = list(rows)
-        answered = [row for row in rows if self.answers(row)]
-        place = next((self.of(r.batch_id, r.source_key, r.source_line) for r in answered), None)
-        return place.epoch if place else next((self.batch(r.batch_id).epoch for r in rows), None)
-
-    def answers(self, row: StandingRow) -> bool:
-        """Whether a standing row is a corrected one."""
-        return (row.source_key, row.source_line) in self.batch(row.batch_id).origins

@@ -153,6 +153,42 @@ def test_corrected_rows_count_as_if_they_had_been_right_from_the_beginning(shop:
     assert verdicts(shop.replay("--dry-run"))["orders", 11] == "refused"
 
 
+def test_each_line_of_a_pair_counts_once_however_often_they_are_corrected_in_turn(
+    shop: Shop,
+) -> None:
+    """What a replay takes along keeps its place, so that its next correction finds it."""
+    day = "2024-08-01"
+    right = {
+        "orders": rows_of("orders", *(f"t{n},u{n},{day},10.00,completed" for n in range(1, 9))),
+        "order_items": rows_of(
+            "order_items",
+            *(f"t{n},r1,1,10.00" for n in range(1, 9)),
+            *("t1,r1,20,1.00", "t1,r1,30,1.00"),
+        ),
+        "products": rows_of("products", "r1,Rakes,A rake,10.00"),
+    }
+    bad = {8: ("quantity", "x"), 9: ("quantity", "y")}
+    batch = submit(
+        shop.pipeline, "turns", right | {"order_items": with_faults(right["order_items"], bad)}
+    )
+    corrections = shop.folder / "order_items.csv"
+    for line, quantity in (("10", "21"), ("11", "31"), ("10", "22"), ("11", "32"), ("10", "23")):
+        exported = shop.run("quarantine", "export", batch, "--all", "--to", shop.folder)
+        assert exported.exit_code == 0, exported.err
+        correct(corrections, {line: {"quantity": quantity}})
+        assert shop.replay("--wait")["status"] == "COMPLETED"
+        corrections.unlink()
+
+    newest = {8: ("quantity", "23"), 9: ("quantity", "32")}
+    model = ShopModel().apply(
+        **(right | {"order_items": with_faults(right["order_items"], newest)})
+    )
+    [sold] = model.order_kpis()
+    [revenue] = model.category_kpis()
+    assert sold.items() <= shop.pipeline.order_kpis()[day].items()
+    assert revenue.items() <= shop.pipeline.category_kpis()["Rakes", day].items()
+
+
 def test_a_refused_file_comes_back_byte_for_byte_and_the_corrected_one_completes_the_set(
     shop: Shop,
 ) -> None:

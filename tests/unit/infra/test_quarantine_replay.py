@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import AnsweredRow
+from contracts.messages import AnsweredRow, ReplayAnswers, RestatedRow
 from contracts.objects import InMemoryObjectStore
 from infra.cli.corrections import Correction
 from infra.cli.replay_check import judge, write_rows
-from infra.cli.replay_plan import FixedRow, Plan, Standing, plan
+from infra.cli.replay_links import UploadedRow, links
+from infra.cli.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
 from infra.queries.answers import Answer, Answers, RowId, arrange, is_open
-from infra.queries.standing import Place, Places, StandingRow
+from infra.queries.standing import Origin, Place, Places, StandingRow
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.infra.batch_events import an_event
 
@@ -31,14 +32,16 @@ def an_order(line: int, order_id: str = "1", epoch: int = 5) -> FixedRow:
     return FixedRow(Correction("orders", row_id, fields, "f"), Place(epoch, 0, line))
 
 
-def standing(*places: Place | None, epoch: int | None = None, key: str = ITEMS) -> Standing:
+def standing(*places: Place, key: str = ITEMS) -> Standing:
     """Lines of (1, p1) at these places, each with the quantity of its position from 1."""
-    rows = [
-        (StandingRow(("1", "p1"), BATCH, key, n, n, 1050), place)
-        for n, place in enumerate(places, start=1)
-    ]
-    newest = max((place for place in places if place), default=None)
-    return Standing(rows, Place(epoch, 0, 0) if epoch else newest)
+    return Standing(
+        [
+            PlacedRow(
+                StandingRow(("1", "p1"), BATCH, key, n, n, 1050), Origin(BATCH, key, n), place
+            )
+            for n, place in enumerate(places, start=1)
+        ]
+    )
 
 
 def uploaded(found: Plan) -> list[tuple[str, ...]]:
@@ -61,34 +64,34 @@ def test_a_line_of_a_pair_without_others_goes_alone() -> None:
 
 def test_the_other_lines_of_its_batch_go_along_to_the_cent() -> None:
     found = lines(
-        a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(5, 1, 2), Place(5, 1, 3), epoch=5)
+        a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(5, 1, 2), Place(5, 1, 3))
     )
     assert uploaded(found) == [
         ("1", "p1", "1", "10.50"),
         ("1", "p1", "2", "10.50"),
         ("1", "p1", "4", "2.00"),
     ]
-    assert [row.answers is not None for row in found.rows] == [False, False, True]
-
-
-def test_lines_that_an_earlier_replay_brought_along_stay_without_a_place_of_their_own() -> None:
-    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(None, epoch=5))
-    assert len(found.rows) == 2
+    linked = links([UploadedRow(row, "r.csv", n) for n, row in enumerate(found.rows, start=2)])
+    assert [(row.replay_line, row.line) for row in linked.rows] == [(4, 9)]
+    assert [(row.replay_line, row.key, row.line) for row in linked.restated] == [
+        (2, ITEMS, 1),
+        (3, ITEMS, 2),
+    ]
 
 
 def test_a_line_that_is_replayed_again_replaces_its_earlier_correction() -> None:
-    stands = standing(Place(5, 1, 2), Place(5, 1, 9), epoch=5)
+    stands = standing(Place(5, 1, 2), Place(5, 1, 9))
     found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=stands)
     assert uploaded(found) == [("1", "p1", "1", "10.50"), ("1", "p1", "4", "2.00")]
 
 
 def test_lines_of_an_earlier_batch_are_replaced_as_that_batch_would_have_done() -> None:
-    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(3, 1, 2), epoch=3))
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(3, 1, 2)))
     assert uploaded(found) == [("1", "p1", "4", "2.00")]
 
 
 def test_a_pair_that_a_later_batch_has_restated_is_left_alone() -> None:
-    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(7, 1, 2), epoch=7))
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(7, 1, 2)))
     assert (uploaded(found), len(found.refused)) == ([], 1)
     assert "order_id 1 product_id p1 was stated again" in found.refused[0].reason
 
@@ -101,7 +104,7 @@ def test_of_two_batches_the_later_ones_lines_of_a_pair_stand() -> None:
 
 
 def test_ids_are_trimmed_as_the_pipeline_does() -> None:
-    found = lines(a_line(9, " 1", "p1\t", "4", "2.00"), stands=standing(Place(7, 1, 2), epoch=7))
+    found = lines(a_line(9, " 1", "p1\t", "4", "2.00"), stands=standing(Place(7, 1, 2)))
     assert len(found.refused) == 1
 
 
@@ -126,7 +129,7 @@ def test_an_order_yields_to_a_statement_after_it_and_to_no_other(
 
 def test_two_statements_of_an_order_go_in_the_order_they_were_made() -> None:
     first, second = an_order(3), an_order(7)
-    assert [row.answers for row in orders(second, first).rows] == [first, second]
+    assert [row.stands_for for row in orders(second, first).rows] == [first, second]
 
 
 def test_a_row_that_counts_as_one_order_cannot_become_another() -> None:
@@ -172,9 +175,10 @@ class Stored:
 
 def test_a_replayed_row_counts_in_the_place_of_the_one_it_answers() -> None:
     objects = InMemoryObjectStore()
-    rows = {"rows": [answered().model_dump()]}
-    ref = objects.put_json("b", "quarantine/answers/1.json", rows)
     replay = "orders/replays/1.csv"
+    again = RestatedRow(batch_id=BATCH, key=ORDERS, line=5, replay_key=replay, replay_line=3)
+    document = ReplayAnswers(rows=[answered()], restated=[again])
+    ref = objects.put_json("b", "quarantine/answers/1.json", document.model_dump())
     store = Stored(
         {
             BATCH: [
@@ -190,12 +194,11 @@ def test_a_replayed_row_counts_in_the_place_of_the_one_it_answers() -> None:
         }
     )
     places = Places(store, objects)  # type: ignore[arg-type]
-    assert places.of(OTHER_BATCH, replay, 2) == places.of(BATCH, ORDERS, 7) == Place(5, 4, 7)
-    assert places.of(OTHER_BATCH, replay, 3) == Place(8, 0, 3)
-    assert places.of("unknown", ORDERS, 7) is None
-    brought = StandingRow(("1", "p"), OTHER_BATCH, replay, 3)
-    corrected = StandingRow(("1", "p"), OTHER_BATCH, replay, 2)
-    assert (places.of_pair([brought]), places.of_pair([brought, corrected])) == (8, 5)
+    assert places.of(Origin(BATCH, ORDERS, 7)) == Place(5, 4, 7)
+    assert places.of(Origin(OTHER_BATCH, replay, 2)) == Place(5, 4, 7)
+    assert places.of(Origin(OTHER_BATCH, replay, 3)) == Place(5, 4, 5)
+    assert places.of(Origin(OTHER_BATCH, replay, 4)) == Place(8, 0, 4)
+    assert places.of(Origin("unknown", ORDERS, 7)) is None
 
 
 class NoHeaders:

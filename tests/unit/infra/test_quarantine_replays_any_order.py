@@ -1,133 +1,213 @@
-"""Any replays in any order give what the rows would have given, right from the beginning.
+"""Batches and replays in any order give what the rows would have given, right from the beginning.
 
-The model knows batches and corrected rows; the facts here are a dictionary that plans change.
+The model knows batches and what each row states by now. The facts here are a dictionary that takes
+an upload as the transformer does; a replay goes by what the earlier ones left behind: their events,
+their documents, and the rows that stand.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.messages import AnsweredRow, ReplayAnswers
+from contracts.objects import InMemoryObjectStore
 from infra.cli.corrections import Correction
-from infra.cli.replay_plan import FixedRow, Standing, plan
-from infra.queries.answers import Answer, RowId
-from infra.queries.standing import Identity, Place, StandingRow
-from tests.contract.builders import BATCH
+from infra.cli.replay_decision import placed
+from infra.cli.replay_links import UploadedRow, links
+from infra.cli.replay_plan import FixedRow, plan
+from infra.queries.answers import RowId, arrange
+from infra.queries.standing import Identity, Origin, Places, StandingRow
+from tests.unit.infra.batch_events import an_event
 
-PAIRS = (("1", "p1"), ("1", "p2"), ("2", "p1"))
-
-
-class Stated(NamedTuple):
-    """A row of a batch; `quantity` tells rows apart and is what a correction changes."""
-
-    place: Place
-    identity: Identity
-    quantity: int
-    is_bad: bool
+IDENTITIES: Mapping[str, Sequence[Identity]] = {
+    "order_items": (("1", "p1"), ("1", "p2"), ("2", "p1")),
+    "orders": (("1",), ("2",)),
+}
 
 
-@st.composite
-def histories(draw: st.DrawFn, identities: Sequence[Identity]) -> list[Stated]:
-    """Up to four batches of up to five rows."""
-    rows = []
-    for epoch in range(1, draw(st.integers(1, 4)) + 1):
-        for line in range(2, draw(st.integers(2, 7))):
-            identity = draw(st.sampled_from(identities))
-            rows.append(Stated(Place(epoch, 0, line), identity, len(rows) + 1, draw(st.booleans())))
-    return rows
+class Batch(NamedTuple):
+    """What each row states, and whether it is bad at first."""
+
+    rows: Sequence[tuple[Identity, bool]]
 
 
-def fixed(kind: str, row: Stated, quantity: int) -> FixedRow:
-    tail = (str(quantity), "1.00") if kind == "order_items" else (str(quantity), "d", "1", "s")
-    row_id = RowId(BATCH, f"{row.place.epoch}.csv", "v1", row.place.line)
-    return FixedRow(Correction(kind, row_id, (*row.identity, *tail), "f"), row.place)
+class Replay(NamedTuple):
+    """Which of the bad rows so far are corrected, by number; larger numbers go round."""
+
+    rows: Sequence[int]
+    fails: bool = False
 
 
-Placed = tuple[int, Place | None]
-Facts = dict[Identity, list[Placed]]
+Step = Batch | Replay
 
 
-def model(kind: str, rows: Sequence[Stated], corrected: Mapping[Place, int]) -> Facts:
-    """Lines of the newest batch of each pair; the last statement of each order."""
-    stands: dict[Identity, list[tuple[Place, int]]] = defaultdict(list)
-    for row in rows:
-        if row.is_bad and row.place not in corrected:
-            continue
-        before = stands[row.identity]
-        if before and (kind == "orders" or before[0][0].epoch < row.place.epoch):
-            before.clear()
-        before.append((row.place, corrected.get(row.place, row.quantity)))
-    return {
-        identity: [(quantity, place) for place, quantity in each]
-        for identity, each in stands.items()
-        if each
-    }
+@dataclass
+class Model:
+    """Each batch's rows in order: an identity, and the quantity that it states by now."""
+
+    kind: str
+    batches: list[dict[int, tuple[Identity, int | None]]] = field(default_factory=list)
+
+    def standing(self) -> dict[Identity, list[int]]:
+        """The lines of a pair's newest batch; the last statement of an order."""
+        stands: dict[Identity, list[int]] = {}
+        for batch in self.batches:
+            stated: dict[Identity, list[int]] = defaultdict(list)
+            for identity, quantity in batch.values():
+                if quantity is not None:
+                    stated[identity].append(quantity)
+            for identity, quantities in stated.items():
+                stands[identity] = quantities if self.kind == "order_items" else quantities[-1:]
+        return {identity: sorted(quantities) for identity, quantities in stands.items()}
 
 
-def standing_of(
-    kind: str, facts: Facts, epochs: Mapping[Identity, int]
-) -> dict[Identity, Standing]:
-    found = {}
-    for identity, rows in facts.items():
-        lines = [(StandingRow(identity, BATCH, "k", 2, n, 100), place) for n, place in rows]
-        newest = max((place for _, place in rows if place), default=None)
-        if kind == "order_items":
-            newest = Place(epochs[identity], 0, 0)
-        found[identity] = Standing(lines, newest)
-    return found
+@dataclass
+class Kept:
+    """What the pipeline keeps of its batches."""
 
+    kind: str
+    facts: dict[Identity, list[StandingRow]] = field(default_factory=dict)
+    events: dict[str, list[Any]] = field(default_factory=dict)
+    objects: InMemoryObjectStore = field(default_factory=InMemoryObjectStore)
+    replays: list[tuple[str, str, Sequence[AnsweredRow]]] = field(default_factory=list)
 
-def run(kind: str, rows: Sequence[Stated], replays: Sequence[Sequence[int]]) -> None:
-    bad = [row for row in rows if row.is_bad]
-    facts = model(kind, rows, {})
-    epochs = {identity: each[0][1].epoch for identity, each in facts.items() if each[0][1]}
-    corrected: dict[Place, int] = {}
-    answers: dict[RowId, Answer] = {}
-    for number, chosen in enumerate(replays, start=1):
-        together = {n % len(bad): bad[n % len(bad)] for n in chosen} if bad else {}
-        going = [fixed(kind, row, 100 * number + n) for n, row in together.items()]
-        found = plan(kind, going, standing_of(kind, facts, epochs), answers)
-        carried = {each.row.place for each in found.refused if "took it along" in each.reason}
-        corrected |= {
-            row.place: int(row.correction.fields[-2 if kind == "order_items" else 1])
-            for row in going
-            if row.place not in carried
+    def read_correlated(self, correlation_id: str) -> list[Any]:
+        return self.events[correlation_id]
+
+    def publish(
+        self, batch_id: str, key: str, rows: Sequence[StandingRow], answers: Any = None
+    ) -> None:
+        """Take a batch into the facts: its lines of a pair, or its last order, replace all."""
+        self.events[batch_id] = [
+            an_event("BatchSealed", answers=answers),
+            an_event("FileValidated", key=key, file_index=0),
+            an_event("KpisPublished", epoch=len(self.events) + 1),
+        ]
+        stated: dict[Identity, list[StandingRow]] = defaultdict(list)
+        for row in rows:
+            stated[row.identity].append(row)
+        for identity, lines in stated.items():
+            self.facts[identity] = lines if self.kind == "order_items" else lines[-1:]
+
+    def replay(self, corrections: Sequence[Correction], batch_id: str, *, fails: bool) -> None:
+        """What `ecp quarantine replay` does with them, and the pipeline with its upload."""
+        places = Places(self, self.objects)  # type: ignore[arg-type]
+        fixed = []
+        for each in corrections:
+            row_id = each.row_id
+            place = places.of(Origin(row_id.batch_id, row_id.key, row_id.line))
+            assert place is not None
+            fixed.append(FixedRow(each, place))
+        rows = plan(self.kind, fixed, placed(self.facts, places), arrange(self.replays)).rows
+        if not rows:
+            return
+        key = f"{self.kind}/replays/{batch_id}.csv"
+        uploaded = [UploadedRow(row, key, line) for line, row in enumerate(rows, start=2)]
+        linked = links(uploaded)
+        self.replays.append((batch_id, "FAILED" if fails else "COMPLETED", linked.rows))
+        if fails:
+            self.events[batch_id] = []
+            return
+        ref = self.objects.put_json("b", f"quarantine/answers/{batch_id}.json", dumped(linked))
+        standing = [self.stated(row.row.fields, batch_id, key, row.line) for row in uploaded]
+        self.publish(batch_id, key, standing, ref.model_dump())
+
+    def stated(self, fields: Sequence[str], batch_id: str, key: str, line: int) -> StandingRow:
+        width = len(IDENTITIES[self.kind][0])
+        return StandingRow(tuple(fields[:width]), batch_id, key, line, int(fields[width]), 100)
+
+    def standing(self) -> dict[Identity, list[int]]:
+        return {
+            identity: sorted(row.quantity or 0 for row in rows)
+            for identity, rows in self.facts.items()
         }
-        restated: Facts = defaultdict(list)
-        for row in found.rows:
-            width = len(PAIRS[0]) if kind == "order_items" else 1
-            place = row.answers.place if row.answers else None
-            restated[row.fields[:width]].append((int(row.fields[width]), place))
-            if row.answers:
-                epochs[row.answers.identity] = row.answers.place.epoch
-                answers[row.answers.correction.row_id] = Answer(
-                    "r", "COMPLETED", row.fields[:width]
-                )
-        for identity, each in restated.items():
-            facts[identity] = each if kind == "order_items" else each[-1:]
-    expected = model(kind, rows, corrected)
-    assert quantities(facts) == quantities(expected)
 
 
-def quantities(facts: Facts) -> dict[Identity, list[int]]:
-    return {identity: sorted(n for n, _ in each) for identity, each in facts.items()}
+def dumped(linked: ReplayAnswers) -> dict[str, Any]:
+    return linked.model_dump(mode="json")
 
 
-REPLAYS = st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=3), max_size=5)
+def correction(kind: str, row_id: RowId, identity: Identity, quantity: int) -> Correction:
+    tail = (str(quantity), "1.00") if kind == "order_items" else (str(quantity), "d", "1", "s")
+    return Correction(kind, row_id, (*identity, *tail), "f")
 
 
-@given(histories(PAIRS), REPLAYS)
-def test_order_lines(rows: list[Stated], replays: list[list[int]]) -> None:
-    run("order_items", rows, replays)
+def run(kind: str, steps: Sequence[Step]) -> None:
+    """The history through both, compared after every step."""
+    model, kept = Model(kind), Kept(kind)
+    quantities = count(1)
+    bad: list[tuple[int, RowId]] = []
+    for number, step in enumerate(steps, start=1):
+        batch_id = f"{number:016x}"
+        if isinstance(step, Batch):
+            key = f"{kind}/{batch_id}.csv"
+            rows = {
+                line: (identity, None if is_bad else next(quantities))
+                for line, (identity, is_bad) in enumerate(step.rows, start=2)
+            }
+            bad += [
+                (len(model.batches), RowId(batch_id, key, "v1", line))
+                for line, (_, quantity) in rows.items()
+                if quantity is None
+            ]
+            model.batches.append(dict(rows))
+            healthy = [
+                StandingRow(identity, batch_id, key, line, quantity, 100)
+                for line, (identity, quantity) in rows.items()
+                if quantity is not None
+            ]
+            kept.publish(batch_id, key, healthy)
+        elif bad:
+            corrections = []
+            for batch, row_id in dict.fromkeys(bad[n % len(bad)] for n in step.rows):
+                identity, _ = model.batches[batch][row_id.line]
+                quantity = next(quantities)
+                corrections.append(correction(kind, row_id, identity, quantity))
+                if not step.fails:
+                    model.batches[batch][row_id.line] = identity, quantity
+            kept.replay(corrections, batch_id, fails=step.fails)
+        assert kept.standing() == model.standing()
 
 
-def test_a_correction_that_a_replay_took_along_is_not_counted_twice() -> None:
-    first, second = (Stated(Place(1, 0, 2 + n), PAIRS[0], 1 + n, True) for n in (0, 1))
-    run("order_items", [first, second], [[1], [0], [1]])
+def histories(kind: str) -> st.SearchStrategy[list[Step]]:
+    """Batches of up to five rows and replays of up to three, the first of them a batch."""
+    row = st.tuples(st.sampled_from(IDENTITIES[kind]), st.booleans())
+    batches = st.builds(Batch, st.lists(row, max_size=5))
+    chosen = st.lists(st.integers(0, 20), min_size=1, max_size=3)
+    replays = st.builds(Replay, chosen, fails=st.sampled_from((False, False, False, True)))
+    return st.builds(
+        lambda first, rest: [first, *rest], batches, st.lists(batches | replays, max_size=9)
+    )
 
 
-@given(histories((("1",), ("2",))), REPLAYS)
-def test_orders(rows: list[Stated], replays: list[list[int]]) -> None:
-    run("orders", rows, replays)
+@given(histories("order_items"))
+def test_order_lines(steps: list[Step]) -> None:
+    run("order_items", steps)
+
+
+@given(histories("orders"))
+def test_orders(steps: list[Step]) -> None:
+    run("orders", steps)
+
+
+PAIR = IDENTITIES["order_items"][0]
+TWO_BAD_AND_ONE_GOOD = Batch([(PAIR, True), (PAIR, False), (PAIR, True)])
+
+
+@pytest.mark.parametrize(
+    "replays",
+    [
+        pytest.param([[1], [0], [1]], id="one, the other, the first again"),
+        pytest.param([[0, 1], [0], [1], [1], [0]], id="both, then each by itself, twice"),
+    ],
+)
+def test_each_row_of_a_pair_counts_once_however_often_they_are_corrected(
+    replays: list[list[int]],
+) -> None:
+    run("order_items", [TWO_BAD_AND_ONE_GOOD, *map(Replay, replays)])
