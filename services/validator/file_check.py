@@ -81,14 +81,15 @@ def check_file(
             first_line,
         )
         for block in rest:
+            if block.text and counts.are_hopeless(max_rejected_fraction):
+                counts.stopped_early = True
+                break
             for checked in checker.check(block):
                 counts.add(checked)
                 if checked.accepted.num_rows:
                     on_accepted(checked.accepted)
                 if checked.quarantined:
                     on_quarantined(checked.quarantined)
-            if counts.are_hopeless(max_rejected_fraction):
-                break
     except BadFile as bad:
         return FileCheck(bad.rule, bad.reason, 0, 0, 0, unknown_columns)
     return _concluded(counts, unknown_columns, max_rejected_fraction)
@@ -101,6 +102,7 @@ class _Counts:
         self.rows_in = self.accepted = self.quarantined = 0
         self.by_rule: Counter[str] = Counter()
         self.first_bad: QuarantinedRow | None = None
+        self.stopped_early = False
 
     def add(self, checked: CheckedBlock) -> None:
         self.rows_in += checked.rows_in
@@ -123,17 +125,28 @@ def _concluded(
         rule = "file.no_rows"
         reason = "the file has a header but no rows; upload it again with rows"
     elif counts.first_bad and counts.quarantined > max_rejected_fraction * counts.rows_in:
-        (most_common, times), *_ = counts.by_rule.most_common(1)
         rule = TOO_MANY_BAD_ROWS
-        reason = (
-            f"{counts.quarantined:,} of {counts.rows_in:,} rows are bad, more than "
-            f"{max_rejected_fraction:.0%}; most often {most_common} ({times:,} rows); "
-            f"the first is {counts.first_bad.message}"
-        )
+        reason = _too_many(counts, counts.first_bad, max_rejected_fraction)
     if rule:
         return FileCheck(rule, reason, counts.rows_in, 0, counts.rows_in, unknown_columns)
     return FileCheck(
         None, None, counts.rows_in, counts.accepted, counts.quarantined, unknown_columns
+    )
+
+
+def _too_many(counts: _Counts, first_bad: QuarantinedRow, max_rejected_fraction: float) -> str:
+    (most_common, times), *_ = counts.by_rule.most_common(1)
+    read, stopped = "", ""
+    if counts.stopped_early:
+        read = " that were read"
+        stopped = (
+            f"; reading stopped there, at over {MAX_BAD_ROWS:,} bad rows: what follows was neither "
+            "checked nor counted"
+        )
+    return (
+        f"{counts.quarantined:,} of {counts.rows_in:,} rows{read} are bad, more than "
+        f"{max_rejected_fraction:.0%}{stopped}; most often {most_common} ({times:,} rows); "
+        f"the first is {first_bad.message}"
     )
 
 

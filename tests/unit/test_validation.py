@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from contracts.file_contracts import file_contract
+from services.validator import file_check
 from services.validator.block_checks import QuarantinedRow
 from services.validator.file_check import FileCheck, check_file
+from services.validator.line_blocks import BLOCK_BYTES
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 
 TODAY = date(2025, 7, 8)
@@ -28,7 +30,13 @@ class Checked:
     bad: list[QuarantinedRow]
 
 
-def check(content: str | bytes, kind: str = "orders", name: str = "a.csv", limit: float = 1) -> Any:
+def check(
+    content: str | bytes,
+    kind: str = "orders",
+    name: str = "a.csv",
+    limit: float = 1,
+    block_bytes: int = BLOCK_BYTES,
+) -> Any:
     rows: list[dict[str, Any]] = []
     bad: list[QuarantinedRow] = []
     outcome = check_file(
@@ -39,6 +47,7 @@ def check(content: str | bytes, kind: str = "orders", name: str = "a.csv", limit
         max_rejected_fraction=limit,
         on_accepted=lambda table: rows.extend(table.to_pylist()),
         on_quarantined=bad.extend,
+        block_bytes=block_bytes,
     )
     return Checked(outcome, rows, bad)
 
@@ -327,3 +336,29 @@ def test_more_than_one_bad_row_in_five_rejects_the_file_and_names_the_commonest_
     assert "most often order_id.required (2 rows)" in str(outcome.reason)
     assert "the first is orders/a.csv line 9" in str(outcome.reason)
     assert (outcome.rows_in, outcome.accepted, outcome.quarantined) == (10, 0, 10)
+
+
+def test_reading_stops_when_a_file_is_hopeless_and_the_reason_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four rows fit into a block: what was counted is what was read, and the rest is unknown."""
+    monkeypatch.setattr(file_check, "MAX_BAD_ROWS", 3)
+    row = f"1,u1,2025-07-07,,{'x' * 15}\n"
+    outcome = check(HEADER.decode() + row * 100, limit=0.2, block_bytes=4 * len(row)).outcome
+    assert outcome.rule == "file.too_many_bad_rows"
+    assert 3 < outcome.rows_in < 20
+    assert (outcome.accepted, outcome.quarantined) == (0, outcome.rows_in)
+    read = f"{outcome.rows_in} of {outcome.rows_in} rows that were read are bad, more than 20%"
+    assert f"{read}; reading stopped there, at over 3 bad rows" in str(outcome.reason)
+
+
+@pytest.mark.parametrize(("after", "stopped"), [(b"", False), (b"1,u1,2025-07-07,1.00,x\n", True)])
+def test_reading_has_stopped_only_where_something_follows(
+    after: bytes, stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_check, "MAX_BAD_ROWS", 3)
+    text = HEADER + b"1,u1,2025-07-07,,x\n" * 10
+    outcome = check(text + after, limit=0.2, block_bytes=len(text)).outcome
+    assert outcome.rule == "file.too_many_bad_rows"
+    assert outcome.rows_in == 10
+    assert ("reading stopped" in str(outcome.reason)) is stopped
