@@ -1,10 +1,15 @@
-"""A long-running SQS consumer: one message at a time, with heartbeats, polite on SIGTERM."""
+"""A long-running SQS consumer: one message at a time, with heartbeats, polite on SIGTERM.
 
+Nobody can stop a thread that is stuck. So a message has a deadline, after which it gets no more
+heartbeats and others take it over, and a process that is to stop ends by itself before long.
+"""
+
+import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,6 +28,10 @@ OnHeartbeat = Callable[[Message], None]
 LONG_POLL_SECONDS = 2
 """Short, so that an idle worker stops within two seconds of SIGTERM."""
 RETRY_POLL_SECONDS = 1.0
+STOP_SECONDS = 110.0
+"""How long the message in hand may take once the worker is to stop; StopTimeout is 120."""
+STUCK_EXIT_CODE = 70
+"""EX_SOFTWARE of sysexits.h: the process ended with a message in hand."""
 logger = Logger(service="ecommerce-pipeline", child=True)
 
 
@@ -38,18 +47,25 @@ class QueueWorker:
         on_heartbeat: OnHeartbeat,
         heartbeat_seconds: float = 5.0,
         idle_exit_seconds: float = 0.0,
+        deadline_seconds: Mapping[str, float] | None = None,
     ) -> None:
+        """`deadline_seconds`: by message type, how long one may be in hand."""
         self._sqs, self._queue_url = sqs, queue_url
         self._queue_name = queue_name_of(queue_url)
         self._consumer, self._answers = consumer, answers
         self._on_heartbeat, self._heartbeat_seconds = on_heartbeat, heartbeat_seconds
         self._idle_exit_seconds = idle_exit_seconds
+        self._deadline_seconds = deadline_seconds or {}
         self._stopping = threading.Event()
         self._on_sign_of_life: Callable[[], object] = lambda: None
 
     def stop(self) -> None:
         """Finish the message in hand, take no other."""
         self._stopping.set()
+
+    def await_stop(self) -> None:
+        """Return when the worker is to stop, while it may still have a message in hand."""
+        self._stopping.wait()
 
     def run(self, on_sign_of_life: Callable[[], object] = lambda: None) -> None:
         """Poll until stopped, or idle for `idle_exit_seconds` (0: for ever).
@@ -114,7 +130,12 @@ class QueueWorker:
 
     def _beat(self, body: str, receipt: str, done: threading.Event) -> None:
         message = _readable(body)
+        began_at = time.monotonic()
         while message and not done.wait(self._heartbeat_seconds):
+            held_seconds = time.monotonic() - began_at
+            if held_seconds > self._deadline_seconds.get(message.event_type, math.inf):
+                self._give_up(message, held_seconds)
+                return
             self._on_sign_of_life()
             try:
                 self._sqs.change_message_visibility(
@@ -128,9 +149,23 @@ class QueueWorker:
             except (ClientError, BotoCoreError):
                 logger.exception("heartbeat failed; the next one tries again")
 
+    def _give_up(self, message: Message, held_seconds: float) -> None:
+        """From here on the message is anybody's, and this process is one to be replaced."""
+        logger.error(
+            "message is in hand for too long: no more heartbeats, so it is delivered again and "
+            "the saga's task fails; this worker takes no other and ends",
+            event_type=message.event_type,
+            batch_id=message.correlation_id,
+            held_seconds=round(held_seconds, 1),
+        )
+        self.stop()
 
-def run_worker(worker: QueueWorker) -> None:
+
+def run_worker(worker: QueueWorker, stop_seconds: float = STOP_SECONDS) -> None:
     """Run in the main thread until SIGTERM or SIGINT; the message in hand is finished first.
+
+    A message that takes longer than `stop_seconds` then is left to whoever gets it next: the
+    process ends with STUCK_EXIT_CODE.
 
     When the environment variable WORKER_READY_FILE names a file, it is written before the first
     poll, and touched with every sign of life: `ecp up` waits for it, and the container's health
@@ -143,12 +178,35 @@ def run_worker(worker: QueueWorker) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     ready_file = os.environ.get("WORKER_READY_FILE")
-    if not ready_file:
-        worker.run()
-        return
-    path = Path(ready_file)
-    path.write_text(str(os.getpid()))
-    worker.run(on_sign_of_life=path.touch)
+    with _ended_by_force(worker, stop_seconds):
+        if not ready_file:
+            worker.run()
+            return
+        path = Path(ready_file)
+        path.write_text(str(os.getpid()))
+        worker.run(on_sign_of_life=path.touch)
+
+
+@contextmanager
+def _ended_by_force(worker: QueueWorker, stop_seconds: float) -> Iterator[None]:
+    """End the process when it has not left the block so long after it was to stop."""
+    left = threading.Event()
+
+    def watch() -> None:
+        worker.await_stop()
+        if not left.wait(stop_seconds):
+            logger.error(
+                "message in hand is not finished: the process ends, and the message is delivered "
+                "again",
+                stop_seconds=stop_seconds,
+            )
+            os._exit(STUCK_EXIT_CODE)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        left.set()
 
 
 def _readable(body: str) -> Message | None:

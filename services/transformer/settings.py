@@ -1,5 +1,6 @@
 """The environment of the transformer, as template.yaml sets it."""
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
@@ -39,6 +40,9 @@ class Settings(BaseSettings):
     emr_timeout_minutes: int = Field(60, ge=5)
     heartbeat_seconds: float = 5.0
     idle_exit_seconds: float = 0.0
+    transform_batch_deadline_seconds: float = 14_400
+    abandon_batch_deadline_seconds: float = 3_600
+    upkeep_deadline_seconds: float = 14_400
 
     @model_validator(mode="after")
     def _emr_is_told_where(self) -> Self:
@@ -48,6 +52,19 @@ class Settings(BaseSettings):
         if self.spark_target == "emr-serverless" and missing:
             raise ValueError(f"SPARK_TARGET=emr-serverless needs {', '.join(missing)}; set them")
         return self
+
+    @property
+    def deadline_seconds(self) -> Mapping[str, float]:
+        """How long a message may be in hand: after that the saga waits for it no more.
+
+        For a rebuild or an upkeep no saga waits; they are given as long as a batch.
+        """
+        return {
+            "TransformBatch": self.transform_batch_deadline_seconds,
+            "AbandonBatch": self.abandon_batch_deadline_seconds,
+            "RebuildKpis": self.upkeep_deadline_seconds,
+            "MaintainFacts": self.upkeep_deadline_seconds,
+        }
 
     @property
     def warehouse(self) -> str:

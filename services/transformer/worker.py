@@ -68,6 +68,7 @@ def on_aws(settings: Settings) -> QueueWorker:
         ),
         heartbeat_seconds=settings.heartbeat_seconds,
         idle_exit_seconds=settings.idle_exit_seconds,
+        deadline_seconds=settings.deadline_seconds,
     )
 
 

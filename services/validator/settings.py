@@ -1,5 +1,7 @@
 """What the validator reads from its environment (given by template.yaml)."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -14,3 +16,9 @@ class ValidatorSettings(BaseSettings):
     max_rejected_fraction: float = Field(default=0.2, ge=0, le=1)
     heartbeat_seconds: float = 5.0
     idle_exit_seconds: float = 0.0
+    validate_file_deadline_seconds: float = 7_200
+
+    @property
+    def deadline_seconds(self) -> Mapping[str, float]:
+        """How long a message may be in hand: after that the saga waits for it no more."""
+        return {"ValidateFile": self.validate_file_deadline_seconds}

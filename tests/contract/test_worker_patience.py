@@ -1,0 +1,56 @@
+"""How long a worker may hold a message, against what the saga and ECS say of the same."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from contracts.worker import STOP_SECONDS
+from services.transformer.settings import Settings
+from services.validator.settings import ValidatorSettings
+from tests.contract.declared import PROJECT, SAGA, Service, states_in
+
+REQUIRED = ("event_store_table", "command_queue_url", "lock_queue_url")
+DEADLINES: Mapping[str, Mapping[str, float]] = {
+    "validator": ValidatorSettings(
+        **dict.fromkeys((*REQUIRED, "pseudonym_secret_id"), "x")  # type: ignore[arg-type]
+    ).deadline_seconds,
+    "transformer": Settings(
+        **dict.fromkeys(  # type: ignore[arg-type]
+            (
+                *REQUIRED,
+                "warehouse_bucket",
+                "state_table",
+                "category_kpis_table",
+                "order_kpis_table",
+            ),
+            "x",
+        )
+    ).deadline_seconds,
+}
+
+
+@pytest.mark.parametrize("name", DEADLINES)
+def test_every_command_that_a_worker_takes_has_a_deadline(name: str) -> None:
+    service = Service(PROJECT / "services" / name)
+    assert set(DEADLINES[name]) == service.types("consumes", "commands")
+
+
+def test_a_worker_lets_go_of_a_command_when_the_saga_waits_for_it_no_more() -> None:
+    patience = {
+        state["Arguments"]["MessageBody"]["event_type"]: state["TimeoutSeconds"]
+        for _, state in states_in(json.loads(SAGA.read_text()))
+        if "MessageBody" in state.get("Arguments", {})
+    }
+    deadlines = {name: each for worker in DEADLINES.values() for name, each in worker.items()}
+    shared = patience.keys() & deadlines.keys()
+    assert shared == {"ValidateFile", "TransformBatch", "AbandonBatch"}
+    assert {name: deadlines[name] for name in shared} == {name: patience[name] for name in shared}
+
+
+@pytest.mark.parametrize("name", DEADLINES)
+def test_a_worker_that_is_to_stop_ends_before_ecs_kills_it(name: str) -> None:
+    template = Service(PROJECT / "services" / name).template
+    [definition] = template.of_type("AWS::ECS::TaskDefinition").values()
+    for container in definition["ContainerDefinitions"]:
+        assert container["StopTimeout"] > STOP_SECONDS
