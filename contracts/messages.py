@@ -50,6 +50,21 @@ class BreakLock(BaseModel):
     reason: str
 
 
+class DismissQuarantine(BaseModel):
+    """
+    Quarantined rows, or a refused file, will never be corrected: a person says so
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    lines: list[int] | None = None
+    requested_by: str
+    reason: Annotated[str, Field(max_length=2000)]
+
+
 class ExtendLease(BaseModel):
     """
     The holder is alive: push lease_until forward
@@ -365,6 +380,21 @@ class LockReleased(BaseModel):
     lock_id: str
     execution_id: str
     fence: int
+
+
+class QuarantineDismissed(BaseModel):
+    """
+    Somebody said that quarantined rows, or a refused file, will never be corrected
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    lines: list[int] | None = None
+    requested_by: str
+    reason: Annotated[str, Field(max_length=2000)]
 
 
 class TransformStarted(BaseModel):

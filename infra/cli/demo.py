@@ -23,7 +23,7 @@ from infra.cli.intake import gather
 from infra.cli.notifications import notifications
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
 from infra.cli.output import console, print_line
-from infra.cli.quarantine import print_rows
+from infra.cli.quarantine_view import print_rows
 from infra.cli.settings import pipeline_settings
 from infra.cli.submit import upload, wait_for_outcome
 from infra.cli.target import Target

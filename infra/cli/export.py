@@ -11,11 +11,12 @@ from contracts.layout import KINDS
 from infra.cli.corrections import columns_of, exported
 from infra.cli.errors import WrongUsage
 from infra.cli.output import print_line
-from infra.cli.quarantine import answers_in
+from infra.cli.quarantine import fates_in
 from infra.cli.spreadsheets import write_cells
 from infra.cli.target import Target, current_target
-from infra.queries.answers import Answers, is_open, row_id
+from infra.queries.answers import row_id
 from infra.queries.explanations import replacement
+from infra.queries.fates import Fates
 from infra.queries.originals import Headers
 from infra.queries.quarantine import Listing, QuarantinedFile, Row, listing, read_rows
 from infra.queries.timeline import plural
@@ -30,7 +31,7 @@ def export(
         Path, typer.Option("--to", metavar="FILE.csv|DIR", help="Where to write.")
     ] = Path("corrections"),
     every: Annotated[
-        bool, typer.Option("--all", help="Rows that a replay has answered, too.")
+        bool, typer.Option("--all", help="What was answered or dismissed, too.")
     ] = False,
 ) -> None:
     """Write quarantined rows to CSV, one file per kind, to be corrected and replayed.
@@ -46,11 +47,12 @@ def export(
     s3, bucket = target.client("s3"), target.names.data_bucket
     is_key = name is not None and "/" in name
     found = listing(s3, bucket, None if is_key else name)
+    fates = fates_in(target)
     files = [file for file in found.files if name in (file.key, file.batch_id)]
     if is_key and files and files[-1].batch_id == _newest_batch(found, str(name), target):
         _give_back(files[-1:], to, target)
         return
-    rows = _rows(found, name if is_key else None, answers_in(target), target, every=every)
+    rows = _rows(found, name if is_key else None, fates, target, every=every)
     if rows:
         _write(rows, to, target)
     elif files:
@@ -63,7 +65,7 @@ def export(
 
 
 def _rows(
-    found: Listing, key: str | None, answers: Answers, target: Target, *, every: bool
+    found: Listing, key: str | None, fates: Fates, target: Target, *, every: bool
 ) -> list[Row]:
     """Rows that a replay could answer: those of a rejected batch come again with its files."""
     rejected = {file.batch_id for file in found.files}
@@ -72,7 +74,7 @@ def _rows(
         for row in read_rows(target.client("s3"), target.names.data_bucket, found.row_keys)
         if key in (None, row["key"])
         and row["batch_id"] not in rejected
-        and (every or is_open(row_id(row), answers))
+        and (every or fates.of(row_id(row)) == "open")
     ]
 
 

@@ -15,6 +15,7 @@ from infra.cli import (
     demo,
     deploy,
     diff,
+    dismiss,
     dlq,
     export,
     kpis,
@@ -114,6 +115,7 @@ app.command(rich_help_panel=LOOK)(diff.diff)
 app.add_typer(kpis.app, name="kpis", rich_help_panel=LOOK)
 quarantine.app.command()(export.export)
 quarantine.app.command()(replay.replay)
+quarantine.app.command()(dismiss.dismiss)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(lock.app, name="lock", rich_help_panel=LOOK)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=LOOK)

@@ -1,7 +1,7 @@
 """What a replay would do with each corrected row: gathered from quarantine, facts and events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.layout import KINDS
@@ -10,7 +10,8 @@ from infra.cli.errors import CommandFailed
 from infra.cli.replay_check import Verdict, judge
 from infra.cli.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
 from infra.cli.target import Target
-from infra.queries.answers import Answers, RowId, read_answers, row_id
+from infra.queries.answers import Answers, RowId, row_id
+from infra.queries.fates import Fates, read_fates
 from infra.queries.originals import Headers
 from infra.queries.quarantine import Row, listing, read_rows
 from infra.queries.standing import Identity, Origin, Places, StandingRow, standing_rows
@@ -52,15 +53,27 @@ def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
                 judged[row] = verdict.refused(_why_unpublished(row.batch_id, places))
             else:
                 fixed.append(FixedRow(verdict.correction, place))
-    answers = read_answers(s3, target.client("dynamodb"), target.objects, names.data_bucket)
+    fates = read_fates(s3, target.client("dynamodb"), target.objects, names.data_bucket)
     plans = tuple(
-        _plan_of(kind, [r for r in fixed if r.correction.kind == kind], target, places, answers)
+        _plan_of(
+            kind, [r for r in fixed if r.correction.kind == kind], target, places, fates.answers
+        )
         for kind in KINDS
     )
     for refusal in (refusal for one in plans for refusal in one.refused):
         row = refusal.row.correction.row_id
         judged[row] = judged[row].refused(refusal.reason)
-    return Decision(plans, tuple(judged.values()))
+    return Decision(plans, tuple(_reopening(verdict, fates) for verdict in judged.values()))
+
+
+def _reopening(verdict: Verdict, fates: Fates) -> Verdict:
+    """A row that somebody gave up comes in all the same, and whoever brings it is told."""
+    row = verdict.correction.row_id
+    dismissal = fates.dismissal_of(row)
+    if verdict.state != "fixed" or dismissal is None or fates.of(row) != "dismissed":
+        return verdict
+    said = f"reopened: {dismissal.requested_by} had dismissed it ({dismissal.reason})"
+    return replace(verdict, message=said)
 
 
 def _plan_of(

@@ -15,7 +15,8 @@ from infra.cli.errors import ExitCode, WrongUsage
 from infra.cli.intake import InputFile, gather
 from infra.cli.options import AsJson
 from infra.cli.output import console, print_json, print_line, print_table
-from infra.cli.quarantine import JSON_FIELDS, explain_rows
+from infra.cli.quarantine import JSON_FIELDS
+from infra.cli.quarantine_view import explain_rows
 from infra.queries.timeline import plural
 
 ROWS_FOR_PEOPLE = 1000

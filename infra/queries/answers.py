@@ -23,10 +23,11 @@ class RowId(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A replay of a row: its batch, how that one stands, and what the corrected row states."""
+    """A replay of a row: its batch, how and since when it stands, what the corrected row states."""
 
     batch_id: str
     status: str
+    sealed_at: str
     identity: tuple[str, ...]
 
 
@@ -54,21 +55,23 @@ def read_answers(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> d
         return {}
     batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
     return arrange(
-        (batch["batch_id"], batch["status"], document.rows)
+        (batch["batch_id"], batch["status"], batch["sealed_at"], document.rows)
         for batch in batches
         if batch.get("answers") and batch["answers"]["key"] in kept
         if (document := replay_document(objects, ObjectRef(**batch["answers"])))
     )
 
 
-def arrange(replays: Iterable[tuple[str, str, Iterable[AnsweredRow]]]) -> dict[RowId, Answer]:
-    """The answer of each row; `replays` are batch id, status and rows, oldest first."""
+def arrange(
+    replays: Iterable[tuple[str, str, str, Iterable[AnsweredRow]]],
+) -> dict[RowId, Answer]:
+    """The answer of each row; `replays` are batch id, status, seal and rows, oldest first."""
     found: dict[RowId, Answer] = {}
-    for batch_id, status, rows in replays:
+    for batch_id, status, sealed_at, rows in replays:
         for row in rows:
             answered = RowId(row.batch_id, row.key, row.version_id, row.line)
             if is_open(answered, found) or status == COMPLETED:
-                found[answered] = Answer(batch_id, status, tuple(row.identity))
+                found[answered] = Answer(batch_id, status, sealed_at, tuple(row.identity))
     return found
 
 

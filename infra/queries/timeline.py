@@ -7,6 +7,8 @@ from typing import Any
 from contracts.clock import from_rfc3339
 from contracts.envelope import Message
 
+SHOWN_LINES = 10
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -104,6 +106,14 @@ def _rejected(batch: Any) -> str:
     return f"REJECTED, nothing was published: {files or batch.reason}"
 
 
+def _dismissed(rows: Any) -> str:
+    if rows.lines is None:
+        return "everything in quarantine"
+    lines = ", ".join(str(line) for line in rows.lines[:SHOWN_LINES])
+    more = f" and {len(rows.lines) - SHOWN_LINES:,} more" if len(rows.lines) > SHOWN_LINES else ""
+    return f"quarantined line{'s' * (len(rows.lines) > 1)} {lines}{more}"
+
+
 _SENTENCES: dict[str, Callable[[Any], str]] = {
     "FileDetected": lambda e: f"{e.key} arrived ({size(e.size_bytes)})",
     "FileIgnored": lambda e: f"{e.key} ignored: {e.reason}",
@@ -118,6 +128,9 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     "BatchStarted": lambda e: f"execution started{_attempt(e.attempt)}",
     "BatchOverdue": lambda e: f"incomplete for too long: {', '.join(e.missing)} missing",
     "BatchRedriven": lambda e: f"redriven by {e.requested_by}{_attempt(e.attempt)}",
+    "QuarantineDismissed": lambda e: (
+        f"{_dismissed(e)} of {e.key} given up by {e.requested_by}: {e.reason}"
+    ),
     "BatchCompleted": lambda _: "COMPLETED",
     "BatchRejected": _rejected,
     "BatchFailed": lambda e: f"FAILED: {e.reason}",

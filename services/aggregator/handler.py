@@ -16,7 +16,7 @@ from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED
 from contracts.objects import S3ObjectStore
-from services.aggregator import adapters, batch_use_cases, use_cases
+from services.aggregator import adapters, batch_use_cases, dismissals, use_cases
 from services.aggregator.incoming import Sweep, parse_notice
 from services.aggregator.intake import FILES_QUEUE, FileIntake
 from services.aggregator.ports import Ports
@@ -77,6 +77,7 @@ def aggregator_service(
             "SealFileSet": lambda message: use_cases.seal_file_set(message, ports),
             "CloseBatch": lambda message: batch_use_cases.close_batch(message, ports),
             "RedriveBatch": lambda message: batch_use_cases.redrive_batch(message, ports),
+            "DismissQuarantine": lambda message: dismissals.dismiss_quarantine(message, ports),
             "BatchSealed": lambda message: batch_use_cases.start_batch(message, ports),
             "BatchRedriven": lambda message: batch_use_cases.start_batch(message, ports),
             "BatchOverdue": lambda message: use_cases.tell_overdue(message, ports),

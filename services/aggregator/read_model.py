@@ -8,6 +8,7 @@
 | batches | <sealed_at>#<batch_id> | the same row, in order of sealing |
 | unfinished | <batch_id> | a batch that is not closed, for the sweep of dead executions |
 | execution#<execution_id> | batch | the batch that an execution runs |
+| dismissals | <at>#<event_id of the command> | quarantined rows that nobody will correct |
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from contracts.messages import (
     BatchRejected,
     BatchSealed,
     BatchStarted,
+    QuarantineDismissed,
 )
 from services.aggregator.batch import CLOSED
 
@@ -35,6 +37,7 @@ LISTED_REJECTED_FILES = 100
 
 BATCHES = {"pk": "batches"}
 UNFINISHED = {"pk": "unfinished"}
+DISMISSALS = {"pk": "dismissals"}
 
 
 def open_set_key(bucket: str) -> Row:
@@ -120,6 +123,11 @@ def after(row: Row, event: BaseModel, at: str) -> Row:
     if isinstance(event, BatchCompleted | BatchRejected | BatchFailed):
         changes["execution_id"] = event.execution_id
     return row | changes
+
+
+def dismissal_row(event: QuarantineDismissed, at: str, command_id: str) -> Row:
+    """What was dismissed by a command at `at` (RFC 3339)."""
+    return DISMISSALS | {"sk": f"{at}#{command_id}"} | event.model_dump() | {"dismissed_at": at}
 
 
 def batch_writes(table: str, row: Mapping[str, Any]) -> list[StateWrite]:

@@ -15,6 +15,7 @@ from infra.queries.originals import Headers
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 BUCKET, ARCHIVE = "ecommerce-data-bucket", "ecommerce-archive-bucket"
+SEALED = "2025-07-07T12:00:00.000Z"
 ROW = {
     "batch_id": BATCH,
     "key": "orders/a.csv",
@@ -51,9 +52,10 @@ def dynamodb(aws: Any) -> Any:
 def put_batch(dynamodb: Any, batch_id: str, answers: ObjectRef | None) -> None:
     item: dict[str, Any] = {
         "pk": {"S": "batches"},
-        "sk": {"S": f"2025-07-07T12:00:00.000Z#{batch_id}"},
+        "sk": {"S": f"{SEALED}#{batch_id}"},
         "batch_id": {"S": batch_id},
         "status": {"S": "COMPLETED"},
+        "sealed_at": {"S": SEALED},
     }
     if answers is not None:
         item["answers"] = {"M": {k: {"S": v} for k, v in answers.model_dump().items()}}
@@ -69,7 +71,7 @@ def test_answers_are_those_of_the_batches_that_carry_some(s3: Any, dynamodb: Any
     found = read_answers(s3, dynamodb, objects, BUCKET)
 
     row = RowId(BATCH, "orders/a.csv", "v1", 7)
-    assert found == {row: (OTHER_BATCH, "COMPLETED", ("1",))}
+    assert found == {row: (OTHER_BATCH, "COMPLETED", SEALED, ("1",))}
     s3.delete_object(Bucket=BUCKET, Key=ref.key)
     assert read_answers(s3, dynamodb, objects, BUCKET) == {}
 

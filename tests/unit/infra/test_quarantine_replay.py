@@ -17,6 +17,7 @@ from infra.queries.standing import Origin, Place, Places, StandingRow
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.infra.batch_events import an_event
 
+SEALED = "2025-07-07T12:00:00.000Z"
 ITEMS, ORDERS = "order_items/a.csv", "orders/a.csv"
 
 
@@ -134,10 +135,10 @@ def test_two_statements_of_an_order_go_in_the_order_they_were_made() -> None:
 
 def test_a_row_that_counts_as_one_order_cannot_become_another() -> None:
     counted = an_order(7, "2")
-    answers = {counted.correction.row_id: Answer(OTHER_BATCH, "COMPLETED", ("1",))}
+    answers = {counted.correction.row_id: Answer(OTHER_BATCH, "COMPLETED", SEALED, ("1",))}
     found = plan("orders", [counted], {}, answers)
     assert "has replayed this row as order_id 1" in found.refused[0].reason
-    failed = {counted.correction.row_id: Answer(OTHER_BATCH, "FAILED", ("1",))}
+    failed = {counted.correction.row_id: Answer(OTHER_BATCH, "FAILED", SEALED, ("1",))}
     assert plan("orders", [counted], {}, failed).refused == ()
 
 
@@ -157,7 +158,7 @@ def test_a_row_is_answered_by_its_newest_completed_replay_else_by_the_newest() -
     row = RowId(BATCH, ORDERS, "v1", 7)
     story = [("a", "FAILED"), ("b", "COMPLETED"), ("c", "COMPLETED"), ("d", "REJECTED")]
     for upto, newest in ((1, "a"), (2, "b"), (3, "c"), (4, "c")):
-        found = arrange((*each, [answered()]) for each in story[:upto])
+        found = arrange((*each, SEALED, [answered()]) for each in story[:upto])
         assert found[row].batch_id == newest
         assert is_open(row, found) is (newest == "a")
     assert is_open(RowId(BATCH, ORDERS, "v1", 8), found)

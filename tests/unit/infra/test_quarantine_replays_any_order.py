@@ -75,7 +75,7 @@ class Kept:
     facts: dict[Identity, list[StandingRow]] = field(default_factory=dict)
     events: dict[str, list[Any]] = field(default_factory=dict)
     objects: InMemoryObjectStore = field(default_factory=InMemoryObjectStore)
-    replays: list[tuple[str, str, Sequence[AnsweredRow]]] = field(default_factory=list)
+    replays: list[tuple[str, str, str, Sequence[AnsweredRow]]] = field(default_factory=list)
 
     def read_correlated(self, correlation_id: str) -> list[Any]:
         return self.events[correlation_id]
@@ -110,7 +110,7 @@ class Kept:
         key = f"{self.kind}/replays/{batch_id}.csv"
         uploaded = [UploadedRow(row, key, line) for line, row in enumerate(rows, start=2)]
         linked = links(uploaded)
-        self.replays.append((batch_id, "FAILED" if fails else "COMPLETED", linked.rows))
+        self.replays.append((batch_id, "FAILED" if fails else "COMPLETED", batch_id, linked.rows))
         if fails:
             self.events[batch_id] = []
             return

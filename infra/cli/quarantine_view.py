@@ -1,0 +1,129 @@
+"""Quarantined rows and files for people: tables, each row explained, and how many there are."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.markup import escape
+
+from infra.cli.output import console, print_line, print_table
+from infra.queries.answers import Answer, row_id
+from infra.queries.explanations import advice, pointed_at
+from infra.queries.fates import Dismissal, Fate, Fates
+from infra.queries.quarantine import QuarantinedFile, Row
+from infra.queries.timeline import plural, size
+
+SHOWN_ROWS = 50
+EXPLAINED_ROWS = 20
+
+
+def print_rows(rows: Sequence[Row], fates: Fates | None = None, limit: int = SHOWN_ROWS) -> None:
+    """Quarantined rows as a table, with what became of them where anything did."""
+    outcomes = [_outcome(row, fates) for row in rows]
+    told = any(outcomes)
+    print_table(
+        "Quarantined rows",
+        ("file", "line", "rule", "what is wrong", "text", *(("since then",) if told else ())),
+        [
+            (
+                row["key"],
+                row["line"],
+                row["rule"],
+                _fault_alone(row),
+                _short(row["raw"]),
+                *((outcome,) if told else ()),
+            )
+            for row, outcome in zip(rows, outcomes, strict=True)
+        ],
+        limit=limit,
+        more="--json has them all, --batch narrows",
+    )
+
+
+def explain_rows(rows: Sequence[Row], fates: Fates | None = None) -> None:
+    """Each row with its text, carets under what is wrong, and what to do; the first 20."""
+    out = console()
+    for row in rows[:EXPLAINED_ROWS]:
+        raw, carets = pointed_at(row)
+        out.print(
+            f"[bold]{escape(row['key'])} line {row['line']}[/]: {escape(_said(row))}",
+            soft_wrap=True,
+        )
+        out.print(f"  {escape(raw)}", soft_wrap=True)
+        out.print(f"  [red]{carets}[/]", soft_wrap=True)
+        said = _outcome(row, fates) or advice(row)
+        out.print(f"  [green]{escape(said)}[/]\n", soft_wrap=True)
+    if len(rows) > EXPLAINED_ROWS:
+        left = plural(len(rows) - EXPLAINED_ROWS, "row")
+        print_line(f"[dim]... and {left} more; --json has them all[/]")
+
+
+def print_files(files: Sequence[QuarantinedFile], fates: Fates) -> None:
+    """Files that were refused whole; nothing where there are none."""
+    if not files:
+        return
+    outcomes = [_said_of(fates.dismissal_of_file(file.batch_id, file.key)) for file in files]
+    told = any(outcomes)
+    print_table(
+        "Files refused whole (kept byte for byte; `ecp batch BATCH` says why)",
+        ("batch", "file", "size", "when (UTC)", *(("since then",) if told else ())),
+        [
+            (
+                file.batch_id,
+                file.key,
+                size(file.size_bytes),
+                file.quarantined_at,
+                *((outcome,) if told else ()),
+            )
+            for file, outcome in zip(files, outcomes, strict=True)
+        ],
+        limit=SHOWN_ROWS,
+        more="--batch narrows",
+    )
+
+
+def counted(rows: Counter[Fate], files: Counter[Fate]) -> str:
+    """`12 rows: 7 open, 3 answered, 2 dismissed; 1 refused file: 1 dismissed`."""
+    parts = [
+        f"{plural(counts.total(), noun)}: "
+        + ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts[fate])
+        for counts, noun in ((rows, "row"), (files, "refused file"))
+        if counts.total()
+    ]
+    return "; ".join(parts)
+
+
+FATES: tuple[Fate, ...] = ("open", "answered", "dismissed")
+
+
+def _outcome(row: Row, fates: Fates | None) -> str:
+    if fates is None:
+        return ""
+    found = row_id(row)
+    if fates.of(found) == "dismissed":
+        return _said_of(fates.dismissal_of(found))
+    return _replayed(fates.answer_of(found))
+
+
+def _replayed(answer: Answer | None) -> str:
+    return f"answered by batch {answer.batch_id}, {answer.status}" if answer else ""
+
+
+def _said_of(dismissal: Dismissal | None) -> str:
+    if dismissal is None:
+        return ""
+    return f"dismissed by {dismissal.requested_by}: {dismissal.reason}"
+
+
+def _said(row: Row) -> str:
+    """The message without the place, which stands beside it."""
+    return str(row["message"]).removeprefix(f"{row['key']} line {row['line']}: ")
+
+
+def _fault_alone(row: Row) -> str:
+    """The message without place and rule, which have columns of their own."""
+    return _said(row).removesuffix(f" (rule {row['rule']}, {row['contract']})")
+
+
+def _short(raw: str | None, longest: int = 60) -> str:
+    line = (raw or "").replace("\n", "\\n")
+    return line if len(line) <= longest else line[: longest - 3] + "..."

@@ -1,0 +1,86 @@
+"""What became of what lies in quarantine: still open, answered by a replay, or dismissed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from contracts.objects import ObjectStore
+from infra.queries import items
+from infra.queries.answers import COMPLETED, Answer, Answers, RowId, read_answers
+from infra.queries.names import STATE_TABLE
+
+Fate = Literal["open", "answered", "dismissed"]
+
+
+class Dismissal(NamedTuple):
+    """Somebody's word that rows will never be corrected; `lines` None: all, and the file itself."""
+
+    batch_id: str
+    key: str
+    lines: frozenset[int] | None
+    requested_by: str
+    reason: str
+    dismissed_at: str
+
+
+@dataclass(frozen=True)
+class Fates:
+    """The replays and dismissals so far, the oldest dismissal first."""
+
+    answers: Answers
+    dismissals: Sequence[Dismissal] = ()
+
+    def of(self, row: RowId) -> Fate:
+        """A completed replay has answered a row for good; else the newest word counts.
+
+        So a replay reopens what was dismissed before it, whatever became of that replay.
+        """
+        answer, dismissal = self.answers.get(row), self.dismissal_of(row)
+        if answer and answer.status == COMPLETED:
+            return "answered"
+        if dismissal and (answer is None or answer.sealed_at < dismissal.dismissed_at):
+            return "dismissed"
+        return "open"
+
+    def of_file(self, batch_id: str, key: str) -> Fate:
+        """A corrected file is a new one under its key: what was refused stays as it is."""
+        return "dismissed" if self.dismissal_of_file(batch_id, key) else "open"
+
+    def answer_of(self, row: RowId) -> Answer | None:
+        """The replay that answers a row, as far as it got."""
+        return self.answers.get(row)
+
+    def dismissal_of(self, row: RowId) -> Dismissal | None:
+        """The newest dismissal of a row, even if a replay has reopened it."""
+        return self._newest(
+            each
+            for each in self._of_input(row.batch_id, row.key)
+            if each.lines is None or row.line in each.lines
+        )
+
+    def dismissal_of_file(self, batch_id: str, key: str) -> Dismissal | None:
+        """The newest dismissal of a file that was refused whole."""
+        return self._newest(each for each in self._of_input(batch_id, key) if each.lines is None)
+
+    def _of_input(self, batch_id: str, key: str) -> Iterable[Dismissal]:
+        return (each for each in self.dismissals if (each.batch_id, each.key) == (batch_id, key))
+
+    @staticmethod
+    def _newest(found: Iterable[Dismissal]) -> Dismissal | None:
+        return max(found, key=lambda each: each.dismissed_at, default=None)
+
+
+def read_fates(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Fates:
+    """From the documents of the replays and the aggregator's rows."""
+    rows = items.query(dynamodb, STATE_TABLE, {"pk": "dismissals"})
+    return Fates(
+        answers=read_answers(s3, dynamodb, objects, bucket),
+        dismissals=[dismissal_of(row) for row in rows],
+    )
+
+
+def dismissal_of(row: dict[str, Any]) -> Dismissal:
+    """A row of the aggregator's read model."""
+    lines = row["lines"]
+    named = {name: row[name] for name in Dismissal._fields if name != "lines"}
+    return Dismissal(lines=None if lines is None else frozenset(lines), **named)
