@@ -23,3 +23,7 @@ class ContractViolation(PipelineError):
 
 class ConcurrencyConflict(PipelineError):
     """A stream or item was not at the expected version; load again and decide again."""
+
+
+class VersionGone(PipelineError):
+    """A version of an object that was there is there no longer; somebody has deleted it."""

@@ -63,3 +63,35 @@ def replay_answers_key(name: str) -> str:
 def archive_prefix(batch_id: str) -> str:
     """Everything that is kept of a processed batch, in the archive bucket."""
     return f"archive/{batch_id}/"
+
+
+ERASURES_PREFIX = "erasures/"
+OPEN_ERASURES_PREFIX = f"{ERASURES_PREFIX}open/"
+
+
+def erasure_request_key(erasure_id: str) -> str:
+    """Whom an erasure is about (ErasureRequest); in the archive bucket, until it is done."""
+    return f"{OPEN_ERASURES_PREFIX}{erasure_id}/user.json"
+
+
+def pseudonym_erasure_key(erasure_id: str) -> str:
+    """The same without the user's id, for whoever must not know it."""
+    return f"{OPEN_ERASURES_PREFIX}{erasure_id}/pseudonym.json"
+
+
+def erasure_receipt_key(erasure_id: str) -> str:
+    """What was erased (ErasureReceipt); in the archive bucket, for good."""
+    return f"{ERASURES_PREFIX}{erasure_id}.json"
+
+
+def kind_of_stored(key: str) -> str | None:
+    """The kind of file that an archived or quarantined key holds, None for other objects.
+
+    `archive/<batch_id>/<kind>/...` and `quarantine/<batch_id>/files/<kind>/...`.
+    """
+    parts = key.split("/", 3)
+    if parts[0] == "archive" and len(parts) == 4:
+        return kind_of(f"{parts[2]}/{parts[3]}")
+    if parts[0] == "quarantine" and len(parts) == 4 and parts[2] == "files":
+        return kind_of(parts[3])
+    return None

@@ -142,6 +142,23 @@ class SealFileSet(BaseModel):
     attempt: int
 
 
+class ErasureRequest(BaseModel):
+    """
+    Whom an erasure is about and what takes the user's place; deleted when it is done
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    erasure_id: str
+    requested_by: str
+    requested_at: str
+    user_id: str | None = None
+    user_token: str | None = None
+    pseudonym: str
+    pseudonym_token: str
+
+
 class BatchAbandoned(BaseModel):
     """
     An unpublished batch was undone
@@ -425,6 +442,25 @@ class UpkeepRefused(BaseModel):
     reason: str
 
 
+class UserErasedFromFacts(BaseModel):
+    """
+    One user was erased from the facts; every KPI is what it was
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    epoch: int
+    days: int
+    rows: int
+    expired_snapshots: int
+    dropped_tags: int
+    deleted_files: int
+    deleted_bytes: int
+    duration_seconds: float
+
+
 class WaiterSkipped(BaseModel):
     """
     A waiter whose execution is gone lost its place
@@ -496,6 +532,39 @@ class Envelope(BaseModel):
     task_token: str | None = None
 
 
+class ErasedFacts(BaseModel):
+    """
+    What an erasure did to the facts
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    epoch: int
+    days: int
+    rows: int
+    expired_snapshots: int
+    dropped_tags: int
+    deleted_files: int
+    deleted_bytes: int
+
+
+class ErasedPlace(BaseModel):
+    """
+    What an erasure did in one place
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    place: Literal["uploads", "quarantine", "archive"]
+    versions: int
+    rewritten_objects: int
+    deleted_versions: int
+    rows: int
+    uncertain_rows: int
+
+
 class FileResult(BaseModel):
     """
     The fate of one file's rows: rows_in = accepted + quarantined + duplicates
@@ -545,6 +614,19 @@ class ObjectRef(BaseModel):
     key: str
     version_id: str
     sha256: str
+
+
+class ObjectVersion(BaseModel):
+    """
+    One version of an object in S3; its bucket is said elsewhere
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    key: str
+    version_id: str
+    is_current: bool
 
 
 class OrderTotal(BaseModel):
@@ -630,6 +712,18 @@ class TableUpkeep(BaseModel):
     kept_snapshots: int
 
 
+class UnsearchedObject(BaseModel):
+    """
+    An object of which nobody can tell whether it holds the user
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    key: str
+    reason: str
+
+
 class UploadManifestFile(BaseModel):
     """
     One file that an upload manifest names
@@ -673,6 +767,49 @@ class CloseBatch(BaseModel):
     result: ObjectRef | None = None
     fence: int | None = None
     attempt: int
+
+
+class EraseFromArchive(BaseModel):
+    """
+    Erase one user from the archive: from these versions of objects
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    request: ObjectRef
+    bucket: str
+    objects: list[ObjectVersion]
+    requested_by: str
+
+
+class EraseFromFacts(BaseModel):
+    """
+    Erase one user from the facts: from what stands and from every older snapshot
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    request: ObjectRef
+    requested_by: str
+
+
+class EraseFromQuarantine(BaseModel):
+    """
+    Erase one user from quarantine and from the staged rows: from these versions of objects
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    request: ObjectRef
+    bucket: str
+    objects: list[ObjectVersion]
+    requested_by: str
 
 
 class TransformBatch(BaseModel):
@@ -742,6 +879,26 @@ class BatchResult(BaseModel):
     snapshots: dict[str, str]
     duration_seconds: float
     order_totals: OrderTotals | None = None
+
+
+class ErasureReceipt(BaseModel):
+    """
+    What was erased of one user, kept for good; it names neither the user nor the token
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    erasure_id: str
+    user_digest: str
+    requested_by: str
+    requested_at: str
+    finished_at: str
+    places: list[ErasedPlace]
+    facts: ErasedFacts
+    unsearched: list[UnsearchedObject]
+    not_changed: list[str]
+    changed: bool
 
 
 class FileReport(BaseModel):
@@ -947,6 +1104,40 @@ class ManifestReceived(BaseModel):
     last_modified: str | None = None
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
+
+
+class UserErasedFromArchive(BaseModel):
+    """
+    One user was erased from some objects of the archive
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    versions: int
+    rewritten_objects: int
+    deleted_versions: int
+    rows: int
+    uncertain_rows: int
+    unsearched: list[UnsearchedObject]
+
+
+class UserErasedFromQuarantine(BaseModel):
+    """
+    One user was erased from some objects of quarantine and from the staged rows
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    versions: int
+    rewritten_objects: int
+    deleted_versions: int
+    rows: int
+    uncertain_rows: int
+    unsearched: list[UnsearchedObject]
 
 
 class PendingManifest(BaseModel):

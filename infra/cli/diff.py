@@ -14,6 +14,9 @@ from infra.queries.timeline import plural
 
 KEYS = ("order_date", "category")
 SHOWN_DAYS, SHOWN_KPIS = 60, 100
+KEPT_NO_LONGER = (
+    "its snapshots are kept no longer: they are over 90 days old, or held a user who was erased"
+)
 
 
 def diff(
@@ -61,7 +64,7 @@ def _find(target: Target, batch_id: str) -> dict[str, Any]:
     published = PublishedFacts(target.facts, target.client("dynamodb"))
     around = snapshots_around(published.facts, batch_id)
     if around is None:
-        raise WrongUsage(f"batch {batch_id}: its snapshots are kept no longer (90 days)")
+        raise WrongUsage(f"batch {batch_id}: {KEPT_NO_LONGER}")
     found = difference(published.facts, published.engine, batch_id, around)
     return {
         "batch_id": batch_id,

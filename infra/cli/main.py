@@ -20,6 +20,7 @@ from infra.cli import (
     export,
     kpis,
     lock,
+    privacy,
     quarantine,
     replay,
     submit,
@@ -117,6 +118,7 @@ quarantine.app.command()(export.export)
 quarantine.app.command()(replay.replay)
 quarantine.app.command()(dismiss.dismiss)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
+app.add_typer(privacy.app, name="privacy", rich_help_panel=DATA)
 app.add_typer(lock.app, name="lock", rich_help_panel=LOOK)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=LOOK)
 app.add_typer(contracts.app, name="contracts", rich_help_panel=LOOK)

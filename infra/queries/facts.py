@@ -16,11 +16,18 @@ from infra.queries.names import CATEGORY_KPIS_TABLE, FACTS_DATABASE, ORDER_KPIS_
 from services.transformer.catalog import tag_of
 from services.transformer.domain import STATE_ID, Heads, TransformerState, as_text
 from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.erasing import TABLE, holding_snapshots, trace
 from services.transformer.kpis import CategoryDay, OrderDay
 from services.transformer.provenance import Contribution, Evidence, evidence_of
-from services.transformer.reading import ReadOnlyFacts, days_with_facts, kpis_at, spans
+from services.transformer.reading import (
+    ReadOnlyFacts,
+    data_files,
+    days_with_facts,
+    kpis_at,
+    spans,
+)
 from services.transformer.rebuild import compare, key_of
-from services.transformer.upkeep import plan_upkeep
+from services.transformer.upkeep import path_of, plan_upkeep, stored_files
 
 TRANSFORMER_STATE_TABLE = "TransformerState"
 LOOKS = 3
@@ -226,3 +233,15 @@ def plan_all(published: PublishedFacts, now: datetime) -> list[dict[str, Any]]:
             }
         )
     return planned
+
+
+def plan_erasure(published: PublishedFacts, pseudonym: str) -> dict[str, int]:
+    """Where a pseudonym is in the facts: rows and days that stand, and snapshots that hold it."""
+    table = published.facts.table(TABLE)
+    found = trace(table, list(stored_files(table)), pseudonym)
+    standing = data_files(table, published.heads[TABLE])
+    return {
+        "days": len(found.days(standing)),
+        "rows": sum(found.rows.get(path_of(file.file_path), 0) for file in standing),
+        "snapshots": len(holding_snapshots(table, found)),
+    }

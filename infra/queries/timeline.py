@@ -101,6 +101,14 @@ def _kpis(published: Any) -> str:
     )
 
 
+def _erased(place: Any) -> str:
+    return (
+        f"{plural(place.rows + place.uncertain_rows, 'row')}, "
+        f"{plural(place.rewritten_objects, 'object')} rewritten, "
+        f"{plural(place.deleted_versions, 'version')} deleted"
+    )
+
+
 def _rejected(batch: Any) -> str:
     files = "; ".join(f"{file.key}: {file.reason}" for file in batch.rejected_files)
     return f"REJECTED, nothing was published: {files or batch.reason}"
@@ -156,6 +164,13 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     ),
     "FactsMaintained": lambda e: f"facts looked after in {e.duration_seconds:.1f} s",
     "UpkeepRefused": lambda e: f"a rebuild or an upkeep gave way: {e.reason}",
+    "UserErasedFromQuarantine": lambda e: f"erased from quarantine: {_erased(e)}",
+    "UserErasedFromArchive": lambda e: f"erased from the archive: {_erased(e)}",
+    "UserErasedFromFacts": lambda e: (
+        f"erased from the facts: {plural(e.rows, 'order')} of {plural(e.days, 'day')}, "
+        f"{plural(e.expired_snapshots, 'snapshot')} dropped, {plural(e.deleted_files, 'file')} "
+        "deleted"
+    ),
     "BatchArchived": lambda e: (
         f"{plural(e.file_count, 'file')} ({size(e.size_bytes)}) archived under {e.archive_prefix}"
     ),

@@ -10,7 +10,7 @@ from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.event_store import EventStore
 from infra.queries.names import SOURCE
 
-ENDS = frozenset(("KpisRebuilt", "FactsMaintained", "UpkeepRefused"))
+ENDS = frozenset(("KpisRebuilt", "FactsMaintained", "UserErasedFromFacts", "UpkeepRefused"))
 
 
 def request_message(command: BaseModel, message_id: str, now: str) -> Message:
@@ -50,12 +50,12 @@ def wait_for_end(
     return None
 
 
-def wake_worker(ecs: Any, names: Any) -> None:
-    """Start the transformer's container, which ends when idle; on one machine it runs anyway."""
+def wake_worker(ecs: Any, names: Any, service: str = "transformer") -> None:
+    """Start a service's container, which ends when idle; on one machine it runs anyway."""
     subnets = names.get("platform", "subnet-ids").split(",")
     ecs.run_task(
         cluster=names.get("platform", "cluster-arn"),
-        taskDefinition=names.get("transformer", "task-definition-arn"),
+        taskDefinition=names.get(service, "task-definition-arn"),
         launchType="FARGATE",
         networkConfiguration={
             "awsvpcConfiguration": {

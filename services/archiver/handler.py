@@ -1,4 +1,4 @@
-"""Lambda entry point of the archiver: ArchiveBatch from `archiver-commands`."""
+"""Lambda entry point of the archiver: commands from `archiver-commands`."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,10 +12,13 @@ from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import CONFIG, client
 from contracts.clock import new_event_id, system_clock
 from contracts.consumer import CommandConsumer, SqsDeadLetters, handle_sqs_records
+from contracts.erasure import ErasurePorts
 from contracts.event_store import DynamoDBEventStore
+from contracts.object_versions import S3Versions
 from contracts.objects import S3ObjectStore
 from services.archiver import use_cases
 from services.archiver.adapters import S3Objects
+from services.archiver.erasing import erase_from_archive
 from services.archiver.settings import ArchiverSettings
 
 THREADS = 16
@@ -45,8 +48,17 @@ def on_aws() -> CommandConsumer:
         archive_bucket=settings.archive_bucket,
         threads=THREADS,
     )
+    erasing = ErasurePorts(
+        store=ports.store,
+        documents=ports.documents,
+        versions_of=lambda bucket: S3Versions(s3, bucket),
+        clock=system_clock,
+    )
     return CommandConsumer(
-        {"ArchiveBatch": lambda message: use_cases.archive_batch(message, ports)},
+        {
+            "ArchiveBatch": lambda message: use_cases.archive_batch(message, ports),
+            "EraseFromArchive": lambda message: erase_from_archive(message, erasing),
+        },
         answers,
         SqsDeadLetters(client("sqs")),
     )

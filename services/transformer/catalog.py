@@ -99,6 +99,22 @@ class FactsCatalog:
 
         self._guarded(name, commit)
 
+    def leave_behind(self, name: str, epoch: int, properties: dict[str, str]) -> None:
+        """Commit an empty snapshot to branch `e<epoch>`: without what the one before it removed.
+
+        A snapshot lists the files that it took away, with the bounds of their columns.
+        """
+
+        def commit() -> None:
+            transaction = self._tables[name].transaction()
+            update = transaction.update_snapshot(
+                snapshot_properties=properties, branch=branch_of(epoch)
+            )
+            update.merge_append().commit()
+            transaction.commit_transaction()
+
+        self._guarded(name, commit)
+
     def refresh(self) -> None:
         """Read the metadata again, after an engine that commits by itself wrote the branches.
 

@@ -5,6 +5,7 @@ and the published snapshot before the oldest of them, for `ecp diff`. All else g
 unfinished writers left, and older batches with their tags.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +32,35 @@ def overdue(metadata: TableMetadata, now: datetime, kept_for: timedelta = KEPT_F
     aged = [name for name, snapshot in published if snapshot.timestamp_ms < oldest_ms]
     tags = tuple(aged[:-1])
     return Expiry(unreferenced(metadata, without=tags), tags)
+
+
+def published_since(metadata: TableMetadata, holding: Collection[int]) -> Expiry:
+    """The tags from the first of these snapshots on, but for main's own; and what they named.
+
+    The batches in between go too: what was published before one of them would be mistaken.
+    """
+    main = metadata.refs[MAIN_BRANCH].snapshot_id
+    order = [(name, snapshot.snapshot_id) for name, snapshot in tagged(metadata)]
+    first = next((n for n, (_, snapshot) in enumerate(order) if snapshot in holding), len(order))
+    tags = tuple(name for name, snapshot_id in order[first:] if snapshot_id != main)
+    return without_tags(metadata, tags, holding)
+
+
+def without_tags(
+    metadata: TableMetadata, tags: tuple[str, ...], holding: Collection[int] = ()
+) -> Expiry:
+    """These tags, where the table has them, and the snapshots that nothing points at then.
+
+    The first snapshot of all stays as long as the first batch does.
+    """
+    ours = tuple(tag for tag in tags if tag in metadata.refs)
+    kept = {ref.snapshot_id for name, ref in metadata.refs.items() if name not in ours}
+    oldest = next((name for name, _ in tagged(metadata)), None)
+    without = ours if oldest in ours else ()
+    gone = {*unreferenced(metadata, without), *holding}
+    gone |= {metadata.refs[tag].snapshot_id for tag in ours}
+    gone -= kept
+    return Expiry(tuple(sorted(gone)), ours)
 
 
 def unreferenced(metadata: TableMetadata, without: tuple[str, ...] = ()) -> tuple[int, ...]:

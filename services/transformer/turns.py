@@ -1,4 +1,4 @@
-"""A turn between two batches: how a rebuild or an upkeep becomes the newest writer, or gives way.
+"""A turn between two batches: how work that is no batch becomes the newest writer, or gives way.
 
 It takes a writer epoch as a batch does, so that whoever is older loses at the stores, and it is
 itself the older one as soon as a batch begins. It never takes the facts from a batch in work.
@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, StaleWriter
 from contracts.event_store import PutItem, StreamAppend, retry_on_conflict
-from contracts.messages import FactsMaintained, KpisRebuilt, UpkeepRefused
+from contracts.messages import FactsMaintained, KpisRebuilt, UpkeepRefused, UserErasedFromFacts
 from services.transformer.domain import STATE_ID, Heads, TransformerState
 from services.transformer.engines.port import Engine
 from services.transformer.use_cases import SOURCE, Ports
 
-ENDED = (KpisRebuilt, FactsMaintained, UpkeepRefused)
+ENDED = (KpisRebuilt, FactsMaintained, UserErasedFromFacts, UpkeepRefused)
 
 
 @dataclass
@@ -39,6 +39,13 @@ class Turn:
     def engine(self) -> Engine:
         """The embedded one: a span of days fits into its memory."""
         return self.ports.engine_of("duckdb")
+
+    def must_be_mine(self) -> None:
+        """Raise StaleWriter when a batch has begun: what lies there may be its own by now."""
+        key = {"StateId": STATE_ID}
+        state = TransformerState.from_item(self.ports.store.get_item(self.ports.tables.state, key))
+        if state.epoch != self.epoch:
+            raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale")
 
     def record(self, event: BaseModel) -> None:
         """Append one event to the request's stream."""

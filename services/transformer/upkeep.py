@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 from pyarrow.fs import FileSelector, FileType
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, IsNull
@@ -102,11 +103,11 @@ def crowded_partitions(table: Table, head: int) -> dict[Partition, list[DataFile
 
 def unused(table: Table, now: datetime) -> list[StoredFile]:
     """Files under the table's location that no snapshot refers to, and no writer at work wrote."""
-    referred = {_path(location) for location in _referred(table)}
+    referred = {path_of(location) for location in referred_files(table)}
     return [
         file
-        for file in _listing(table)
-        if _path(file.location) not in referred and file.modified_at < now - UNUSED_FOR
+        for file in stored_files(table)
+        if path_of(file.location) not in referred and file.modified_at < now - UNUSED_FOR
     ]
 
 
@@ -130,26 +131,29 @@ def _compact(turn: Turn) -> dict[str, dict[Partition, list[DataFile]]]:
     before, after = facts.total_rows(turn.heads), facts.total_rows(facts.branch_heads(turn.epoch))
     if before != after:
         raise PipelineError(f"compaction would change the rows from {before} to {after}; left")
-    _adopt(turn, facts.publish(turn.epoch, turn.request_id))
+    adopt(turn, facts.publish(turn.epoch, turn.request_id))
     return crowded
 
 
 def _rewritten(table: Table, head: int, day: Partition) -> list[DataFile]:
     partitioned = bool(table.spec().fields)
-    rows = table.scan(row_filter=_rows_of(day, partitioned), snapshot_id=head).to_arrow()
-    name = table.name()[-1]
-    return list(
-        write_data_files(table, rows.cast(SCHEMAS[name].as_arrow()), partitioned=partitioned)
-    )
+    return list(write_data_files(table, rows_of(table, head, day), partitioned=partitioned))
 
 
-def _rows_of(day: Partition, partitioned: bool) -> BooleanExpression:
+def rows_of(table: Table, head: int, day: Partition) -> pa.Table:
+    """All rows of one partition at a snapshot; of an unpartitioned table, all rows."""
+    on_day = _on_day(day, bool(table.spec().fields))
+    rows = table.scan(row_filter=on_day, snapshot_id=head).to_arrow()
+    return rows.cast(SCHEMAS[table.name()[-1]].as_arrow())
+
+
+def _on_day(day: Partition, partitioned: bool) -> BooleanExpression:
     if not partitioned:
         return AlwaysTrue()
     return IsNull("order_date") if day is None else EqualTo("order_date", day.isoformat())
 
 
-def _adopt(turn: Turn, heads: Heads) -> None:
+def adopt(turn: Turn, heads: Heads) -> None:
     """The compacted snapshots are the published facts from now on."""
     ports = turn.ports
     key = {"StateId": STATE_ID}
@@ -168,7 +172,7 @@ def _clean(name: str, turn: Turn, compacted: dict[Partition, list[DataFile]]) ->
     now = turn.ports.clock()
     table = turn.ports.facts.table(name)
     expiry = overdue(table.metadata, now)
-    table = _expired(table, expiry)
+    table = expired(table, expiry)
     deletable = unused(table, now)
     for file in deletable:
         table.io.delete(file.location)
@@ -184,7 +188,7 @@ def _clean(name: str, turn: Turn, compacted: dict[Partition, list[DataFile]]) ->
     )
 
 
-def _expired(table: Table, expiry: Expiry) -> Table:
+def expired(table: Table, expiry: Expiry) -> Table:
     """Drop tags and snapshots, and give an older table today's properties, in one commit."""
     settings = {
         name: value
@@ -209,7 +213,7 @@ def _expired(table: Table, expiry: Expiry) -> Table:
     return table.catalog.load_table(table.name())
 
 
-def _referred(table: Table) -> Iterator[str]:
+def referred_files(table: Table) -> Iterator[str]:
     """Every file that the table's metadata leads to."""
     yield table.metadata_location
     yield from (entry.metadata_file for entry in table.metadata.metadata_log)
@@ -225,7 +229,8 @@ def _referred(table: Table) -> Iterator[str]:
                 yield entry.data_file.file_path
 
 
-def _listing(table: Table) -> Iterator[StoredFile]:
+def stored_files(table: Table) -> Iterator[StoredFile]:
+    """Every file under the table's location."""
     scheme, netloc, path = PyArrowFileIO.parse_location(table.location())
     files = table.io.fs_by_scheme(scheme, netloc)
     for found in files.get_file_info(FileSelector(path, recursive=True, allow_not_found=True)):
@@ -234,6 +239,6 @@ def _listing(table: Table) -> Iterator[StoredFile]:
             yield StoredFile(f"{scheme}://{found.path}", found.size, modified_at)
 
 
-def _path(location: str) -> str:
+def path_of(location: str) -> str:
     """The path on its file system: the same file may be spelled as two locations."""
     return str(PyArrowFileIO.parse_location(location)[2])

@@ -12,7 +12,7 @@ from contracts.leases import extend_lease_of
 from contracts.messages import TransformBatch
 from contracts.objects import S3ObjectStore
 from contracts.worker import QueueWorker, run_worker
-from services.transformer import rebuild, upkeep, use_cases
+from services.transformer import erasing, rebuild, upkeep, use_cases
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
 from services.transformer.catalog import FactsCatalog
 from services.transformer.emr_serverless import JobRunner, transform_where_it_fits
@@ -58,6 +58,7 @@ def on_aws(settings: Settings) -> QueueWorker:
                 "AbandonBatch": lambda message: use_cases.abandon_batch(message.data, ports),
                 "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
                 "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
+                "EraseFromFacts": lambda message: erasing.erase_from_facts(message.data, ports),
             },
             answers,
             SqsDeadLetters(sqs),

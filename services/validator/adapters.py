@@ -10,8 +10,9 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from contracts.aws import translated
-from contracts.errors import PipelineError, Transient
+from contracts.errors import PipelineError
 from contracts.messages import ManifestFile, ObjectRef
+from contracts.object_versions import WholeBody
 from services.validator.file_text import ByteStream
 
 MIB = 1 << 20
@@ -33,27 +34,9 @@ class S3Inputs:
         with translated(what):
             answer = self._client.get_object(Bucket=bucket, Key=file.key, VersionId=file.version_id)
         try:
-            yield _WholeBody(answer["Body"], file.size_bytes, what)
+            yield WholeBody(answer["Body"], file.size_bytes, what)
         finally:
             answer["Body"].close()
-
-
-class _WholeBody:
-    """A body that ends after the declared size, or raises Transient: a drop is no end of file."""
-
-    def __init__(self, body: Any, size_bytes: int, what: str) -> None:
-        self._body, self._what = body, what
-        self._size_bytes, self._read_bytes = size_bytes, 0
-
-    def read(self, size: int, /) -> bytes:
-        with translated(self._what):
-            content: bytes = self._body.read(size)
-        self._read_bytes += len(content)
-        if not content and self._read_bytes != self._size_bytes:
-            raise Transient(
-                f"{self._what}: S3 stopped after {self._read_bytes} of {self._size_bytes} bytes"
-            )
-        return content
 
 
 class S3Outputs:

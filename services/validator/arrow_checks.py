@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from contracts.file_contracts import Field, FileContract
-from services.validator.arrow_numbers import plain_numbers
-from services.validator.csv_records import BLANKS
-from services.validator.header import Header
-from services.validator.row_checks import (
+from contracts.csv_files.csv_records import BLANKS
+from contracts.csv_files.header import Header
+from contracts.csv_files.row_checks import (
     LOWER_CASED,
     decimal_places,
     field_check,
     number_limits,
     passed,
 )
+from contracts.file_contracts import Field, FileContract
+from services.validator.arrow_numbers import plain_numbers
 
 SOURCE_LINE = "source_line"
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.validator.row_checks import MAX_INTEGER_DIGITS
+from contracts.csv_files.row_checks import MAX_INTEGER_DIGITS
 
 _ZERO, _DOT = b"0."
 

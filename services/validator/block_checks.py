@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from contracts.csv_files.csv_records import Problem, Record, read_record
+from contracts.csv_files.row_checks import RowChecks, Value
 from contracts.errors import PipelineError
 from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks
-from services.validator.csv_records import Problem, Record, read_record
 from services.validator.file_text import count_byte
 from services.validator.line_blocks import Block, line_end_after
-from services.validator.row_checks import RowChecks, Value
 from services.validator.segments import Lines, Segments, field_counts, segment
 
 MAX_RAW_BYTES = 64 << 10

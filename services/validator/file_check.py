@@ -10,15 +10,15 @@ from datetime import date
 from itertools import chain
 from typing import Any
 
+from contracts.csv_files.bad_file import BadFile
+from contracts.csv_files.csv_records import read_record
+from contracts.csv_files.header import Header, read_header
+from contracts.csv_files.row_checks import row_checks
 from contracts.file_contracts import FileContract
 from services.validator.arrow_checks import arrow_checks
-from services.validator.bad_file import BadFile
 from services.validator.block_checks import BlockChecker, CheckedBlock, QuarantinedRow
-from services.validator.csv_records import read_record
 from services.validator.file_text import ByteStream
-from services.validator.header import Header, read_header
 from services.validator.line_blocks import BLOCK_BYTES, Block, line_blocks, line_end_after
-from services.validator.row_checks import row_checks
 
 TOO_MANY_BAD_ROWS = "file.too_many_bad_rows"
 MAX_BAD_ROWS = 1_000_000
@@ -35,7 +35,7 @@ class FileCheck:
 
     rows_in = accepted + quarantined: all rows of a file with too many bad ones are quarantined
     with it, or the rows read up to MAX_BAD_ROWS bad ones. A file that could not be read to its
-    end counts no rows.
+    end counts no rows. `columns` are the names in the header, in lower case, once it is read.
     """
 
     rule: str | None
@@ -44,6 +44,7 @@ class FileCheck:
     accepted: int
     quarantined: int
     unknown_columns: tuple[str, ...]
+    columns: tuple[str, ...] = ()
 
     @property
     def is_rejected(self) -> bool:
@@ -92,7 +93,8 @@ def check_file(
                     on_quarantined(checked.quarantined)
     except BadFile as bad:
         return FileCheck(bad.rule, bad.reason, 0, 0, 0, unknown_columns)
-    return _concluded(counts, unknown_columns, max_rejected_fraction)
+    concluded = _concluded(counts, unknown_columns, max_rejected_fraction)
+    return replace(concluded, columns=header.names)
 
 
 class _Counts:

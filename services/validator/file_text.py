@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from services.validator.bad_file import BadFile
-from services.validator.gzip_data import unpacked
+from contracts.csv_files.bad_file import BadFile
+from contracts.csv_files.gzip_data import unpacked
 
 BLANK_BYTES = b" \t\r\n"
 HEAD_BYTES = 4096

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.validator.bad_file import BadFile
-from services.validator.csv_records import MAX_RECORD_BYTES
+from contracts.csv_files.bad_file import BadFile
+from contracts.csv_files.csv_records import MAX_RECORD_BYTES
 from services.validator.file_text import BLANK_BYTES, ByteStream, LineEnds, checked_text
 
 BLOCK_BYTES = 8 << 20

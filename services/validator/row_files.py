@@ -76,6 +76,11 @@ class RowFile:
         self._settle()
         self._waiting = self._thread.submit(self._append, table)
 
+    def describe(self, **texts: str) -> None:
+        """Say something of the file in its footer."""
+        self._settle()
+        self._writer.add_key_value_metadata(texts)
+
     def finish(self) -> int:
         """Close the file; returns how many rows it holds by its own footer."""
         self._settle()

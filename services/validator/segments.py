@@ -17,14 +17,14 @@ from typing import Any, overload
 
 import numpy as np
 
-from contracts.errors import PipelineError
-from services.validator.csv_records import (
+from contracts.csv_files.csv_records import (
     MAX_RECORD_BYTES,
     Layout,
     Record,
     is_split_by_returns,
     read_record,
 )
+from contracts.errors import PipelineError
 from services.validator.file_text import BLANK_BYTES, count_line_ends
 
 _LF, _CR, _QUOTE, _COMMA, _NUL = b'\n\r",\0'

@@ -4,6 +4,7 @@ How rows are judged is in `file_check.py`, what becomes of the file in `domain.p
 uploaded before the whole file is read and its rows add up; the event comes last.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -118,6 +119,7 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
         RowFile(Path(folder, "quarantined.parquet"), QUARANTINE_SCHEMA) as quarantined,
     ):
         check = _check(job, staged, quarantined, ports)
+        quarantined.describe(columns=json.dumps(check.columns))
         reconcile(key, check, staged.finish(), quarantined.finish())
         known = _history(command, ports).answer_to(command)
         if known is not None:

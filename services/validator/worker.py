@@ -1,4 +1,4 @@
-"""Entry point of the validator's container: ValidateFile from `validator-commands`."""
+"""Entry point of the validator's container: commands from `validator-commands`."""
 
 from io import BytesIO
 
@@ -6,13 +6,16 @@ from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
 from contracts.consumer import CommandConsumer, SqsDeadLetters
+from contracts.erasure import ErasurePorts
 from contracts.event_store import DynamoDBEventStore
 from contracts.file_contracts import file_contract
 from contracts.leases import extend_lease_of
+from contracts.object_versions import S3Versions
 from contracts.objects import S3ObjectStore
 from contracts.worker import QueueWorker, run_worker
 from services.validator import use_cases
 from services.validator.adapters import S3Inputs, S3Outputs, pseudonym_key
+from services.validator.erasing import erase_from_quarantine
 from services.validator.file_check import check_file
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.settings import ValidatorSettings
@@ -34,11 +37,20 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         pseudonyms=Pseudonyms(key),
         max_rejected_fraction=settings.max_rejected_fraction,
     )
+    erasing = ErasurePorts(
+        store=ports.store,
+        documents=ports.documents,
+        versions_of=lambda bucket: S3Versions(s3, bucket),
+        clock=system_clock,
+    )
     return QueueWorker(
         sqs,
         settings.command_queue_url,
         CommandConsumer(
-            {"ValidateFile": lambda message: use_cases.validate_file(message, ports)},
+            {
+                "ValidateFile": lambda message: use_cases.validate_file(message, ports),
+                "EraseFromQuarantine": lambda message: erase_from_quarantine(message, erasing),
+            },
             answers,
             SqsDeadLetters(sqs),
         ),

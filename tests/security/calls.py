@@ -24,7 +24,10 @@ from tests.security.targets import (
     STATE_MACHINE,
     TOPIC,
     WAREHOUSE,
+    WHICH_PSEUDONYM,
+    WHOM_TO_ERASE,
     Target,
+    archived,
     bucket,
     glue,
     inputs,
@@ -49,6 +52,7 @@ RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
 
 EVENT_STORE = "contracts/event_store/dynamodb.py"
 DOCUMENTS = "contracts/objects.py"
+VERSIONS = "contracts/object_versions.py"
 WORKER = "contracts/worker.py"
 ANSWERS = "contracts/answers.py"
 DEAD_LETTERS = "contracts/consumer.py"
@@ -126,6 +130,17 @@ def _answers(role_name: str, *dead_letter_queues: str) -> Iterator[Call]:
     yield from _calls(role_name, DEAD_LETTERS, "send_message", "sqs:SendMessage", *letters)
 
 
+def _erases(role_name: str, *targets: Target) -> Iterator[Call]:
+    """Reading whom to erase; each version read, a new one put in parts, the old one deleted."""
+    yield from _calls(role_name, DOCUMENTS, "get_object", "s3:GetObjectVersion", WHOM_TO_ERASE)
+    for operation in ("get_object", "head_object"):
+        yield from _calls(role_name, VERSIONS, operation, "s3:GetObjectVersion", *targets)
+    rights = "s3:PutObject s3:AbortMultipartUpload"
+    yield from _calls(role_name, VERSIONS, None, rights, *targets)
+    delete = ("delete_object", "s3:DeleteObjectVersion")
+    yield from _calls(role_name, VERSIONS, *delete, *targets)
+
+
 def _logs(role_name: str, by: str, group: str) -> Iterator[Call]:
     rights = "logs:CreateLogStream logs:PutLogEvents"
     yield from _calls(role_name, by, None, rights, log_stream(group))
@@ -195,6 +210,7 @@ def _validator() -> Iterator[Call]:
     rights = "s3:PutObject s3:PutObjectTagging"
     yield from _calls(VALIDATOR, adapters, "copy", rights, QUARANTINED_FILE)
     yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", QUARANTINED_FILE)
+    yield from _erases(VALIDATOR, staged()[0], QUARANTINED_ROWS, QUARANTINED_FILE)
     key = ("get_secret_value", "secretsmanager:GetSecretValue")
     yield from _calls(VALIDATOR, adapters, *key, PSEUDONYM_KEY)
     yield from _answers(VALIDATOR, "validator-commands-dlq")
@@ -213,6 +229,7 @@ def _transformer() -> Iterator[Call]:
     yield from _calls(TRANSFORMER, EVENT_STORE, "scan", "dynamodb:Scan", *kpis)
     yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
     yield from _calls(TRANSFORMER, DOCUMENTS, "put_object", "s3:PutObject", RESULT)
+    yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObjectVersion", WHICH_PSEUDONYM)
     yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObject", REPORT)
     yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObjectVersion", *staged())
     rights = "s3:GetObject s3:PutObject s3:DeleteObject s3:AbortMultipartUpload"
@@ -254,6 +271,7 @@ def _archiver() -> Iterator[Call]:
     yield from _calls(ARCHIVER, adapters, "copy", "s3:AbortMultipartUpload", ARCHIVED)
     delete = ("delete_object", "s3:DeleteObjectVersion")
     yield from _calls(ARCHIVER, adapters, *delete, *inputs())
+    yield from _erases(ARCHIVER, *archived())
     heartbeat = ("send_task_heartbeat", "states:SendTaskHeartbeat")
     yield from _calls(ARCHIVER, ANSWERS, *heartbeat, EVERYTHING)
     yield from _answers(ARCHIVER, "archiver-commands-dlq")

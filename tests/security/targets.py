@@ -70,12 +70,21 @@ def staged() -> tuple[Target, ...]:
     return tuple(stored(DATA, f"processing/{BATCH}/{kind}/0000.parquet") for kind in kinds)
 
 
+def archived() -> tuple[Target, ...]:
+    """One archived file of each kind."""
+    kinds = ("orders", "order_items", "products")
+    return tuple(stored(ARCHIVE, f"archive/{BATCH}/{kind}/july.csv") for kind in kinds)
+
+
 MANIFEST = stored(DATA, f"processing/{BATCH}/manifest.json")
 REPORT = stored(DATA, f"processing/{BATCH}/reports/0000.json")
 RESULT = stored(DATA, f"processing/{BATCH}/result.json")
 QUARANTINED_ROWS = stored(DATA, f"quarantine/{BATCH}/rows/0000.parquet")
 QUARANTINED_FILE = stored(DATA, f"quarantine/{BATCH}/files/orders/july.csv")
 ARCHIVED = stored(ARCHIVE, f"archive/{BATCH}/orders/july.csv")
+WHOM_TO_ERASE = stored(ARCHIVE, "erasures/open/erasure-0199f0a27d6e/user.json")
+WHICH_PSEUDONYM = stored(ARCHIVE, "erasures/open/erasure-0199f0a27d6e/pseudonym.json")
+RECEIPT = stored(ARCHIVE, "erasures/erasure-0199f0a27d6e.json")
 FACTS_FILE = stored(WAREHOUSE, "facts/orders/data/part-0.parquet")
 STATE_MACHINE = Target(named("AWS::StepFunctions::StateMachine", "ecsJob").arn, "ecsJob")
 EXECUTION = Target(f"arn:aws:states:{_HERE}:execution:ecsJob:{BATCH}", "an execution")

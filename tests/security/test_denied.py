@@ -21,6 +21,7 @@ from tests.security.targets import (
     ARCHIVE,
     ARCHIVED,
     ARTIFACTS,
+    BATCH,
     BUS,
     DATA,
     EVENT_STREAM,
@@ -31,11 +32,15 @@ from tests.security.targets import (
     PSEUDONYM_KEY,
     QUARANTINED_FILE,
     QUARANTINED_ROWS,
+    RECEIPT,
     REPORT,
     RESULT,
     STATE_MACHINE,
     WAREHOUSE,
+    WHICH_PSEUDONYM,
+    WHOM_TO_ERASE,
     Target,
+    archived,
     bucket,
     glue,
     inputs,
@@ -88,6 +93,8 @@ QUEUES = {
 }
 COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
 """The saga commands; the two workers ask the lock to extend the lease."""
+PAPER = stored(ARCHIVE, f"archive/{BATCH}/_audit/manifest.json")
+"""What is kept beside archived inputs, and names no user."""
 Row = tuple[str, str, Target]
 
 
@@ -138,8 +145,13 @@ def objects() -> Iterator[Row]:
     for name in EVERY_ROLE:
         for one in (*inputs(), MANIFEST, REPORT, RESULT):
             yield name, "s3:DeleteObject", one
-        for one in (*staged(), MANIFEST, QUARANTINED_ROWS, ARCHIVED, FACTS_FILE):
+        for one in (*staged()[1:], MANIFEST, REPORT, RESULT, PAPER, RECEIPT, FACTS_FILE):
             yield name, "s3:DeleteObjectVersion", one
+        yield name, "s3:PutObject", RECEIPT
+        yield name, "s3:GetObject", RECEIPT
+        for one in (WHOM_TO_ERASE, WHICH_PSEUDONYM):
+            for action in ("PutObject", "DeleteObject", "DeleteObjectVersion"):
+                yield name, f"s3:{action}", one
         for one in inputs():
             yield name, "s3:PutObject", one
         yield name, "s3:DeleteObject", ARCHIVED
@@ -155,11 +167,18 @@ def objects() -> Iterator[Row]:
             yield name, "s3:PutBucketVersioning", bucket(one)
             yield name, "s3:BypassGovernanceRetention", stored(one, "any")
     for name in others(ARCHIVER):
-        yield name, "s3:PutObject", ARCHIVED
-        yield name, "s3:GetObject", ARCHIVED
+        for one in archived():
+            for action in ("PutObject", "GetObject", "GetObjectVersion", "DeleteObjectVersion"):
+                yield name, f"s3:{action}", one
         for one in inputs():
             yield name, "s3:DeleteObjectVersion", one
+    for name in others(ARCHIVER, VALIDATOR):
+        yield name, "s3:GetObjectVersion", WHOM_TO_ERASE
+    for name in others(TRANSFORMER):
+        yield name, "s3:GetObjectVersion", WHICH_PSEUDONYM
     for name in others(VALIDATOR):
+        for one in (QUARANTINED_ROWS, QUARANTINED_FILE, staged()[0]):
+            yield name, "s3:DeleteObjectVersion", one
         for one in (QUARANTINED_ROWS, QUARANTINED_FILE):
             for action in ("GetObject", "GetObjectVersion", "PutObject", "DeleteObject"):
                 yield name, f"s3:{action}", one

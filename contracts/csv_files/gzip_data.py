@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from services.validator.bad_file import BadFile
+from contracts.csv_files.bad_file import BadFile
 
 MAX_GZIP_BYTES = 100 << 20
 MAX_GZIP_RATIO = 100

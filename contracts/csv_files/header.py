@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contracts.csv_files.bad_file import BadFile
+from contracts.csv_files.csv_records import BLANKS, NUL_RULE, Record
 from contracts.file_contracts import FileContract
-from services.validator.bad_file import BadFile
-from services.validator.csv_records import BLANKS, NUL_RULE, Record
 
 MAX_SHOWN_CHARACTERS = 200
 MAX_UNKNOWN_COLUMNS = 100
@@ -22,11 +22,15 @@ _OTHER_DELIMITERS = {
 
 @dataclass(frozen=True)
 class Header:
-    """`positions[n]` is where the contract's n-th column stands; `width` counts all columns."""
+    """`positions[n]` is where the contract's n-th column stands; `width` counts all columns.
+
+    `names` are those of all columns, in lower case.
+    """
 
     width: int
     positions: tuple[int, ...]
     unknown_columns: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 def read_header(record: Record, contract: FileContract) -> Header:
@@ -58,6 +62,7 @@ def read_header(record: Record, contract: FileContract) -> Header:
         width=len(names),
         positions=tuple(names.index(column) for column in contract.columns),
         unknown_columns=tuple(unknown[:MAX_UNKNOWN_COLUMNS]),
+        names=tuple(names),
     )
 
 

@@ -107,6 +107,30 @@ def is_split_by_returns(record: Record, first_line: bytes, layout: Layout) -> bo
     return all(_is_healthy(part, layout) for part in parts if part.strip(BLANKS))
 
 
+def field_span(text: str, position: int) -> tuple[int, int]:
+    """Where the value of a field stands in a readable record's text, blanks and quotes left out.
+
+    Quotes inside are doubled there. `position` counts from 0 and is one of the record's fields.
+    """
+    start = 0
+    for _ in range(position):
+        start = _field_end(text, start) + 1
+    opening = _OPENING_QUOTE.match(text, start)
+    inside = _QUOTED_TEXT.match(text, opening.end()) if opening else None
+    first, after = inside.span() if inside else (start, _field_end(text, start))
+    value = text[first:after]
+    first += len(value) - len(value.lstrip(BLANKS))
+    return first, first + len(value.strip(BLANKS))
+
+
+def _field_end(text: str, start: int) -> int:
+    """The index of the comma after the field that begins at `start`, or of the text's end."""
+    opening = _OPENING_QUOTE.match(text, start)
+    inside = _QUOTED_TEXT.match(text, opening.end()) if opening else None
+    comma = text.find(",", inside.end() if inside else start)
+    return comma if comma >= 0 else len(text)
+
+
 def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: bool) -> Record | None:
     line = lines[first]
     body = body_of(line)

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
+from contracts.csv_files.csv_records import Problem
+from contracts.csv_files.header import Header
 from contracts.file_contracts import Field, FileContract
-from services.validator.csv_records import Problem
-from services.validator.header import Header
 
 Value: TypeAlias = str | date | int | None
 FieldCheck: TypeAlias = Callable[[str], Value]
