@@ -299,3 +299,21 @@ def test_money_of_a_great_shop_keeps_its_cents(account: Account) -> None:
     put_items(account.client("dynamodb"), "OrderKPIs", [great])
     assert "123,456,789,012.34" in ecp("kpis", "orders").stdout
     assert '"total_revenue": 123456789012.34' in ecp("kpis", "orders", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("erase", "1001"), "nobody can be asked here: say --yes too"),
+        (("erase", "1001", "--json"), "nobody can be asked here: say --yes too"),
+        (("erase", "x" * 65, "--yes"), "is no user_id that a file could state"),
+        (("erase", "  ", "--dry-run"), "is no user_id that a file could state"),
+        (("receipts", "a\x07b"), "is no user_id that a file could state"),
+    ],
+)
+def test_an_erasure_needs_an_id_that_could_be_and_somebody_who_says_yes(
+    account: Account, arguments: tuple[str, ...], said: str
+) -> None:
+    answer = ecp("privacy", *arguments)
+    assert answer.exit_code == 2
+    assert said in answer.stderr
