@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from aws_lambda_powertools import Logger
-
+from contracts import metrics
 from contracts.answers import TaskAnswers
 from contracts.aws import queue_name_of
 from contracts.envelope import Message, parse, task_token_of
 from contracts.errors import ContractViolation
+from contracts.handling import told
+from contracts.logs import about, keys_of, logger, this_service
+from contracts.metrics import Metric
 
 Answer = Mapping[str, Any]
 MessageHandler = Callable[[Message], Answer | None]
-logger = Logger(service="ecommerce-pipeline")
 
 
 class DeadLetters(Protocol):
@@ -65,24 +66,25 @@ class CommandConsumer:
             handler = self._handler_of(message)
         except ContractViolation as error:
             logger.error("message refused", queue=queue_name, reason=str(error))
+            metrics.write(this_service(), [Metric.MESSAGES_REFUSED.of(1)], keys_of(body))
             self._dead_letters.put(queue_name, body, str(error))
             token = task_token_of(body)
             if token is not None:
                 self._answers.fail(token, type(error).__name__, str(error))
             return
-        logger.append_keys(batch_id=message.correlation_id)
         try:
-            answer = handler(message)
+            with told(message):
+                answer = handler(message)
         except Exception as error:
             if message.task_token is None:
                 raise
-            logger.exception("command failed", event_type=message.event_type)
+            logger.exception("command failed")
             self._answers.fail(message.task_token, type(error).__name__, str(error))
             return
         if answer is not None and message.task_token is not None:
             waited_for = self._answers.succeed(message.task_token, answer)
             if not waited_for:
-                logger.warning("nobody waits for the answer", event_type=message.event_type)
+                logger.warning("nobody waits for the answer")
 
     def _handler_of(self, message: Message) -> MessageHandler:
         if message.event_type not in self._handlers:
@@ -97,9 +99,10 @@ def handle_sqs_records(
     failures = []
     for record in event["Records"]:
         queue_name = queue_name_of(record["eventSourceARN"])
-        try:
-            handle(record["body"], queue_name)
-        except Exception:
-            logger.exception("message will be delivered again", queue=queue_name)
-            failures.append({"itemIdentifier": record["messageId"]})
+        with about(**keys_of(record["body"])):
+            try:
+                handle(record["body"], queue_name)
+            except Exception:
+                logger.exception("message will be delivered again", queue=queue_name)
+                failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}

@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from aws_lambda_powertools import Logger
 from pydantic import BaseModel
 
 from contracts.clock import Clock
@@ -23,12 +22,12 @@ from contracts.csv_files.user_ids import FileEraser, Found, Replacement
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ConcurrencyConflict, ContractViolation, VersionGone
 from contracts.event_store import EventStore, StreamAppend
+from contracts.logs import logger
 from contracts.messages import ErasureRequest, ObjectRef, ObjectVersion, UnsearchedObject
 from contracts.objects import ObjectStore, check_document
 
 GZIP_MARK = b"\x1f\x8b"
 READ_BYTES = 1 << 20
-logger = Logger(service="ecommerce-pipeline", child=True)
 NOT_TEXT = (
     b"PK\x03\x04",
     b"\xd0\xcf\x11\xe0",

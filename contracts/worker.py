@@ -15,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.answers import TaskAnswers
@@ -23,6 +22,7 @@ from contracts.aws import queue_name_of
 from contracts.consumer import CommandConsumer
 from contracts.envelope import Message, parse
 from contracts.errors import ContractViolation
+from contracts.logs import about, keys_of, logger
 
 OnHeartbeat = Callable[[Message], None]
 LONG_POLL_SECONDS = 2
@@ -32,7 +32,6 @@ STOP_SECONDS = 110.0
 """How long the message in hand may take once the worker is to stop; StopTimeout is 120."""
 STUCK_EXIT_CODE = 70
 """EX_SOFTWARE of sysexits.h: the process ended with a message in hand."""
-logger = Logger(service="ecommerce-pipeline", child=True)
 
 
 class QueueWorker:
@@ -97,7 +96,8 @@ class QueueWorker:
         )
         received = answer.get("Messages", [])
         for message in received:
-            self._take(message["Body"], message["ReceiptHandle"])
+            with about(**keys_of(message["Body"])):
+                self._take(message["Body"], message["ReceiptHandle"])
         return len(received)
 
     @property
@@ -144,7 +144,7 @@ class QueueWorker:
                     VisibilityTimeout=self._visibility_seconds,
                 )
                 if message.task_token and not self._answers.heartbeat(message.task_token):
-                    logger.warning("nobody waits for the task", event_type=message.event_type)
+                    logger.warning("nobody waits for the task")
                 self._on_heartbeat(message)
             except (ClientError, BotoCoreError):
                 logger.exception("heartbeat failed; the next one tries again")

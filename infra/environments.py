@@ -12,6 +12,8 @@ LOCAL_REGION = "us-east-1"
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 WORKERS_STAY = {"IDLE_EXIT_SECONDS": "0"}
 """On AWS an idle worker stops and the saga wakes a new one; on one machine nobody would."""
+NO_METRIC_MATH = {"METRIC_MATH": "no"}
+"""The embedded cloud has no alarms on expressions, and no measures that they could ring for."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Envir
         watch_seconds=0.0,
         image_uris=None,
         parameters=parameters,
-        own_parameters=WORKERS_STAY,
+        own_parameters=WORKERS_STAY | NO_METRIC_MATH,
         client_options={
             "endpoint_url": endpoint_url,
             "region_name": LOCAL_REGION,

@@ -82,7 +82,7 @@ def batch(
     Example: `ecp batch 3f2a9c0d1e4b5a67`
     """
     target = current_target()
-    events = _events_of(target, batch_id)
+    events = events_of(target, batch_id)
     moments = timeline(events)
     end = ending(this_attempt(events))
     state = ENDS[end.event_type] if end else "RUNNING"
@@ -118,7 +118,7 @@ def redrive(
     Example: `ecp redrive 3f2a9c0d1e4b5a67 --wait`
     """
     target = current_target()
-    events = _events_of(target, batch_id)
+    events = events_of(target, batch_id)
     end = ending(this_attempt(events))
     if end is None or end.event_type != "BatchFailed":
         state = ENDS[end.event_type] if end else "running"
@@ -161,7 +161,8 @@ def redrive_command(batch_id: str, requested_by: str, message_id: str, now: str)
     return unanswered_command(command, context, f"batch/{batch_id}", message_id, now)
 
 
-def _events_of(target: Target, batch_id: str) -> list[Message]:
+def events_of(target: Target, batch_id: str) -> list[Message]:
+    """The events of a batch, oldest first; raises WrongUsage when there is none of that id."""
     events = target.event_store.read_correlated(batch_id)
     if not events:
         raise WrongUsage(f"{batch_id}: there is no such batch; `ecp batches` lists the newest")

@@ -20,6 +20,7 @@ from infra.cli import (
     export,
     kpis,
     lock,
+    logs,
     privacy,
     quarantine,
     replay,
@@ -111,6 +112,7 @@ app.command(rich_help_panel=DATA)(upkeep.maintain)
 app.command(rich_help_panel=LOOK)(batches.status)
 app.command("batches", rich_help_panel=LOOK)(batches.list_batches)
 app.command(rich_help_panel=LOOK)(batches.batch)
+app.command(rich_help_panel=LOOK)(logs.logs)
 app.command(rich_help_panel=LOOK)(why.why)
 app.command(rich_help_panel=LOOK)(diff.diff)
 app.add_typer(kpis.app, name="kpis", rich_help_panel=LOOK)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from contracts.envelope import Message
 from contracts.errors import StaleWriter
+from contracts.identities import execution_name as execution_name
+from contracts.identities import name_of
 from contracts.messages import (
     BatchCompleted,
     BatchFailed,
@@ -24,8 +25,6 @@ Status: TypeAlias = Literal["SEALED", "RUNNING", "COMPLETED", "REJECTED", "FAILE
 CLOSED: frozenset[str] = frozenset({"COMPLETED", "REJECTED", "FAILED"})
 
 BatchEnd: TypeAlias = BatchCompleted | BatchRejected | BatchFailed
-
-_AUTOMATIC_NAME = re.compile(r"([0-9a-f]{16})(?:-r(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -78,22 +77,6 @@ def replay(batch_id: str, messages: Sequence[Message]) -> Batch | None:
         return None
     first, *rest = messages
     return Batch(batch_id, first.stream_version, first.data).evolve(rest)
-
-
-def execution_name(batch_id: str, attempt: int) -> str:
-    """Deterministic, so that starting twice is starting once (DESIGN 3, Aggregation)."""
-    return batch_id if attempt == 0 else f"{batch_id}-r{attempt}"
-
-
-def name_of(execution_id: str) -> str:
-    """The name at the end of an execution's ARN."""
-    return execution_id.rsplit(":", 1)[-1]
-
-
-def attempt_of(execution_id: str) -> tuple[str, int] | None:
-    """Batch and attempt of an execution that the pipeline named; None for a person's name."""
-    match = _AUTOMATIC_NAME.fullmatch(name_of(execution_id))
-    return (match[1], int(match[2] or 0)) if match else None
 
 
 def start(batch: Batch, execution_id: str) -> list[BatchStarted]:

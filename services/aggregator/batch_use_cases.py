@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from pydantic import BaseModel
 
 from contracts.clock import from_rfc3339, to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation
 from contracts.event_store import StateWrite, StreamAppend, retry_on_conflict
+from contracts.identities import attempt_of
+from contracts.logs import about, logger
 from contracts.messages import (
     BatchCompleted,
     BatchFailed,
@@ -35,8 +36,6 @@ SWEPT_AFTER_SECONDS = 900
 STARTED_AFTER_SECONDS = 60
 """A batch without an execution for so long is started: its BatchSealed was lost on the way."""
 
-logger = Logger(service="ecommerce-pipeline", child=True)
-
 
 def start_batch(message: Message, ports: Ports) -> None:
     """Run the saga for a batch that was sealed or redriven; starting twice is starting once.
@@ -51,7 +50,8 @@ def start_batch(message: Message, ports: Ports) -> None:
     for waiting in _unfinished(ports):
         is_earlier = waiting["bucket"] == batch.sealed.bucket and waiting["set_number"] < number
         if waiting["execution_id"] is None and is_earlier:
-            _start(waiting["sk"], message.event_id, ports)
+            with about(batch_id=waiting["sk"]):
+                _start(waiting["sk"], message.event_id, ports)
     _start(batch.batch_id, message.event_id, ports)
 
 
@@ -83,20 +83,30 @@ def execution_ended(execution_id: str, status: str, cause: str, ports: Ports) ->
     )
 
 
-def sweep(ports: Ports) -> None:
-    """Find batches that are open for long: start those without an execution, fail dead ones."""
-    for open_batch in _unfinished(ports):
-        waited = ports.clock() - from_rfc3339(open_batch["since"])
-        execution_id = open_batch["execution_id"]
-        patience = STARTED_AFTER_SECONDS if execution_id is None else SWEPT_AFTER_SECONDS
-        if waited.total_seconds() < patience:
-            continue
-        if execution_id is None:
-            _start(open_batch["sk"], None, ports)
-            continue
-        status = ports.executions.ended(execution_id)
-        if status is not None:
-            execution_ended(execution_id, status, "", ports)
+def sweep(ports: Ports) -> int:
+    """Find batches that are open for long: start those without an execution, fail dead ones.
+
+    Returns how many were open.
+    """
+    unfinished = _unfinished(ports)
+    for open_batch in unfinished:
+        with about(batch_id=open_batch["sk"]):
+            _look_after(open_batch, ports)
+    return len(unfinished)
+
+
+def _look_after(open_batch: read_model.Row, ports: Ports) -> None:
+    waited = ports.clock() - from_rfc3339(open_batch["since"])
+    execution_id = open_batch["execution_id"]
+    patience = STARTED_AFTER_SECONDS if execution_id is None else SWEPT_AFTER_SECONDS
+    if waited.total_seconds() < patience:
+        return
+    if execution_id is None:
+        _start(open_batch["sk"], None, ports)
+        return
+    status = ports.executions.ended(execution_id)
+    if status is not None:
+        execution_ended(execution_id, status, "", ports)
 
 
 def _unfinished(ports: Ports) -> list[read_model.Row]:
@@ -247,7 +257,7 @@ def _batch_run_by(execution_id: str, ports: Ports) -> str | None:
     known = ports.store.get_item(ports.table, read_model.execution_key(execution_id))
     if known is not None:
         return str(known["batch_id"])
-    named = batches.attempt_of(execution_id)
+    named = attempt_of(execution_id)
     return named[0] if named else None
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from aws_lambda_powertools import Logger
-
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation
 from contracts.event_store import PutItem, StreamAppend, retry_on_conflict
+from contracts.logs import logger
 from contracts.messages import DismissQuarantine, QuarantineDismissed
 from services.aggregator import read_model
 from services.aggregator.batch import stream_of
 from services.aggregator.ports import SOURCE, Ports
-
-logger = Logger(service="ecommerce-pipeline", child=True)
 
 
 def dismiss_quarantine(message: Message, ports: Ports) -> None:

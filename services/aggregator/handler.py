@@ -6,8 +6,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
+from contracts import metrics
 from contracts.answers import StepFunctionsTaskAnswers, TaskAnswers
 from contracts.aws import client, queue_name_of
 from contracts.clock import new_event_id, system_clock
@@ -15,15 +14,16 @@ from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, han
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED
+from contracts.logs import logger, this_service
 from contracts.objects import S3ObjectStore
 from services.aggregator import adapters, batch_use_cases, dismissals, use_cases
+from services.aggregator.gauges import gauges
 from services.aggregator.incoming import Sweep, parse_notice
 from services.aggregator.intake import FILES_QUEUE, FileIntake
 from services.aggregator.ports import Ports
 from services.aggregator.settings import AggregatorSettings
 
 EVENTS_QUEUE = "aggregator-events"
-logger = Logger(service="ecommerce-pipeline")
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,18 @@ class AggregatorService:
         if notice is None:
             return False
         if isinstance(notice, Sweep):
-            use_cases.look_after_file_set(notice.bucket, self.ports)
-            batch_use_cases.sweep(self.ports)
+            self._sweep(notice.bucket)
         elif notice.status in ENDED:
             batch_use_cases.execution_ended(
                 notice.execution_id, notice.status, notice.cause, self.ports
             )
         return True
+
+    def _sweep(self, bucket: str) -> None:
+        use_cases.look_after_file_set(bucket, self.ports)
+        unfinished = batch_use_cases.sweep(self.ports)
+        open_set = self.ports.known_sets[bucket]
+        metrics.write(this_service(), gauges(open_set, unfinished, self.ports.clock()), {})
 
 
 def aggregator_service(

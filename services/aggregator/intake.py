@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from contracts.consumer import DeadLetters
 from contracts.errors import ContractViolation
+from contracts.logs import about, keys_of, logger
 from services.aggregator.detection import Notification
 from services.aggregator.incoming import Check, parse_file_message
 from services.aggregator.ports import Ports
@@ -19,7 +18,6 @@ from services.aggregator.use_cases import check_file_set, take_in
 
 FILES_QUEUE = "aggregator-files"
 Record = Mapping[str, Any]
-logger = Logger(service="ecommerce-pipeline", child=True)
 
 
 @dataclass
@@ -42,11 +40,12 @@ class FileIntake:
         visits: dict[str, _Visit] = defaultdict(_Visit)
         failed = []
         for record in records:
-            try:
-                self._prepare(record, visits)
-            except Exception:
-                logger.exception("message will be delivered again", queue=FILES_QUEUE)
-                failed.append(record["messageId"])
+            with about(**keys_of(record["body"])):
+                try:
+                    self._prepare(record, visits)
+                except Exception:
+                    logger.exception("message will be delivered again", queue=FILES_QUEUE)
+                    failed.append(record["messageId"])
         for bucket, visit in visits.items():
             try:
                 self._apply(bucket, visit)

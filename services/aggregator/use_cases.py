@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from pydantic import BaseModel
 
 from contracts import layout
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.event_store import PutItem, StateWrite, StreamAppend, retry_on_conflict
+from contracts.logs import logger
 from contracts.messages import (
     BatchOverdue,
     ManifestReceived,
@@ -41,8 +41,6 @@ FILES_PER_TRANSACTION = 25
 IGNORED_PER_TRANSACTION = 50
 MAX_DELAY_SECONDS = 900
 """Limit of an SQS message's delay (AWS API reference)."""
-
-logger = Logger(service="ecommerce-pipeline", child=True)
 
 
 def take_in(bucket: str, uploads: Sequence[Upload], ports: Ports) -> list[BatchOverdue]:

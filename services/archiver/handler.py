@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from contracts.answers import StepFunctionsTaskAnswers
@@ -24,7 +23,6 @@ from services.archiver.settings import ArchiverSettings
 THREADS = 16
 READ_TIMEOUT_SECONDS = 300
 """S3 answers a CopyObject of a GiB when it is done, which may take minutes."""
-logger = Logger(service="ecommerce-pipeline")
 
 
 @cache

@@ -11,12 +11,11 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aws_lambda_powertools import Logger
-
 from contracts.answers import TaskAnswers
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation, PipelineError
 from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
+from contracts.logs import logger
 from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest
 from contracts.objects import ObjectStore, check_document
 from services.archiver.domain import (
@@ -35,7 +34,6 @@ from services.archiver.domain import (
 from services.archiver.ports import Objects
 
 SOURCE = "ecommerce-pipeline/archiver"
-logger = Logger(service="ecommerce-pipeline", child=True)
 T = TypeVar("T")
 R = TypeVar("R")
 

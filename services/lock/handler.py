@@ -6,8 +6,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
+from contracts import metrics
 from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
@@ -15,13 +14,14 @@ from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, han
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED
+from contracts.logs import logger, this_service
 from services.lock import use_cases
 from services.lock.adapters import StepFunctionsExecutions
+from services.lock.gauges import gauges
 from services.lock.notices import Sweep, parse_notice
 from services.lock.settings import LockSettings
 
 EVENTS_QUEUE = "lock-events"
-logger = Logger(service="ecommerce-pipeline")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class LockService:
             self.dead_letters.put(EVENTS_QUEUE, body, str(error))
             return
         if isinstance(notice, Sweep):
-            use_cases.sweep(notice.lock_id, self.ports)
+            lock = use_cases.sweep(notice.lock_id, self.ports)
+            metrics.write(this_service(), gauges(lock, self.ports.clock()), {})
         elif notice.status in ENDED:
             use_cases.execution_ended(
                 notice.execution_id, notice.status, notice.notice_id, self.ports

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from aws_lambda_powertools import Logger
-
 from contracts.answers import TaskAnswers
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
@@ -27,6 +25,7 @@ from contracts.event_store import (
     StreamAppend,
     retry_on_conflict,
 )
+from contracts.logs import about, logger
 from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
 from services.lock.domain import LOCK_ID, Lock, LockEvent, Terms, Waiter
 from services.lock.items import lock_from, lock_item, lock_key, token_item, token_key
@@ -35,7 +34,6 @@ SOURCE = "ecommerce-pipeline/lock"
 SWEPT_AT_ONCE = 40
 """Parties that one sweep looks at: all of them may leave in one transaction of 100 items."""
 
-logger = Logger(service="ecommerce-pipeline", child=True)
 Decision = Callable[[Lock, Terms], tuple[LockEvent, ...]]
 
 
@@ -176,7 +174,7 @@ def execution_ended(execution_id: str, status: str, causation_id: str, ports: Po
     pay_what_is_owed(lock, ports, causation_id)
 
 
-def sweep(lock_id: str, ports: Ports) -> None:
+def sweep(lock_id: str, ports: Ports) -> Lock:
     """Ask Step Functions about the holder and the first in line, and recover what is dead.
 
     A lease that ran out is taken even from a running execution: the stores refuse its fence. Only
@@ -191,10 +189,10 @@ def sweep(lock_id: str, ports: Ports) -> None:
         lambda lock, terms: lock.sweep(ended, terms, _untold_holder(lock, ports)),
         MessageContext(SOURCE),
     )
-    pay_what_is_owed(swept.lock, ports, causation_id=None)
+    return pay_what_is_owed(swept.lock, ports, causation_id=None)
 
 
-def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> None:
+def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> Lock:
     """Answer the holder's AcquireLock if that was not done; pass over holders that are dead.
 
     A token that is gone was answered a moment ago by another handler, or timed out: only Step
@@ -205,20 +203,24 @@ def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> None
         key = token_key(LOCK_ID, holder.execution_id)
         owed = ports.store.get_item(ports.table, key)
         if owed is None:
-            return
+            return lock
         answer: dict[str, Any] = {
             "outcome": "GRANTED",
             "fence": holder.fence,
             "lease_until": holder.lease_until,
         }
-        if not ports.answers.succeed(owed["task_token"], answer):
-            status = ports.executions.ended(holder.execution_id)
-            if status is not None:
-                lock = _recover(ports, {holder.execution_id: status}, causation_id)
-                continue
-            logger.info("the token of %s is gone, its execution runs", holder.execution_id)
-        _forget_token(ports, key, owed["task_token"])
-        return
+        with about(batch_id=holder.batch_id):
+            if not ports.answers.succeed(owed["task_token"], answer):
+                status = ports.executions.ended(holder.execution_id)
+                if status is not None:
+                    lock = _recover(ports, {holder.execution_id: status}, causation_id)
+                    continue
+                logger.info("the token of %s is gone, its execution runs", holder.execution_id)
+            else:
+                logger.info("the lock was granted", fence=holder.fence)
+            _forget_token(ports, key, owed["task_token"])
+        return lock
+    return lock
 
 
 def _untold_holder(lock: Lock, ports: Ports) -> str | None:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
 from contracts import errors
 from contracts.aws import translated
 from contracts.errors import PipelineError, Transient
 from contracts.layout import PROCESSING_PREFIX
+from contracts.logs import logger
 from contracts.messages import TransformBatch
 from services.transformer import use_cases
 from services.transformer.engines.spark_session import PACKAGES
@@ -49,7 +49,6 @@ ERRORS: Mapping[str, type[PipelineError]] = {
         errors.Transient,
     )
 }
-logger = Logger(service="ecommerce-pipeline", child=True)
 
 
 def job_prefix(command: TransformBatch) -> str:

@@ -12,8 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
 from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
@@ -24,6 +22,7 @@ from contracts.layout import (
     quarantined_rows_key,
     staged_key,
 )
+from contracts.logs import logger
 from contracts.messages import (
     BatchManifest,
     FileReport,
@@ -53,7 +52,6 @@ from services.validator.pseudonyms import Pseudonyms
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
 
 SOURCE = "ecommerce-pipeline/validator"
-logger = Logger(service="ecommerce-pipeline")
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,8 @@ def _watched(template: Template) -> set[str]:
     return {
         _logical(dimension["Value"])
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["Threshold"] == 0
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        and alarm["Threshold"] == 0
         for dimension in alarm["Dimensions"]
         if dimension["Name"] == "QueueName"
     }

@@ -23,6 +23,7 @@ METRICS = {
     },
 }  # fmt: skip
 """Metrics that these services send (their pages `Monitoring with CloudWatch`)."""
+OUR_NAMESPACE = "EcommercePipeline"
 BY_OPERATION = {"ReturnedItemCount", "SuccessfulRequestLatency", "ThrottledRequests"}
 """Sent with the dimensions TableName and Operation only: with the table alone there is no line."""
 ITEM_OPERATIONS = {"GetItem", "Query", "Scan", "TransactWriteItems"}
@@ -70,6 +71,8 @@ def test_every_metric_is_sent_and_its_dimensions_are_deployed() -> None:
         "Operation": ITEM_OPERATIONS,
     }
     for namespace, name, dimensions in metrics():
+        if namespace == OUR_NAMESPACE:  # tests/contract/test_metrics.py
+            continue
         assert name in METRICS[namespace], name
         assert ("Operation" in dimensions) == (name in BY_OPERATION), name
         for dimension, value in dimensions.items():
@@ -112,6 +115,8 @@ def test_an_expression_uses_lines_of_its_own_widget() -> None:
         options = [line[-1] for line in widget["metrics"] if isinstance(line[-1], dict)]
         ids = {option["id"] for option in options if "id" in option}
         for option in options:
+            if option.get("expression", "").startswith("SEARCH("):
+                continue
             used = set(re.findall(r"[a-z]\w*", option.get("expression", "")))
             assert used <= ids, option
         assert widget["period"] in CALENDAR_PERIODS

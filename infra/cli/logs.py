@@ -1,0 +1,60 @@
+"""`ecp logs`: what every service wrote about one batch, in one list."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contracts.clock import from_rfc3339
+from infra.cli.batches import events_of
+from infra.cli.options import AsJson
+from infra.cli.output import print_json, print_table
+from infra.cli.target import Target, cloud_directory, current_target, find_running_cloud
+from infra.queries.log_lines import LogLine, lines_in_files, lines_in_groups
+
+BEFORE_SEALING = timedelta(minutes=1)
+"""Its sealing is told of a moment before its first event is stored, by another clock."""
+
+
+def logs(
+    batch_id: Annotated[str, typer.Argument(metavar="ID", help="A batch id.")],
+    as_json: AsJson = False,
+) -> None:
+    """What the services and the saga logged about one batch, by time.
+
+    Example: `ecp logs 3f2a9c0d1e4b5a67`
+    """
+    lines = _lines_of(current_target(), batch_id)
+    if as_json:
+        print_json([line.entry for line in lines])
+        return
+    print_table(
+        f"Log of batch {batch_id}",
+        ("time (UTC)", "service", "level", "said"),
+        [(_time_of_day(line.at), line.service, line.level, line.said) for line in lines],
+    )
+
+
+def _lines_of(target: Target, batch_id: str) -> list[LogLine]:
+    since = from_rfc3339(events_of(target, batch_id)[0].occurred_at) - BEFORE_SEALING
+    lines = lines_in_groups(target.client("logs"), batch_id, since)
+    folder = _folder_of_workers(target)
+    if folder is not None:
+        lines += lines_in_files(folder, batch_id)
+    return sorted(lines, key=lambda line: line.at)
+
+
+def _folder_of_workers(target: Target) -> Path | None:
+    """Where the workers of a local cloud log; None on AWS, where they log to CloudWatch."""
+    local = find_running_cloud()
+    directory = cloud_directory(Path.cwd())
+    if local is None or directory is None or local[0] != target.endpoint:
+        return None
+    from infra.local.folders import Folders
+
+    return Folders(directory).logs
+
+
+def _time_of_day(at: str) -> str:
+    return at[:23].replace("T", " ")

@@ -1,0 +1,143 @@
+"""What a batch leaves in the logs of the local cloud: lines, metrics, and nothing unaddressed."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import RunningCloud
+from infra.local.folders import Folders
+from infra.queries.log_lines import LOG_GROUPS
+from tests.support.ecp import ecp
+from tests.support.emf import samples_in
+from tests.support.pipeline import Pipeline, eventually
+from tests.support.shop import (
+    a_product,
+    an_item,
+    an_order,
+    items_csv,
+    orders_csv,
+    products_csv,
+)
+
+pytestmark = pytest.mark.integration
+SERVICES = {"aggregator", "lock", "validator", "transformer", "archiver", "relay"}
+
+
+@pytest.fixture(scope="module")
+def batches(running_cloud: RunningCloud) -> list[dict[str, Any]]:
+    """Two batches, one after the other: what the first leaves behind would show in the second."""
+    pipeline = Pipeline(running_cloud.environment())
+    return [a_batch(pipeline, name) for name in ("watched-1", "watched-2")]
+
+
+def a_batch(pipeline: Pipeline, name: str) -> dict[str, Any]:
+    day = "2003-03-03"
+    rows = [an_order(f"{name}-{number}", order_date=day) for number in range(1, 11)]
+    files = {
+        f"orders/{name}.csv": orders_csv(*rows, an_order(f"{name}-x", order_date="2003-02-30")),
+        f"order_items/{name}.csv": items_csv(an_item(f"{name}-1", f"{name}-p")),
+        f"products/{name}.csv": products_csv(a_product(f"{name}-p")),
+    }
+    pipeline.upload_set(name, files)
+    closed = pipeline.batch_of(f"orders/{name}.csv")
+    assert closed["status"] == "COMPLETED", closed
+    return closed
+
+
+@pytest.fixture(scope="module")
+def output(running_cloud: RunningCloud, batches: list[dict[str, Any]]) -> list[str]:
+    """Every line that functions and workers wrote, once the relay has told of the last event."""
+    pipeline = Pipeline(running_cloud.environment())
+    last = batches[-1]["batch_id"]
+
+    def complete() -> list[str] | None:
+        texts = list(everything(running_cloud, pipeline))
+        told = [json.loads(text) for text in texts if "event relayed" in text and last in text]
+        return texts if any(line["event_type"] == "BatchCompleted" for line in told) else None
+
+    return eventually(complete)
+
+
+def everything(running: RunningCloud, pipeline: Pipeline) -> Iterator[str]:
+    logs = pipeline.client("logs")
+    for group in {found["logGroupName"] for found in logs.describe_log_groups()["logGroups"]}:
+        if group in LOG_GROUPS:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+            yield from (event["message"] for page in pages for event in page["events"])
+    for name in ("validator", "transformer"):
+        yield from Folders(running.directory).log(name).read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def lines(output: list[str]) -> list[dict[str, Any]]:
+    """The log lines among the output; metrics are lines of another kind."""
+    return [json.loads(text) for text in output if text.startswith("{") and '"_aws"' not in text]
+
+
+def test_every_line_about_a_batch_has_its_key_and_no_line_that_of_another(
+    lines: list[dict[str, Any]], batches: list[dict[str, Any]]
+) -> None:
+    for batch in batches:
+        about = [line for line in lines if batch["batch_id"] in json.dumps(line)]
+        assert len(about) > 20
+        assert [line for line in about if line.get("batch_id") != batch["batch_id"]] == []
+
+
+def test_every_event_of_a_batch_is_among_the_lines_of_its_batch(
+    lines: list[dict[str, Any]], batches: list[dict[str, Any]], pipeline: Pipeline
+) -> None:
+    for batch in batches:
+        stored = {event["event_id"] for event in pipeline.events(batch["batch_id"])}
+        relayed = {
+            line["event_id"]
+            for line in lines
+            if line["message"] == "event relayed" and line.get("batch_id") == batch["batch_id"]
+        }
+        assert relayed == stored
+
+
+def test_one_batch_id_finds_all_services_and_the_execution(
+    batches: list[dict[str, Any]], pipeline: Pipeline, running_cloud: RunningCloud
+) -> None:
+    for batch in batches:
+        batch_id = batch["batch_id"]
+        said = ecp("logs", batch_id, "--json", directory=running_cloud.directory)
+        assert said.exit_code == 0, said.err
+        assert {line["service"] for line in said.document if "service" in line} == SERVICES
+        handled = [line for line in said.document if line.get("message") == "message handled"]
+        commands = {"AcquireLock", "ValidateFile", "TransformBatch", "ArchiveBatch", "ReleaseLock"}
+        assert commands <= {line["event_type"] for line in handled}
+        execution = pipeline.client("stepfunctions").describe_execution(
+            executionArn=batch["execution_id"]
+        )
+        assert execution["name"] == batch_id
+
+
+def test_people_see_them_in_one_table(
+    batches: list[dict[str, Any]], running_cloud: RunningCloud
+) -> None:
+    said = ecp("logs", batches[0]["batch_id"], directory=running_cloud.directory)
+    assert said.exit_code == 0, said.err
+    for service in SERVICES:
+        assert service in said.out
+    assert "_aws" not in said.out
+
+
+def test_the_numbers_of_a_batch_are_found_by_it(
+    output: list[str], batches: list[dict[str, Any]]
+) -> None:
+    samples = samples_in("\n".join(output))
+    for batch in batches:
+        about = [one for one in samples if one.line.get("batch_id") == batch["batch_id"]]
+        sums = {
+            name: sum(value for one in about if one.name == name for value in one.values)
+            for name in ("RowsIn", "RowsQuarantined", "FilesArchived", "BatchesEnded", "SetsSealed")
+        }
+        assert sums == {
+            "RowsIn": 13, "RowsQuarantined": 1, "FilesArchived": 3, "BatchesEnded": 1,
+            "SetsSealed": 1,
+        }  # fmt: skip
+        timed = {one.dimensions["event_type"] for one in about if one.name == "HandlingSeconds"}
+        assert {"ValidateFile", "TransformBatch", "ArchiveBatch"} <= timed
