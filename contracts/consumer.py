@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from contracts import metrics
+from contracts import metrics, tracing
 from contracts.answers import TaskAnswers
 from contracts.aws import queue_name_of
 from contracts.envelope import Message, parse, task_token_of
@@ -105,4 +105,5 @@ def handle_sqs_records(
             except Exception:
                 logger.exception("message will be delivered again", queue=queue_name)
                 failures.append({"itemIdentifier": record["messageId"]})
+    tracing.outbox.flush()
     return {"batchItemFailures": failures}

@@ -1,10 +1,11 @@
-"""What is told of each message that a service handles: a log line and its measures."""
+"""What is told of each message that a service handles: a log line, its measures, its spans."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from contracts import metrics
+from contracts import metrics, traces, tracing
+from contracts.clock import system_clock
 from contracts.envelope import Message
 from contracts.logs import keys_of_message, logger, this_service
 from contracts.metrics import Metric
@@ -13,14 +14,22 @@ from contracts.metrics import Metric
 @contextmanager
 def told(message: Message) -> Iterator[None]:
     """Handle the message inside; how long it took and whether it failed is told afterwards."""
-    began = time.monotonic()
-    faults = 1
+    began, began_at, fault = time.monotonic(), system_clock(), ""
     try:
         yield
-        faults = 0
+    except Exception as error:
+        fault = f"{type(error).__name__}: {error}"
+        raise
     finally:
         seconds = time.monotonic() - began
         measures = [Metric.HANDLING_SECONDS.of(seconds, message.event_type)]
-        measures += [Metric.HANDLER_FAULTS.of(1, message.event_type)] * faults
+        if fault:
+            measures.append(Metric.HANDLER_FAULTS.of(1, message.event_type))
         metrics.write(this_service(), measures, keys_of_message(message))
+        if tracing.is_on():
+            tracing.outbox.put(
+                traces.handled(
+                    message, this_service(), tracing.new_span_id(), began_at, system_clock(), fault
+                )
+            )
     logger.info("message handled", seconds=round(seconds, 3))

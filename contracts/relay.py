@@ -9,7 +9,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 from pydantic_settings import BaseSettings
 
-from contracts import metrics
+from contracts import metrics, traces, tracing
 from contracts.aws import client
 from contracts.clock import Clock, system_clock
 from contracts.envelope import Message
@@ -90,7 +90,10 @@ def _tell(sent: Sequence[Message], refused: int, now: datetime) -> None:
         with about(**keys):
             logger.info("event relayed", lag_seconds=round(lag_seconds(message, now), 3))
         metrics.write(service_of(message), measures_of(message), keys)
+        if tracing.is_on():
+            tracing.outbox.put(traces.relayed(message, now))
     metrics.write(this_service(), relay_measures(sent, refused, now), {})
+    tracing.outbox.flush()
 
 
 def to_entry(message: Message, bus_name: str) -> dict[str, str]:

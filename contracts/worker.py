@@ -17,6 +17,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contracts import tracing
 from contracts.answers import TaskAnswers
 from contracts.aws import queue_name_of
 from contracts.consumer import CommandConsumer
@@ -98,6 +99,7 @@ class QueueWorker:
         for message in received:
             with about(**keys_of(message["Body"])):
                 self._take(message["Body"], message["ReceiptHandle"])
+                tracing.outbox.flush()
         return len(received)
 
     @property

@@ -12,6 +12,7 @@ PIPELINE_SETTINGS = (
     "TRANSFORM_ENGINE",
     "SPARK_THRESHOLD_MB",
     "LEASE_SECONDS",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 )
 """Tunables of the services that may be set for `ecp up` and `ecp demo` (DESIGN 4)."""
 

@@ -1,4 +1,4 @@
-"""What a batch leaves in the logs of the local cloud: lines, metrics, and nothing unaddressed."""
+"""What a batch on the local cloud leaves behind: log lines, metrics and one trace, all its own."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from infra.local import cloud as local_cloud
 from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
 from infra.queries.log_lines import LOG_GROUPS
+from tests.support.collector import Collector, Received, faults_of, running_collector
 from tests.support.ecp import ecp
 from tests.support.emf import samples_in
 from tests.support.pipeline import Pipeline, eventually
@@ -26,9 +28,31 @@ SERVICES = {"aggregator", "lock", "validator", "transformer", "archiver", "relay
 
 
 @pytest.fixture(scope="module")
-def batches(running_cloud: RunningCloud) -> list[dict[str, Any]]:
+def collector() -> Iterator[Collector]:
+    with running_collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def watched(
+    collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningCloud]:
+    """A cloud of its own, that sends its spans to a collector of the test's."""
+    directory = tmp_path_factory.mktemp("watched")
+    settings = {"SETTLE_SECONDS": "2", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    running = local_cloud.up(directory, port=0, settings=settings)
+    yield running
+    local_cloud.down(directory)
+
+
+@pytest.fixture(scope="module")
+def pipeline(watched: RunningCloud) -> Pipeline:
+    return Pipeline(watched.environment())
+
+
+@pytest.fixture(scope="module")
+def batches(pipeline: Pipeline) -> list[dict[str, Any]]:
     """Two batches, one after the other: what the first leaves behind would show in the second."""
-    pipeline = Pipeline(running_cloud.environment())
     return [a_batch(pipeline, name) for name in ("watched-1", "watched-2")]
 
 
@@ -47,13 +71,12 @@ def a_batch(pipeline: Pipeline, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def output(running_cloud: RunningCloud, batches: list[dict[str, Any]]) -> list[str]:
+def output(watched: RunningCloud, pipeline: Pipeline, batches: list[dict[str, Any]]) -> list[str]:
     """Every line that functions and workers wrote, once the relay has told of the last event."""
-    pipeline = Pipeline(running_cloud.environment())
     last = batches[-1]["batch_id"]
 
     def complete() -> list[str] | None:
-        texts = list(everything(running_cloud, pipeline))
+        texts = list(everything(watched, pipeline))
         told = [json.loads(text) for text in texts if "event relayed" in text and last in text]
         return texts if any(line["event_type"] == "BatchCompleted" for line in told) else None
 
@@ -99,11 +122,11 @@ def test_every_event_of_a_batch_is_among_the_lines_of_its_batch(
 
 
 def test_one_batch_id_finds_all_services_and_the_execution(
-    batches: list[dict[str, Any]], pipeline: Pipeline, running_cloud: RunningCloud
+    batches: list[dict[str, Any]], pipeline: Pipeline, watched: RunningCloud
 ) -> None:
     for batch in batches:
         batch_id = batch["batch_id"]
-        said = ecp("logs", batch_id, "--json", directory=running_cloud.directory)
+        said = ecp("logs", batch_id, "--json", directory=watched.directory)
         assert said.exit_code == 0, said.err
         assert {line["service"] for line in said.document if "service" in line} == SERVICES
         handled = [line for line in said.document if line.get("message") == "message handled"]
@@ -115,10 +138,8 @@ def test_one_batch_id_finds_all_services_and_the_execution(
         assert execution["name"] == batch_id
 
 
-def test_people_see_them_in_one_table(
-    batches: list[dict[str, Any]], running_cloud: RunningCloud
-) -> None:
-    said = ecp("logs", batches[0]["batch_id"], directory=running_cloud.directory)
+def test_people_see_them_in_one_table(batches: list[dict[str, Any]], watched: RunningCloud) -> None:
+    said = ecp("logs", batches[0]["batch_id"], directory=watched.directory)
     assert said.exit_code == 0, said.err
     for service in SERVICES:
         assert service in said.out
@@ -141,3 +162,65 @@ def test_the_numbers_of_a_batch_are_found_by_it(
         }  # fmt: skip
         timed = {one.dimensions["event_type"] for one in about if one.name == "HandlingSeconds"}
         assert {"ValidateFile", "TransformBatch", "ArchiveBatch"} <= timed
+
+
+@pytest.fixture(scope="module")
+def spans(
+    collector: Collector, pipeline: Pipeline, batches: list[dict[str, Any]]
+) -> dict[str, list[Received]]:
+    """The spans of each batch, once that of its last event has come."""
+    return {
+        batch["batch_id"]: spans_of(batch["batch_id"], collector, pipeline) for batch in batches
+    }
+
+
+def spans_of(batch_id: str, collector: Collector, pipeline: Pipeline) -> list[Received]:
+    stored = {event["event_id"] for event in pipeline.events(batch_id)}
+
+    def complete() -> list[Received] | None:
+        found = [one for one in list(collector.spans) if one.attributes["batch_id"] == batch_id]
+        sent = {one.attributes["messaging.message.id"] for one in found if one.kind == "PRODUCER"}
+        closed = any(one.name == "handle CloseBatch" for one in found)
+        return found if closed and stored <= sent else None
+
+    return eventually(complete)
+
+
+def test_a_batch_is_one_connected_trace_across_all_queues(
+    spans: dict[str, list[Received]],
+) -> None:
+    for of_batch in spans.values():
+        assert len({span.trace_id for span in of_batch}) == 1
+        assert faults_of(of_batch) == []
+        [root] = [span for span in of_batch if not span.parent_id]
+        assert root.name == "BatchSealed"
+    assert len({of_batch[0].trace_id for of_batch in spans.values()}) == len(spans)
+
+
+def test_every_service_has_spans_and_the_saga_its_steps(spans: dict[str, list[Received]]) -> None:
+    for of_batch in spans.values():
+        handled = {(span.service, span.name) for span in of_batch if span.kind == "CONSUMER"}
+        assert handled >= {
+            ("aggregator", "handle BatchSealed"),
+            ("aggregator", "handle CloseBatch"),
+            ("lock", "handle AcquireLock"),
+            ("lock", "handle ReleaseLock"),
+            ("validator", "handle ValidateFile"),
+            ("transformer", "handle TransformBatch"),
+            ("archiver", "handle ArchiveBatch"),
+        }
+        steps = [span.name for span in of_batch if span.service == "saga"]
+        assert sorted(steps) == sorted(
+            ["AcquireLock", *["ValidateFile"] * 3, "TransformBatch", "ArchiveBatch",
+             "ReleaseLock", "CloseBatch"]
+        )  # fmt: skip
+        assert not [span for span in of_batch if span.is_error]
+
+
+def test_what_a_command_caused_lies_under_it(spans: dict[str, list[Received]]) -> None:
+    for of_batch in spans.values():
+        by_id = {span.span_id: span for span in of_batch}
+        validated = [span for span in of_batch if span.name == "FileValidated"]
+        assert len(validated) == 3
+        assert {by_id[span.parent_id].name for span in validated} == {"ValidateFile"}
+        assert len({span.parent_id for span in validated}) == 3
