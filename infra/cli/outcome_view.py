@@ -83,7 +83,8 @@ def summary(outcome: dict[str, Any]) -> list[str]:
     published = outcome["published"]
     lines = [
         f"{plural(len(outcome['affected_days']), 'day')} recomputed: "
-        f"{published['order_kpis']:,} order KPIs, {published['category_kpis']:,} category KPIs, "
+        f"{plural(published['order_kpis'], 'order KPI')}, "
+        f"{plural(published['category_kpis'], 'category KPI')}, "
         f"{published['deleted']:,} deleted"
     ]
     if outcome["waiting_order_items"]:

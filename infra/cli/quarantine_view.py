@@ -1,5 +1,6 @@
 """Quarantined rows and files for people: tables, each row explained, and how many there are."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -20,11 +21,14 @@ def print_rows(rows: Sequence[Row], fates: Fates | None = None, limit: int = SHO
     """Quarantined rows as a table, with what became of them where anything did."""
     outcomes = [_outcome(row, fates) for row in rows]
     told = any(outcomes)
+    mixed = len({row["batch_id"] for row in rows}) > 1
+    columns = ("file", "line", "rule", "what is wrong", "text")
     print_table(
         "Quarantined rows",
-        ("file", "line", "rule", "what is wrong", "text", *(("since then",) if told else ())),
+        (*(("batch",) if mixed else ()), *columns, *(("since then",) if told else ())),
         [
             (
+                *((row["batch_id"],) if mixed else ()),
                 row["key"],
                 row["line"],
                 row["rule"],
@@ -40,9 +44,10 @@ def print_rows(rows: Sequence[Row], fates: Fates | None = None, limit: int = SHO
 
 
 def explain_rows(rows: Sequence[Row], fates: Fates | None = None) -> None:
-    """Each row with its text, carets under what is wrong, and what to do; the first 20."""
+    """Each row with its text, carets under what is wrong, and what to do; 20, from every file."""
     out = console()
-    for row in rows[:EXPLAINED_ROWS]:
+    shown = fair_share(rows, EXPLAINED_ROWS)
+    for row in shown:
         raw, carets = pointed_at(row)
         out.print(
             f"[bold]{escape(row['key'])} line {row['line']}[/]: {escape(_said(row))}",
@@ -52,9 +57,20 @@ def explain_rows(rows: Sequence[Row], fates: Fates | None = None) -> None:
         out.print(f"  [red]{carets}[/]", soft_wrap=True)
         said = _outcome(row, fates) or advice(row)
         out.print(f"  [green]{escape(said)}[/]\n", soft_wrap=True)
-    if len(rows) > EXPLAINED_ROWS:
-        left = plural(len(rows) - EXPLAINED_ROWS, "row")
+    if len(rows) > len(shown):
+        left = plural(len(rows) - len(shown), "row")
         print_line(f"[dim]... and {left} more; --json has them all[/]")
+
+
+def fair_share(rows: Sequence[Row], limit: int) -> list[Row]:
+    """So many rows in their order: the first of each file, then the second, and so on; pure."""
+    seen: Counter[tuple[str | None, str]] = Counter()
+    ranked = []
+    for position, row in enumerate(rows):
+        file = row["batch_id"], row["key"]
+        ranked.append((seen[file], position))
+        seen[file] += 1
+    return [rows[position] for position in sorted(place for _, place in sorted(ranked)[:limit])]
 
 
 def print_files(files: Sequence[QuarantinedFile], fates: Fates) -> None:
@@ -82,7 +98,7 @@ def print_files(files: Sequence[QuarantinedFile], fates: Fates) -> None:
 
 
 def counted(rows: Counter[Fate], files: Counter[Fate]) -> str:
-    """`12 rows: 7 open, 3 answered, 2 dismissed; 1 refused file: 1 dismissed`."""
+    """`12 rows: 7 open, 3 answered, 2 dismissed; 1 refused file: 1 dismissed`; pure."""
     parts = [
         f"{plural(counts.total(), noun)}: "
         + ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts[fate])
@@ -92,6 +108,7 @@ def counted(rows: Counter[Fate], files: Counter[Fate]) -> str:
     return "; ".join(parts)
 
 
+_RULE = re.compile(r" \(rule [a-z_.]+, [a-z_]+ v\d+\)")
 FATES: tuple[Fate, ...] = ("open", "answered", "dismissed")
 
 
@@ -120,8 +137,8 @@ def _said(row: Row) -> str:
 
 
 def _fault_alone(row: Row) -> str:
-    """The message without place and rule, which have columns of their own."""
-    return _said(row).removesuffix(f" (rule {row['rule']}, {row['contract']})")
+    """The message without place and rules, which have columns of their own."""
+    return _RULE.sub("", _said(row))
 
 
 def _short(raw: str | None, longest: int = 60) -> str:

@@ -22,6 +22,7 @@ NOT_THERE = (
     "it has expired"
 )
 
+NOT_SPLIT = "the record could not be split into fields, so none is there: fill them in from _raw"
 CUT_AT_COMMAS = (
     "the record was broken and only cut at its commas: nobody has said yet what it means; correct "
     "at least one field"
@@ -104,6 +105,8 @@ def _verdict(
         )
         if old != new.strip(BLANKS)
     )
+    if not changed and not any(before):
+        return Verdict(correction, "unchanged", NOT_SPLIT)
     if fault is None and not changed and str(row["rule"]).startswith("record."):
         return Verdict(correction, "unchanged", CUT_AT_COMMAS)
     if fault is None:

@@ -167,6 +167,10 @@ def _print(checked: Sequence[CheckedFile]) -> None:
     explain_rows([row for one in checked for row in one.rows])
     rejected = sum(one.is_rejected for one in checked)
     if rejected:
-        print_line(f"[bold yellow]{plural(rejected, 'file')} would be rejected[/]")
-    else:
-        print_line("[bold green]every file would be accepted[/]")
+        print_line(
+            f"[bold yellow]{plural(rejected, 'file')} would be rejected[/], and nothing published"
+        )
+        return
+    bad = sum(one.summary["quarantined"] for one in checked)
+    left_out = f"; {plural(bad, 'bad row')} would go to quarantine" if bad else ""
+    print_line(f"[bold green]every file would be accepted[/]{left_out}")

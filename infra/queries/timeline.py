@@ -126,7 +126,11 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     "FileDetected": lambda e: f"{e.key} arrived ({size(e.size_bytes)})",
     "FileIgnored": lambda e: f"{e.key} ignored: {e.reason}",
     "ManifestReceived": lambda e: f"manifest {e.key} names {plural(len(e.files), 'file')}",
-    "FilesCarriedOver": lambda e: f"{plural(len(e.files), 'file')} left for the next batch",
+    "FilesCarriedOver": lambda e: (
+        f"{plural(len(e.files), 'file')} left for the next batch"
+        if e.files
+        else "nothing left for the next batch"
+    ),
     "FilesReturned": lambda e: (
         f"{plural(len(e.files), 'healthy file')} returned, waiting for a corrected "
         f"{' and '.join(e.awaiting_kinds) or 'file'}"

@@ -249,6 +249,12 @@ def test_a_broken_record_that_nobody_touched_is_not_taken_for_right() -> None:
     assert verdict_on(raw, "1", "u1", *raw.split(",")[2:], rule="record.quote").state == "fixed"
 
 
+def test_a_record_that_could_not_be_split_says_so_while_nobody_has_filled_it_in() -> None:
+    found = verdict_on("1,u1,2025-07-01", *[""] * 5, rule="record.fields")
+    assert (found.state, found.changed) == ("unchanged", ())
+    assert "could not be split" in found.message
+
+
 def test_a_row_that_is_not_in_quarantine_is_refused() -> None:
     row_id = RowId(BATCH, ORDERS, "v1", 8)
     right = Correction("orders", row_id, ("1", "u1", "2025-02-28", "1.00", "ok"), "f")

@@ -79,7 +79,9 @@ def test_people_see_the_line_with_carets_under_what_is_wrong(tmp_path: Path) -> 
     at = lines.index("  1,u1,2025-07-07,$5,completed")
     assert lines[at - 1].startswith("orders/a.csv line 11: total_amount '$5' is not a number")
     assert lines[at + 1] == " " * len("  1,u1,2025-07-07,") + "^^"
-    assert lines[-1] == "every file would be accepted"
+    assert lines[-1] == "every file would be accepted; 1 bad row would go to quarantine"
+    good = validate(a_shop(tmp_path / "good"))
+    assert good.stdout.splitlines()[-1] == "every file would be accepted"
 
 
 def test_a_file_that_would_be_rejected_is_exit_code_1(tmp_path: Path) -> None:
