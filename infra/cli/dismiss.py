@@ -88,6 +88,8 @@ def dismiss(
         f"[bold green]{' and '.join(counted)} dismissed[/]; `ecp quarantine list --dismissed` "
         "shows them"
     )
+    if files:
+        print_line("the healthy files of its batch still wait for another one: `ecp status`")
 
 
 def chosen(

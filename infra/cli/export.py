@@ -15,7 +15,7 @@ from infra.cli.quarantine import fates_in
 from infra.cli.spreadsheets import write_cells
 from infra.cli.target import Target, current_target
 from infra.queries.answers import row_id
-from infra.queries.explanations import replacement
+from infra.queries.explanations import ONCE_GIVEN_BACK
 from infra.queries.fates import Fates
 from infra.queries.originals import Headers
 from infra.queries.quarantine import Listing, QuarantinedFile, Row, listing, read_rows
@@ -119,7 +119,7 @@ def _give_back(files: Sequence[QuarantinedFile], to: Path, target: Target) -> No
             target.client("s3").download_fileobj(
                 target.names.data_bucket, file.quarantine_key, copy
             )
-        print_line(escape(f"{file.key} to {path}, byte for byte. {replacement(file.key)}"))
+        print_line(escape(f"{file.key} to {path}, byte for byte: {ONCE_GIVEN_BACK}"))
 
 
 def _make_room(paths: Sequence[Path]) -> None:

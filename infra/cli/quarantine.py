@@ -14,7 +14,13 @@ from rich.markup import escape
 from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line
-from infra.cli.quarantine_view import counted, explain_rows, print_files, print_rows
+from infra.cli.quarantine_view import (
+    counted,
+    explain_files,
+    explain_rows,
+    print_files,
+    print_rows,
+)
 from infra.cli.target import Target, current_target
 from infra.queries.answers import row_id
 from infra.queries.explanations import advice, replacement, resubmission
@@ -67,8 +73,8 @@ def list_rows(
     print_files([file for file, fate in of_files.items() if fate in wanted], fates)
     if counts or of_files:
         print_line(counted(counts, Counter(of_files.values())))
-    if rows:
-        print_line("[dim]`ecp quarantine show KEY` explains the rows of one file[/]")
+    if rows or of_files:
+        print_line("[dim]`ecp quarantine show KEY` says what is wrong in one file[/]")
 
 
 @app.command()
@@ -102,8 +108,20 @@ def show(
         return
     explain_rows(rows, fates)
     print_files(files, fates)
+    explain_files(_reasons(target, files))
     for line in _what_to_do(name, rows, files, fates):
         print_line(escape(line))
+
+
+def _reasons(target: Target, files: Sequence[QuarantinedFile]) -> dict[QuarantinedFile, str | None]:
+    """Why files were refused, from the events of their batches; None where they do not tell."""
+    events = {
+        (batch_id, event.data.key): f"{event.data.reason} (rule {event.data.rule})"
+        for batch_id in sorted({file.batch_id for file in files})
+        for event in target.event_store.read_correlated(batch_id)
+        if event.event_type == "FileRejected"
+    }
+    return {file: events.get((file.batch_id, file.key)) for file in files}
 
 
 def fates_shown(*, only_open: bool, only_dismissed: bool, every: bool) -> frozenset[Fate]:

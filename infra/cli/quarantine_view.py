@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.markup import escape
 
@@ -80,7 +80,7 @@ def print_files(files: Sequence[QuarantinedFile], fates: Fates) -> None:
     outcomes = [_said_of(fates.dismissal_of_file(file.batch_id, file.key)) for file in files]
     told = any(outcomes)
     print_table(
-        "Files refused whole (kept byte for byte; `ecp batch BATCH` says why)",
+        "Files refused whole, kept byte for byte",
         ("batch", "file", "size", "when (UTC)", *(("since then",) if told else ())),
         [
             (
@@ -95,6 +95,13 @@ def print_files(files: Sequence[QuarantinedFile], fates: Fates) -> None:
         limit=SHOWN_ROWS,
         more="--batch narrows",
     )
+
+
+def explain_files(reasons: Mapping[QuarantinedFile, str | None]) -> None:
+    """Why each file was refused, as far as its batch's events tell."""
+    for file, reason in reasons.items():
+        said = reason or f"`ecp batch {file.batch_id}` says why"
+        print_line(f"[bold]{escape(file.key)}[/]: {escape(said)}")
 
 
 def counted(rows: Counter[Fate], files: Counter[Fate]) -> str:

@@ -49,12 +49,13 @@ def resubmission(name: str, kinds: Iterable[str]) -> str:
 
 def replacement(key: str) -> str:
     """How a file that was refused whole gets in."""
-    return (
-        f"`ecp quarantine export {key} --to FILE` gives {key} back as it came: correct it, then "
-        "upload it again under its key (`ecp submit`); the rest of its batch waits for it."
-    )
+    return f"`ecp quarantine export {key} --to FILE` gives {key} back as it came: {ONCE_GIVEN_BACK}"
 
 
+ONCE_GIVEN_BACK = (
+    "correct it, then upload it again under its key (`ecp submit`); the rest of its batch waits "
+    "for it."
+)
 _ADVICE = (
     (r"^record\.quote", 'close every quote, and double those inside a field: "24"" screen"'),
     (

@@ -133,7 +133,7 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     ),
     "FilesReturned": lambda e: (
         f"{plural(len(e.files), 'healthy file')} returned, waiting for a corrected "
-        f"{' and '.join(e.awaiting_kinds) or 'file'}"
+        + f"{' and '.join(e.awaiting_kinds)} file".lstrip()
     ),
     "FileSetSealed": lambda e: f"file set {e.set_number} closed as this batch",
     "BatchSealed": _sealed,

@@ -221,6 +221,10 @@ def test_a_file_that_was_refused_whole_is_listed_beside_the_rows(account: Accoun
     shown = ecp("quarantine", "list").stdout
     assert "orders/wrong.csv" in shown
     assert "Files refused whole" in shown
+    assert "`ecp batch" in ecp("quarantine", "show", "orders/wrong.csv").stdout
+    reason = {"key": "orders/wrong.csv", "reason": "no header", "rule": "file.header"}
+    account.record([an_event("FileRejected", **reason)])
+    assert "no header (rule file.header)" in ecp("quarantine", "show", "orders/wrong.csv").stdout
 
 
 def a_shop(folder: Path) -> Path:

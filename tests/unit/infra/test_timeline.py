@@ -36,6 +36,11 @@ def test_a_type_that_this_ecp_does_not_know_is_named_as_it_is() -> None:
         ("FileRejected", {}, "orders/1.csv rejected: column order_date is missing (rule file."),
         ("KpisPublished", {"waiting_order_items": 1}, "1 order line waiting for their orders"),
         ("LockQueued", {"position": 2}, "number 2 in line"),
+        ("FilesReturned", {"awaiting_kinds": ["orders"]}, "waiting for a corrected orders file"),
+        ("FilesReturned", {"awaiting_kinds": []}, "waiting for a corrected file"),
+        ("QuarantineDismissed", {"lines": [7]}, "quarantined line 7 of orders/1.csv given up by"),
+        ("QuarantineDismissed", {"lines": list(range(1, 14))}, "9, 10 and 3 more of orders/1.csv"),
+        ("QuarantineDismissed", {"lines": None}, "everything in quarantine of orders/1.csv"),
         ("BatchOverdue", {"missing": ["order_items"]}, "order_items missing"),
     ],
 )
