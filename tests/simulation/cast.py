@@ -40,8 +40,9 @@ TABLE_NAMES = TableNames("TransformerState", "OrderKPIs", "CategoryKPIs")
 class Executions:
     """The machine, for the lock and the aggregator."""
 
-    def __init__(self, world: World, asker: str) -> None:
-        self._world, self._asker = world, asker
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.found_dead: list[str] = []
 
     def start(self, name: str, document: Mapping[str, object]) -> str:
         fault = self._world.touch("StartExecution", "ambiguous")
@@ -54,7 +55,7 @@ class Executions:
     def ended(self, execution_id: str) -> str | None:
         status = self._world.machine.status_of(execution_id)
         if status is not None:
-            self._world.checks.was_told(self._asker, execution_id)
+            self.found_dead.append(execution_id)
         return status
 
 
@@ -84,16 +85,23 @@ class People:
 
 def lock_handler(world: World) -> Handler:
     """The function processing-lock."""
+    executions = Executions(world)
     ports = lock.Ports(
         store=FaultyStore(world, "lock"),
         answers=world.answers,
-        executions=Executions(world, "lock"),
+        executions=executions,
         clock=world.clock,
         table="ProcessingLockTable",
         lease=LEASE,
     )
     service = lock_service(ports, world.queues["lock-commands"])
-    return lambda event: handle_sqs_records(event, service.handle)
+
+    def handle(body: str, queue_name: str) -> None:
+        executions.found_dead.clear()
+        service.handle(body, queue_name)
+        world.checks.lock_knew(executions.found_dead)
+
+    return lambda event: handle_sqs_records(event, handle)
 
 
 def aggregator_handler(world: World) -> Handler:
@@ -103,7 +111,7 @@ def aggregator_handler(world: World) -> Handler:
         documents=Documents(world, "aggregator"),
         uploads=Uploads(world),
         reports=Reports(world),
-        executions=Executions(world, "aggregator"),
+        executions=Executions(world),
         checks=Checks(world),
         people=world.people,
         clock=world.clock,

@@ -32,8 +32,11 @@ from tests.simulation.facts import Snapshot
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-KNOWN_DEAD_TIMES = 6
-"""So often may a fault keep the lock from acting on what it was told of a dead execution."""
+KNOWN_DEAD_TIMES = 2
+"""So often may the lock be done with a message in which it found a waiter dead, and not act on it.
+
+A late copy of the waiter's AcquireLock may put it into the line again meanwhile.
+"""
 KPI_TABLES = ("OrderKPIs", "CategoryKPIs")
 ENDS = (BatchCompleted, BatchRejected, BatchFailed)
 SKEW_SECONDS = 10.0
@@ -129,10 +132,11 @@ class Checks:
             elif write.table == "TransformerState" and isinstance(write, PutItem):
                 self._state_write(before, write.item)
 
-    def was_told(self, asker: str, execution_id: str) -> None:
-        """A service learned that an execution is over; the lock is to take it out of the line."""
-        if asker == "lock" and execution_id in self.lock.line:
-            self.lock.known_dead[execution_id] += 1
+    def lock_knew(self, dead: Sequence[str]) -> None:
+        """The lock is done with a message, without a fault, in which it found these dead."""
+        for execution_id in dead:
+            if execution_id in self.lock.line:
+                self.lock.known_dead[execution_id] += 1
 
     def main_moved(self, table: str, snapshot: Snapshot) -> None:
         """A facts table's main is never moved by an older writer than the one before."""
