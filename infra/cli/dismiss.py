@@ -46,7 +46,9 @@ def dismiss(
     name: Annotated[
         str, typer.Argument(metavar="BATCH|KEY", help="A batch id, or an input's key.")
     ],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded with your name.")],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; it is kept with your name for good.")
+    ],
     line: Annotated[
         list[int] | None,
         typer.Option("--line", min=1, help="Only this line of the input; may be repeated."),
