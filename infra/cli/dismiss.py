@@ -67,8 +67,8 @@ def dismiss(
     """
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise WrongUsage(f"--reason: say why, in at most {LONGEST_REASON:,} characters")
-    if line and "/" not in name:
-        raise WrongUsage("--line needs the key of an input, not a batch")
+    if (line or batch) and "/" not in name:
+        raise WrongUsage("--line and --batch go with the key of an input, not with a batch")
     target = current_target()
     wanted = chosen(*_found(target, name, batch), fates_in(target), name, line)
     commands = [

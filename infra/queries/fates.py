@@ -1,7 +1,8 @@
 """What became of what lies in quarantine: still open, answered by a replay, or dismissed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from contracts.objects import ObjectStore
@@ -62,8 +63,15 @@ class Fates:
         """The newest dismissal of a file that was refused whole."""
         return self._newest(each for each in self._of_input(batch_id, key) if each.lines is None)
 
-    def _of_input(self, batch_id: str, key: str) -> Iterable[Dismissal]:
-        return (each for each in self.dismissals if (each.batch_id, each.key) == (batch_id, key))
+    @cached_property
+    def _by_input(self) -> Mapping[tuple[str, str], Sequence[Dismissal]]:
+        found: dict[tuple[str, str], list[Dismissal]] = {}
+        for each in self.dismissals:
+            found.setdefault((each.batch_id, each.key), []).append(each)
+        return found
+
+    def _of_input(self, batch_id: str, key: str) -> Sequence[Dismissal]:
+        return self._by_input.get((batch_id, key), ())
 
     @staticmethod
     def _newest(found: Iterable[Dismissal]) -> Dismissal | None:

@@ -32,10 +32,10 @@ class WorkerlessCloud:
         return {**self.environments[service], **self.pipeline.environment, **more}
 
     def submit(self, name: str, rows: Mapping[str, list[Row]]) -> None:
-        """Upload a set; the model takes it too."""
+        """The model takes a set, then it is uploaded: who looks afterwards misses nothing of it."""
         files = {f"{kind}/{name}.csv": csv_of(kind, rows[kind]) for kind in rows}
-        self.pipeline.upload_set(name, files)
         self.model.apply(**rows)
+        self.pipeline.upload_set(name, files)
 
     def assert_completed(self, name: str) -> dict[str, Any]:
         """The batch is COMPLETED and every KPI is the model's; gives the result document."""

@@ -227,6 +227,25 @@ def test_a_file_that_was_refused_whole_is_listed_beside_the_rows(account: Accoun
     assert "no header (rule file.header)" in ecp("quarantine", "show", "orders/wrong.csv").stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("dismiss", "orders/a.csv", "--reason", " "), "--reason: say why"),
+        (("dismiss", "orders/a.csv", "--reason", "x" * 2001), "at most 2,000 characters"),
+        (("dismiss", BATCH, "--line", "2", "--reason", "x"), "go with the key of an input"),
+        (("dismiss", BATCH, "--batch", BATCH, "--reason", "x"), "go with the key of an input"),
+        (("dismiss", "orders/b.csv", "--reason", "x"), "nothing of orders/b.csv is open"),
+        (("list", "--open", "--all"), "exclude each other"),
+    ],
+)
+def test_what_cannot_be_asked_of_quarantine_is_said(
+    account: Account, arguments: tuple[str, ...], said: str
+) -> None:
+    put_quarantine(account, a_row(2))
+    answer = ecp("quarantine", *arguments)
+    assert (answer.exit_code, said in answer.stderr) == (2, True), answer.stderr
+
+
 def a_shop(folder: Path) -> Path:
     for kind in ("orders", "order_items", "products"):
         (folder / kind).mkdir(parents=True)
