@@ -114,6 +114,21 @@ class RedriveBatch(BaseModel):
     requested_by: str
 
 
+class RekeyFacts(BaseModel):
+    """
+    Give every user in the facts the pseudonym of the next generation, and drop older snapshots
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    generation: int
+    check_before: str
+    check_after: str
+    requested_by: str
+
+
 class ReleaseLock(BaseModel):
     """
     Give the lock back; only owner and fence can
@@ -140,23 +155,6 @@ class SealFileSet(BaseModel):
     file_key: str
     execution_id: str
     attempt: int
-
-
-class ErasureRequest(BaseModel):
-    """
-    Whom an erasure is about and what takes the user's place; deleted when it is done
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-    )
-    erasure_id: str
-    requested_by: str
-    requested_at: str
-    user_id: str | None = None
-    user_token: str | None = None
-    pseudonym: str
-    pseudonym_token: str
 
 
 class BatchAbandoned(BaseModel):
@@ -260,6 +258,27 @@ class FactsPublished(BaseModel):
     snapshots: dict[str, str]
     attempt: int
     fence: int
+
+
+class FactsRekeyed(BaseModel):
+    """
+    The facts hold pseudonyms of this generation and no older ones; every KPI is what it was
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    epoch: int
+    generation: int
+    rekeyed: bool
+    days: int
+    rows: int
+    expired_snapshots: int
+    dropped_tags: int
+    deleted_files: int
+    deleted_bytes: int
+    duration_seconds: float
 
 
 class FileDetected(BaseModel):
@@ -654,6 +673,19 @@ class OrderTotals(BaseModel):
     worst: list[OrderTotal]
 
 
+class PseudonymErasure(BaseModel):
+    """
+    A pseudonym of a user and what takes its place
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    check: str
+    pseudonym: str
+    token: str
+
+
 class PublishedCounts(BaseModel):
     """
     KPI items that a batch wrote
@@ -901,6 +933,22 @@ class ErasureReceipt(BaseModel):
     changed: bool
 
 
+class ErasureRequest(BaseModel):
+    """
+    Whom an erasure is about and what takes the user's place; deleted when it is done
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    erasure_id: str
+    requested_by: str
+    requested_at: str
+    user_id: str | None = None
+    user_token: str | None = None
+    pseudonyms: list[PseudonymErasure]
+
+
 class FileReport(BaseModel):
     """
     What the validator found in one file; rows_in = accepted + quarantined
@@ -925,6 +973,7 @@ class FileReport(BaseModel):
     staged: ObjectRef | None = None
     quarantined_rows: ObjectRef | None = None
     quarantined_file: ObjectRef | None = None
+    pseudonym_check: str | None = None
 
 
 class ReplayAnswers(BaseModel):

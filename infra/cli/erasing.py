@@ -33,6 +33,7 @@ from contracts.messages import (
 )
 from contracts.object_versions import S3Versions
 from contracts.objects import check_document
+from contracts.pseudonyms import Keyed, keys_of
 from infra.cli.errors import CommandFailed
 from infra.cli.output import console
 from infra.cli.requester import requester
@@ -57,28 +58,28 @@ class Erasing:
     user_id: str
 
     @cached_property
-    def _pseudonyms(self) -> Any:
-        # pyarrow takes a third of a second to import, which no other command should wait for.
-        from services.validator.adapters import pseudonym_key
-        from services.validator.pseudonyms import Pseudonyms
-
+    def _keys(self) -> tuple[bytes, ...]:
         secret_id = self.target.names.get("validator", "pseudonym-secret-id")
-        return Pseudonyms(pseudonym_key(self.target.client("secretsmanager"), secret_id))
+        client = self.target.client("secretsmanager")
+        return keys_of(client.get_secret_value(SecretId=secret_id)["SecretString"])
 
     @cached_property
     def request(self) -> ErasureRequest:
-        """The request of a run that was cut short, else a new one with a new token."""
+        """That of a run that was cut short, else a new one with a new token.
+
+        The pseudonyms are made anew: the key may have been rotated since.
+        """
         s3, bucket = self.target.client("s3"), self.target.names.archive_bucket
         known = erasure.open_request(s3, bucket, self.user_id)
-        token = f"erased-{secrets.token_hex(16)}"
-        return known or ErasureRequest(
-            erasure_id=f"erasure-{new_event_id()}",
-            requested_by=requester(),
-            requested_at=to_rfc3339(system_clock()),
+        token = known.user_token if known else None
+        token = token or f"erased-{secrets.token_hex(16)}"
+        return ErasureRequest(
+            erasure_id=known.erasure_id if known else f"erasure-{new_event_id()}",
+            requested_by=known.requested_by if known else requester(),
+            requested_at=known.requested_at if known else to_rfc3339(system_clock()),
             user_id=self.user_id,
             user_token=token,
-            pseudonym=self._pseudonyms.of(self.user_id.encode()),
-            pseudonym_token=self._pseudonyms.of(token.encode()),
+            pseudonyms=erasure.pseudonyms_of(self.user_id, token, self._keys),
         )
 
     @property
@@ -87,8 +88,7 @@ class Erasing:
 
     @cached_property
     def _digest(self) -> str:
-        digest: str = self._pseudonyms.of(RECEIPT_MARK + self.user_id.encode())
-        return digest
+        return Keyed(self._keys[0]).of(RECEIPT_MARK + self.user_id.encode())
 
     def receipts(self) -> list[ErasureReceipt]:
         """Earlier receipts of this user."""
@@ -158,7 +158,7 @@ class Erasing:
                 )
                 for version in holding
             ],
-            "facts": plan_erasure(published, self.request.pseudonym),
+            "facts": plan_erasure(published, self.request.pseudonyms[-1].pseudonym),
             "unsearched": [
                 each.model_dump()
                 for each in (*uploads.unsearched, *kept.unsearched, *moved.unsearched)
@@ -178,7 +178,8 @@ class Erasing:
         """The one with the id comes last: where it stands, the other stands too."""
         objects, bucket = self.target.objects, self.target.names.archive_bucket
         whole = self.request.model_dump()
-        without_id = {**whole, "user_id": None, "user_token": None}
+        newest = whole["pseudonyms"][-1:]
+        without_id = {**whole, "user_id": None, "user_token": None, "pseudonyms": newest}
         refs = {}
         for name, key_of, document in (
             ("pseudonym", pseudonym_erasure_key, without_id),

@@ -1,4 +1,4 @@
-"""`ecp privacy`: erasing one user everywhere, and the receipts of it."""
+"""`ecp privacy`: erasing one user everywhere, the receipts of it, and new pseudonyms for all."""
 
 import sys
 from collections.abc import Sequence
@@ -17,12 +17,13 @@ from infra.cli.erasing import Erasing
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, print_note, print_table
+from infra.cli.rotating import Rotating
 from infra.cli.target import Target, current_target
 from infra.queries import erasure
 from infra.queries.timeline import plural
 
 SHOWN_OBJECTS = 50
-app = typer.Typer(help="What a person may ask for: to be erased.")
+app = typer.Typer(help="Erasing one user everywhere; new pseudonyms for all.")
 User = Annotated[
     str,
     typer.Argument(metavar="USER", help="The user_id of the files; `-`: a line of stdin."),
@@ -31,7 +32,7 @@ User = Annotated[
 
 @app.callback()
 def privacy() -> None:
-    """What a person may ask for: to be erased."""
+    """Erasing one user everywhere; new pseudonyms for all."""
 
 
 @app.command()
@@ -103,6 +104,59 @@ def list_receipts(
             )
             for receipt in found
         ],
+    )
+
+
+@app.command("rotate-key")
+def rotate_key(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would touch, and change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a key to the pseudonyms: the facts are rewritten with it, and every number stays.
+
+    The same user stays the same, in old orders and in new ones. Older snapshots go, with the old
+    pseudonyms; so `ecp diff` of earlier batches does too. Asking again finishes what was cut short.
+
+    Example: `ecp privacy rotate-key --dry-run`
+    """
+    if not dry_run and not yes and (as_json or not sys.stdin.isatty()):
+        raise WrongUsage("nobody can be asked here: say --yes too")
+    work = Rotating(current_target())
+    if dry_run:
+        plan = work.plan()
+        if as_json:
+            print_json(plan)
+        else:
+            _show_rotation(plan)
+        return
+    if obstacles := work.obstacles():
+        raise CommandFailed("nothing was rotated: " + "\n".join(obstacles))
+    if not yes:
+        typer.confirm("Give every user in the facts a new pseudonym?", abort=True)
+    done = work.run(quietly=as_json)
+    if as_json:
+        print_json(done.model_dump())
+        return
+    print_line(
+        f"generation {done.generation}: new pseudonyms in {plural(done.rows, 'order')} of "
+        f"{plural(done.days, 'day')}, {plural(done.expired_snapshots, 'snapshot')} dropped, "
+        f"{plural(done.deleted_files, 'file')} deleted"
+    )
+
+
+def _show_rotation(plan: dict[str, Any]) -> None:
+    for obstacle in plan["obstacles"]:
+        print_note(f"in the way: {obstacle}")
+    if plan["unfinished"]:
+        print_note("a rotation was cut short: it would be finished, with its key")
+    facts = plan["facts"]
+    print_line(
+        f"generation {plan['generation']} becomes {plan['next_generation']}: "
+        f"{plural(facts['rows'], 'order')} of {plural(facts['days'], 'day')} would be rewritten, "
+        f"{plural(facts['snapshots'], 'snapshot')} dropped"
     )
 
 

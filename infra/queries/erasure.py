@@ -30,10 +30,12 @@ from contracts.messages import (
     ErasureRequest,
     ObjectRef,
     ObjectVersion,
+    PseudonymErasure,
     UnsearchedObject,
 )
 from contracts.object_versions import S3Versions
 from contracts.objects import ObjectStore
+from contracts.pseudonyms import check_of, pseudonym_of
 from infra.queries import items
 from infra.queries.documents import read_unless_expired
 from infra.queries.names import STATE_TABLE
@@ -259,6 +261,19 @@ def receipt_of(
         not_changed=list(NOT_CHANGED),
         changed=any(found),
     )
+
+
+def pseudonyms_of(user_id: str, token: str, keys: Sequence[bytes]) -> list[PseudonymErasure]:
+    """The pseudonyms of user and token of each generation, the newest last."""
+    chains = [keys[: number + 1] for number in range(len(keys))]
+    return [
+        PseudonymErasure(
+            check=check_of(chain),
+            pseudonym=pseudonym_of(user_id, chain),
+            token=pseudonym_of(token, chain),
+        )
+        for chain in chains
+    ]
 
 
 def open_request(s3: Any, bucket: str, user_id: str) -> ErasureRequest | None:

@@ -15,7 +15,7 @@ from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS
 from infra.queries.names import CATEGORY_KPIS_TABLE, FACTS_DATABASE, ORDER_KPIS_TABLE
 from services.transformer.catalog import tag_of
 from services.transformer.domain import STATE_ID, Heads, TransformerState, as_text
-from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.engines.duckdb_engine import DuckDBEngine, partition_of
 from services.transformer.erasing import TABLE, holding_snapshots, trace
 from services.transformer.kpis import CategoryDay, OrderDay
 from services.transformer.provenance import Contribution, Evidence, evidence_of
@@ -244,4 +244,15 @@ def plan_erasure(published: PublishedFacts, pseudonym: str) -> dict[str, int]:
         "days": len(found.days(standing)),
         "rows": sum(found.rows.get(path_of(file.file_path), 0) for file in standing),
         "snapshots": len(holding_snapshots(table, found)),
+    }
+
+
+def plan_rekeying(published: PublishedFacts) -> dict[str, int]:
+    """What new pseudonyms would touch: rows and days that stand, older snapshots."""
+    table = published.facts.table(TABLE)
+    standing = data_files(table, published.heads[TABLE])
+    return {
+        "days": len({partition_of(file) for file in standing}),
+        "rows": sum(file.record_count for file in standing),
+        "snapshots": len(table.metadata.snapshots) - 1,
     }

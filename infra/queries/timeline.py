@@ -175,6 +175,11 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
         f"{plural(e.expired_snapshots, 'snapshot')} dropped, {plural(e.deleted_files, 'file')} "
         "deleted"
     ),
+    "FactsRekeyed": lambda e: (
+        f"pseudonyms of generation {e.generation} in {plural(e.rows, 'order')} of "
+        f"{plural(e.days, 'day')}, {plural(e.expired_snapshots, 'snapshot')} dropped, "
+        f"{plural(e.deleted_files, 'file')} deleted"
+    ),
     "BatchArchived": lambda e: (
         f"{plural(e.file_count, 'file')} ({size(e.size_bytes)}) archived under {e.archive_prefix}"
     ),

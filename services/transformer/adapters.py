@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 from pyiceberg.catalog import Catalog, load_catalog
 
+from contracts.aws import translated
 from contracts.errors import ContractViolation, PipelineError
 from contracts.layout import file_report_key
 from contracts.messages import ObjectRef
@@ -94,6 +95,27 @@ class S3StagedInputs:
             raise PipelineError(f"s3://{bucket}/{key} cannot be read: {error}") from error
         content: bytes = answer["Body"].read()
         return content
+
+
+def rotation_keys(client: Any, secret_id: str) -> Callable[[int], bytes]:
+    """The key that makes a generation of pseudonyms of the one before, asked of Secrets Manager.
+
+    The secret holds one of them, `{"generation", "key"}`, and never the chain: with it, no id can
+    be led to a pseudonym.
+    """
+
+    def key_of(generation: int) -> bytes:
+        with translated(f"secret {secret_id}"):
+            secret = client.get_secret_value(SecretId=secret_id)["SecretString"]
+        found = json.loads(secret)
+        if found.get("generation") != generation:
+            raise PipelineError(
+                f"secret {secret_id} holds the key of generation {found.get('generation')}, not of "
+                f"{generation}: `ecp privacy rotate-key` puts it there"
+            )
+        return str(found["key"]).encode()
+
+    return key_of
 
 
 def glue_catalog(settings: Settings) -> Catalog:

@@ -35,6 +35,8 @@ class TransformerState:
     abandoned_fence: int = 0
     heads: Heads | None = None
     in_flight: InFlight | None = None
+    pseudonym_check: str | None = None
+    """Which keys made the pseudonyms of the facts at `heads`; None: no batch has said it yet."""
 
     @property
     def phase(self) -> str:
@@ -79,12 +81,22 @@ class TransformerState:
         """The next epoch, which finishes what the one before had begun to publish."""
         return replace(self, epoch=self.epoch + 1, fence=max(fence, self.fence))
 
-    def publish(self, heads: Heads, result: ObjectRef) -> "TransformerState":
-        """Past the point of no return: these heads are the truth, the KPIs follow."""
+    def publish(
+        self, heads: Heads, result: ObjectRef, pseudonym_check: str | None = None
+    ) -> "TransformerState":
+        """Past the point of no return: these heads are the truth, the KPIs follow.
+
+        The first batch that names users says which keys made their pseudonyms.
+        """
         if self.in_flight is None:
             raise PipelineError(f"epoch {self.epoch} has nothing in flight to publish")
         publishing = replace(self.in_flight, phase="PUBLISHING", result=result)
-        return replace(self, heads=dict(heads), in_flight=publishing)
+        check = self.pseudonym_check or pseudonym_check
+        return replace(self, heads=dict(heads), in_flight=publishing, pseudonym_check=check)
+
+    def rekeyed(self, heads: Heads, pseudonym_check: str) -> "TransformerState":
+        """The facts at these heads hold pseudonyms that those keys made."""
+        return replace(self, heads=dict(heads), pseudonym_check=pseudonym_check)
 
     def settle(self) -> "TransformerState":
         """Nothing is in flight any more."""
@@ -126,6 +138,7 @@ class TransformerState:
                 heads_before=_ids(flight["heads_before"]),
                 result=ObjectRef(**flight["result"]) if flight["result"] else None,
             ),
+            pseudonym_check=item.get("pseudonym_check"),
         )
 
     def to_item(self) -> dict[str, Any]:
@@ -138,6 +151,7 @@ class TransformerState:
             "abandoned_fence": self.abandoned_fence,
             "heads": as_text(self.heads or {}),
             "phase": self.phase,
+            "pseudonym_check": self.pseudonym_check,
             "in_flight": flight
             and {
                 "batch_id": flight.batch_id,
@@ -196,6 +210,26 @@ def engine_to_finish(made_by: EngineName, *, spark_is_here: bool) -> EngineName:
     What Spark composed may be too much for DuckDB's memory; where there is no Spark it must try.
     """
     return made_by if spark_is_here else "duckdb"
+
+
+def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | None) -> str | None:
+    """Which keys made the staged pseudonyms (FileReport), None when no user is named.
+
+    Raises StaleWriter unless all were made by the keys that made those of the facts: the same user
+    would be two. Facts of which no batch has said it yet take any.
+    """
+    staged = {
+        report.get("pseudonym_check")
+        for report in reports.values()
+        if report["kind"] == "orders" and report["staged"]
+    }
+    if len(staged) > 1 or (staged and of_the_facts is not None and staged != {of_the_facts}):
+        raise StaleWriter(
+            "the pseudonyms that were staged are not made by the keys that made those of the "
+            "facts: the key was rotated meanwhile (`ecp privacy rotate-key` finishes that); "
+            "redrive the batch, which stages its rows anew"
+        )
+    return next(iter(staged), None)
 
 
 def file_results(

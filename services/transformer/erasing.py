@@ -5,9 +5,9 @@ two batches (turns.py). Every step finds out by itself what is left to do, so th
 finished by asking again: the files that hold the user are deleted last.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ from pyiceberg.table import Table
 
 from contracts.erasure import erasure_request
 from contracts.errors import PipelineError
-from contracts.messages import EraseFromFacts, ErasureRequest, UserErasedFromFacts
+from contracts.messages import EraseFromFacts, PseudonymErasure, UserErasedFromFacts
 from services.transformer.engines.duckdb_engine import partition_of, write_data_files
 from services.transformer.facts import TABLES, Partition
 from services.transformer.reading import data_files
@@ -26,7 +26,6 @@ from services.transformer.retention import published_since, without_tags
 from services.transformer.turns import Turn, take_turn
 from services.transformer.upkeep import (
     StoredFile,
-    adopt,
     expired,
     path_of,
     referred_files,
@@ -91,9 +90,15 @@ def erase_from_facts(command: EraseFromFacts, ports: Ports) -> None:
     with take_turn(command.request_id, ports) as turn:
         if turn is None:
             return
-        request = erasure_request(command.request, ports.objects)
-        done = _erase(turn, request)
-        days = _days_of(ports.facts.table(TABLE), turn.heads[TABLE], request.pseudonym_token)
+        wanted = erasure_request(command.request, ports.objects).pseudonyms[-1]
+        if turn.state().pseudonym_check not in (None, wanted.check):
+            turn.refuse(
+                "the pseudonyms of the facts are made by other keys: `ecp privacy rotate-key` "
+                "finishes what it began; ask again then"
+            )
+            return
+        done = _erase(turn, wanted)
+        days = _days_of(ports.facts.table(TABLE), turn.heads[TABLE], wanted.token)
         ports.facts.forget()
         turn.record(
             UserErasedFromFacts(
@@ -117,17 +122,18 @@ class _Done:
     deleted: Sequence[StoredFile] = ()
 
 
-def _erase(turn: Turn, request: ErasureRequest) -> _Done:
+def _erase(turn: Turn, wanted: PseudonymErasure) -> _Done:
     table = turn.ports.facts.table(TABLE)
-    found = trace(table, list(stored_files(table)), request.pseudonym)
+    found = trace(table, list(stored_files(table)), wanted.pseudonym)
     if not found.rows:
         return _Done()
-    _replace(turn, found, request)
-    table, tags, expired = _expire(turn, found)
-    return _Done(tags, expired, _delete(turn, table, found))
+    _replace(turn, found, wanted)
+    holding = holding_snapshots(turn.ports.facts.table(TABLE), found)
+    orders, tags, snapshots = expire_since(turn, holding)
+    return _Done(tags, snapshots, delete_unused(turn, orders, found))
 
 
-def _replace(turn: Turn, found: Trace, request: ErasureRequest) -> None:
+def _replace(turn: Turn, found: Trace, wanted: PseudonymErasure) -> None:
     """Publish the user's days with the token, as a batch is: fence, branch, guarded move.
 
     Without a day too: the tag that is set then stands between what was before and what comes.
@@ -139,31 +145,35 @@ def _replace(turn: Turn, found: Trace, request: ErasureRequest) -> None:
     if days:
         table = facts.table(TABLE)
         removed = [file for files in days.values() for file in files]
-        added = [file for day in days for file in _with_token(table, head, day, request)]
+        added = [file for day in days for file in _with_token(table, head, day, wanted)]
         facts.replace(TABLE, turn.epoch, removed, added, properties)
         facts.leave_behind(TABLE, turn.epoch, properties)
     before, after = facts.total_rows(turn.heads), facts.total_rows(facts.branch_heads(turn.epoch))
     if before != after:
         raise PipelineError(f"an erasure would change the rows from {before} to {after}; left")
-    adopt(turn, facts.publish(turn.epoch, turn.request_id))
+    state = turn.state()
+    turn.adopt(replace(state, heads=facts.publish(turn.epoch, turn.request_id)))
 
 
 def _with_token(
-    table: Table, head: int, day: Partition, request: ErasureRequest
+    table: Table, head: int, day: Partition, wanted: PseudonymErasure
 ) -> Iterator[DataFile]:
     rows = rows_of(table, head, day)
     users = rows[COLUMN]
-    after = pc.if_else(pc.equal(users, request.pseudonym), request.pseudonym_token, users)
+    after = pc.if_else(pc.equal(users, wanted.pseudonym), wanted.token, users)
     position = rows.column_names.index(COLUMN)
     rows = rows.set_column(position, rows.schema.field(position), after)
     yield from write_data_files(table, rows, partitioned=True)
 
 
-def _expire(turn: Turn, found: Trace) -> tuple[Table, int, int]:
-    """The orders table afterwards, tags and snapshots dropped; the tags go from every table."""
+def expire_since(turn: Turn, holding: Collection[int]) -> tuple[Table, int, int]:
+    """Drop the tags from the first of these snapshots of orders on, in every table.
+
+    Gives the orders table afterwards, and how many tags and snapshots are gone.
+    """
     facts = turn.ports.facts
     orders = facts.table(TABLE)
-    ours = published_since(orders.metadata, holding_snapshots(orders, found))
+    ours = published_since(orders.metadata, holding)
     orders = expired(orders, ours)
     snapshots = len(ours.snapshot_ids)
     for name in TABLES:
@@ -174,7 +184,7 @@ def _expire(turn: Turn, found: Trace) -> tuple[Table, int, int]:
     return orders, len(ours.tags), snapshots
 
 
-def _delete(turn: Turn, table: Table, found: Trace) -> list[StoredFile]:
+def delete_unused(turn: Turn, table: Table, found: Trace) -> list[StoredFile]:
     """Every file that nothing leads to: what older writers left may hold the user too.
 
     No newer writer has a file among them, or the epoch would not be ours after they were listed.
@@ -183,7 +193,7 @@ def _delete(turn: Turn, table: Table, found: Trace) -> list[StoredFile]:
     if left := found.rows.keys() & kept:
         raise PipelineError(f"{len(left)} files of {TABLE} that hold the user are still in use")
     deletable = [file for file in stored_files(table) if path_of(file.location) not in kept]
-    turn.must_be_mine()
+    turn.state()
     for file in sorted(deletable, key=lambda file: path_of(file.location) in found.rows):
         table.io.delete(file.location)
     return deletable

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     category_kpis_table: str
     order_kpis_table: str
     glue_database: str = "ecommerce"
+    rotation_secret_id: str = ""
     transform_engine: Literal["auto", "duckdb", "spark"] = "auto"
     spark_threshold_mb: int = 256
     duckdb_memory_mb: int = 2048

@@ -13,12 +13,18 @@ from pydantic import BaseModel
 from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, StaleWriter
 from contracts.event_store import PutItem, StreamAppend, retry_on_conflict
-from contracts.messages import FactsMaintained, KpisRebuilt, UpkeepRefused, UserErasedFromFacts
+from contracts.messages import (
+    FactsMaintained,
+    FactsRekeyed,
+    KpisRebuilt,
+    UpkeepRefused,
+    UserErasedFromFacts,
+)
 from services.transformer.domain import STATE_ID, Heads, TransformerState
 from services.transformer.engines.port import Engine
 from services.transformer.use_cases import SOURCE, Ports
 
-ENDED = (KpisRebuilt, FactsMaintained, UserErasedFromFacts, UpkeepRefused)
+ENDED = (KpisRebuilt, FactsMaintained, UserErasedFromFacts, FactsRekeyed, UpkeepRefused)
 
 
 @dataclass
@@ -40,12 +46,30 @@ class Turn:
         """The embedded one: a span of days fits into its memory."""
         return self.ports.engine_of("duckdb")
 
-    def must_be_mine(self) -> None:
-        """Raise StaleWriter when a batch has begun: what lies there may be its own by now."""
+    def state(self) -> TransformerState:
+        """The item as it stands; raises StaleWriter when a batch has begun.
+
+        Whatever was seen before was not of a newer writer, then.
+        """
         key = {"StateId": STATE_ID}
         state = TransformerState.from_item(self.ports.store.get_item(self.ports.tables.state, key))
         if state.epoch != self.epoch:
             raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale")
+        return state
+
+    def refuse(self, reason: str) -> None:
+        """End the request without having done it."""
+        self.record(UpkeepRefused(request_id=self.request_id, reason=reason))
+
+    def adopt(self, after: TransformerState) -> None:
+        """The state from now on, its heads the published facts; raises StaleWriter."""
+        expected = {"epoch": self.epoch, "phase": "SETTLED"}
+        write = PutItem(self.ports.tables.state, after.to_item(), expected=expected)
+        try:
+            self.ports.store.append(context=self.context, writes=[write])
+        except ConcurrencyConflict as error:
+            raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale") from error
+        self.heads = after.heads or {}
 
     def record(self, event: BaseModel) -> None:
         """Append one event to the request's stream."""

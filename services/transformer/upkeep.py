@@ -27,10 +27,8 @@ from pyiceberg.table.update import (
     TableUpdate,
 )
 
-from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter
-from contracts.event_store import PutItem
+from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
-from services.transformer.domain import STATE_ID, Heads, TransformerState
 from services.transformer.engines.duckdb_engine import partition_of, write_data_files
 from services.transformer.facts import PROPERTIES, SCHEMAS, TABLES, Partition
 from services.transformer.reading import data_files
@@ -131,7 +129,8 @@ def _compact(turn: Turn) -> dict[str, dict[Partition, list[DataFile]]]:
     before, after = facts.total_rows(turn.heads), facts.total_rows(facts.branch_heads(turn.epoch))
     if before != after:
         raise PipelineError(f"compaction would change the rows from {before} to {after}; left")
-    adopt(turn, facts.publish(turn.epoch, turn.request_id))
+    state = turn.state()
+    turn.adopt(replace(state, heads=facts.publish(turn.epoch, turn.request_id)))
     return crowded
 
 
@@ -151,21 +150,6 @@ def _on_day(day: Partition, partitioned: bool) -> BooleanExpression:
     if not partitioned:
         return AlwaysTrue()
     return IsNull("order_date") if day is None else EqualTo("order_date", day.isoformat())
-
-
-def adopt(turn: Turn, heads: Heads) -> None:
-    """The compacted snapshots are the published facts from now on."""
-    ports = turn.ports
-    key = {"StateId": STATE_ID}
-    before = TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
-    after = replace(before, heads=dict(heads))
-    expected = {"epoch": turn.epoch, "phase": "SETTLED"}
-    write = PutItem(ports.tables.state, after.to_item(), expected=expected)
-    try:
-        ports.store.append(context=turn.context, writes=[write])
-    except ConcurrencyConflict as error:
-        raise StaleWriter(f"epoch {turn.epoch} of {turn.request_id} is stale") from error
-    turn.heads = heads
 
 
 def _clean(name: str, turn: Turn, compacted: dict[Partition, list[DataFile]]) -> TableUpkeep:

@@ -193,6 +193,7 @@ class _Attempt:
         heads = state.heads or {}
         ports.facts.fence(heads, state.epoch, batch_id)
         reports = ports.inputs.reports(self._manifest)
+        pseudonym_check = domain.staged_check(reports, state.pseudonym_check)
         with ports.inputs.fetch(reports) as files, self._engine().session() as session:
             composition = compose(session, batch_id, files, heads)
             files_balanced = domain.file_results(self._manifest, reports, composition.accepted_rows)
@@ -202,7 +203,8 @@ class _Attempt:
         result = ports.objects.put_json(
             self._command.manifest.bucket, result_key(batch_id), document
         )
-        state, version = self._mark_publishing(state, version, new_heads, result)
+        published = state.publish(new_heads, result, pseudonym_check)
+        state, version = self._mark_publishing(state, published, version)
         _finish(ports, state, version, composition.kpis, document, self._command.fence)
         return result
 
@@ -272,14 +274,13 @@ class _Attempt:
         return document
 
     def _mark_publishing(
-        self, before: TransformerState, version: int, heads: domain.Heads, result: ObjectRef
+        self, before: TransformerState, state: TransformerState, version: int
     ) -> tuple[TransformerState, int]:
         """The point of no return."""
-        state = before.publish(heads, result)
         facts_published = FactsPublished(
             batch_id=self._command.batch_id,
             epoch=state.epoch,
-            snapshots=domain.as_text(heads),
+            snapshots=domain.as_text(state.heads or {}),
             attempt=self._command.attempt,
             fence=self._command.fence,
         )

@@ -12,8 +12,14 @@ from contracts.leases import extend_lease_of
 from contracts.messages import TransformBatch
 from contracts.objects import S3ObjectStore
 from contracts.worker import QueueWorker, run_worker
-from services.transformer import erasing, rebuild, upkeep, use_cases
-from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
+from services.transformer import erasing, rebuild, rekeying, upkeep, use_cases
+from services.transformer.adapters import (
+    S3StagedInputs,
+    engines,
+    glue_catalog,
+    rotation_keys,
+    spark_is_here,
+)
 from services.transformer.catalog import FactsCatalog
 from services.transformer.emr_serverless import JobRunner, transform_where_it_fits
 from services.transformer.publication import TableNames
@@ -49,6 +55,7 @@ def on_aws(settings: Settings) -> QueueWorker:
     answers = StepFunctionsTaskAnswers(client("stepfunctions"))
     ports = ports_on_aws(settings)
     transform = transform_by(settings, ports)
+    key_of = rotation_keys(client("secretsmanager"), settings.rotation_secret_id)
     return QueueWorker(
         sqs,
         settings.command_queue_url,
@@ -59,6 +66,7 @@ def on_aws(settings: Settings) -> QueueWorker:
                 "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
                 "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
                 "EraseFromFacts": lambda message: erasing.erase_from_facts(message.data, ports),
+                "RekeyFacts": lambda message: rekeying.rekey_facts(message.data, ports, key_of),
             },
             answers,
             SqsDeadLetters(sqs),

@@ -13,6 +13,7 @@ from contracts.aws import translated
 from contracts.errors import PipelineError
 from contracts.messages import ManifestFile, ObjectRef
 from contracts.object_versions import WholeBody
+from contracts.pseudonyms import keys_of
 from services.validator.file_text import ByteStream
 
 MIB = 1 << 20
@@ -123,11 +124,11 @@ class S3Outputs:
         return digest.hexdigest()
 
 
-def pseudonym_key(client: Any, secret_id: str) -> bytes:
-    """The secret that user ids are keyed by, from AWS Secrets Manager; never logged."""
+def pseudonym_keys(client: Any, secret_id: str) -> tuple[bytes, ...]:
+    """The keys of the pseudonyms, the oldest first, from AWS Secrets Manager; never logged."""
     with translated(f"secret {secret_id}"):
         secret: str = client.get_secret_value(SecretId=secret_id)["SecretString"]
-    return secret.encode()
+    return keys_of(secret)
 
 
 def _reference(answer: Any, bucket: str, key: str, sha256: str) -> ObjectRef:

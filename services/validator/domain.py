@@ -128,8 +128,13 @@ def report_of(
     contract: FileContract,
     check: FileCheck,
     written: Written,
+    pseudonym_check: str | None = None,
 ) -> FileReport:
-    """What people and later steps may read about the file; rows_in = accepted + quarantined."""
+    """What people and later steps may read about the file; rows_in = accepted + quarantined.
+
+    `pseudonym_check` says which keys made the staged user ids, None where no row is staged or none
+    names a user.
+    """
     return FileReport(
         batch_id=command.batch_id,
         file_index=file.index,
@@ -147,6 +152,7 @@ def report_of(
         staged=written.staged,
         quarantined_rows=written.quarantined_rows,
         quarantined_file=written.quarantined_file,
+        pseudonym_check=pseudonym_check,
     )
 
 

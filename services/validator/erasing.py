@@ -65,16 +65,17 @@ def rewrites(request: ErasureRequest, ports: ErasurePorts) -> Callable[[str], Re
 
 
 def rewrite_staged(opened: Open, path: Path, request: ErasureRequest) -> Found:
-    """Accepted orders with the token's pseudonym for the user's."""
+    """Accepted orders with the token's pseudonym for the user's, of whatever generation."""
     found = Found()
 
     def rewritten(rows: Any) -> Any:
         users = rows[USER_COLUMN]
-        theirs = pc.equal(users, request.pseudonym)
-        after = pc.if_else(theirs, request.pseudonym_token, users)
-        found.replaced += pc.sum(theirs).as_py() or 0
-        found.rows += pc.sum(pc.equal(after, request.pseudonym_token)).as_py() or 0
-        return rows.set_column(rows.column_names.index(USER_COLUMN), USER_COLUMN, after)
+        for each in request.pseudonyms:
+            theirs = pc.equal(users, each.pseudonym)
+            users = pc.if_else(theirs, each.token, users)
+            found.replaced += pc.sum(theirs).as_py() or 0
+            found.rows += pc.sum(pc.equal(users, each.token)).as_py() or 0
+        return rows.set_column(rows.column_names.index(USER_COLUMN), USER_COLUMN, users)
 
     _rewrite_parquet(opened, path, lambda _: rewritten)
     return found

@@ -5,7 +5,7 @@ uploaded before the whole file is read and its rows add up; the event comes last
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -48,7 +48,7 @@ from services.validator.domain import (
 from services.validator.file_check import FileCheck, check_file
 from services.validator.line_blocks import BLOCK_BYTES
 from services.validator.ports import Inputs, Outputs
-from services.validator.pseudonyms import Pseudonyms
+from services.validator.pseudonyms import COLUMN, Pseudonyms
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
 
 SOURCE = "ecommerce-pipeline/validator"
@@ -63,7 +63,7 @@ class Ports:
     inputs: Inputs
     outputs: Outputs
     clock: Clock
-    pseudonyms: Pseudonyms
+    pseudonyms: Callable[[], Pseudonyms]
     max_rejected_fraction: float = 0.2
     block_bytes: int = BLOCK_BYTES
 
@@ -111,9 +111,10 @@ class _Job:
 def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     """The conclusion of this command, or that of another one that was faster."""
     command, key = job.command, job.file.key
+    pseudonyms = ports.pseudonyms() if COLUMN in job.contract.columns else None
     with (
         TemporaryDirectory(prefix="validate-") as folder,
-        _staged_rows(Path(folder), job, ports) as staged,
+        _staged_rows(Path(folder), job, pseudonyms) as staged,
         RowFile(Path(folder, "quarantined.parquet"), QUARANTINE_SCHEMA) as quarantined,
     ):
         check = _check(job, staged, quarantined, ports)
@@ -123,16 +124,17 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
         if known is not None:
             return known
         written = _write(job, check, staged.path, quarantined.path, ports)
-    report = report_of(command, job.file, job.contract, check, written)
+    made_by = pseudonyms.check if pseudonyms and written.staged else None
+    report = report_of(command, job.file, job.contract, check, written, made_by)
     logger.info("file checked", key=key, status=report.status, rule=check.rule, rows=check.rows_in)
     ref = _put_report(report, job.bucket, ports)
     return retry_on_conflict(lambda: _record(message, conclusion(command, report, ref), ports))
 
 
-def _staged_rows(folder: Path, job: _Job, ports: Ports) -> RowFile:
-    """Where accepted rows go, with pseudonyms from here on."""
-    schema = accepted_schema(job.contract)
-    return RowFile(folder / "staged.parquet", schema, prepare=ports.pseudonyms.applied_to)
+def _staged_rows(folder: Path, job: _Job, pseudonyms: Pseudonyms | None) -> RowFile:
+    """Where accepted rows go, with pseudonyms from here on where they name users."""
+    schema, path = accepted_schema(job.contract), folder / "staged.parquet"
+    return RowFile(path, schema, pseudonyms.applied_to) if pseudonyms else RowFile(path, schema)
 
 
 def _check(job: _Job, staged: RowFile, quarantined: RowFile, ports: Ports) -> FileCheck:

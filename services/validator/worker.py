@@ -14,7 +14,7 @@ from contracts.object_versions import S3Versions
 from contracts.objects import S3ObjectStore
 from contracts.worker import QueueWorker, run_worker
 from services.validator import use_cases
-from services.validator.adapters import S3Inputs, S3Outputs, pseudonym_key
+from services.validator.adapters import S3Inputs, S3Outputs, pseudonym_keys
 from services.validator.erasing import erase_from_quarantine
 from services.validator.file_check import check_file
 from services.validator.pseudonyms import Pseudonyms
@@ -22,10 +22,10 @@ from services.validator.settings import ValidatorSettings
 
 
 def on_aws(settings: ValidatorSettings) -> QueueWorker:
-    """The worker of this process; reads the key of the pseudonyms once."""
+    """The worker of this process; it reads the keys of the pseudonyms for each file of orders."""
     s3, sqs = client("s3"), client("sqs")
     answers = StepFunctionsTaskAnswers(client("stepfunctions"))
-    key = pseudonym_key(client("secretsmanager"), settings.pseudonym_secret_id)
+    secrets = client("secretsmanager")
     ports = use_cases.Ports(
         store=DynamoDBEventStore(
             client("dynamodb"), settings.event_store_table, system_clock, new_event_id
@@ -34,7 +34,7 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         inputs=S3Inputs(s3),
         outputs=S3Outputs(s3),
         clock=system_clock,
-        pseudonyms=Pseudonyms(key),
+        pseudonyms=lambda: Pseudonyms(*pseudonym_keys(secrets, settings.pseudonym_secret_id)),
         max_rejected_fraction=settings.max_rejected_fraction,
     )
     erasing = ErasurePorts(

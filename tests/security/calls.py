@@ -21,6 +21,7 @@ from tests.security.targets import (
     QUARANTINED_ROWS,
     REPORT,
     RESULT,
+    ROTATION_KEY,
     STATE_MACHINE,
     TOPIC,
     WAREHOUSE,
@@ -243,6 +244,8 @@ def _transformer() -> Iterator[Call]:
         yield from _calls(TRANSFORMER, FACTS, None, rights, glue(part))
     for part in ("catalog", "database/ecommerce"):
         yield from _calls(TRANSFORMER, FACTS, None, "glue:GetDatabase", glue(part))
+    key = ("get_secret_value", "secretsmanager:GetSecretValue")
+    yield from _calls(TRANSFORMER, adapters, *key, ROTATION_KEY)
     yield from _answers(TRANSFORMER, "transformer-commands-dlq")
     jobs = "services/transformer/emr_serverless.py"
     start, job = "emr-serverless:StartJobRun", spark_jobs("/jobruns/00f1")

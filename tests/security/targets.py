@@ -93,6 +93,9 @@ BUS = Target(named("AWS::Events::EventBus", "ecommerce-pipeline").arn, "the even
 PSEUDONYM_KEY = Target(
     named("AWS::SecretsManager::Secret", "validator-PseudonymKey").arn, "the pseudonym key"
 )
+ROTATION_KEY = Target(
+    named("AWS::SecretsManager::Secret", "transformer-RotationKey").arn, "the next pseudonym key"
+)
 EVENT_STREAM = Target(
     named("AWS::DynamoDB::Table", "EventStore").arn + "/stream/2025-07-07T00:00:00.000",
     "the event store's stream",

@@ -35,6 +35,7 @@ from tests.security.targets import (
     RECEIPT,
     REPORT,
     RESULT,
+    ROTATION_KEY,
     STATE_MACHINE,
     WAREHOUSE,
     WHICH_PSEUDONYM,
@@ -242,9 +243,13 @@ def running() -> Iterator[Row]:
 def secrets_and_rights() -> Iterator[Row]:
     for name in others(VALIDATOR):
         yield name, "secretsmanager:GetSecretValue", PSEUDONYM_KEY
+    for name in others(TRANSFORMER):
+        yield name, "secretsmanager:GetSecretValue", ROTATION_KEY
     for name in EVERY_ROLE:
-        for action in ("PutSecretValue", "DeleteSecret", "RotateSecret"):
-            yield name, f"secretsmanager:{action}", PSEUDONYM_KEY
+        for one in (PSEUDONYM_KEY, ROTATION_KEY):
+            for action in ("PutSecretValue", "DeleteSecret", "RotateSecret"):
+                yield name, f"secretsmanager:{action}", one
+            yield name, "secretsmanager:UpdateSecretVersionStage", one
         for action in ("CreateUser", "CreateAccessKey", "PutRolePolicy", "AttachRolePolicy"):
             yield name, f"iam:{action}", EVERYTHING
         for action in ("sts:AssumeRole", "kms:Decrypt", "kms:ScheduleKeyDeletion"):

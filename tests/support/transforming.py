@@ -86,6 +86,7 @@ class Batch:
     batch_id: str = field(
         default_factory=lambda: hashlib.sha256(str(next(_numbers)).encode()).hexdigest()[:16]
     )
+    pseudonym_check: str | None = None
 
     def rows(self, kind: str) -> list[Row]:
         return [row for each, rows in self.files if each == kind for row in rows]
@@ -174,6 +175,7 @@ def report_of(
         "staged": staged.model_dump() if staged else None,
         "quarantined_rows": None,
         "quarantined_file": None,
+        "pseudonym_check": batch.pseudonym_check,
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
+from contracts import erasure
 from contracts.clock import new_event_id
 from contracts.csv_files.user_ids import Replacement
 from contracts.envelope import Message, MessageContext, unanswered_command
@@ -166,6 +167,13 @@ def test_a_file_stays_packed_and_whole() -> None:
     assert standing[KEY + ".free.gz"] == free
 
 
+def test_an_id_that_two_pieces_share_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "READ_BYTES", HELD.index("alice") + 3)
+    versions = Versions()
+    versions.add(HELD.replace('"alice', "x"))
+    assert erase(versions).rows == 1
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -204,8 +212,7 @@ def a_request(**changes: Any) -> dict[str, Any]:
         "requested_at": "2025-07-08T00:00:00.000Z",
         "user_id": "alice",
         "user_token": TOKEN,
-        "pseudonym": "1" * 64,
-        "pseudonym_token": "2" * 64,
+        "pseudonyms": [{"check": "4" * 64, "pseudonym": "1" * 64, "token": "2" * 64}],
         **changes,
     }
 

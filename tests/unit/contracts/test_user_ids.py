@@ -97,6 +97,12 @@ def test_a_field_over_several_lines_is_one_field() -> None:
     assert found == Found(rows=1, replaced=1)
 
 
+def test_a_comma_inside_quotes_ends_no_field() -> None:
+    header = "note,order_id,user_id,order_date,total_amount,status\n"
+    before = header + '"a,b,""alice",1,alice,2025-07-07,1.00,new\n'
+    assert erased(before)[0].decode() == before.replace("1,alice,", f"1,{TOKEN},")
+
+
 def test_a_carriage_return_alone_ends_a_line_where_the_parts_are_rows() -> None:
     rows = "\r".join((an_order("1", "alice"), an_order("2", "alice"), an_order("3", "bob")))
     before = orders_csv(rows, an_order("4", "alice"))

@@ -13,6 +13,7 @@ from contracts.messages import (
     ErasedPlace,
     ErasureRequest,
     ObjectVersion,
+    PseudonymErasure,
     UpkeepRefused,
 )
 from infra.queries import erasure
@@ -37,8 +38,7 @@ REQUEST = ErasureRequest(
     requested_at="2025-07-08T00:00:00.000Z",
     user_id="alice",
     user_token="erased-1",
-    pseudonym="1" * 64,
-    pseudonym_token="2" * 64,
+    pseudonyms=[PseudonymErasure(check="4" * 64, pseudonym="1" * 64, token="2" * 64)],
 )
 
 
@@ -118,7 +118,7 @@ def a_receipt(place: ErasedPlace, facts: ErasedFacts = NOTHING) -> Any:
 
 def test_a_receipt_names_neither_the_user_nor_the_token() -> None:
     said = a_receipt(a_place(rows=1)).model_dump_json()
-    hidden = ("alice", "erased-1", REQUEST.pseudonym, REQUEST.pseudonym_token)
+    hidden = ("alice", "erased-1", "1" * 64, "2" * 64)
     assert not [word for word in hidden if word in said]
     assert all(reason in said for reason in NOT_CHANGED)
 

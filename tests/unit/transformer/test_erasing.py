@@ -43,15 +43,16 @@ def bench(tmp_path: Path) -> Workbench:
     return local_workbench(tmp_path)
 
 
-def a_command(bench: Workbench, request_id: str = "erasure-1") -> EraseFromFacts:
+def a_command(
+    bench: Workbench, request_id: str = "erasure-1", check: str = "1" * 64
+) -> EraseFromFacts:
     request = {
         "erasure_id": "erasure-1",
         "requested_by": "ann",
         "requested_at": "2025-07-08T00:00:00.000Z",
         "user_id": None,
         "user_token": None,
-        "pseudonym": USER,
-        "pseudonym_token": TOKEN,
+        "pseudonyms": [{"check": check, "pseudonym": USER, "token": TOKEN}],
     }
     ref = bench.ports.objects.put_json("archive", "erasures/open/erasure-1/pseudonym.json", request)
     return EraseFromFacts(request_id=request_id, request=ref, requested_by="ann")
@@ -294,7 +295,7 @@ def test_an_erasure_gives_way_to_a_batch_in_work(bench: Workbench) -> None:
     assert f"batch {late.batch_id} is in work" in refused.reason
 
 
-@pytest.mark.parametrize("step", ["_replace", "_expire", "_delete"])
+@pytest.mark.parametrize("step", ["_replace", "expire_since", "delete_unused"])
 def test_a_batch_that_begins_meanwhile_loses_nothing(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -323,7 +324,9 @@ def test_a_batch_that_begins_meanwhile_loses_nothing(
     bench.restarted().assert_equals(model)
 
 
-def test_the_clock_is_the_ports(bench: Workbench) -> None:
-    ports = replace(bench.ports)
-    erase_from_facts(a_command(bench), ports)
-    assert events(bench)[0].duration_seconds > 0
+def test_an_erasure_by_pseudonyms_of_other_keys_is_refused(bench: Workbench) -> None:
+    bench.transform(replace(a_batch([order("1", user_id=USER)]), pseudonym_check="1" * 64))
+    erase_from_facts(a_command(bench, check="2" * 64), bench.ports)
+    [refused] = events(bench)
+    assert "are made by other keys" in refused.reason
+    assert left_of(bench, USER)

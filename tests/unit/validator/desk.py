@@ -101,6 +101,7 @@ class Desk:
         self.now = NOW
         self.settings = settings
         self.files: list[dict[str, Any]] = []
+        self.keys: tuple[bytes, ...] = (KEY,)
         self._ids = (str(UUID(int=number)) for number in count(1))
         self.store = InMemoryEventStore(lambda: self.now, lambda: next(self._ids))
 
@@ -133,7 +134,7 @@ class Desk:
             inputs=self.bucket,
             outputs=self.bucket,
             clock=lambda: self.now,
-            pseudonyms=Pseudonyms(KEY),
+            pseudonyms=lambda: Pseudonyms(*self.keys),
             **self.settings,
         )
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.csv_files.user_ids import Found, Replacement
-from contracts.messages import ErasureRequest
+from contracts.messages import ErasureRequest, PseudonymErasure
 from services.validator.erasing import rewrite_quarantined, rewrite_staged
 from services.validator.row_files import QUARANTINE_SCHEMA
 from tests.support.shop import an_order, orders_csv
@@ -23,8 +23,10 @@ REQUEST = ErasureRequest(
     erasure_id="erasure-1",
     requested_by="ann",
     requested_at="2025-07-08T00:00:00.000Z",
-    pseudonym="a" * 64,
-    pseudonym_token="b" * 64,
+    pseudonyms=[
+        PseudonymErasure(check="1" * 64, pseudonym="d" * 64, token="e" * 64),
+        PseudonymErasure(check="2" * 64, pseudonym="a" * 64, token="b" * 64),
+    ],
 )
 
 
@@ -109,7 +111,7 @@ def test_the_validator_tells_the_columns_of_a_file_with_its_bad_rows(tmp_path: P
 
 def test_staged_orders_hold_the_tokens_pseudonym(tmp_path: Path) -> None:
     schema = pa.schema({"order_id": pa.string(), "user_id": pa.string(), "source_line": pa.int64()})
-    users = ["a" * 64, "c" * 64, "a" * 64]
+    users = ["a" * 64, "c" * 64, "d" * 64]
     table = pa.table([["1", "2", "3"], users, [2, 3, 4]], schema=schema)
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=2)
@@ -117,7 +119,7 @@ def test_staged_orders_hold_the_tokens_pseudonym(tmp_path: Path) -> None:
     found = rewrite_staged(opened(sink.getvalue()), tmp_path / "rewritten", REQUEST)
 
     after = pq.read_table(tmp_path / "rewritten")
-    assert after["user_id"].to_pylist() == ["b" * 64, "c" * 64, "b" * 64]
+    assert after["user_id"].to_pylist() == ["b" * 64, "c" * 64, "e" * 64]
     assert after.drop(["user_id"]).equals(table.drop(["user_id"]))
     assert found == Found(rows=2, replaced=2)
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from contracts.errors import PipelineError, Transient
 from contracts.messages import ManifestFile
-from services.validator.adapters import MIB, S3Inputs, S3Outputs, pseudonym_key
+from services.validator.adapters import MIB, S3Inputs, S3Outputs, pseudonym_keys
 from tests.support.doubles import Refusing, refused
 
 KEY = "orders/ä 1.csv"
@@ -198,6 +198,6 @@ def test_faults_of_s3_are_told_apart(error: Exception, raised: type[PipelineErro
 def test_the_key_of_the_pseudonyms_is_the_secrets_text(s3: Any) -> None:
     secrets = boto3.client("secretsmanager", region_name="us-east-1")
     arn = secrets.create_secret(Name="pseudonyms", SecretString="a long secret")["ARN"]
-    assert pseudonym_key(secrets, arn) == b"a long secret"
+    assert pseudonym_keys(secrets, arn) == (b"a long secret",)
     with pytest.raises(PipelineError, match="secret nothing"):
-        pseudonym_key(secrets, "nothing")
+        pseudonym_keys(secrets, "nothing")
