@@ -28,7 +28,7 @@ each_document = pytest.mark.parametrize(
 )
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
-_COMMAND = re.compile(r"\becp ([a-z]+)(?: ([a-z]+)\b)?")
+_COMMAND = re.compile(r"\becp ([a-z]+)(?: ([a-z][a-z-]*)\b)?")
 _CODE = re.compile(r"```bash\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 
 

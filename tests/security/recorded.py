@@ -8,7 +8,7 @@ from typing import Any
 from tests.security.account import ACCOUNT, REGION
 from tests.security.calls import TRANSFORMER, VALIDATOR
 from tests.security.policies import Request
-from tests.security.targets import BUS, PSEUDONYM_KEY, glue, queue, table
+from tests.security.targets import BUS, PSEUDONYM_KEY, ROTATION_KEY, glue, queue, table
 
 LOCAL_ACCOUNT = "000000000000"
 ROLE_OF_WORKER = {
@@ -101,10 +101,11 @@ def _sns(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
 
 
 def _secretsmanager(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
-    """The name of the secret is generated at deployment; only ours holds its logical id."""
+    """The name of a secret is generated at deployment; only ours hold their logical ids."""
     other = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{asked['SecretId']}"
-    ours = "PseudonymKey" in asked["SecretId"]
-    yield Request(f"secretsmanager:{operation}", PSEUDONYM_KEY.resource if ours else other)
+    ours = {"PseudonymKey": PSEUDONYM_KEY, "RotationKey": ROTATION_KEY}
+    found = [secret.resource for name, secret in ours.items() if name in asked["SecretId"]]
+    yield Request(f"secretsmanager:{operation}", found[0] if found else other)
 
 
 _OF_SERVICE = {

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.errors import ContractViolation, PipelineError, StaleWriter, Transient
 from contracts.messages import FileRejected, FileValidated, ObjectRef
+from contracts.pseudonyms import check_of
 from infra.queries.quarantine import ROW_FIELDS, rows_of
 from services.transformer.facts import STAGED_COLUMNS
 from services.validator import use_cases
@@ -327,3 +328,28 @@ def test_the_manifest_of_another_batch_is_a_broken_command() -> None:
     desk = a_desk(an_order())
     with pytest.raises(ContractViolation, match=f"batch {BATCH}, not of 0000000000000001"):
         desk.validate(batch_id="0000000000000001")
+
+
+def test_the_report_says_which_keys_made_the_staged_pseudonyms() -> None:
+    """The keys are asked for anew for each file of orders: a rotation holds from the next on."""
+    desk = Desk()
+    first = orders_csv(an_order("1", "ann"))
+    indexes = [desk.upload(f"orders/{name}.csv", first) for name in "ab"]
+    products = desk.upload("products/c.csv", products_csv(a_product()))
+    bad = desk.upload("orders/d.csv", "no,header\n")
+    desk.validate(indexes[0])
+    desk.keys = (*desk.keys, b"another key")
+    for index in (indexes[1], products, bad):
+        desk.validate(index)
+
+    [one, other] = [desk.report(index)["pseudonym_check"] for index in indexes]
+    assert one == check_of(desk.keys[:1])
+    assert other == check_of(desk.keys)
+    assert desk.report(products)["pseudonym_check"] is None
+    assert desk.report(bad)["pseudonym_check"] is None
+    for index, keys in zip(indexes, (desk.keys[:1], desk.keys), strict=True):
+        [row] = desk.bucket.rows(desk.report(index)["staged"]["key"])
+        pseudonym = "ann"
+        for key in keys:
+            pseudonym = hmac.new(key, pseudonym.encode(), "sha256").hexdigest()
+        assert row["user_id"] == pseudonym
