@@ -327,6 +327,7 @@ def test_money_of_a_great_shop_keeps_its_cents(account: Account) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("rotate-key",), "nobody can be asked here: say --yes too"),
         (("erase", "1001"), "nobody can be asked here: say --yes too"),
         (("erase", "1001", "--json"), "nobody can be asked here: say --yes too"),
         (("erase", "x" * 65, "--yes"), "is no user_id that a file could state"),

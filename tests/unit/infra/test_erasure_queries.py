@@ -16,6 +16,7 @@ from contracts.messages import (
     PseudonymErasure,
     UpkeepRefused,
 )
+from contracts.pseudonyms import check_of, pseudonym_of
 from infra.queries import erasure
 from infra.queries.erasure import (
     NOT_CHANGED,
@@ -155,3 +156,12 @@ def test_all_streams_are_waited_for_and_those_that_are_late_are_left_out() -> No
     )
     assert ended.keys() == {"transformation/x"}
     assert [message.data for message in seen] == [event]
+
+
+def test_the_pseudonyms_of_every_generation_are_looked_for() -> None:
+    keys = (b"k1", b"k2")
+    first, newest = erasure.pseudonyms_of("alice", "erased-1", keys)
+    assert (first.check, newest.check) == (check_of(keys[:1]), check_of(keys))
+    for found, chain in ((first, keys[:1]), (newest, keys)):
+        assert found.pseudonym == pseudonym_of("alice", chain)
+        assert found.token == pseudonym_of("erased-1", chain)
