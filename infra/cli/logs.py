@@ -39,21 +39,21 @@ def logs(
 def _lines_of(target: Target, batch_id: str) -> list[LogLine]:
     since = from_rfc3339(events_of(target, batch_id)[0].occurred_at) - BEFORE_SEALING
     lines = lines_in_groups(target.client("logs"), batch_id, since)
-    folder = _folder_of_workers(target)
-    if folder is not None:
-        lines += lines_in_files(folder, batch_id)
+    lines += lines_in_files(_files_of_workers(target), batch_id)
     return sorted(lines, key=lambda line: line.at)
 
 
-def _folder_of_workers(target: Target) -> Path | None:
-    """Where the workers of a local cloud log; None on AWS, where they log to CloudWatch."""
+def _files_of_workers(target: Target) -> list[Path]:
+    """Where the workers beside a local cloud log; all that runs in a cloud is in CloudWatch."""
     local = find_running_cloud()
     directory = cloud_directory(Path.cwd())
     if local is None or directory is None or local[0] != target.endpoint:
-        return None
+        return []
     from infra.local.folders import Folders
+    from infra.local.records import CLOUD, SUPERVISOR
 
-    return Folders(directory).logs
+    logs = Folders(directory).logs.glob("*.log")
+    return [path for path in logs if path.stem not in (CLOUD, SUPERVISOR)]
 
 
 def _time_of_day(at: str) -> str:

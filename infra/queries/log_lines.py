@@ -48,10 +48,10 @@ def lines_in_groups(logs: Any, batch_id: str, since: datetime) -> list[LogLine]:
     return found
 
 
-def lines_in_files(folder: Path, batch_id: str) -> list[LogLine]:
+def lines_in_files(paths: Iterable[Path], batch_id: str) -> list[LogLine]:
     """Those in the files of a local cloud's workers."""
     found: list[LogLine] = []
-    for path in sorted(folder.glob("*.log")):
+    for path in sorted(paths):
         with path.open(encoding="utf-8", errors="replace") as texts:
             found += lines_about(batch_id, texts)
     return found

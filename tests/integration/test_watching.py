@@ -129,6 +129,7 @@ def test_one_batch_id_finds_all_services_and_the_execution(
         said = ecp("logs", batch_id, "--json", directory=watched.directory)
         assert said.exit_code == 0, said.err
         assert {line["service"] for line in said.document if "service" in line} == SERVICES
+        assert len({json.dumps(line) for line in said.document}) == len(said.document)
         handled = [line for line in said.document if line.get("message") == "message handled"]
         commands = {"AcquireLock", "ValidateFile", "TransformBatch", "ArchiveBatch", "ReleaseLock"}
         assert commands <= {line["event_type"] for line in handled}

@@ -100,7 +100,7 @@ def test_logs_that_are_not_there_have_no_lines(aws: Any) -> None:
 def test_a_workers_files_are_read_whatever_else_is_in_them(tmp_path: Path) -> None:
     (tmp_path / "validator.log").write_bytes(b"\xff not text\n" + a_line().encode() + b"\n")
     (tmp_path / "transformer.log").write_text(a_line(service="transformer") + "\n" + a_line(None))
-    services = [line.service for line in lines_in_files(tmp_path, BATCH)]
+    services = [line.service for line in lines_in_files(tmp_path.glob("*.log"), BATCH)]
     assert services == ["transformer", "validator"]
 
 
