@@ -39,6 +39,13 @@ class SqsDeadLetters:
         )
 
 
+def refuse(body: str, queue_name: str, error: ContractViolation, dead_letters: DeadLetters) -> None:
+    """Keep what nobody can ever take, with the reason, and tell of it."""
+    logger.error("message refused", queue=queue_name, reason=str(error))
+    metrics.write(this_service(), [Metric.MESSAGES_REFUSED.of(1)], keys_of(body))
+    dead_letters.put(queue_name, body, str(error))
+
+
 class CommandConsumer:
     """Handlers by message type; a command's fault is the saga's to retry, an event's is SQS's."""
 
@@ -65,9 +72,7 @@ class CommandConsumer:
             message = parse(body)
             handler = self._handler_of(message)
         except ContractViolation as error:
-            logger.error("message refused", queue=queue_name, reason=str(error))
-            metrics.write(this_service(), [Metric.MESSAGES_REFUSED.of(1)], keys_of(body))
-            self._dead_letters.put(queue_name, body, str(error))
+            refuse(body, queue_name, error, self._dead_letters)
             token = task_token_of(body)
             if token is not None:
                 self._answers.fail(token, type(error).__name__, str(error))

@@ -10,11 +10,17 @@ from contracts import metrics
 from contracts.answers import StepFunctionsTaskAnswers, TaskAnswers
 from contracts.aws import client, queue_name_of
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, handle_sqs_records
+from contracts.consumer import (
+    CommandConsumer,
+    DeadLetters,
+    SqsDeadLetters,
+    handle_sqs_records,
+    refuse,
+)
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED
-from contracts.logs import logger, this_service
+from contracts.logs import this_service
 from contracts.objects import S3ObjectStore
 from services.aggregator import adapters, batch_use_cases, dismissals, use_cases
 from services.aggregator.gauges import gauges
@@ -53,8 +59,7 @@ class AggregatorService:
         try:
             notice = parse_notice(body)
         except ContractViolation as error:
-            logger.error("notice refused", queue=EVENTS_QUEUE, reason=str(error))
-            self.dead_letters.put(EVENTS_QUEUE, body, str(error))
+            refuse(body, EVENTS_QUEUE, error, self.dead_letters)
             return True
         if notice is None:
             return False

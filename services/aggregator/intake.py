@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.consumer import DeadLetters
+from contracts.consumer import DeadLetters, refuse
 from contracts.errors import ContractViolation
 from contracts.logs import about, keys_of, logger
 from services.aggregator.detection import Notification
@@ -59,8 +59,7 @@ class FileIntake:
         try:
             message = parse_file_message(record["body"])
         except ContractViolation as error:
-            logger.error("notification refused", queue=FILES_QUEUE, reason=str(error))
-            self.dead_letters.put(FILES_QUEUE, record["body"], str(error))
+            refuse(record["body"], FILES_QUEUE, error, self.dead_letters)
             return
         upload = look_at(message, self.ports) if isinstance(message, Notification) else None
         if upload is None and not isinstance(message, Check):

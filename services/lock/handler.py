@@ -10,11 +10,17 @@ from contracts import metrics
 from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, DeadLetters, SqsDeadLetters, handle_sqs_records
+from contracts.consumer import (
+    CommandConsumer,
+    DeadLetters,
+    SqsDeadLetters,
+    handle_sqs_records,
+    refuse,
+)
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED
-from contracts.logs import logger, this_service
+from contracts.logs import this_service
 from services.lock import use_cases
 from services.lock.adapters import StepFunctionsExecutions
 from services.lock.gauges import gauges
@@ -44,8 +50,7 @@ class LockService:
         try:
             notice = parse_notice(body)
         except ContractViolation as error:
-            logger.error("notice refused", queue=EVENTS_QUEUE, reason=str(error))
-            self.dead_letters.put(EVENTS_QUEUE, body, str(error))
+            refuse(body, EVENTS_QUEUE, error, self.dead_letters)
             return
         if isinstance(notice, Sweep):
             lock = use_cases.sweep(notice.lock_id, self.ports)

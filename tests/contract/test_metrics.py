@@ -208,6 +208,22 @@ def test_everything_that_runs_says_its_name_and_is_measured() -> None:
         assert environment_of(service.template)[SERVICE] == service.name
 
 
+def test_what_no_queue_can_take_is_counted_whichever_it_came_by() -> None:
+    output = io.StringIO()
+    lock, aggregator = LockDesk(), AggregatorDesk()
+    with redirect_stdout(output):
+        with process_of("lock"):
+            for queue in ("lock-commands", "lock-events"):
+                lock.service.handle("not json", queue)
+        with process_of("aggregator"):
+            for queue in ("aggregator-files", "aggregator-commands", "aggregator-events"):
+                assert aggregator.deliver(queue, "not json") == []
+    refused = [one for one in samples_in(output.getvalue()) if one.name == "MessagesRefused"]
+    assert [one.dimensions["service"] for one in refused] == ["lock"] * 2 + ["aggregator"] * 3
+    assert len(lock.dead_letters.letters) == 2
+    assert len(aggregator.dead_letters.letters) == 3
+
+
 def test_the_sweeps_say_how_long_something_waits(written: list[Sample]) -> None:
     said = {sample.name: sample.values for sample in written}
     assert said["LockHeldSeconds"] == (100.0,)
