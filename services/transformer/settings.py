@@ -58,13 +58,15 @@ class Settings(BaseSettings):
     def deadline_seconds(self) -> Mapping[str, float]:
         """How long a message may be in hand: after that the saga waits for it no more.
 
-        For a rebuild or an upkeep no saga waits; they are given as long as a batch.
+        For the work between two batches no saga waits; it is given as long as a batch.
         """
         return {
             "TransformBatch": self.transform_batch_deadline_seconds,
             "AbandonBatch": self.abandon_batch_deadline_seconds,
             "RebuildKpis": self.upkeep_deadline_seconds,
             "MaintainFacts": self.upkeep_deadline_seconds,
+            "EraseFromFacts": self.upkeep_deadline_seconds,
+            "RekeyFacts": self.upkeep_deadline_seconds,
         }
 
     @property
