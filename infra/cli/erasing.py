@@ -5,7 +5,7 @@ the archive bucket until the receipt is written.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.csv_files.user_ids import Replacement
 from contracts.envelope import Message, MessageContext, unanswered_command
+from contracts.erasure import Erasure, erase_in
 from contracts.layout import (
     OPEN_ERASURES_PREFIX,
     erasure_receipt_key,
@@ -46,6 +47,7 @@ from infra.queries.upkeep import wake_worker
 
 RECEIPT_MARK = b"\0receipt\0"
 """No user id holds a NUL, so no digest of a receipt is a pseudonym of somebody."""
+Objects = Collection[ObjectVersion]
 STREAMS = {"validator": "validation", "archiver": "archive", "transformer": "transformation"}
 WOKEN = frozenset(("validator", "transformer"))
 
@@ -123,28 +125,32 @@ class Erasing:
             said += erasure.judge_archived(batch_id, found.holding)
         return said
 
-    def plan(self, uploads: erasure.Uploads) -> dict[str, Any]:
-        """Where the user is, read with the rights of whoever asks."""
-        from contracts.erasure import ErasurePorts, erase_in
-        from infra.queries.facts import PublishedFacts, plan_erasure
+    def _search(self, kept: Objects, moved: Objects) -> tuple[Erasure, Erasure]:
+        """What of the validator's and the archiver's objects holds the user; changes nothing."""
+        # pyarrow takes a third of a second to import, which no other command should wait for.
         from services.validator.erasing import rewrites
 
-        target = self.target
-        s3, names = target.client("s3"), target.names
-        ports = ErasurePorts(
-            target.event_store,
-            target.objects,
-            lambda bucket: S3Versions(s3, bucket),
-            system_clock,
+        s3, names = self.target.client("s3"), self.target.names
+        versions = S3Versions(s3, names.data_bucket)
+        rewrite_of = rewrites(self.request, system_clock().date())
+        return (
+            erase_in(kept, versions, rewrite_of, dry_run=True),
+            erasure.search(moved, s3, names.archive_bucket, self._wanted, system_clock),
         )
-        kept = erase_in(
+
+    def _objects(self) -> tuple[list[ObjectVersion], list[ObjectVersion]]:
+        s3, names = self.target.client("s3"), self.target.names
+        return (
             erasure.quarantined_and_staged(s3, names.data_bucket),
-            S3Versions(s3, names.data_bucket),
-            rewrites(self.request, ports),
-            dry_run=True,
+            erasure.archived(s3, names.archive_bucket),
         )
-        objects = erasure.archived(s3, names.archive_bucket)
-        moved = erasure.search(objects, s3, names.archive_bucket, self._wanted, system_clock)
+
+    def plan(self, uploads: erasure.Uploads) -> dict[str, Any]:
+        """Where the user is, read with the rights of whoever asks."""
+        from infra.queries.facts import PublishedFacts, plan_erasure
+
+        target = self.target
+        kept, moved = self._search(*self._objects())
         published = PublishedFacts(target.facts, target.client("dynamodb"))
         return {
             "dry_run": True,
@@ -168,8 +174,10 @@ class Erasing:
     def run(self, uploads: erasure.Uploads, *, quietly: bool) -> ErasureReceipt:
         """Have each owner erase what is theirs, delete leftover uploads, write the receipt."""
         refs = self._put_requests()
-        ended = self._have_done(self._commands(refs), quietly=quietly)
+        objects = self._objects()
+        ended = self._have_done(self._commands(refs, *objects), quietly=quietly)
         self._delete(self.target.names.data_bucket, uploads.leftovers)
+        self._must_be_gone(*objects)
         receipt = self._receipt(uploads, ended)
         self._close(receipt)
         return receipt
@@ -190,9 +198,11 @@ class Erasing:
             refs[name] = objects.put_json(bucket, key, document)
         return refs
 
-    def _commands(self, refs: dict[str, ObjectRef]) -> list[tuple[str, BaseModel]]:
+    def _commands(
+        self, refs: dict[str, ObjectRef], kept: Objects, moved: Objects
+    ) -> list[tuple[str, BaseModel]]:
         """Each command with its owner; every run names its commands anew."""
-        s3, names, by = self.target.client("s3"), self.target.names, self.request.requested_by
+        names, by = self.target.names, self.request.requested_by
         run = f"{self.request.erasure_id}-{secrets.token_hex(4)}"
         whole = {"request": refs["user"], "requested_by": by}
         commands: list[tuple[str, BaseModel]] = [
@@ -201,13 +211,11 @@ class Erasing:
                 EraseFromFacts(request_id=run, request=refs["pseudonym"], requested_by=by),
             )
         ]
-        kept = erasure.quarantined_and_staged(s3, names.data_bucket)
-        for number, objects in enumerate(erasure.portions(kept)):
+        for number, objects in enumerate(erasure.portions(list(kept))):
             where = {"request_id": f"{run}-{number}", "bucket": names.data_bucket}
             command = EraseFromQuarantine(objects=objects, **where, **whole)
             commands.append(("validator", command))
-        moved = erasure.archived(s3, names.archive_bucket)
-        for number, objects in enumerate(erasure.portions(moved)):
+        for number, objects in enumerate(erasure.portions(list(moved))):
             where = {"request_id": f"{run}-{number}", "bucket": names.archive_bucket}
             commands.append(("archiver", EraseFromArchive(objects=objects, **where, **whole)))
         return commands
@@ -247,6 +255,22 @@ class Erasing:
         for stream, event in ended.items():
             said[streams[stream]].append(event)
         return said
+
+    def _must_be_gone(self, kept_before: Objects, moved_before: Objects) -> None:
+        """Raise CommandFailed when a batch that ran meanwhile has left something of the user."""
+        before = {(each.key, each.version_id) for each in (*kept_before, *moved_before)}
+        kept, moved = (
+            [each for each in objects if (each.key, each.version_id) not in before]
+            for objects in self._objects()
+        )
+        new = self._search(kept, moved)
+        s3, bucket = self.target.client("s3"), self.target.names.data_bucket
+        came = erasure.search(erasure.uploads(s3, bucket), s3, bucket, self._wanted, system_clock)
+        if left := [version.key for part in (*new, came) for version in part.holding]:
+            raise CommandFailed(
+                f"the erasure is not finished; the same command finishes it: {left[0]} "
+                f"({len(left)} in all) came meanwhile and holds the user"
+            )
 
     def _receipt(self, uploads: erasure.Uploads, ended: dict[str, list[Message]]) -> ErasureReceipt:
         kept, moved = ([e.data for e in ended[name]] for name in ("validator", "archiver"))

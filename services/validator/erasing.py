@@ -5,6 +5,7 @@ Rejected files are rewritten as text (`contracts/csv_files/user_ids.py`), Parque
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,16 @@ def erase_from_quarantine(message: Message, ports: ErasurePorts) -> None:
     carry_out(
         message,
         f"validation/{message.data.request_id}",
-        lambda request: rewrites(request, ports),
+        lambda request: rewrites(request, ports.clock().date()),
         lambda counts: UserErasedFromQuarantine(**counts),
         ports,
         SOURCE,
     )
 
 
-def rewrites(request: ErasureRequest, ports: ErasurePorts) -> Callable[[str], Rewrite]:
+def rewrites(request: ErasureRequest, today: date) -> Callable[[str], Rewrite]:
     """How an object under quarantine/ or processing/ is rewritten, by its key."""
-    wanted, today = replacement_of(request), ports.clock().date()
+    wanted = replacement_of(request)
 
     def rewrite_of(key: str) -> Rewrite:
         if key.startswith(PROCESSING_PREFIX):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.cli.erasing import Erasing
+from infra.cli.errors import CommandFailed
 from infra.cli.target import Target
 from infra.local.cloud import RunningCloud
 from tests.support.ecp import Said, ecp
@@ -64,7 +65,9 @@ def submit(cloud: RunningCloud, folder: Path, files: dict[str, Any], exit_code: 
 
 def pseudonym_of(pipeline: Pipeline, user: str) -> str:
     secrets = pipeline.client("secretsmanager")
-    [name] = [each["ARN"] for each in secrets.list_secrets()["SecretList"]]
+    [name] = [
+        each["ARN"] for each in secrets.list_secrets()["SecretList"] if "Pseudonym" in each["Name"]
+    ]
     key = secrets.get_secret_value(SecretId=name)["SecretString"]
     return hmac.new(key.encode(), user.encode(), hashlib.sha256).hexdigest()
 
@@ -221,6 +224,33 @@ def test_what_waits_or_failed_is_named_and_nothing_is_erased(
     done = run(fresh_cloud, "privacy", "erase", "dora", "--yes", "--json")
     assert done.exit_code == 0, done.err
     assert left_of(fresh_pipeline, "dora") == set()
+
+
+def test_what_comes_while_it_erases_is_noticed_and_erased_by_asking_again(
+    fresh_cloud: RunningCloud,
+    fresh_pipeline: Pipeline,
+    some_batches: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    have_done, late = Erasing._have_done, orders_csv(an_order("61", "shopper-eve"))
+    files = {"orders/late.csv": late, "order_items/late.csv": items_csv(an_item("61", "p1"))}
+
+    def after_a_batch(self: Any, *given: Any, **more: Any) -> Any:
+        submit(fresh_cloud, tmp_path, files)
+        return have_done(self, *given, **more)
+
+    work = Erasing(Target(fresh_cloud.environment(), "the test"), "shopper-eve")
+    with monkeypatch.context() as patched:
+        patched.setattr(Erasing, "_have_done", after_a_batch)
+        with pytest.raises(CommandFailed, match=r"orders/.* came meanwhile and holds the user"):
+            work.run(work.uploads(), quietly=True)
+
+    said = run(fresh_cloud, "privacy", "erase", "shopper-eve", "--yes", "--json")
+
+    assert said.exit_code == 0, said.err
+    assert said.document["facts"]["rows"] == 1
+    assert left_of(fresh_pipeline, "shopper-eve") == set()
 
 
 class Killed(Exception):
