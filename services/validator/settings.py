@@ -17,15 +17,15 @@ class ValidatorSettings(BaseSettings):
     heartbeat_seconds: float = 5.0
     idle_exit_seconds: float = 0.0
     validate_file_deadline_seconds: float = 7_200
-    erase_from_quarantine_deadline_seconds: float = 7_200
+    erasure_deadline_seconds: float = 14_400
 
     @property
     def deadline_seconds(self) -> Mapping[str, float]:
         """How long a message may be in hand: after that the saga waits for it no more.
 
-        For an erasure, which has a hundred objects to a message, no saga waits.
+        For an erasure no saga waits: it is given as long as the transformer has for its part.
         """
         return {
             "ValidateFile": self.validate_file_deadline_seconds,
-            "EraseFromQuarantine": self.erase_from_quarantine_deadline_seconds,
+            "EraseFromQuarantine": self.erasure_deadline_seconds,
         }
