@@ -156,7 +156,7 @@ def _show_rotation(plan: dict[str, Any]) -> None:
     print_line(
         f"generation {plan['generation']} becomes {plan['next_generation']}: "
         f"{plural(facts['rows'], 'order')} of {plural(facts['days'], 'day')} would be rewritten, "
-        f"{plural(facts['snapshots'], 'snapshot')} dropped"
+        f"{plural(facts['snapshots'], 'snapshot')} of them dropped"
     )
 
 
@@ -184,7 +184,7 @@ def _show_plan(plan: dict[str, Any], *, as_json: bool) -> None:
     facts = plan["facts"]
     print_line(
         f"facts: {plural(facts['rows'], 'order')} of {plural(facts['days'], 'day')}, "
-        f"{plural(facts['snapshots'], 'snapshot')} hold the user"
+        "in " + plural(facts["snapshots"], "kept snapshot")
     )
     _show_unsearched(plan["unsearched"])
 

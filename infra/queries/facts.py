@@ -248,11 +248,11 @@ def plan_erasure(published: PublishedFacts, pseudonym: str) -> dict[str, int]:
 
 
 def plan_rekeying(published: PublishedFacts) -> dict[str, int]:
-    """What new pseudonyms would touch: rows and days that stand, older snapshots."""
+    """What new pseudonyms would touch: rows and days that stand, and snapshots of orders."""
     table = published.facts.table(TABLE)
     standing = data_files(table, published.heads[TABLE])
     return {
         "days": len({partition_of(file) for file in standing}),
         "rows": sum(file.record_count for file in standing),
-        "snapshots": len(table.metadata.snapshots) - 1,
+        "snapshots": len(table.metadata.snapshots),
     }
