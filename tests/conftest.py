@@ -4,9 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.ministack import running_ministack
 from tests.support.needs import NEEDS, announcement, verdict
+
+settings.register_profile("without deadlines", settings.default, deadline=None)
+settings.load_profile("without deadlines")
+"""An example that is slow on a loaded machine is no fault."""
 
 LACKS = pytest.StashKey[dict[str, str]]()
 

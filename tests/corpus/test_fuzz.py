@@ -19,7 +19,6 @@ from tests.unit.validator.plain_reader import TODAY, read_file_plainly
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "400"))
 long_or_short = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 BLOCK_SIZES = st.sampled_from([1, 2, 7, 30, 100, 8 << 20])

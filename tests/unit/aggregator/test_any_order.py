@@ -28,7 +28,7 @@ ORDERS = st.lists(st.integers(0, len(KEYS) - 1), max_size=12).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(order=ORDERS, per_call=st.integers(1, 10))
 def test_plain_uploads(order: list[int], per_call: int) -> None:
     expected = batch_from((desk := Desk()), [desk.put(key) for key in KEYS], range(len(KEYS)), 1)
@@ -36,7 +36,7 @@ def test_plain_uploads(order: list[int], per_call: int) -> None:
     assert actual == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     order=st.lists(st.integers(0, len(KEYS)), max_size=12).flatmap(
         lambda again: st.permutations([*range(len(KEYS) + 1), *again])

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import AnsweredRow, ReplayAnswers
@@ -186,13 +186,11 @@ def histories(kind: str) -> st.SearchStrategy[list[Step]]:
     )
 
 
-@settings(deadline=None)
 @given(histories("order_items"))
 def test_order_lines(steps: list[Step]) -> None:
     run("order_items", steps)
 
 
-@settings(deadline=None)
 @given(histories("orders"))
 def test_orders(steps: list[Step]) -> None:
     run("orders", steps)

@@ -306,7 +306,5 @@ class LockMachine(RuleBasedStateMachine):
             assert snapshot.replay(self.stream[snapshot.version :]) == whole
 
 
-LockMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
-)
+LockMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, derandomize=True)
 TestLockMachine = LockMachine.TestCase

@@ -79,7 +79,6 @@ def test_they_agree_on_every_rule_and_spark_keeps_nothing_of_a_batch(
 
 @settings(
     derandomize=True,
-    deadline=None,
     max_examples=2,
     database=None,
     phases=[Phase.generate],

@@ -13,7 +13,6 @@ from tests.unit.transformer.shops import lines, orders, shops
 
 careful = settings(
     derandomize=True,
-    deadline=None,
     max_examples=20,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -121,7 +121,7 @@ def read_in_blocks(text, kind, block_bytes):
     return accepted, bad
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     kind_and_text=st.sampled_from(sorted(COLUMNS)).flatmap(
         lambda kind: st.tuples(st.just(kind), texts(kind))
