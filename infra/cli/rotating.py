@@ -8,24 +8,20 @@ the rotation stages its rows anew: none is published whose pseudonyms are not th
 
 import json
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from contracts.clock import new_event_id, system_clock, to_rfc3339
-from contracts.envelope import Message
+from contracts.clock import new_event_id
 from contracts.messages import FactsRekeyed, RekeyFacts
 from contracts.pseudonyms import check_of, keys_of, secret_of
+from infra.cli.between_batches import carried_out
 from infra.cli.errors import CommandFailed
-from infra.cli.output import console
 from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target
 from infra.queries import erasure
-from infra.queries.timeline import describe
-from infra.queries.upkeep import request_message, wait_for_end, wake_worker
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 KEY_BYTES = 32
@@ -112,7 +108,6 @@ class Rotating:
         self._secrets.put_secret_value(SecretId=name, SecretString=json.dumps(step))
 
     def _rekey_facts(self, keys: Keys, *, quietly: bool) -> FactsRekeyed:
-        settings, target = CliSettings(), self.target
         command = RekeyFacts(
             request_id=f"rotation-{new_event_id()}",
             generation=len(keys),
@@ -120,26 +115,9 @@ class Rotating:
             check_after=check_of(keys),
             requested_by=requester(),
         )
-        message = request_message(command, new_event_id(), to_rfc3339(system_clock()))
-        url = target.names.get("transformer", "command-queue-url")
-        target.client("sqs").send_message(QueueUrl=url, MessageBody=message.to_json())
-        wake_worker(target.client("ecs"), target.names)
-        err = console(stderr=True)
-
-        def show(news: Sequence[Message]) -> None:
-            for event in news if not quietly else ():
-                err.print(f"  {describe(event)}", soft_wrap=True, markup=False)
-
-        with err.status("waiting for the transformer"):
-            ended = wait_for_end(
-                target.event_store,
-                command.request_id,
-                show,
-                poll_seconds=settings.poll_seconds,
-                wait_seconds=settings.wait_seconds,
-            )
+        ended = carried_out(self.target, command, quietly=quietly)
         if ended is None or not isinstance(ended.data, FactsRekeyed):
-            why = ended.data.reason if ended else f"no end within {settings.wait_seconds:g} s"
+            why = ended.data.reason if ended else f"no end within {CliSettings().wait_seconds:g} s"
             raise CommandFailed(
                 f"the rotation is not finished; the same command finishes it: {why}"
             )

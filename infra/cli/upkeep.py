@@ -1,21 +1,19 @@
 """`ecp rebuild` and `ecp maintain`: work on KPIs and facts that is done between two batches."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from contracts.clock import new_event_id, system_clock, to_rfc3339
-from contracts.envelope import Message
+from contracts.clock import new_event_id, system_clock
 from contracts.messages import MaintainFacts, RebuildKpis
+from infra.cli.between_batches import carried_out
 from infra.cli.errors import CommandFailed
 from infra.cli.options import AsJson
-from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.output import print_json, print_line, print_table
 from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
-from infra.queries.timeline import describe, plural, size
-from infra.queries.upkeep import request_message, wait_for_end, wake_worker
+from infra.queries.timeline import plural, size
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, and change nothing.")]
 SHOWN_ITEMS = 50
@@ -91,30 +89,12 @@ def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 
 def _done(target: Target, command: Any, *, as_json: bool) -> Any:
-    """Send the command, show its events, and give what the last one says."""
-    settings = CliSettings()
-    message = request_message(command, new_event_id(), to_rfc3339(system_clock()))
-    queue_url = target.names.get("transformer", "command-queue-url")
-    target.client("sqs").send_message(QueueUrl=queue_url, MessageBody=message.to_json())
-    wake_worker(target.client("ecs"), target.names)
-    err = console(stderr=True)
-
-    def show(news: Sequence[Message]) -> None:
-        for event in news if not as_json else ():
-            err.print(f"  {describe(event)}", soft_wrap=True, markup=False)
-
-    with err.status("waiting for the transformer"):
-        ended = wait_for_end(
-            target.event_store,
-            command.request_id,
-            show,
-            poll_seconds=settings.poll_seconds,
-            wait_seconds=settings.wait_seconds,
-        )
+    """What the last event of the command says."""
+    ended = carried_out(target, command, quietly=as_json)
     if ended is None:
         raise CommandFailed(
-            f"{command.request_id} has not ended within {settings.wait_seconds:g} s; it may go on: "
-            "`ecp dlq show transformer-commands-dlq` says if it could not be done"
+            f"{command.request_id} has not ended within {CliSettings().wait_seconds:g} s; "
+            "it may go on: `ecp dlq show transformer-commands-dlq` says if it could not be done"
         )
     if ended.event_type == "UpkeepRefused":
         raise CommandFailed(ended.data.reason)

@@ -16,7 +16,7 @@ from infra.queries.names import CATEGORY_KPIS_TABLE, FACTS_DATABASE, ORDER_KPIS_
 from services.transformer.catalog import tag_of
 from services.transformer.domain import STATE_ID, Heads, TransformerState, as_text
 from services.transformer.engines.duckdb_engine import DuckDBEngine, partition_of
-from services.transformer.erasing import TABLE, holding_snapshots, trace
+from services.transformer.erasing import holding_snapshots, trace
 from services.transformer.kpis import CategoryDay, OrderDay
 from services.transformer.provenance import Contribution, Evidence, evidence_of
 from services.transformer.reading import (
@@ -27,6 +27,7 @@ from services.transformer.reading import (
     spans,
 )
 from services.transformer.rebuild import compare, key_of
+from services.transformer.rewriting import TABLE
 from services.transformer.upkeep import path_of, plan_upkeep, stored_files
 
 TRANSFORMER_STATE_TABLE = "TransformerState"

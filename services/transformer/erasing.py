@@ -5,11 +5,12 @@ two batches (turns.py). Every step finds out by itself what is left to do, so th
 finished by asking again: the files that hold the user are deleted last.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.expressions import EqualTo
@@ -19,23 +20,21 @@ from pyiceberg.table import Table
 from contracts.erasure import erasure_request
 from contracts.errors import PipelineError
 from contracts.messages import EraseFromFacts, PseudonymErasure, UserErasedFromFacts
-from services.transformer.engines.duckdb_engine import partition_of, write_data_files
+from services.transformer.engines.duckdb_engine import partition_of
 from services.transformer.facts import TABLES, Partition
 from services.transformer.reading import data_files
 from services.transformer.retention import published_since, without_tags
+from services.transformer.rewriting import COLUMN, TABLE, publish_with
 from services.transformer.turns import Turn, take_turn
 from services.transformer.upkeep import (
     StoredFile,
     expired,
     path_of,
     referred_files,
-    rows_of,
     stored_files,
 )
 from services.transformer.use_cases import Ports
 
-TABLE, COLUMN = "orders", "user_id"
-"""The one place in the facts that knows users."""
 READS_AT_ONCE = 8
 PARQUET = ".parquet"
 
@@ -134,36 +133,14 @@ def _erase(turn: Turn, wanted: PseudonymErasure) -> _Done:
 
 
 def _replace(turn: Turn, found: Trace, wanted: PseudonymErasure) -> None:
-    """Publish the user's days with the token, as a batch is: fence, branch, guarded move.
+    """Publish the user's days with the token."""
 
-    Without a day too: the tag that is set then stands between what was before and what comes.
-    """
-    facts, head = turn.ports.facts, turn.heads[TABLE]
-    days = found.days(data_files(facts.table(TABLE), head))
-    facts.fence(turn.heads, turn.epoch, turn.request_id)
-    properties = {"batch_id": turn.request_id, "epoch": str(turn.epoch)}
-    if days:
-        table = facts.table(TABLE)
-        removed = [file for files in days.values() for file in files]
-        added = [file for day in days for file in _with_token(table, head, day, wanted)]
-        facts.replace(TABLE, turn.epoch, removed, added, properties)
-        facts.leave_behind(TABLE, turn.epoch, properties)
-    before, after = facts.total_rows(turn.heads), facts.total_rows(facts.branch_heads(turn.epoch))
-    if before != after:
-        raise PipelineError(f"an erasure would change the rows from {before} to {after}; left")
-    state = turn.state()
-    turn.adopt(replace(state, heads=facts.publish(turn.epoch, turn.request_id)))
+    def with_token(users: pa.ChunkedArray) -> pa.ChunkedArray:
+        return pc.if_else(pc.equal(users, wanted.pseudonym), wanted.token, users)
 
-
-def _with_token(
-    table: Table, head: int, day: Partition, wanted: PseudonymErasure
-) -> Iterator[DataFile]:
-    rows = rows_of(table, head, day)
-    users = rows[COLUMN]
-    after = pc.if_else(pc.equal(users, wanted.pseudonym), wanted.token, users)
-    position = rows.column_names.index(COLUMN)
-    rows = rows.set_column(position, rows.schema.field(position), after)
-    yield from write_data_files(table, rows, partitioned=True)
+    days = found.days(data_files(turn.ports.facts.table(TABLE), turn.heads[TABLE]))
+    removed = [file for files in days.values() for file in files]
+    publish_with(with_token, removed, turn, lambda state, heads: replace(state, heads=heads))
 
 
 def expire_since(turn: Turn, holding: Collection[int]) -> tuple[Table, int, int]:

@@ -7,29 +7,24 @@ at its heads, and both change in one write: a batch that was staged with other k
 whatever dies here.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
 
-from contracts.errors import PipelineError
 from contracts.messages import FactsRekeyed, RekeyFacts
 from contracts.pseudonyms import Keyed
-from services.transformer.engines.duckdb_engine import partition_of, write_data_files
+from services.transformer.engines.duckdb_engine import partition_of
 from services.transformer.erasing import (
-    COLUMN,
     PARQUET,
-    TABLE,
     Trace,
     delete_unused,
     expire_since,
 )
 from services.transformer.reading import data_files
+from services.transformer.rewriting import TABLE, publish_with
 from services.transformer.turns import Turn, take_turn
-from services.transformer.upkeep import StoredFile, path_of, rows_of, stored_files
+from services.transformer.upkeep import StoredFile, path_of, stored_files
 from services.transformer.use_cases import Ports
 
 KeyOf = Callable[[int], bytes]
@@ -81,32 +76,15 @@ def rekey_facts(command: RekeyFacts, ports: Ports, key_of: KeyOf) -> None:
 
 
 def _replace(turn: Turn, keyed: Keyed, check_after: str) -> None:
-    """Publish all orders anew, as a batch is: fence, branch, guarded move, then the state."""
-    facts, head = turn.ports.facts, turn.heads[TABLE]
-    removed = data_files(facts.table(TABLE), head)
-    facts.fence(turn.heads, turn.epoch, turn.request_id)
-    properties = {"batch_id": turn.request_id, "epoch": str(turn.epoch)}
-    if removed:
-        table = facts.table(TABLE)
-        days = sorted({day for file in removed if (day := partition_of(file)) is not None})
-        added = [file for day in days for file in _with_next(table, head, day, keyed)]
-        facts.replace(TABLE, turn.epoch, removed, added, properties)
-        facts.leave_behind(TABLE, turn.epoch, properties)
-    before, after = facts.total_rows(turn.heads), facts.total_rows(facts.branch_heads(turn.epoch))
-    if before != after:
-        raise PipelineError(f"new pseudonyms would change the rows from {before} to {after}; left")
-    state = turn.state()
-    turn.adopt(state.rekeyed(facts.publish(turn.epoch, turn.request_id), check_after))
+    """Publish all orders anew; then the state says by which keys."""
 
+    def rekeyed(users: pa.ChunkedArray) -> pa.Array:
+        distinct = pc.dictionary_encode(users.combine_chunks())
+        made = [keyed.of(pseudonym.encode()) for pseudonym in distinct.dictionary.to_pylist()]
+        return pc.take(pa.array(made, users.type), distinct.indices)
 
-def _with_next(table: Table, head: int, day: date, keyed: Keyed) -> Iterator[DataFile]:
-    rows = rows_of(table, head, day)
-    users = pc.dictionary_encode(rows[COLUMN].combine_chunks())
-    made = [keyed.of(pseudonym.encode()) for pseudonym in users.dictionary.to_pylist()]
-    after = pc.take(pa.array(made, rows.schema.field(COLUMN).type), users.indices)
-    position = rows.column_names.index(COLUMN)
-    rows = rows.set_column(position, rows.schema.field(position), after)
-    yield from write_data_files(table, rows, partitioned=True)
+    removed = data_files(turn.ports.facts.table(TABLE), turn.heads[TABLE])
+    publish_with(rekeyed, removed, turn, lambda state, heads: state.rekeyed(heads, check_after))
 
 
 def _drop_older(turn: Turn) -> tuple[int, int, list[StoredFile]]:

@@ -1,0 +1,35 @@
+"""Work on the facts that the transformer does between two batches: sent, shown, waited for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.clock import new_event_id, system_clock, to_rfc3339
+from contracts.envelope import Message
+from infra.cli.output import console
+from infra.cli.settings import CliSettings
+from infra.cli.target import Target
+from infra.queries.timeline import describe
+from infra.queries.upkeep import request_message, wait_for_end, wake_worker
+
+
+def carried_out(target: Target, command: Any, *, quietly: bool) -> Message | None:
+    """Send the command, show its events, and give the last one; None when it takes too long."""
+    settings = CliSettings()
+    message = request_message(command, new_event_id(), to_rfc3339(system_clock()))
+    queue_url = target.names.get("transformer", "command-queue-url")
+    target.client("sqs").send_message(QueueUrl=queue_url, MessageBody=message.to_json())
+    wake_worker(target.client("ecs"), target.names)
+    err = console(stderr=True)
+
+    def show(news: Sequence[Message]) -> None:
+        for event in news if not quietly else ():
+            err.print(f"  {describe(event)}", soft_wrap=True, markup=False)
+
+    with err.status("waiting for the transformer"):
+        return wait_for_end(
+            target.event_store,
+            command.request_id,
+            show,
+            poll_seconds=settings.poll_seconds,
+            wait_seconds=settings.wait_seconds,
+        )
