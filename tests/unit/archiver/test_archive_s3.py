@@ -4,28 +4,18 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from contracts.errors import PipelineError, Transient
 from services.archiver.adapters import MIB, S3Objects
 from tests.support.doubles import Refusing, refused
+from tests.support.moto_s3 import versioned_buckets
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        for bucket in ("uploads", "archive"):
-            client.create_bucket(Bucket=bucket)
-            client.put_bucket_versioning(
-                Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
-            )
+    with versioned_buckets(monkeypatch, "uploads", "archive") as client:
         yield client
 
 

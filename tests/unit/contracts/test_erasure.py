@@ -8,10 +8,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from contracts import erasure
 from contracts.clock import new_event_id
@@ -36,6 +34,7 @@ from contracts.messages import (
 from contracts.object_versions import S3Versions
 from contracts.objects import InMemoryObjectStore
 from tests.support.doubles import Refusing, refused
+from tests.support.moto_s3 import versioned_buckets
 from tests.support.shop import an_order, orders_csv
 
 TOKEN = "erased-0123456789abcdef"
@@ -259,13 +258,7 @@ def test_a_request_that_does_not_say_whom_erases_nobody() -> None:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="data")
-        client.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    with versioned_buckets(monkeypatch, "data") as client:
         yield client
 
 

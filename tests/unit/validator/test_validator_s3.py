@@ -9,12 +9,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
-from moto import mock_aws
 
 from contracts.errors import PipelineError, Transient
 from contracts.messages import ManifestFile
 from services.validator.adapters import MIB, S3Inputs, S3Outputs, pseudonym_keys
 from tests.support.doubles import Refusing, refused
+from tests.support.moto_s3 import versioned_buckets
 
 KEY = "orders/ä 1.csv"
 TARGET = "quarantine/b/files/orders/ä 1.csv"
@@ -22,13 +22,7 @@ TARGET = "quarantine/b/files/orders/ä 1.csv"
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="data")
-        client.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    with versioned_buckets(monkeypatch, "data") as client:
         yield client
 
 
