@@ -98,7 +98,11 @@ def lock_handler(world: World) -> Handler:
 
     def handle(body: str, queue_name: str) -> None:
         executions.found_dead.clear()
-        service.handle(body, queue_name)
+        try:
+            service.handle(body, queue_name)
+        except Exception as error:
+            world.saw_failure(type(error).__name__, str(error))
+            raise
         world.checks.lock_knew(executions.found_dead)
 
     return lambda event: handle_sqs_records(event, handle)

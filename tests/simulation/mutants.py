@@ -6,6 +6,7 @@ A mutant says what it breaks; what it patches is what a tired colleague might ha
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,8 @@ from tests.simulation.run import run_seed, simulated
 from tests.simulation.world import Outcome
 
 Patches = Callable[[], list[Any]]
+SLIPS = re.compile(r"\b(TypeError|AttributeError|NameError)\b")
+"""A seed that fails by one of these shows a mutant that was not moved with the code."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ def hunt(mutant: Mutant, seeds: int, first: int = 1) -> Caught:
         for number, seed in enumerate(range(first, first + seeds), start=1):
             outcome: Outcome = run_seed(seed)
             if outcome.violation is not None:
+                if SLIPS.search(outcome.violation):
+                    raise AssertionError(
+                        f"{mutant.name} fits the code no more: {outcome.violation}"
+                    )
                 seconds = time.perf_counter() - began
                 return Caught(mutant.name, number, seed, outcome.violation, seconds)
     return Caught(mutant.name, seeds, None, "", time.perf_counter() - began)
@@ -166,15 +173,14 @@ def _dead_waiters_are_served() -> list[Any]:
 
 
 def _dead_holder_keeps_the_lock() -> list[Any]:
-    return [patch.object(lock.Lock, "sweep", lambda _self, _ended, _terms: ())]
+    return [patch.object(lock.Lock, "sweep", lambda *_: ())]
 
 
 def _nobody_pays() -> list[Any]:
     real = lock_use_cases.pay_what_is_owed
 
-    def pay(lock_: Any, ports: Any, causation_id: Any) -> None:
-        if causation_id is not None:
-            real(lock_, ports, causation_id)
+    def pay(lock_: Any, ports: Any, causation_id: Any) -> Any:
+        return lock_ if causation_id is None else real(lock_, ports, causation_id)
 
     return [patch.object(lock_use_cases, "pay_what_is_owed", pay)]
 
@@ -206,17 +212,18 @@ def _fence_is_constant() -> list[Any]:
 def _token_is_forgotten_first() -> list[Any]:
     """The debt is struck out before it is paid: a crash in between leaves a holder unanswered."""
 
-    def pay(lock_: lock.Lock, ports: Any, causation_id: Any) -> None:
+    def pay(lock_: lock.Lock, ports: Any, causation_id: Any) -> lock.Lock:
         holder = lock_.holder
         if holder is None:
-            return
+            return lock_
         key = token_key(lock.LOCK_ID, holder.execution_id)
         owed = ports.store.get_item(ports.table, key)
         if owed is None:
-            return
+            return lock_
         lock_use_cases._forget_token(ports, key, owed["task_token"])
         answer = {"outcome": "GRANTED", "fence": holder.fence, "lease_until": holder.lease_until}
         ports.answers.succeed(owed["task_token"], answer)
+        return lock_
 
     return [patch.object(lock_use_cases, "pay_what_is_owed", pay)]
 
@@ -314,7 +321,7 @@ def _publishing_is_marked_last() -> list[Any]:
     """KPIs go out before the point of no return is stored."""
     real = transformer._Attempt._mark_publishing
 
-    def mark(self: Any, before: Any, version: int, heads: Any, result: Any) -> Any:
+    def mark(self: Any, before: Any, state: Any, version: int) -> Any:
         stamp = publication.Stamp(self._command.batch_id, before.epoch, "2025-07-10T00:00:00.000Z")
         composition = getattr(self, "_kept", None)
         if composition is not None:
@@ -325,7 +332,7 @@ def _publishing_is_marked_last() -> list[Any]:
                 stamp,
                 transformer._context("0" * 16),
             )
-        return real(self, before, version, heads, result)
+        return real(self, before, state, version)
 
     write = transformer._Attempt._write_facts
 
