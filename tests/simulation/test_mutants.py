@@ -15,7 +15,6 @@ BUDGET = int(os.environ.get("MUTANT_SEEDS", "100"))
 NEEDS_MORE = frozenset(
     {
         "lock: broken before its holder is told",
-        "lock: the debt is struck out before it is paid",
         "lock: the sweep pays no debts",
         "transformer: only the epoch guards the state",
         "transformer: KPIs without the epoch's condition",
