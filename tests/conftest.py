@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from contracts.logs import about
 from tests.support.ministack import running_ministack
 from tests.support.needs import NEEDS, announcement, verdict
 
@@ -38,6 +39,13 @@ def pytest_terminal_summary(
     """Say loudly which suites were left out."""
     for marker, lack in config.stash.get(LACKS, {}).items():
         terminalreporter.write_line(announcement(marker, lack), red=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def keys_of_log_lines() -> Iterator[None]:
+    """Left as they were: services that share a process here mix them up when they take turns."""
+    with about():
+        yield
 
 
 @pytest.fixture(scope="session")

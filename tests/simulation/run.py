@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 from contracts import envelope, schemas
 from contracts.event_store.port import retry_on_conflict
-from contracts.logs import about
 from services.archiver import use_cases as archiver
 from services.transformer import kpis
 from services.transformer import use_cases as transformer
@@ -37,8 +36,6 @@ def simulated() -> Iterator[None]:
     retry_on_conflict.__defaults__ = (8, _sleep, _half)
     try:
         with (
-            # Its processes share one logger, and take turns in the middle of a message.
-            about(),
             patch.object(schemas, "find", cache(schemas.find)),
             patch.object(envelope, "kind_of_type", cache(envelope.kind_of_type)),
             patch.object(archiver, "_side_by_side", one_after_the_other),
