@@ -1,6 +1,5 @@
 """For all tests: suites that need Spark or Docker, and one MiniStack for those that want it."""
 
-import gc
 import os
 from collections.abc import Iterator
 
@@ -40,14 +39,6 @@ def pytest_terminal_summary(
     """Say loudly which suites were left out."""
     for marker, lack in config.stash.get(LACKS, {}).items():
         terminalreporter.write_line(announcement(marker, lack), red=True, bold=True)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def what_stays_is_not_searched_again() -> Iterator[None]:
-    """Four thousand tests and their modules live to the end: each full collection took seconds."""
-    yield
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

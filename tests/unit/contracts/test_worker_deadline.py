@@ -40,6 +40,7 @@ class Handler:
     """Takes a message and holds it until it is told to go on."""
 
     def __init__(self) -> None:
+        self.workers: list[QueueWorker] = []
         self.taken, self.go_on = threading.Event(), threading.Event()
         self.messages = 0
 
@@ -64,6 +65,8 @@ class CountedQueue(Queue):
 def handler() -> Iterator[Handler]:
     one = Handler()
     yield one
+    for worker in one.workers:
+        worker.stop()
     one.go_on.set()
 
 
@@ -86,6 +89,7 @@ def started(handler: Handler, beats: Beats, deadlines: dict[str, float]) -> thre
         heartbeat_seconds=BEAT_SECONDS,
         deadline_seconds=deadlines,
     )
+    handler.workers.append(worker)
     thread = threading.Thread(target=lambda: worker.run(live), daemon=True)
     thread.start()
     assert handler.taken.wait(10)
