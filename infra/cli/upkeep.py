@@ -122,9 +122,5 @@ def _print_counts(counts: dict[str, Any], verb: str) -> None:
     )
 
 
-def _cell(table: dict[str, Any], name: str) -> object:
-    return size(table[name]) if name == "deleted_bytes" else table[name]
-
-
 def _new_request(what: str) -> str:
     return f"{what}-{new_event_id()}"

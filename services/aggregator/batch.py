@@ -8,8 +8,7 @@ from typing import Literal, TypeAlias
 
 from contracts.envelope import Message
 from contracts.errors import StaleWriter
-from contracts.identities import execution_name as execution_name
-from contracts.identities import name_of
+from contracts.identities import execution_name, name_of
 from contracts.messages import (
     BatchCompleted,
     BatchFailed,
@@ -52,11 +51,16 @@ class Batch:
         """Whether an execution has yet to be started for the current attempt."""
         return self.status == "SEALED" and self.execution_id is None
 
+    @property
+    def execution_name(self) -> str:
+        """The name of the execution that the pipeline starts for the current attempt."""
+        return execution_name(self.batch_id, self.attempt)
+
     def is_run_by(self, execution_id: str) -> bool:
         """Whether this execution is the one of the current attempt."""
         if self.execution_id is not None:
             return execution_id == self.execution_id
-        return name_of(execution_id) == execution_name(self.batch_id, self.attempt)
+        return name_of(execution_id) == self.execution_name
 
     def evolve(self, messages: Sequence[Message]) -> Batch:
         """The batch after these events of its stream, which follow `version`."""

@@ -120,7 +120,7 @@ def _start(batch_id: str, causation_id: str | None, ports: Ports) -> None:
     if not batch.awaits_start:
         return
     execution_id = ports.executions.start(
-        batches.execution_name(batch_id, batch.attempt),
+        batch.execution_name,
         {
             "fileKey": "",
             "bucket": batch.sealed.bucket,

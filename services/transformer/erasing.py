@@ -7,7 +7,7 @@ finished by asking again: the files that hold the user are deleted last.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
@@ -140,7 +140,7 @@ def _replace(turn: Turn, found: Trace, wanted: PseudonymErasure) -> None:
 
     days = found.days(data_files(turn.ports.facts.table(TABLE), turn.heads[TABLE]))
     removed = [file for files in days.values() for file in files]
-    publish_with(with_token, removed, turn, lambda state, heads: replace(state, heads=heads))
+    publish_with(with_token, removed, turn)
 
 
 def expire_since(turn: Turn, holding: Collection[int]) -> tuple[Table, int, int]:

@@ -9,23 +9,19 @@ import pyarrow as pa
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from contracts.errors import PipelineError
-from services.transformer.domain import Heads, TransformerState
 from services.transformer.engines.duckdb_engine import partition_of, write_data_files
 from services.transformer.facts import Partition
-from services.transformer.turns import Turn
+from services.transformer.turns import AfterMove, Turn, at_heads
 from services.transformer.upkeep import rows_of
 
 TABLE, COLUMN = "orders", "user_id"
 """The one place in the facts that knows users."""
 NewUsers = Callable[[pa.ChunkedArray], pa.Array | pa.ChunkedArray]
 """The user_id column of a day's orders, in their order, to the one that takes its place."""
-After = Callable[[TransformerState, Heads], TransformerState]
-"""The state when main has moved to these heads."""
 
 
 def publish_with(
-    new_users: NewUsers, removed: Collection[DataFile], turn: Turn, after: After
+    new_users: NewUsers, removed: Collection[DataFile], turn: Turn, after: AfterMove = at_heads
 ) -> None:
     """Fence, branch, guarded move; `removed` are all files of the days that are rewritten.
 
@@ -42,11 +38,7 @@ def publish_with(
         added = [file for day in days for file in _rewritten(table, head, day, new_users)]
         facts.replace(TABLE, turn.epoch, list(removed), added, properties)
         facts.leave_behind(TABLE, turn.epoch, properties)
-    rows, found = facts.total_rows(turn.heads), facts.total_rows(facts.branch_heads(turn.epoch))
-    if rows != found:
-        raise PipelineError(f"other users would change the rows from {rows} to {found}; left")
-    state = turn.state()
-    turn.adopt(after(state, facts.publish(turn.epoch, turn.request_id)))
+    turn.publish("giving orders other users", after)
 
 
 def _rewritten(table: Table, head: int, day: Partition, new_users: NewUsers) -> Iterator[DataFile]:

@@ -4,14 +4,14 @@ It takes a writer epoch as a batch does, so that whoever is older loses at the s
 itself the older one as soon as a batch begins. It never takes the facts from a batch in work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
 from contracts.envelope import MessageContext
-from contracts.errors import ConcurrencyConflict, StaleWriter
+from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter
 from contracts.event_store import PutItem, StreamAppend, retry_on_conflict
 from contracts.messages import (
     FactsMaintained,
@@ -25,6 +25,15 @@ from services.transformer.engines.port import Engine
 from services.transformer.use_cases import SOURCE, Ports
 
 ENDED = (KpisRebuilt, FactsMaintained, UserErasedFromFacts, FactsRekeyed, UpkeepRefused)
+
+
+AfterMove = Callable[[TransformerState, Heads], TransformerState]
+"""The state when main has moved to these heads."""
+
+
+def at_heads(state: TransformerState, heads: Heads) -> TransformerState:
+    """The state as it was, with the facts published at these heads."""
+    return replace(state, heads=dict(heads))
 
 
 @dataclass
@@ -70,6 +79,18 @@ class Turn:
         except ConcurrencyConflict as error:
             raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale") from error
         self.heads = after.heads or {}
+
+    def publish(self, what: str, after: AfterMove = at_heads) -> None:
+        """Move main to the branches, whose rows must be as many as before, and adopt the state.
+
+        `what` is at work; `after` makes the state of the one before and the new heads.
+        """
+        facts = self.ports.facts
+        rows, found = facts.total_rows(self.heads), facts.total_rows(facts.branch_heads(self.epoch))
+        if rows != found:
+            raise PipelineError(f"{what} would change the rows from {rows} to {found}; left")
+        state = self.state()
+        self.adopt(after(state, facts.publish(self.epoch, self.request_id)))
 
     def record(self, event: BaseModel) -> None:
         """Append one event to the request's stream."""
