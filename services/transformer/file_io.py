@@ -1,8 +1,9 @@
 """How pyiceberg reads and writes the files of the facts: few requests, and none for a file in hand.
 
 Iceberg never changes a file, so what this process wrote or read before is still right: small files
-are kept in memory, the least recently used go first. A small file is written in one PutObject,
-which S3 shows whole or not at all; a larger one is streamed.
+are kept in memory, the least recently used go first. Of a table's metadata files only the newest
+is: each holds the table's whole history, and the next commit reads no other. A small file is
+written in one PutObject, which S3 shows whole or not at all; a larger one is streamed.
 """
 
 import io
@@ -21,7 +22,8 @@ FILE_IO = f"{__name__}.FewRequestsFileIO"
 """The name to give pyiceberg as `py-io-impl`."""
 
 SMALL_FILE_BYTES = 4 << 20
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = 64 << 20
+TABLE_METADATA = ".metadata.json"
 
 
 class KeptFiles:
@@ -29,6 +31,7 @@ class KeptFiles:
 
     def __init__(self, limit_bytes: int = KEPT_BYTES) -> None:
         self._contents: LRUCache[str, bytes] = LRUCache(limit_bytes, getsizeof=len)
+        self._newest_metadata: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def get(self, location: str) -> bytes | None:
@@ -38,9 +41,14 @@ class KeptFiles:
 
     def keep(self, location: str, content: bytes) -> None:
         """Remember the content of a small file; a larger one is let go."""
-        if len(content) <= SMALL_FILE_BYTES:
-            with self._lock:
-                self._contents[location] = content
+        if len(content) > SMALL_FILE_BYTES:
+            return
+        with self._lock:
+            if location.endswith(TABLE_METADATA):
+                folder = location.rpartition("/")[0]
+                self._contents.pop(self._newest_metadata.get(folder, location), None)
+                self._newest_metadata[folder] = location
+            self._contents[location] = content
 
 
 kept_files = KeptFiles()

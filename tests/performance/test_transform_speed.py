@@ -11,6 +11,7 @@ import pytest
 
 from infra.environments import LOCAL_CREDENTIALS, LOCAL_REGION
 from services.transformer.engines.port import sql_of
+from services.transformer.settings import Settings
 from services.transformer.use_cases import warm_up
 from tests.performance.figures import (
     LINES_PER_ORDER,
@@ -116,18 +117,19 @@ def a_batch_after(history: int, size: int, folder: Path) -> Staged:
 def test_spark_beside_the_bare_sql(
     tmp_path: Path, ministack_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Warm on both sides, in one session."""
+    """Warm on both sides, in one session with the memory that the product gives it."""
     parquet = staged(write_shop(tmp_path / "csv", ORDERS), tmp_path / "parquet")
     point_at(ministack_endpoint, monkeypatch)
     make_buckets()
     numbers = count()
+    memory_mb = Settings.model_fields["spark_memory_mb"].default
     workbenches: list[Workbench] = []
     iceberg: list[float] = []
 
     def ours() -> float:
         name = f"bench{next(numbers)}"
         make_stores(name)
-        workbenches.append(workbench_on(ministack_endpoint, name, "spark"))
+        workbenches.append(workbench_on(ministack_endpoint, name, "spark", memory_mb))
         return timed(workbenches[-1], parquet, iceberg)
 
     def bare() -> float:
@@ -143,7 +145,13 @@ def test_spark_beside_the_bare_sql(
         figure("transform, Spark, without the Iceberg commits", composed, against, bare_seconds),
         figure("of it the Iceberg commits", commits, "in all", seconds["ours"]),
     ]
-    keep("transform_spark", figures, orders=ORDERS, order_items=LINES_PER_ORDER * ORDERS)
+    keep(
+        "transform_spark",
+        figures,
+        orders=ORDERS,
+        order_items=LINES_PER_ORDER * ORDERS,
+        heap_megabytes=memory_mb,
+    )
 
 
 BARE = "bare KPI SQL, DuckDB"

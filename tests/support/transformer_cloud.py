@@ -62,10 +62,12 @@ def settings_on(name: str, **more: Any) -> Settings:
     )
 
 
-def workbench_on(endpoint: str, name: str, engine: EngineName) -> Workbench:
+def workbench_on(
+    endpoint: str, name: str, engine: EngineName, spark_memory_mb: int = SPARK_MEMORY_MB
+) -> Workbench:
     """A process of its own on those stores; more than one may be at work there."""
     settings = settings_on(
-        name, aws_endpoint_url=endpoint, transform_engine=engine, spark_memory_mb=SPARK_MEMORY_MB
+        name, aws_endpoint_url=endpoint, transform_engine=engine, spark_memory_mb=spark_memory_mb
     )
     clients = {service: boto3.client(service) for service in ("dynamodb", "s3")}
     return cloud_workbench(clients, settings)

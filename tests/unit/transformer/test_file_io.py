@@ -64,6 +64,17 @@ def test_the_least_recently_used_go_first(kept: KeptFiles) -> None:
     assert kept.get("a") == kept.get("c") == half
 
 
+def test_of_a_tables_metadata_the_newest_is_kept(kept: KeptFiles) -> None:
+    for location in ("t/1.metadata.json", "u/1.metadata.json", "t/1.avro", "t/2.metadata.json"):
+        kept.keep(location, location.encode())
+    assert kept.get("t/1.metadata.json") is None
+    assert kept.get("t/2.metadata.json") == b"t/2.metadata.json"
+    assert kept.get("u/1.metadata.json")
+    assert kept.get("t/1.avro")
+    kept.keep("t/2.metadata.json", b"read again")
+    assert kept.get("t/2.metadata.json") == b"read again"
+
+
 def test_a_small_file_whose_writing_failed_is_not_sent(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
 
