@@ -2,6 +2,9 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
+# Suites that run engines, containers and whole local clouds; all others run side by side.
+ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench simulate mutants kills matrix linearizability containers format clean
 
@@ -14,7 +17,8 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 	$(BIN)/ecp demo
 
 test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest $(ONE_AT_A_TIME)
+	$(BIN)/python -m pytest tests $(ONE_AT_A_TIME:%=--ignore=%) -n logical --maxprocesses 4 --dist loadfile
 
 check: .venv/ready-to-develop  ## Style, types, layers, templates, generated files
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from tests.simulation.linearizability import Call, unexplained
 EVENTS, LOCKS = "LockEvents", "ProcessingLockTable"
 LEASE = timedelta(minutes=15)
 PATIENCE_SECONDS = 600.0
-ROUNDS = int(os.environ.get("LINEARIZABILITY_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("LINEARIZABILITY_ROUNDS", "5"))
 CLIENTS = 32
 CONNECTIONS = 64
 
