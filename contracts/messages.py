@@ -190,7 +190,7 @@ class BatchArchived(BaseModel):
 
 class BatchFailed(BaseModel):
     """
-    The pipeline was at fault; facts are as before, inputs where they were
+    The pipeline was at fault; facts are as before unless KpisPublished came first
     """
 
     model_config = ConfigDict(

@@ -144,7 +144,7 @@ def redrive(
             redrives=redrives + 1,
             execution_over=execution_watch(target.client("stepfunctions")),
         )
-    outcome = read_outcome(attempt, target.objects, asked_at)
+    outcome = read_outcome(attempt, target.objects, asked_at, earlier=events)
     if outcome is None:
         raise CommandFailed(f"batch {batch_id} has no outcome; `ecp status` may tell why")
     if as_json:

@@ -71,15 +71,12 @@ def summary(outcome: dict[str, Any]) -> list[str]:
     if status == "REJECTED":
         return [
             f"nothing was published: {outcome['reason']}",
-            f"correct the rejected file and submit it again; `ecp quarantine show {batch_id}` "
+            f"correct what was rejected and submit it again; `ecp quarantine show {batch_id}` "
             "shows what is wrong",
         ]
-    if status == "FAILED":
-        return [
-            f"facts and KPIs are as before: {outcome['reason']}",
-            f"`ecp batch {batch_id}` shows what happened, "
-            f"`ecp redrive {batch_id} --wait` tries again",
-        ]
+    happened = f"`ecp batch {batch_id}` shows what happened, `ecp redrive {batch_id} --wait`"
+    if status == "FAILED" and not outcome["engine"]:
+        return [f"facts and KPIs are as before: {outcome['reason']}", f"{happened} tries again"]
     published = outcome["published"]
     lines = [
         f"{plural(len(outcome['affected_days']), 'day')} recomputed: "
@@ -97,4 +94,6 @@ def summary(outcome: dict[str, Any]) -> list[str]:
         lines.append(
             f"{plural(quarantined, 'row')} in quarantine: `ecp quarantine list --batch {batch_id}`"
         )
+    if status == "FAILED":
+        lines += [f"it is published and stands: {outcome['reason']}", f"{happened} finishes it"]
     return lines

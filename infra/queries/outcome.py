@@ -28,12 +28,16 @@ Outcome = dict[str, Any]
 
 
 def read_outcome(
-    events: Sequence[Message], objects: ObjectStore, started_at: datetime
+    events: Sequence[Message],
+    objects: ObjectStore,
+    started_at: datetime,
+    earlier: Sequence[Message] = (),
 ) -> Outcome | None:
     """The outcome of one attempt at a batch, None while it runs.
 
-    `events` are those of the attempt and of the seal; `started_at` is when the first file was
-    uploaded (or the redrive was asked for): `duration_seconds` runs from there to the close.
+    `events` are those of the attempt and of the seal, `earlier` those of the attempts before it,
+    whose publication stands. `started_at` is when the first file was uploaded (or the redrive was
+    asked for): `duration_seconds` runs from there to the close.
     """
     end = ending(events)
     if end is None:
@@ -48,6 +52,10 @@ def read_outcome(
     if end.event_type == "BatchCompleted":
         result = BatchResult.model_validate(objects.get_json(end.data.result))
         return common | completed(result)
+    publication = next((e for e in (*events, *earlier) if e.event_type == "KpisPublished"), None)
+    if publication is not None:
+        result = BatchResult.model_validate(objects.get_json(publication.data.result))
+        return common | completed(result) | {"reason": end.data.reason}
     manifest = _manifest(events, objects)
     reports = {
         index: FileReport.model_validate(objects.get_json(ref))

@@ -7,6 +7,7 @@ from typing import Any
 from contracts.messages import BatchManifest, BatchResult, FileReport
 from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
+from infra.cli.outcome_view import summary
 from infra.queries.outcome import completed, read_order_totals, read_outcome, unpublished
 from tests.unit.infra.batch_events import BATCH, BEGAN, an_event
 
@@ -130,6 +131,32 @@ def test_a_repeated_file_counts_all_its_rows_as_duplicates_and_names_its_origina
     assert repeated["reason"] == "the same content as orders/0.csv"
     for file in outcome["files"]:
         assert file["rows_in"] == file["accepted"] + file["quarantined"] + file["duplicates"]
+
+
+def test_a_batch_that_failed_after_its_publication_is_told_as_published() -> None:
+    """By this attempt or an earlier one: a redrive publishes nothing again."""
+    objects = InMemoryObjectStore()
+    result = objects.put_json("b", "result.json", an_example("BatchResult"))
+    published = an_event("KpisPublished", 1, result=result.model_dump())
+    failed = an_event("BatchFailed", 2, reason="The KPIs are published, but ArchiveBatch failed")
+    first = read_outcome([published, failed], objects, BEGAN)
+    redriven = read_outcome([failed], objects, BEGAN, earlier=[published])
+    assert first is not None
+    assert first == redriven
+    assert (first["status"], first["engine"]) == ("FAILED", "duckdb")
+    assert first["published"] == {"order_kpis": 1, "category_kpis": 2, "deleted": 0}
+    said = " ".join(summary(first))
+    assert "published and stands: The KPIs are published, but ArchiveBatch failed" in said
+    assert f"`ecp redrive {BATCH} --wait` finishes it" in said
+    assert "as before" not in said
+
+
+def test_a_batch_that_failed_before_its_publication_changed_nothing() -> None:
+    outcome = read_outcome(
+        [an_event("BatchFailed", reason="it broke")], InMemoryObjectStore(), BEGAN
+    )
+    assert outcome is not None
+    assert summary(outcome)[0] == "facts and KPIs are as before: it broke"
 
 
 def test_a_clock_that_is_ahead_of_the_cloud_gives_no_negative_time() -> None:
