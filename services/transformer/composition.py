@@ -21,7 +21,7 @@ Fetched = Sequence[tuple[Any, ...]]
 
 BOUNDS_OF_MENTIONED_ORDERS = (
     "select min(order_id), max(order_id) from ("
-    "select order_id from batch_orders union all select order_id from staged_order_items"
+    "select order_id from staged_orders union all select order_id from staged_order_items"
     ") as mentioned"
 )
 """Between them lies every order that the batch states or has lines of."""
@@ -68,8 +68,11 @@ def compose(
     widely, to find where the orders of the batch stood before.
     """
     session.stage(batch_id, files)
-    _keep_last_statements(session)
-    _find_old_dates(session, heads)
+    repeated, [(lowest, highest)] = session.fetch_each(
+        ANY_REPEATED_ORDER, BOUNDS_OF_MENTIONED_ORDERS
+    )
+    _keep_last_statements(session, any_repeated=bool(repeated))
+    _find_old_dates(session, OrderIdsBetween(lowest or "", highest or ""), heads)
     _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
     session.run("affected_days")
     days = _days(session.fetch("select order_date from affected_days"))
@@ -131,9 +134,9 @@ def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[d
     return _kpi_change(*session.fetch_each(*KPI_QUERIES))
 
 
-def _keep_last_statements(session: Session) -> None:
+def _keep_last_statements(session: Session, *, any_repeated: bool) -> None:
     """Most batches state each order once: then there is nothing to choose, and nothing to copy."""
-    if session.fetch(ANY_REPEATED_ORDER):
+    if any_repeated:
         session.run("batch_orders")
     else:
         session.view("batch_orders", "staged_orders")
@@ -151,9 +154,7 @@ def _order_totals(differing: Fetched, worst: Fetched) -> dict[str, Any]:
     }
 
 
-def _find_old_dates(session: Session, heads: Heads) -> None:
-    [(lowest, highest)] = session.fetch(BOUNDS_OF_MENTIONED_ORDERS)
-    rows = OrderIdsBetween(lowest or "", highest or "")
+def _find_old_dates(session: Session, rows: OrderIdsBetween, heads: Heads) -> None:
     session.load("known_orders", "orders", ("order_id", "order_date"), rows, heads["orders"])
     session.run("old_dates")
 
