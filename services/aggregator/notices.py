@@ -79,8 +79,7 @@ def failed(batch: Batch, end: BatchFailed) -> Notice:
     """The pipeline was at fault: why, and how to run the batch again."""
     lines = [
         f"Batch {batch.batch_id} failed, and not because of its data: {end.reason}",
-        f"Its {_plural(batch.sealed.file_count, 'file')} are kept, and nothing of "
-        "them is lost.",
+        f"Its {_plural(batch.sealed.file_count, 'file')} are kept, and nothing of them is lost.",
         f"What to do: see what happened with `ecp batch {batch.batch_id}`, then run it again with "
         f"`ecp redrive {batch.batch_id}`.",
     ]

@@ -93,8 +93,9 @@ def warm_up(ports: Ports) -> None:
 def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
     """Turn a batch's staged rows into facts and publish the KPIs of the affected days.
 
-    Raises StaleWriter when a newer lock grant or epoch is at work, DataRejected when an input was
-    rejected, PipelineError when the rows do not add up (then nothing is published).
+    Raises StaleWriter when a newer lock grant or epoch is at work, Transient when it is to be asked
+    again, DataRejected when an input was rejected, PipelineError when the rows do not add up (then
+    nothing is published).
     """
     try:
         with _forgetting_on_a_fault(ports.facts):
@@ -115,6 +116,24 @@ def _forgetting_on_a_fault(facts: FactsCatalog) -> Iterator[None]:
     except Exception:
         facts.forget()
         raise
+
+
+@contextmanager
+def _begun_again_unless_overtaken(epoch: int, ports: Ports) -> Iterator[None]:
+    """Turn a refused commit into Transient when no newer epoch has begun; else StaleWriter stays.
+
+    So it ends when a commit was carried out, its answer lost on the way, and the client asked
+    again. Whoever is newer raises the epoch before it moves a main.
+    """
+    try:
+        yield
+    except StaleWriter as error:
+        if _state(ports).epoch != epoch:
+            raise
+        raise Transient(
+            f"a commit of epoch {epoch} was refused though no newer one has begun, as when the "
+            "answer of a commit is lost; begin again"
+        ) from error
 
 
 def _published_by_another(batch_id: str, ports: Ports, error: StaleWriter) -> Answer:
@@ -157,7 +176,7 @@ def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
     """Undo a batch whose saga failed, or finish it if its publication had begun.
 
     Afterwards no attempt under the same lock grant can bring the batch back. Raises StaleWriter
-    when a newer lock grant was seen.
+    when a newer lock grant was seen, Transient when it is to be asked again.
     """
     try:
         with _forgetting_on_a_fault(ports.facts):
@@ -191,14 +210,17 @@ class _Attempt:
             return begun
         state, version = begun
         heads = state.heads or {}
-        ports.facts.fence(heads, state.epoch, batch_id)
-        reports = ports.inputs.reports(self._manifest)
-        pseudonym_check = domain.staged_check(reports, state.pseudonym_check)
-        with ports.inputs.fetch(reports) as files, self._engine().session() as session:
-            composition = compose(session, batch_id, files, heads)
-            files_balanced = domain.file_results(self._manifest, reports, composition.accepted_rows)
-            self._write_facts(session, composition, heads, state.epoch)
-        new_heads = ports.facts.publish(state.epoch, batch_id)
+        with _begun_again_unless_overtaken(state.epoch, ports):
+            ports.facts.fence(heads, state.epoch, batch_id)
+            reports = ports.inputs.reports(self._manifest)
+            pseudonym_check = domain.staged_check(reports, state.pseudonym_check)
+            with ports.inputs.fetch(reports) as files, self._engine().session() as session:
+                composition = compose(session, batch_id, files, heads)
+                files_balanced = domain.file_results(
+                    self._manifest, reports, composition.accepted_rows
+                )
+                self._write_facts(session, composition, heads, state.epoch)
+            new_heads = ports.facts.publish(state.epoch, batch_id)
         document = self._result(composition, files_balanced, new_heads, state.epoch)
         result = ports.objects.put_json(
             self._command.manifest.bucket, result_key(batch_id), document
@@ -370,7 +392,8 @@ def _undo(command: AbandonBatch, ports: Ports) -> Answer:
     if isinstance(begun, ObjectRef):
         return _published(begun)
     state, version = begun
-    ports.facts.fence(state.heads or {}, state.epoch, command.batch_id)
+    with _begun_again_unless_overtaken(state.epoch, ports):
+        ports.facts.fence(state.heads or {}, state.epoch, command.batch_id)
     _change_state_as_owner(
         ports,
         state,

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 from tests.support.local_catalog import LocalCatalog
@@ -62,6 +63,22 @@ class MortalObjects:
     def put_json(self, bucket: str, key: str, document: Any) -> Any:
         """One call."""
         return self._process.call(lambda: self._objects.put_json(bucket, key, document))
+
+
+class StutteringCatalog(LocalCatalog):
+    """The same tables as another catalog's; one commit is carried out and then asked for again.
+
+    As a client does whose answer was lost on the way: what it hears is that it came too late.
+    """
+
+    def __init__(self, catalog: LocalCatalog, repeats: int) -> None:
+        self.__dict__ = catalog.__dict__ | {"_numbers": count(1), "_repeats": repeats}
+
+    def commit_table(self, table: Any, requirements: Any, updates: Any) -> Any:
+        """Commits are counted from 1."""
+        if next(self._numbers) == self._repeats:
+            super().commit_table(table, requirements, updates)
+        return super().commit_table(table, requirements, updates)
 
 
 class MortalCatalog(LocalCatalog):

@@ -31,7 +31,13 @@ from services.transformer.settings import Settings
 from services.transformer.use_cases import Ports, transform_batch
 from tests.model import ShopModel
 from tests.support.local_catalog import LocalCatalog
-from tests.support.mortality import MortalCatalog, MortalObjects, MortalStore, Process
+from tests.support.mortality import (
+    MortalCatalog,
+    MortalObjects,
+    MortalStore,
+    Process,
+    StutteringCatalog,
+)
 
 DATA_BUCKET = "ecommerce-data-bucket"
 WAREHOUSE_BUCKET = "ecommerce-warehouse-bucket"
@@ -339,6 +345,11 @@ class Workbench:
             MortalStore(self.ports.store, process),
             MortalObjects(self.ports.objects, process),
         )
+
+    def stuttering(self, commit: int) -> "Workbench":
+        """The same stores, seen by a process whose nth commit to the facts is asked for twice."""
+        catalog = StutteringCatalog(self.ports.facts._catalog, commit)
+        return self._beside(catalog, self.ports.store, self.ports.objects)
 
     def _beside(self, catalog: Any, store: Any, objects: Any) -> "Workbench":
         facts = FactsCatalog(catalog, self.ports.facts._database)

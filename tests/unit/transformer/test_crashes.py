@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.errors import StaleWriter
+from contracts.errors import StaleWriter, Transient
 from services.transformer.use_cases import abandon_batch, transform_batch
 from tests.model import ShopModel
 from tests.support.mortality import Process, ProcessDied
@@ -18,6 +18,7 @@ SECOND = a_batch(
 CALLS = 14
 """3 fences, 3 branches, 3 moves; 4 appends (the KPIs fit in one of them); 1 document."""
 EVERY_CALL = range(1, CALLS + 1)
+EVERY_COMMIT = range(1, 10)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,32 @@ def test_a_process_that_loses_an_answer_tries_again(bench: Workbench, call: int)
         transform_batch(command, same.ports)
     transform_batch(command, same.ports)
     expect_both_batches(bench)
+
+
+@pytest.mark.parametrize("commit", EVERY_COMMIT)
+def test_a_commit_whose_answer_was_lost_makes_nobody_stale(bench: Workbench, commit: int) -> None:
+    """The client asks again and is refused, by itself: the attempt begins anew."""
+    command = bench.stage(SECOND)
+    same = bench.stuttering(commit)
+    with pytest.raises(Transient, match="no newer one has begun"):
+        transform_batch(command, same.ports)
+    transform_batch(command, same.ports)
+    expect_both_batches(bench)
+
+
+@pytest.mark.parametrize("commit", [1, 2, 3])
+def test_an_abandoning_whose_answer_was_lost_is_asked_for_again(
+    bench: Workbench, commit: int
+) -> None:
+    before = bench.standing()
+    command = bench.stage(SECOND)
+    with pytest.raises(ProcessDied):
+        transform_batch(command, bench.through(Process(dies_before=9)).ports)
+    undo, same = bench.abandoning(command), bench.stuttering(commit)
+    with pytest.raises(Transient, match="no newer one has begun"):
+        abandon_batch(undo, same.ports)
+    assert abandon_batch(undo, same.ports) == {"outcome": "ABANDONED"}
+    assert bench.standing() == before
 
 
 @pytest.mark.parametrize("call", EVERY_CALL)
