@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.simulation.lock_clients import CONNECTIONS, create_tables
+from tests.simulation.lock_clients import CONNECTIONS
 from tests.support.ministack import running_ministack
 
 
@@ -23,5 +23,4 @@ def lock_dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             config=Config(max_pool_connections=CONNECTIONS),
         )
-        create_tables(client)
         yield client
