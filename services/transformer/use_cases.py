@@ -210,10 +210,10 @@ class _Attempt:
             return begun
         state, version = begun
         heads = state.heads or {}
+        reports = ports.inputs.reports(self._manifest)
+        pseudonym_check = domain.staged_check(reports, state.pseudonym_check)
         with _begun_again_unless_overtaken(state.epoch, ports):
             ports.facts.fence(heads, state.epoch, batch_id)
-            reports = ports.inputs.reports(self._manifest)
-            pseudonym_check = domain.staged_check(reports, state.pseudonym_check)
             with ports.inputs.fetch(reports) as files, self._engine().session() as session:
                 composition = compose(session, batch_id, files, heads)
                 files_balanced = domain.file_results(
