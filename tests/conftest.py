@@ -14,6 +14,9 @@ settings.register_profile("without deadlines", settings.default, deadline=None)
 settings.load_profile("without deadlines")
 """An example that is slow on a loaded machine is no fault."""
 
+os.environ.pop("COLUMNS", None)
+"""Where suites run side by side, readline in the first process gives all others a width of 80."""
+
 LACKS = pytest.StashKey[dict[str, str]]()
 
 
