@@ -1,6 +1,5 @@
 """The lock's own suite, and its clients' histories, against the real engine of DynamoDB."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,11 +14,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture
-def lock_tables(dynamodb_local: Any) -> Iterator[Any]:
+def lock_tables(dynamodb_local: Any) -> Any:
     lock_clients.create_tables(dynamodb_local)
-    yield dynamodb_local
-    for table in (lock_clients.EVENTS, lock_clients.LOCKS):
-        dynamodb_local.delete_table(TableName=table)
+    return dynamodb_local
 
 
 @pytest.fixture
