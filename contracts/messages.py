@@ -601,6 +601,8 @@ class FileResult(BaseModel):
     quarantined: int
     duplicates: int
     reason: str | None = None
+    guests: int = 0
+    unknown_columns: list[str] = []
 
 
 class ManifestFile(BaseModel):
@@ -619,6 +621,8 @@ class ManifestFile(BaseModel):
     etag: str
     sha256: str | None = None
     duplicate_of: int | None = None
+    statement: str | None = None
+    seen_before: str | None = None
 
 
 class ObjectRef(BaseModel):
@@ -711,6 +715,23 @@ class RejectedFile(BaseModel):
     reason: str
 
 
+class ReplacedStatement(BaseModel):
+    """
+    A row that stands in the place of an older one
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    kind: Literal["orders", "order_items", "products"]
+    identity: list[str]
+    key: str
+    line: int
+    replaced_key: str
+    replaced_line: int
+    replaced_batch_id: str
+
+
 class RestatedRow(BaseModel):
     """
     A standing row, and the row of a replay that states it again unchanged
@@ -724,6 +745,20 @@ class RestatedRow(BaseModel):
     line: int
     replay_key: str
     replay_line: int
+
+
+class Restatement(BaseModel):
+    """
+    How much a batch replaced of what older files had said
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    orders: int
+    order_items: int
+    products: int
+    examples: list[ReplacedStatement]
 
 
 class TableUpkeep(BaseModel):
@@ -911,6 +946,9 @@ class BatchResult(BaseModel):
     snapshots: dict[str, str]
     duration_seconds: float
     order_totals: OrderTotals | None = None
+    restated: Restatement | None = None
+    guests: int = 0
+    currency: str | None = None
 
 
 class ErasureReceipt(BaseModel):
@@ -974,6 +1012,9 @@ class FileReport(BaseModel):
     quarantined_rows: ObjectRef | None = None
     quarantined_file: ObjectRef | None = None
     pseudonym_check: str | None = None
+    duplicates: int = 0
+    guests: int = 0
+    currency: str | None = None
 
 
 class ReplayAnswers(BaseModel):
@@ -1102,6 +1143,8 @@ class FileValidated(BaseModel):
     report: ObjectRef
     attempt: int
     fence: int
+    duplicates: int = 0
+    guests: int = 0
 
 
 class FilesReturned(BaseModel):
@@ -1153,6 +1196,7 @@ class ManifestReceived(BaseModel):
     last_modified: str | None = None
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
+    one_statement: bool = False
 
 
 class UserErasedFromArchive(BaseModel):
@@ -1202,6 +1246,7 @@ class PendingManifest(BaseModel):
     last_modified: str | None = None
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
+    one_statement: bool = False
 
 
 class FilesCarriedOver(BaseModel):
