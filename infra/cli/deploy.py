@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 def deploy(
     stacks: Annotated[
-        list[str] | None, typer.Argument(metavar="STACK", help="All of them if none is named.")
+        list[str] | None,
+        typer.Argument(metavar="STACK", help="If none is named: all, and you are asked for each."),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every stack; a script that names none has to say so.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only say what would be deployed, in which order.")
     ] = False,
@@ -77,15 +81,24 @@ def deploy(
     do, workers must say that they are ready, alarms are watched. One that does not work is rolled
     back by itself, and the exit code is 3. Stacks that have not changed stay as they are.
 
-    Example: `ecp deploy validator`, and in CI: `ecp deploy --no-input --parameter BucketSuffix=-a`
+    Where nobody is asked (`--no-input`, `--json`, a script), name the stacks or say `--all`: an
+    empty list never means every stack.
+
+    Example: `ecp deploy validator`, and in CI: `ecp deploy lock archiver --no-input`
     """
     named = stacks or []
+    asks = sys.stdin.isatty() and not (yes or as_json)
     _refuse_contradictions(named, plan=plan, since=since, versions=versions, rollback=rollback)
+    if not (plan or versions or rollback):
+        _refuse_to_guess(named, every=every, asks=asks)
+    if every and named:
+        raise WrongUsage(f"--all is every stack, and {', '.join(named)} is named too: choose one")
+    chosen = named or None
     project = _project(source)
     if since is not None:
         from infra.deployer.survey import plan_since
 
-        print_plan(plan_since(since, named, project=project), as_json=as_json)
+        print_plan(plan_since(since, chosen, project=project), as_json=as_json)
         return
     target = current_target()
     environment = _environment(
@@ -94,14 +107,14 @@ def deploy(
     if plan:
         from infra.deployer import survey
 
-        print_plan(survey.plan(environment, named, project=project), as_json=as_json)
+        print_plan(survey.plan(environment, chosen, project=project), as_json=as_json)
     elif versions:
         from infra.deployer import survey
 
         print_versions(survey.versions(environment, project=project), as_json=as_json)
     else:
         policy = _policy(yes, as_json, watch_seconds, allow_replacement)
-        _deploy(target, environment, named, project, policy, rollback=rollback, as_json=as_json)
+        _deploy(target, environment, chosen, project, policy, rollback=rollback, as_json=as_json)
 
 
 def pairs(option: str, texts: list[str] | tuple[str, ...]) -> dict[str, str]:
@@ -124,6 +137,17 @@ def _refuse_contradictions(
         raise WrongUsage("--plan, --versions and --rollback: choose one")
     if rollback and len(named) != 1:
         raise WrongUsage("--rollback goes back with one stack: name it")
+    if any(not name.strip() for name in named):
+        raise WrongUsage("the name of a stack is empty: an unset variable? Nothing was deployed")
+
+
+def _refuse_to_guess(named: list[str], *, every: bool, asks: bool) -> None:
+    """Nothing named means everything only to somebody who is asked about each change."""
+    if not (named or every or asks):
+        raise WrongUsage(
+            "no stack is named, and nobody is asked about each: name those to deploy, or say "
+            "--all for every one (`ecp deploy --plan` shows what that would change)"
+        )
 
 
 def _project(source: Path | None) -> Path:
@@ -169,7 +193,7 @@ def _policy(
 def _deploy(
     target: Target,
     environment: "Environment",
-    named: list[str],
+    chosen: list[str] | None,
     project: Path,
     policy: "Policy",
     *,
@@ -182,13 +206,13 @@ def _deploy(
     try:
         with progress(f"deploying to {target.origin}", moving=policy.ask is None) as say:
             if rollback:
-                [name] = named
+                [name] = chosen or []
                 results = [
                     roll_back(environment, name, project=project, policy=policy, on_progress=say)
                 ]
             else:
                 results = deploy_stacks(
-                    environment, named, project=project, policy=policy, on_progress=say
+                    environment, chosen, project=project, policy=policy, on_progress=say
                 )
     except DeploymentInterrupted as interruption:
         raise CommandFailed(str(interruption), ExitCode.INTERRUPTED) from interruption

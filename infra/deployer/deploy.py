@@ -19,7 +19,7 @@ PARALLEL_STACKS = 6
 
 def deploy(
     environment: Environment,
-    names: Collection[str] = (),
+    names: Collection[str] | None = None,
     *,
     project: Path = PROJECT,
     policy: Policy | None = None,
@@ -28,9 +28,10 @@ def deploy(
 ) -> list[StackResult]:
     """Deploy every stack, or those of `names` only; independent stacks go side by side.
 
-    The stacks that named ones build on are expected to be there. `on_deployed` is called, in this
-    thread, as each stack is done. Results come in the order the stacks finished. Somebody who is
-    asked (`policy.ask`) is asked in this thread, one stack after the other.
+    An empty list of names deploys nothing. The stacks that named ones build on are expected to be
+    there. `on_deployed` is called, in this thread, as each stack is done. Results come in the order
+    the stacks finished. Somebody who is asked (`policy.ask`) is asked in this thread, one stack
+    after the other.
     Raises UnknownName for a stack or parameter that no template has, DeploymentFailed with the
     reason of the resource that failed, RolledBack when a new version did not work, and
     DeploymentInterrupted on Ctrl-C; stacks that do not depend on it and had begun are finished
@@ -76,16 +77,16 @@ def roll_back(
 
 
 def chosen_graph(
-    templates: Mapping[str, StackTemplate], names: Collection[str]
+    templates: Mapping[str, StackTemplate], names: Collection[str] | None
 ) -> dict[str, set[str]]:
-    """For each chosen stack the chosen ones that it needs; all are chosen when none is named."""
+    """For each chosen stack the chosen ones that it needs; None chooses all, an empty list none."""
     needed = dependencies(templates.values())
-    if unknown := set(names) - set(templates):
+    chosen = set(templates if names is None else names)
+    if unknown := chosen - set(templates):
         raise UnknownName(
             f"there is no stack {', '.join(sorted(unknown))}; "
             f"there are {', '.join(sorted(templates))}"
         )
-    chosen = set(names) or set(templates)
     return {name: needed[name] & chosen for name in chosen}
 
 

@@ -14,7 +14,7 @@ from infra.environments import PROJECT, Environment
 
 
 def plan(
-    environment: Environment, names: Collection[str] = (), *, project: Path = PROJECT
+    environment: Environment, names: Collection[str] | None = None, *, project: Path = PROJECT
 ) -> list[PlannedStack]:
     """What deploying these stacks (or all) would do, in the order of deployment."""
     templates = {template.name: template for template in discover(project)}
@@ -43,7 +43,7 @@ def plan(
 
 
 def plan_since(
-    revision: str, names: Collection[str] = (), *, project: Path = PROJECT
+    revision: str, names: Collection[str] | None = None, *, project: Path = PROJECT
 ) -> list[PlannedStack]:
     """What the files that differ from a git revision would deploy; no cloud is asked."""
     templates = {template.name: template for template in discover(project)}
@@ -55,5 +55,5 @@ def versions(environment: Environment, *, project: Path = PROJECT) -> dict[str, 
     """What is recorded of every stack, in the order of deployment."""
     templates = {template.name: template for template in discover(project)}
     book = ReleaseBook(environment.client("ssm"))
-    order = order_of_deployment(chosen_graph(templates, ()))
+    order = order_of_deployment(chosen_graph(templates, None))
     return {name: book.read(name) for name in order}

@@ -1,0 +1,81 @@
+"""`ecp deploy` of everything is something that somebody says, never what an empty list means."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from infra.cli import target
+from infra.cli.main import app
+from infra.deployer import deploy as deployer
+from infra.deployer.deploy import deploy
+from tests.unit.infra.test_deploy import Account, three_stacks
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Which stacks the deployer was asked for, call by call; None is all of them."""
+    calls: list[Any] = []
+
+    def record(environment: object, names: object, **_: object) -> list[Any]:
+        calls.append(names)
+        return []
+
+    monkeypatch.setattr(target, "find_running_cloud", lambda: None)
+    monkeypatch.setattr(deployer, "deploy", record)
+    return calls
+
+
+def ecp(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["deploy", *arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--no-input",), ("--yes",), ("--json",), (), ("--parameter", "Tunable=1")]
+)
+def test_a_script_that_names_no_stack_is_refused(
+    deployed: list[Any], aws: Any, arguments: tuple[str, ...]
+) -> None:
+    said = ecp(*arguments)
+    assert said.exit_code == 2
+    assert "no stack is named, and nobody is asked about each" in said.stderr
+    assert "--all for every one" in said.stderr
+    assert deployed == []
+
+
+@pytest.mark.parametrize("arguments", [("",), ("lock", " "), ("--plan", "")])
+def test_an_empty_name_is_refused_as_such(
+    deployed: list[Any], aws: Any, arguments: tuple[str, ...]
+) -> None:
+    said = ecp(*arguments, "--no-input")
+    assert said.exit_code == 2
+    assert "the name of a stack is empty" in said.stderr
+    assert deployed == []
+
+
+def test_all_of_them_or_those_that_are_named(deployed: list[Any], aws: Any) -> None:
+    assert ecp("--no-input", "--all").exit_code == 0
+    assert ecp("--no-input", "lock", "archiver").exit_code == 0
+    assert deployed == [None, ["lock", "archiver"]]
+    both = ecp("--no-input", "--all", "lock")
+    assert both.exit_code == 2
+    assert "--all is every stack, and lock is named too: choose one" in both.stderr
+
+
+def test_somebody_who_is_asked_about_each_need_name_none(
+    deployed: list[Any], aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "infra.cli.deploy.sys.stdin", type("Terminal", (), {"isatty": lambda _: True})()
+    )
+    from infra.cli.deploy import deploy as command
+
+    command()
+    assert deployed == [None]
+
+
+def test_to_the_deployer_an_empty_list_is_no_stack(tmp_path: Path) -> None:
+    account = Account()
+    assert deploy(account.environment(), [], project=three_stacks(tmp_path)) == []
+    assert account.cloudformation.order == []
