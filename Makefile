@@ -6,7 +6,7 @@ BIN := .venv/bin
 ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants kills matrix linearizability containers format clean
+.PHONY: help setup demo test check bench simulate mutants troubles matrix linearizability containers format clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -40,8 +40,8 @@ simulate: .venv/ready-to-develop  ## 100,000 seeds of the simulation; each that 
 mutants: .venv/ready-to-develop  ## Show that the simulation finds faults put into the code
 	$(BIN)/python -m tests.simulation --mutants --seeds 3000
 
-kills: .venv/ready-to-develop  ## kill -9 of workers in 50 batches; KPIs compared after each
-	KILLS=50 $(BIN)/python -m pytest tests/integration/test_kills.py --timeout 7200
+troubles: .venv/ready-to-develop  ## 45 batches under kill -9, freezes, twins and lock breaks; KPIs compared after each
+	TROUBLES=45 $(BIN)/python -m pytest -s tests/integration/test_troubles.py --timeout 7200
 
 matrix: .venv/ready-to-develop  ## 9 boundaries x 10 faults on the local cloud; writes docs/reliability.md
 	$(BIN)/python -m tests.fault_matrix
