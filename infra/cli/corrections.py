@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.file_contracts import file_contract
 from infra.cli.errors import WrongUsage
-from infra.cli.intake import kind_by_header
+from infra.cli.file_headers import kind_by_header
 from infra.cli.spreadsheets import read_cells
 from infra.queries.answers import RowId
 from infra.queries.quarantine import Row

@@ -97,7 +97,7 @@ def _show(target: Target, directory: Path, scale: int) -> None:
     _headline("Through the pipeline")
     topic = target.names.notification_topic_arn
     with notifications(target.client("sns"), target.client("sqs"), topic) as next_notification:
-        submission = upload(target, gather([shop.directory]), as_json=False)
+        submission = upload(target, gather([shop.directory]).files, as_json=False)
         outcome = wait_for_outcome(target, submission, as_json=False)
         print_outcome(outcome)
         told = next_notification()

@@ -1,69 +1,49 @@
 """Which files a submission consists of and what each of them is; uploading is in `upload.py`."""
 
-import csv
-import gzip
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from contracts.file_contracts import file_contract
-from contracts.layout import CSV_SUFFIXES, KINDS, is_csv
+from contracts.input_names import why_not_an_input
+from contracts.layout import KINDS
+from infra.cli.directories import (
+    TOP,
+    Gathered,
+    InputFile,
+    LeftOut,
+    in_directory,
+    why_not_sendable,
+)
 from infra.cli.errors import WrongUsage
+from infra.cli.file_headers import kind_by_header, read_header_names
 
 MAX_FILES = 1000
 """Files in one batch (DESIGN 3, Aggregation)."""
-HEADER_BYTES = 64_000
 
 
-@dataclass(frozen=True)
-class InputFile:
-    """One file to upload: where it is, what it holds and the key it gets."""
+def gather(paths: Sequence[Path]) -> Gathered:
+    """The CSV files of directories and the files that were named, and what is left out of them.
 
-    path: Path
-    kind: str
-    key: str
-
-
-def gather(paths: Sequence[Path]) -> list[InputFile]:
-    """The CSV files of one directory, or the files that were named.
-
-    Raises WrongUsage for a path that is not there, a directory without CSVs, a file whose kind
-    cannot be told, two files for one key, and more files than a batch takes.
+    Raises WrongUsage for a path that is not there, a directory without anything to send or to tell
+    of, a named file that is no input or whose kind cannot be told, two files for one key, and more
+    files than a batch takes.
     """
-    found: list[InputFile] = []
+    found = Gathered()
     for path in paths:
         if path.is_dir():
-            found += in_directory(path)
-        elif path.is_file():
-            found.append(single(path))
+            inside = in_directory(path)
+            found.files += inside.files
+            found.left_out += inside.left_out if len(paths) == 1 else _below(path, inside)
+        elif path.is_file() or path.is_symlink() or path.exists():
+            found.files.append(single(path))
         else:
             raise WrongUsage(f"{path}: there is no such file or directory")
-    return _distinct(found)
-
-
-def in_directory(directory: Path) -> list[InputFile]:
-    """`orders/**`, `order_items/**` and `products/**` below it, and a bare `products.csv`."""
-    if directory.resolve().name in KINDS:
-        found = [single(path) for path in _csvs(directory.iterdir())]
-    else:
-        found = [
-            InputFile(path, kind, f"{kind}/{path.relative_to(directory / kind).as_posix()}")
-            for kind in KINDS
-            for path in _csvs((directory / kind).rglob("*"))
-        ]
-        found += [
-            InputFile(path, kind, f"{kind}/{path.name}")
-            for kind in KINDS
-            for path in (directory / f"{kind}{suffix}" for suffix in CSV_SUFFIXES)
-            if path.is_file()
-        ]
-    if not found:
+    if not found.files and not found.missing_kinds() and not found.unreadable:
         raise WrongUsage(
-            f"{directory}: no CSV files; put them into orders/, order_items/ and products/ "
-            "below it (.csv or .csv.gz)"
+            f"{', '.join(map(str, paths))}: no CSV files; put them into orders/, order_items/ and "
+            "products/ below it (.csv or .csv.gz)"
         )
-    return found
+    return replace(found, files=_distinct(found.files))
 
 
 def single(path: Path) -> InputFile:
@@ -71,10 +51,14 @@ def single(path: Path) -> InputFile:
 
     Raises WrongUsage when neither says what it is.
     """
-    if not is_csv(path.name):
-        raise WrongUsage(f"{path}: not a CSV file by its name (.csv or .csv.gz)")
+    if (fault := why_not_an_input(f"{KINDS[0]}/{path.name}")) is not None:
+        meant = (fault.did_you_mean or "").rpartition("/")[2]
+        advice = f"; did you mean {meant}?" if meant else ""
+        raise WrongUsage(f"{path}: {fault.reason}{advice}")
+    if (unsendable := why_not_sendable(path, f"{KINDS[0]}/{path.name}")) is not None:
+        raise WrongUsage(f"{path}: {unsendable}")
     folder = path.resolve().parent.name
-    kind = folder if folder in KINDS else kind_by_header(_header(path))
+    kind = folder if folder in KINDS else kind_by_header(read_header_names(path))
     if kind is None:
         raise WrongUsage(
             f"{path}: cannot tell whether it holds {', '.join(KINDS[:-1])} or {KINDS[-1]}; "
@@ -83,26 +67,13 @@ def single(path: Path) -> InputFile:
     return InputFile(path, kind, f"{kind}/{path.name}")
 
 
-def kind_by_header(columns: Iterable[str]) -> str | None:
-    """The one kind whose contract's columns are all there, None when there is no such kind."""
-    named = {column.strip().lower() for column in columns}
-    fitting = [kind for kind in KINDS if named.issuperset(file_contract(kind).columns)]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _csvs(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.is_file() and is_csv(path.name))
-
-
-def _header(path: Path) -> list[str]:
-    is_packed = path.name.lower().endswith(".gz")
-    try:
-        with path.open("rb") as file, gzip.open(file) if is_packed else file as source:
-            start = source.read(HEADER_BYTES)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise WrongUsage(f"{path}: not a gzip file, though its name says so") from error
-    text = start.decode("utf-8-sig", errors="replace")
-    return next(csv.reader(io.StringIO(text)), [])
+def _below(directory: Path, inside: Gathered) -> list[LeftOut]:
+    """What is left out of one directory of several, with its name before each path."""
+    name = directory.as_posix()
+    return [
+        replace(one, path=f"{name}/" if one.path == TOP else f"{name}/{one.path}")
+        for one in inside.left_out
+    ]
 
 
 def _distinct(found: Sequence[InputFile]) -> list[InputFile]:

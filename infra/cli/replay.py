@@ -15,8 +15,8 @@ from contracts.layout import replay_answers_key
 from contracts.messages import ObjectRef, ReplayAnswers
 from contracts.objects import check_document
 from infra.cli.corrections import read_corrections
+from infra.cli.directories import InputFile
 from infra.cli.errors import CommandFailed, ExitCode
-from infra.cli.intake import InputFile
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
 from infra.cli.output import console, print_json, print_line, print_table

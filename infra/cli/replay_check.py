@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from contracts.file_contracts import file_contract
 from infra.cli.corrections import BLANKS, Correction, fields_of
-from infra.cli.intake import InputFile
+from infra.cli.directories import InputFile
 from infra.cli.validate import check
 from infra.queries.answers import RowId
 from infra.queries.originals import Headers

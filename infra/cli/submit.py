@@ -10,9 +10,11 @@ import typer
 from contracts.clock import system_clock
 from contracts.envelope import Message
 from contracts.messages import ObjectRef
-from infra.cli.errors import CommandFailed
+from infra.cli.directories import InputFile
+from infra.cli.errors import CommandFailed, ExitCode
 from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wanted, view_for
-from infra.cli.intake import InputFile, gather
+from infra.cli.intake import gather
+from infra.cli.left_out_view import left_out_document, print_left_out, why_incomplete
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
 from infra.cli.output import console, print_json, print_line
@@ -26,6 +28,7 @@ from infra.queries.timeline import plural, size
 
 SEARCH_EVERY_SECONDS = 3.0
 SEARCHED_BATCHES = 25
+NOT_SENT: dict[str, Any] = {"batch_id": None, "status": "NOT_SENT", "files": []}
 
 
 def submit(
@@ -44,20 +47,32 @@ def submit(
     The kind of a file is the name of its folder, else what its header says. All files are one
     batch, held together by a manifest; if anything fails half way, nothing stays uploaded.
 
-    Exit code with --wait: 0 completed, 1 the data was rejected, 3 the system failed.
+    What a directory holds and is not sent is listed with the reason and the nearest right name:
+    other folders, files that do not end in .csv or .csv.gz, hidden files. When that leaves nothing
+    of a kind to send, or a file cannot be read, nothing is sent at all.
+
+    Exit code: 1 nothing was sent for what was left out. With --wait: 0 completed, 1 the data was
+    rejected, 3 the system failed.
 
     Example: `ecp submit shop/ --wait`
     """
-    files = gather(paths)
+    gathered = gather(paths)
+    left_out = left_out_document(gathered)
+    if not as_json:
+        print_left_out(gathered)
+    if (incomplete := why_incomplete(gathered)) is not None:
+        if as_json:
+            print_json(NOT_SENT | {"left_out": left_out, "reason": incomplete})
+        raise CommandFailed(f"nothing was sent: {incomplete}", ExitCode.DATA_REJECTED)
     target = current_target()
-    submission = upload(target, files, as_json=as_json)
+    submission = upload(target, gathered.files, as_json=as_json)
     if not wait:
-        _print_submission(submission, as_json=as_json)
+        _print_submission(submission, left_out, as_json=as_json)
         return
     with no_longer_than_wanted(submission.batch_id):
         outcome = wait_for_outcome(target, submission, as_json=as_json)
     if as_json:
-        print_json(outcome)
+        print_json(outcome | {"left_out": left_out})
     else:
         print_outcome(outcome)
     raise typer.Exit(int(EXIT_CODES[outcome["status"]]))
@@ -141,9 +156,11 @@ def submission_document(submission: Submission) -> dict[str, Any]:
     }
 
 
-def _print_submission(submission: Submission, *, as_json: bool) -> None:
+def _print_submission(
+    submission: Submission, left_out: Sequence[dict[str, Any]], *, as_json: bool
+) -> None:
     if as_json:
-        print_json(submission_document(submission))
+        print_json(submission_document(submission) | {"left_out": left_out})
         return
     print_line(
         f"batch [bold]{submission.batch_id}[/] is on its way; see it with "

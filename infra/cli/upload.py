@@ -14,7 +14,7 @@ from contracts.clock import Clock
 from contracts.identities import FileIdentity, batch_id_of
 from contracts.layout import MANIFEST_UPLOAD_PREFIX
 from contracts.messages import ObjectRef
-from infra.cli.intake import InputFile
+from infra.cli.directories import InputFile
 
 MANIFEST_METADATA = "ecp-manifest"
 """Says that a file belongs to a manifest that is still to come."""

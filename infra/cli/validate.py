@@ -8,11 +8,14 @@ from typing import Annotated, Any, BinaryIO
 import typer
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
+from rich.markup import escape
 
 from contracts.clock import system_clock
 from contracts.file_contracts import file_contract
+from infra.cli.directories import InputFile
 from infra.cli.errors import ExitCode, WrongUsage
-from infra.cli.intake import InputFile, gather
+from infra.cli.intake import gather
+from infra.cli.left_out_view import left_out_document, print_left_out, why_incomplete
 from infra.cli.options import AsJson
 from infra.cli.output import console, print_json, print_line, print_table
 from infra.cli.quarantine import JSON_FIELDS
@@ -59,22 +62,28 @@ def validate(
     Each file is checked by itself: ids that are stated more than once are found when the batch is
     transformed, so `duplicates` is 0 here. MAX_REJECTED_FRACTION (0.2) is honoured.
 
-    Exit code: 0 every file would be accepted (bad rows alone reject none), 1 one would be rejected.
+    What a directory holds and is not sent is listed with the reason and the nearest right name:
+    other folders, files that do not end in .csv or .csv.gz, hidden files.
+
+    Exit code: 0 every file would be accepted (bad rows alone reject none), 1 one would be rejected,
+    or nothing of a kind is left to send though something of it is there.
 
     Example: `ecp validate shop/`
     """
-    files = gather(paths)
-    limit = _limit()
+    gathered = gather(paths)
+    files, limit = gathered.files, _limit()
     with console(stderr=True).status(f"checking {plural(len(files), 'file')}") as status:
         checked = [
             check(file, limit, None if as_json else ROWS_FOR_PEOPLE, status.update)
             for file in files
         ]
+    incomplete = why_incomplete(gathered)
     if as_json:
-        print_json(as_document(checked))
+        print_json(as_document(checked) | {"left_out": left_out_document(gathered)})
     else:
-        _print(checked)
-    if any(one.is_rejected for one in checked):
+        print_left_out(gathered)
+        _print(checked, incomplete)
+    if incomplete or any(one.is_rejected for one in checked):
         raise typer.Exit(int(ExitCode.DATA_REJECTED))
 
 
@@ -152,7 +161,7 @@ class _Watched:
         return found
 
 
-def _print(checked: Sequence[CheckedFile]) -> None:
+def _print(checked: Sequence[CheckedFile], incomplete: str | None) -> None:
     print_table(
         "Files",
         ("file", "status", "rows", "accepted", "quarantined", "reason"),
@@ -170,6 +179,9 @@ def _print(checked: Sequence[CheckedFile]) -> None:
         print_line(
             f"[bold yellow]{plural(rejected, 'file')} would be rejected[/], and nothing published"
         )
+    if incomplete:
+        print_line(f"[bold yellow]`ecp submit` would send nothing[/]: {escape(incomplete)}")
+    if rejected or incomplete:
         return
     bad = sum(one.summary["quarantined"] for one in checked)
     left_out = f"; {plural(bad, 'bad row')} would go to quarantine" if bad else ""

@@ -269,6 +269,31 @@ def test_submit_uploads_and_says_which_batch_it_will_be(account: Account, tmp_pa
     assert document["batch_id"] == batch_id_of(pinned)
 
 
+def test_submit_says_what_it_leaves_out_and_sends_nothing_when_a_kind_is_gone(
+    account: Account, tmp_path: Path
+) -> None:
+    shop = a_shop(tmp_path)
+    (shop / "orders/._a.csv").write_text("")
+    (shop / "orders/b.tsv").write_text("")
+    said = ecp("submit", shop, "--json")
+    assert said.exit_code == 0, said.stderr
+    document = json.loads(said.stdout)
+    assert [one["path"] for one in document["left_out"]] == ["orders/._a.csv", "orders/b.tsv"]
+    assert document["left_out"][1]["did_you_mean"] == "orders/b.csv"
+    assert len(document["files"]) == 3
+    before = account.client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"]
+
+    (shop / "order_items").rename(shop / "Order Items")
+    said = ecp("submit", shop, "--json")
+    assert said.exit_code == 1
+    document = json.loads(said.stdout)
+    assert (document["batch_id"], document["status"]) == (None, "NOT_SENT")
+    assert document["left_out"][0]["did_you_mean"] == "order_items/"
+    assert "no order_items file is left to send" in said.stderr
+    assert "did you mean order_items/?" in ecp("submit", shop).stderr
+    assert account.client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == before
+
+
 @pytest.mark.parametrize(
     ("end", "exit_code"), [("BatchCompleted", 0), ("BatchRejected", 1), ("BatchFailed", 3)]
 )

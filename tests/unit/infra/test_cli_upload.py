@@ -9,7 +9,7 @@ import pytest
 
 from contracts.identities import batch_id_of
 from infra.cli import upload
-from infra.cli.intake import InputFile
+from infra.cli.directories import InputFile
 from infra.cli.upload import MANIFEST_METADATA, Uploader, manifest_upload_key
 
 BUCKET = "ecommerce-data-bucket"

@@ -70,6 +70,7 @@ def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
                 "raw": "1,u1,2025-07-07,$5,completed",
             }
         ],
+        "left_out": [],
     }
 
 
@@ -108,3 +109,19 @@ def test_the_share_of_bad_rows_that_rejects_a_file_is_a_setting(
 
 def test_a_path_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     assert validate(tmp_path / "nothing").exit_code == 2
+
+
+def test_what_would_not_be_sent_is_listed_and_rejects_when_a_kind_is_gone(tmp_path: Path) -> None:
+    shop = a_shop(tmp_path)
+    (shop / "orders/._a.csv").write_bytes(b"\0\5\x16\7")
+    (shop / "orders/b.tsv").write_text("")
+    answer = validate(shop, "--json")
+    assert answer.exit_code == 0
+    assert [
+        (one["path"], one["did_you_mean"]) for one in json.loads(answer.stdout)["left_out"]
+    ] == [("orders/._a.csv", None), ("orders/b.tsv", "orders/b.csv")]
+    (shop / "Order-Items").mkdir()
+    answer = validate(shop)
+    assert answer.exit_code == 1
+    assert "hidden file left out: orders/._a.csv" in answer.stdout
+    assert "no order_items file is left to send, only Order-Items/ (did you mean" in answer.stdout
