@@ -6,6 +6,7 @@ gave: `p -> HMAC(k, p)`, which needs no id.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import reduce
 
@@ -14,6 +15,7 @@ from contracts.errors import PipelineError
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
+_BEGINS_CHAIN = re.compile(r"\{\s*\"keys\"\s*:")
 NOBODY = "\0check"
 """No user id holds a NUL."""
 
@@ -49,9 +51,13 @@ def check_of(keys: Sequence[bytes]) -> str:
 
 def keys_of(secret: str) -> tuple[bytes, ...]:
     """The chain that a secret holds: `{"keys": [...]}`, or any other text, which is one key."""
-    if not secret.startswith("{"):
+    try:
+        document = json.loads(secret) if secret.startswith("{") else None
+    except ValueError:
+        document = {} if _BEGINS_CHAIN.match(secret) else None
+    if document is None:  # a generated key may begin with a brace, too
         return (secret.encode(),)
-    keys = json.loads(secret).get("keys") or ()
+    keys = document.get("keys") or ()
     if not keys or not all(isinstance(key, str) and key for key in keys):
         raise PipelineError('the secret of the pseudonyms must be a key or {"keys": ["...", ...]}')
     return tuple(key.encode() for key in keys)

@@ -44,7 +44,13 @@ def test_a_secret_is_a_key_or_a_chain_of_keys() -> None:
     assert keys_of(secret_of((b"k1", b"k2"))) == (b"k1", b"k2")
 
 
-@pytest.mark.parametrize("secret", ['{"keys": []}', "{}", '{"keys": [1]}', '{"keys": [""]}'])
+def test_a_generated_key_may_begin_with_a_brace() -> None:
+    assert keys_of("{Q_Cvz0Ac!9W-M") == (b"{Q_Cvz0Ac!9W-M",)
+
+
+@pytest.mark.parametrize(
+    "secret", ['{"keys": []}', '{"keys": ["k1"', "{}", '{"keys": [1]}', '{"keys": [""]}']
+)
 def test_a_secret_without_keys_is_refused(secret: str) -> None:
     with pytest.raises(PipelineError, match="must be a key or"):
         keys_of(secret)
