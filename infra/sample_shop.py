@@ -1,10 +1,8 @@
 """A seeded, realistic month of an invented shop as CSV files, with a few bad rows in it.
 
 Used by `ecp demo`, `ecp sample` and the benchmarks; nothing here knows the pipeline.
-`python -m infra.sample_shop DIR --scale 100` writes one a hundred times larger.
 """
 
-import argparse
 import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -274,21 +272,3 @@ def _csv(shop: SampleShop, kind: str, name: str, header: str) -> Any:
     sink.write(header + "\n")
     shop.files.append(path)
     return sink
-
-
-def main() -> None:
-    """Write a sample shop from the command line."""
-    parser = argparse.ArgumentParser(description="Write a sample shop as CSV files.")
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--scale", type=int, default=1, help="100 writes a hundred times more")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    arguments = parser.parse_args()
-    shop = write_sample_shop(arguments.directory, scale=arguments.scale, seed=arguments.seed)
-    print(
-        f"{shop.orders} orders, {shop.order_items} order lines, {shop.products} products and "
-        f"{shop.bad_rows} bad rows in {len(shop.files)} files under {shop.directory}"
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
@@ -43,7 +42,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    print_line(f"speaking to {escape(target.origin)}")
+    print_line(f"speaking to {target.origin}")
     held = found["lock"]
     print_line(
         f"lock: held by batch {held['batch_id']} until {held['lease_until']}, "
@@ -192,7 +191,7 @@ def _print_open_set(open_set: dict[str, Any]) -> None:
         return
     print_line(f"open set: {plural(len(files), 'file')} waiting since {open_set['waiting_since']}")
     for reason in open_set["waiting_for"][:SHOWN_REASONS]:
-        print_line(f"  waits for {escape(reason)}")
+        print_line(f"  waits for {reason}")
     print_table(
         "Waiting files",
         ("file", "size", "arrived (UTC)"),

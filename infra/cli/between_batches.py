@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message
-from infra.cli.output import console
+from infra.cli.output import print_beside, spinner
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target
 from infra.queries.timeline import describe
@@ -19,13 +19,12 @@ def carried_out(target: Target, command: Any, *, quietly: bool) -> Message | Non
     queue_url = target.names.get("transformer", "command-queue-url")
     target.client("sqs").send_message(QueueUrl=queue_url, MessageBody=message.to_json())
     wake_worker(target.client("ecs"), target.names)
-    err = console(stderr=True)
 
     def show(news: Sequence[Message]) -> None:
         for event in news if not quietly else ():
-            err.print(f"  {describe(event)}", soft_wrap=True, markup=False)
+            print_beside(f"  {describe(event)}")
 
-    with err.status("waiting for the transformer"):
+    with spinner("waiting for the transformer"):
         return wait_for_end(
             target.event_store,
             command.request_id,

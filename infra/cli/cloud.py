@@ -2,20 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from infra.cli.options import AsJson
-from infra.cli.output import console, print_json, print_line
+from infra.cli.output import print_beside, print_json, print_line, print_verbatim, progress, styled
 from infra.cli.settings import CliSettings, pipeline_settings
 from infra.cli.target import cloud_directory
-
-Say = Callable[[str], None]
 
 
 def up(
@@ -52,12 +48,11 @@ def up(
         )
         return
     took = "was up already" if was_up else f"is up after {time.monotonic() - began:.1f} s"
-    console(stderr=True).print(
-        f"the local cloud at [bold]{running.endpoint}[/] {took}; `ecp down` stops it",
-        soft_wrap=True,
+    print_beside(
+        styled("the local cloud at [bold]{}[/] {}; `ecp down` stops it", running.endpoint, took)
     )
     for line in exports(running.environment()):
-        console().print(line, markup=False, soft_wrap=True)
+        print_verbatim(line)
 
 
 def down() -> None:
@@ -80,17 +75,3 @@ def exports(environment: Mapping[str, str]) -> list[str]:
         f"export AWS_ENDPOINT_URL={environment['AWS_ENDPOINT_URL']}",
         "export " + " ".join(f"{name}={value}" for name, value in rest.items()),
     ]
-
-
-@contextmanager
-def progress(title: str, *, moving: bool = True) -> Iterator[Say]:
-    """A spinner with the latest line on a terminal, a line each elsewhere; on standard error.
-
-    `moving`: False where somebody is asked meanwhile, whose answer a spinner would write over.
-    """
-    out = console(stderr=True)
-    if not (out.is_terminal and moving):
-        yield lambda line: out.print(line, markup=False, soft_wrap=True)
-        return
-    with out.status(escape(title)) as status:
-        yield lambda line: status.update(f"{escape(title)}: [dim]{escape(line)}[/]")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli.options import AsJson
-from infra.cli.output import print_error, print_json, print_line, print_table
+from infra.cli.output import print_error, print_json, print_line, print_table, styled
 from infra.environments import PROJECT
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def release(
         rows = [(change, path) for change, paths in _changes(plan).items() for path in paths]
         print_table(f"Release {plan.version}", ("change", "contract"), rows)
         done = "would be frozen" if dry_run else "is frozen in contracts/released: commit it"
-        print_line(f"release [bold]{plan.version}[/] {done}")
+        print_line(styled("release [bold]{}[/] {}", plan.version, done))
 
 
 @app.command()

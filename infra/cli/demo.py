@@ -13,16 +13,20 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.rule import Rule
 
 from infra.cli import kpis
-from infra.cli.cloud import progress
 from infra.cli.errors import CommandFailed
 from infra.cli.intake import gather
 from infra.cli.notifications import notifications
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
-from infra.cli.output import console, print_line
+from infra.cli.output import (
+    print_heading,
+    print_line,
+    print_lines,
+    print_verbatim,
+    progress,
+    styled,
+)
 from infra.cli.quarantine_view import print_rows
 from infra.cli.settings import pipeline_settings
 from infra.cli.submit import upload, wait_for_outcome
@@ -58,7 +62,7 @@ def demo(scale: Scale = 1) -> None:
     with _stopped_by_sigterm(), _own_directory() as directory:
         from infra.local import cloud
 
-        _headline("A cloud of its own")
+        print_heading("A cloud of its own")
         try:
             with progress("starting the local cloud") as say:
                 running = cloud.up(directory, 0, pipeline_settings(os.environ), say)
@@ -71,7 +75,8 @@ def demo(scale: Scale = 1) -> None:
         finally:
             with progress("stopping the local cloud"):
                 cloud.down(directory)
-    print_line(f"[dim]all of it took {time.monotonic() - began:.1f} s; nothing is left running[/]")
+    took = time.monotonic() - began
+    print_line(styled("[dim]all of it took {:.1f} s; nothing is left running[/]", took))
 
 
 def sample(
@@ -85,16 +90,16 @@ def sample(
     """
     from infra.sample_shop import write_sample_shop
 
-    print_line(escape(_described(write_sample_shop(directory, scale=scale, seed=seed))))
+    print_line(_described(write_sample_shop(directory, scale=scale, seed=seed)))
 
 
 def _show(target: Target, directory: Path, scale: int) -> None:
     from infra.sample_shop import write_sample_shop
 
-    _headline("A month of a shop")
+    print_heading("A month of a shop")
     shop = write_sample_shop(directory / "shop", scale=scale)
-    print_line(escape(_described(shop)))
-    _headline("Through the pipeline")
+    print_line(_described(shop))
+    print_heading("Through the pipeline")
     topic = target.names.notification_topic_arn
     with notifications(target.client("sns"), target.client("sqs"), topic) as next_notification:
         submission = upload(target, gather([shop.directory]).files, as_json=False)
@@ -102,7 +107,7 @@ def _show(target: Target, directory: Path, scale: int) -> None:
         print_outcome(outcome)
         told = next_notification()
     dynamodb, period = target.client("dynamodb"), Period()
-    _headline("What came of it")
+    print_heading("What came of it")
     kpis.print_kpis(
         "OrderKPIs",
         order_kpis(dynamodb, period),
@@ -117,16 +122,18 @@ def _show(target: Target, directory: Path, scale: int) -> None:
         limit=SHOWN_CATEGORIES,
         more="`ecp kpis categories` has every day",
     )
-    _headline("What was refused")
+    print_heading("What was refused")
     s3, bucket = target.client("s3"), target.names.data_bucket
     keys = listing(s3, bucket, outcome["batch_id"]).row_keys
     print_rows(list(read_rows(s3, bucket, keys)), limit=SHOWN_ROWS)
-    _headline("What people are told")
+    print_heading("What people are told")
     if told is None:
         raise CommandFailed("no notification came within 5 s, though the batch is closed")
-    print_line(f"[bold]{escape(told.subject)}[/]\n{escape(told.message)}")
-    _headline("What to try next")
-    print_line(next_steps())
+    print_line(styled("[bold]{}[/]", told.subject))
+    print_lines(told.message)
+    print_heading("What to try next")
+    for step in next_steps().splitlines():
+        print_verbatim(step)
     if EXIT_CODES[outcome["status"]]:
         raise CommandFailed(f"the sample shop ended {outcome['status']}: {outcome['reason']}")
 
@@ -152,12 +159,6 @@ def next_steps() -> str:
 def by_day(found: list[Kpi]) -> list[Kpi]:
     """KPIs of categories with all those of a day together."""
     return sorted(found, key=lambda kpi: (kpi["order_date"], kpi["category"]))
-
-
-def _headline(text: str) -> None:
-    out = console()
-    out.print()
-    out.print(Rule(f"[bold]{text}[/]", align="left") if out.is_terminal else f"== {text}")
 
 
 def _described(shop: "SampleShop") -> str:

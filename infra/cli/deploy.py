@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from infra.cli.cloud import progress
 from infra.cli.deploy_view import (
     confirmed,
     print_plan,
@@ -16,7 +14,7 @@ from infra.cli.deploy_view import (
 )
 from infra.cli.errors import CommandFailed, ExitCode, WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_line
+from infra.cli.output import print_line, progress
 from infra.cli.requester import requester
 from infra.cli.target import Target, current_target
 from infra.errors import DeploymentInterrupted
@@ -217,5 +215,5 @@ def _deploy(
     except DeploymentInterrupted as interruption:
         raise CommandFailed(str(interruption), ExitCode.INTERRUPTED) from interruption
     if not as_json:
-        print_line(f"deployed to {escape(target.origin)}")
+        print_line(f"deployed to {target.origin}")
     print_results(results, as_json=as_json)

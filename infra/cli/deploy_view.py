@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import typer
-
-from infra.cli.output import print_json, print_table
+from infra.cli.output import ask, print_json, print_table
 
 if TYPE_CHECKING:
     from infra.deployer.plan import PlannedStack
@@ -33,7 +31,7 @@ def print_plan(planned: "Sequence[PlannedStack]", *, as_json: bool) -> None:
 def confirmed(change_set: "ChangeSet") -> bool:
     """Show a change set and ask for it."""
     print_changes(change_set.template.name, change_set.changes)
-    return typer.confirm(f"Deploy {change_set.template.name}?")
+    return ask(f"Deploy {change_set.template.name}?")
 
 
 def print_changes(name: str, changes: "Sequence[ResourceChange]") -> None:

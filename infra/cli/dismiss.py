@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import DismissQuarantine
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_line
+from infra.cli.output import print_json, print_line, styled
 from infra.cli.quarantine import fates_in
 from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
@@ -83,12 +82,14 @@ def dismiss(
         print_json([vars(each) for each in wanted])
         return
     for event in events:
-        print_line(escape(f"batch {event.correlation_id}: {describe(event)}"))
+        print_line(f"batch {event.correlation_id}: {describe(event)}")
     rows, files = sum(each.rows for each in wanted), sum(each.is_file for each in wanted)
     counted = [plural(rows, "row")] * bool(rows) + [plural(files, "refused file")] * bool(files)
     print_line(
-        f"[bold green]{' and '.join(counted)} dismissed[/]; `ecp quarantine list --dismissed` "
-        "shows them"
+        styled(
+            "[bold green]{} dismissed[/]; `ecp quarantine list --dismissed` shows them",
+            " and ".join(counted),
+        )
     )
     if files:
         print_line("the healthy files of its batch still wait for another one: `ecp status`")

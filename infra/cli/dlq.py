@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_line, print_table
+from infra.cli.output import confirm, print_json, print_line, print_table, styled
 from infra.cli.target import current_target
 from infra.queries.dead_letters import (
     DEAD_LETTER_SUFFIX,
@@ -62,7 +62,9 @@ def show(queue: Queue, as_json: AsJson = False) -> None:
         limit=SHOWN_LETTERS,
     )
     if letters:
-        print_line(f"[dim]`ecp dlq redrive {name}` sends them back once the cause is cured[/]")
+        print_line(
+            styled("[dim]`ecp dlq redrive {}` sends them back once the cause is cured[/]", name)
+        )
 
 
 @app.command()
@@ -86,7 +88,7 @@ def redrive(
         raise WrongUsage("with --json nobody can be asked: say --yes too")
     count = dead_letters(sqs)[name]
     if not yes and count:
-        typer.confirm(f"Send {plural(count, 'message')} back to {source}?", abort=True)
+        confirm(f"Send {plural(count, 'message')} back to {source}?")
     sent = send_back(sqs, url, source_url)
     if as_json:
         print_json({"queue": name, "to": source, "sent": [letter.message_id for letter in sent]})

@@ -36,7 +36,7 @@ from contracts.object_versions import S3Versions
 from contracts.objects import check_document
 from contracts.pseudonyms import Keyed, keys_of
 from infra.cli.errors import CommandFailed
-from infra.cli.output import console
+from infra.cli.output import print_beside, spinner
 from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target
@@ -233,13 +233,12 @@ class Erasing:
             target.client("sqs").send_message(QueueUrl=url, MessageBody=message.to_json())
         for service in WOKEN & set(streams.values()):
             wake_worker(target.client("ecs"), target.names, service)
-        err = console(stderr=True)
 
         def show(event: Message) -> None:
             if not quietly:
-                err.print(f"  {describe(event)}", soft_wrap=True, markup=False)
+                print_beside(f"  {describe(event)}")
 
-        with err.status("waiting for the services"):
+        with spinner("waiting for the services"):
             ended = erasure.wait_for_all(
                 target.event_store,
                 list(streams),

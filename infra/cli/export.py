@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from contracts.layout import KINDS
 from infra.cli.corrections import columns_of, exported
@@ -103,9 +102,9 @@ def _write(rows: Sequence[Row], to: Path, target: Target) -> None:
             for row in of_kind
         )
         write_cells(path, columns_of(kind), cells)
-        print_line(f"{plural(len(of_kind), 'row')} to {escape(str(path))}")
+        print_line(f"{plural(len(of_kind), 'row')} to {path}")
     files = " ".join(str(path) for path in paths.values())
-    print_line(escape(f"correct them, then `ecp quarantine replay {files} --dry-run`"))
+    print_line(f"correct them, then `ecp quarantine replay {files} --dry-run`")
 
 
 def _give_back(files: Sequence[QuarantinedFile], to: Path, target: Target) -> None:
@@ -119,7 +118,7 @@ def _give_back(files: Sequence[QuarantinedFile], to: Path, target: Target) -> No
             target.client("s3").download_fileobj(
                 target.names.data_bucket, file.quarantine_key, copy
             )
-        print_line(escape(f"{file.key} to {path}, byte for byte: {ONCE_GIVEN_BACK}"))
+        print_line(f"{file.key} to {path}, byte for byte: {ONCE_GIVEN_BACK}")
 
 
 def _make_room(paths: Sequence[Path]) -> None:

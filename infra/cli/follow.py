@@ -9,20 +9,19 @@ from typing import Any, Protocol
 
 from rich.console import Group
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.text import Text
 
 from contracts.envelope import Message
 from infra.cli.errors import CommandFailed, ExitCode
-from infra.cli.output import console
+from infra.cli.output import console, painted, print_beside, styled
 from infra.queries.progress import Step, StepState, ending, steps, this_attempt
 
 MARKS = {
-    StepState.WAITING: "[dim]·[/]",
-    StepState.RUNNING: "[cyan]▸[/]",
-    StepState.DONE: "[green]✓[/]",
-    StepState.FAILED: "[red]✗[/]",
+    StepState.WAITING: ("·", "dim"),
+    StepState.RUNNING: ("▸", "cyan"),
+    StepState.DONE: ("✓", "green"),
+    StepState.FAILED: ("✗", "red"),
 }
 STALLED_SECONDS = 20.0
 CHECK_EXECUTION_SECONDS = 5.0
@@ -147,7 +146,7 @@ class LiveView:
 
     def _draw(self) -> None:
         lines: list[Any] = [_line(step) for step in (*self._before, *self._steps)]
-        lines += [Text(f"  {hint}", style="yellow") for hint in self._hints]
+        lines += [painted(f"  {hint}", "yellow") for hint in self._hints]
         self._live.update(Group(*lines), refresh=True)
 
 
@@ -175,15 +174,15 @@ class LineView:
             over = step.state in (StepState.DONE, StepState.FAILED)
             if over and (step.name, step.detail) not in self._said:
                 self._said.add((step.name, step.detail))
-                self._print(f"{MARKS[step.state]} {step.name:<10} {escape(step.detail)}")
+                self._print(styled("{} {}", painted(*MARKS[step.state]), _said(step)))
 
     def hint(self, text: str) -> None:
         """A line of its own."""
-        self._print(escape(text))
+        self._print(text)
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str | Text) -> None:
         if not self._quiet:
-            console(stderr=True).print(line.rstrip(), soft_wrap=True)
+            print_beside(line)
 
 
 def view_for(*, as_json: bool, before: Sequence[Step] = ()) -> LiveView | LineView:
@@ -194,10 +193,13 @@ def view_for(*, as_json: bool, before: Sequence[Step] = ()) -> LiveView | LineVi
 
 
 def _line(step: Step) -> Any:
-    text = Text.from_markup(f"{step.name:<10} {escape(step.detail)}".rstrip())
     if step.state is StepState.RUNNING:
-        return Spinner("dots", text, style="cyan")
-    return Text.from_markup(f"{MARKS[step.state]} ") + text
+        return Spinner("dots", styled("{}", _said(step)), style="cyan")
+    return styled("{} {}", painted(*MARKS[step.state]), _said(step))
+
+
+def _said(step: Step) -> str:
+    return f"{step.name:<10} {step.detail}".rstrip()
 
 
 def _batch_id(events: Sequence[Message]) -> str:

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from rich.markup import escape
-
 from infra.cli.directories import Gathered, LeftOut
-from infra.cli.output import print_line, print_table
+from infra.cli.output import print_line, print_table, styled
 from infra.queries.timeline import plural
 
 SHOWN = 30
@@ -35,7 +33,8 @@ def print_left_out(gathered: Gathered) -> None:
     if hidden:
         more = f" and {len(hidden) - SHOWN_HIDDEN:,} more" if len(hidden) > SHOWN_HIDDEN else ""
         names = ", ".join(hidden[:SHOWN_HIDDEN])
-        print_line(f"[dim]{plural(len(hidden), 'hidden file')} left out: {escape(names)}{more}[/]")
+        count = plural(len(hidden), "hidden file")
+        print_line(styled("[dim]{} left out: {}{}[/]", count, names, more))
 
 
 def why_incomplete(gathered: Gathered) -> str | None:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import BreakLock
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_line, print_table
+from infra.cli.output import confirm, print_json, print_line, print_table, styled
 from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
@@ -72,7 +71,7 @@ def break_lock(
     if not as_json:
         _print_lock(before)
     if not yes:
-        typer.confirm("Take the lock from it?", abort=True)
+        confirm("Take the lock from it?")
     command = break_command(
         before, requester(), reason.strip(), new_event_id(), to_rfc3339(system_clock())
     )
@@ -127,7 +126,7 @@ def _say_how_it_went(given_up: Message, after: Mapping[str, Any], *, as_json: bo
     if as_json:
         print_json({"broken": broken, "said": describe(given_up), "lock": after})
         return
-    print_line(escape(describe(given_up)))
+    print_line(describe(given_up))
     _print_lock(after)
     if broken:
         batch_id = given_up.correlation_id
@@ -147,16 +146,22 @@ def _say_that_it_is_free(free: Mapping[str, Any], *, as_json: bool) -> None:
 
 def _print_lock(found: Mapping[str, Any]) -> None:
     if not found["held"]:
-        print_line("the lock is [bold green]free[/]")
+        print_line(styled("the lock is [bold green]free[/]"))
         return
     print_line(
-        f"the lock is [bold yellow]held[/] by batch [bold]{found['batch_id']}[/] since "
-        f"{found['granted_at']} ({duration(found['held_seconds'])}), fence {found['fence']}, "
-        f"lease until {found['lease_until']}"
+        styled(
+            "the lock is [bold yellow]held[/] by batch [bold]{}[/] since {} ({}), fence {}, "
+            "lease until {}",
+            found["batch_id"],
+            found["granted_at"],
+            duration(found["held_seconds"]),
+            found["fence"],
+            found["lease_until"],
+        )
     )
     print_line(f"execution {found['execution_id']}")
     doing = found["doing"]
-    detail = f": {escape(doing['detail'])}" if doing["detail"] else ""
+    detail = f": {doing['detail']}" if doing["detail"] else ""
     print_line(f"doing {doing['step']}{detail}")
     if found["waiters"]:
         print_table(

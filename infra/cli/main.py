@@ -1,8 +1,5 @@
 """The `ecp` command: its groups, the `--debug` switch, and the one place where errors end."""
 
-import os
-import sys
-import traceback
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +27,7 @@ from infra.cli import (
     why,
 )
 from infra.cli.errors import evidence, explain
-from infra.cli.output import print_error
+from infra.cli.output import nobody_reads, print_error, print_traceback
 
 
 class EcpGroup(TyperGroup):
@@ -53,13 +50,13 @@ class EcpGroup(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError as gone:
             # Whoever read our output (`| head`) has enough: nothing failed, nothing can be said.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            nobody_reads()
             raise typer.Exit(0) from gone
         except (Exception, KeyboardInterrupt) as error:
             if _is_typers_own(error):
                 raise
             if ctx.params.get("debug"):
-                traceback.print_exception(error, file=sys.stderr)
+                print_traceback(error)
             line, exit_code = explain(error)
             print_error(line, evidence(error))
             raise typer.Exit(int(exit_code)) from error

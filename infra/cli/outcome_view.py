@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from rich.markup import escape
-
 from infra.cli.errors import ExitCode
-from infra.cli.output import console, print_line, print_table
+from infra.cli.output import painted, print_line, print_table, styled
 from infra.queries.timeline import plural
 
 EXIT_CODES = {
@@ -19,7 +17,7 @@ COLOURS = {"COMPLETED": "green", "REJECTED": "yellow", "FAILED": "red"}
 def print_outcome(outcome: dict[str, Any]) -> None:
     """Files, numbers and the next step."""
     batch_id, status = outcome["batch_id"], outcome["status"]
-    console().print()
+    print_line()
     print_table(
         f"Batch {batch_id}",
         ("file", "status", "rows", "accepted", "quarantined", "duplicates", "reason"),
@@ -39,10 +37,15 @@ def print_outcome(outcome: dict[str, Any]) -> None:
     )
     engine = f" by {outcome['engine']}" if outcome["engine"] else ""
     print_line(
-        f"[bold {COLOURS[status]}]{status}[/]{engine} in {outcome['duration_seconds']:.1f} s"
+        styled(
+            "{}{} in {:.1f} s",
+            painted(status, f"bold {COLOURS[status]}"),
+            engine,
+            outcome["duration_seconds"],
+        )
     )
     for line in summary(outcome):
-        print_line(escape(line))
+        print_line(line)
     print_order_totals(outcome.get("order_totals"))
 
 
@@ -51,8 +54,11 @@ def print_order_totals(totals: dict[str, Any] | None) -> None:
     if not totals or not totals["differing"]:
         return
     print_line(
-        f"[yellow]warning: {plural(totals['differing'], 'order')} with a total that is not the sum "
-        "of the order lines; all count as stated[/]"
+        styled(
+            "[yellow]warning: {} with a total that is not the sum of the order lines; "
+            "all count as stated[/]",
+            plural(totals["differing"], "order"),
+        )
     )
     print_table(
         "Totals and lines",
@@ -62,7 +68,7 @@ def print_order_totals(totals: dict[str, Any] | None) -> None:
     )
     more = totals["differing"] - len(totals["worst"])
     if more:
-        print_line(f"[dim]the worst are shown; {more:,} more differ less[/]")
+        print_line(styled("[dim]the worst are shown; {:,} more differ less[/]", more))
 
 
 def summary(outcome: dict[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from contracts.clock import system_clock
 from contracts.csv_files.row_checks import field_check, passed
@@ -16,7 +15,7 @@ from contracts.messages import ErasureReceipt
 from infra.cli.erasing import Erasing
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_line, print_note, print_table
+from infra.cli.output import confirm, print_json, print_line, print_note, print_table
 from infra.cli.rotating import Rotating
 from infra.cli.target import Target, current_target
 from infra.queries import erasure
@@ -62,7 +61,7 @@ def erase(
     if uploads.obstacles:
         raise CommandFailed("nothing was erased: " + "\n".join(uploads.obstacles))
     if not yes:
-        typer.confirm("Erase this user everywhere, for good?", abort=True)
+        confirm("Erase this user everywhere, for good?")
     before = work.receipts()
     receipt = work.run(uploads, quietly=as_json)
     _show_receipt(receipt, before, work.target, as_json=as_json)
@@ -135,7 +134,7 @@ def rotate_key(
     if obstacles := work.obstacles():
         raise CommandFailed("nothing was rotated: " + "\n".join(obstacles))
     if not yes:
-        typer.confirm("Give every user in the facts a new pseudonym?", abort=True)
+        confirm("Give every user in the facts a new pseudonym?")
     done = work.run(quietly=as_json)
     if as_json:
         print_json(done.model_dump())
@@ -216,7 +215,7 @@ def _show_receipt(
         print_line("nothing of this user was left: nothing was changed")
     if earlier:
         print_line(f"erased before: {', '.join(earlier)}")
-    print_line(f"receipt: {escape(where)}")
+    print_line(f"receipt: {where}")
 
 
 def _show_unsearched(objects: Sequence[dict[str, Any]]) -> None:

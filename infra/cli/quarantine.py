@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_line
+from infra.cli.output import print_json, print_line, styled
 from infra.cli.quarantine_view import (
     counted,
     explain_files,
@@ -74,7 +73,7 @@ def list_rows(
     if counts or of_files:
         print_line(counted(counts, Counter(of_files.values())))
     if rows or of_files:
-        print_line("[dim]`ecp quarantine show KEY` says what is wrong in one file[/]")
+        print_line(styled("[dim]`ecp quarantine show KEY` says what is wrong in one file[/]"))
 
 
 @app.command()
@@ -110,7 +109,7 @@ def show(
     print_files(files, fates)
     explain_files(_reasons(target, files))
     for line in _what_to_do(name, rows, files, fates):
-        print_line(escape(line))
+        print_line(line)
 
 
 def _reasons(target: Target, files: Sequence[QuarantinedFile]) -> dict[QuarantinedFile, str | None]:

@@ -4,9 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from rich.markup import escape
-
-from infra.cli.output import console, print_line, print_table
+from infra.cli.output import print_line, print_table, print_verbatim, styled
 from infra.queries.answers import Answer, row_id
 from infra.queries.explanations import advice, pointed_at
 from infra.queries.fates import Dismissal, Fate, Fates
@@ -45,21 +43,17 @@ def print_rows(rows: Sequence[Row], fates: Fates | None = None, limit: int = SHO
 
 def explain_rows(rows: Sequence[Row], fates: Fates | None = None) -> None:
     """Each row with its text, carets under what is wrong, and what to do; 20, from every file."""
-    out = console()
     shown = fair_share(rows, EXPLAINED_ROWS)
     for row in shown:
         raw, carets = pointed_at(row)
-        out.print(
-            f"[bold]{escape(row['key'])} line {row['line']}[/]: {escape(_said(row))}",
-            soft_wrap=True,
-        )
-        out.print(f"  {escape(raw)}", soft_wrap=True)
-        out.print(f"  [red]{carets}[/]", soft_wrap=True)
-        said = _outcome(row, fates) or advice(row)
-        out.print(f"  [green]{escape(said)}[/]\n", soft_wrap=True)
+        print_line(styled("[bold]{} line {}[/]: {}", row["key"], row["line"], _said(row)))
+        print_verbatim(f"  {raw}")
+        print_verbatim(styled("  [red]{}[/]", carets))
+        print_line(styled("  [green]{}[/]", _outcome(row, fates) or advice(row)))
+        print_line()
     if len(rows) > len(shown):
         left = plural(len(rows) - len(shown), "row")
-        print_line(f"[dim]... and {left} more; --json has them all[/]")
+        print_line(styled("[dim]... and {} more; --json has them all[/]", left))
 
 
 def fair_share(rows: Sequence[Row], limit: int) -> list[Row]:
@@ -101,7 +95,7 @@ def explain_files(reasons: Mapping[QuarantinedFile, str | None]) -> None:
     """Why each file was refused, as far as its batch's events tell."""
     for file, reason in reasons.items():
         said = reason or f"`ecp batch {file.batch_id}` says why"
-        print_line(f"[bold]{escape(file.key)}[/]: {escape(said)}")
+        print_line(styled("[bold]{}[/]: {}", file.key, said))
 
 
 def counted(rows: Counter[Fate], files: Counter[Fate]) -> str:
@@ -149,5 +143,5 @@ def _fault_alone(row: Row) -> str:
 
 
 def _short(raw: str | None, longest: int = 60) -> str:
-    line = (raw or "").replace("\n", "\\n")
+    line = raw or ""
     return line if len(line) <= longest else line[: longest - 3] + "..."

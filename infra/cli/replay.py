@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from contracts.clock import system_clock
 from contracts.layout import replay_answers_key
@@ -19,13 +18,21 @@ from infra.cli.directories import InputFile
 from infra.cli.errors import CommandFailed, ExitCode
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
-from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.output import (
+    joined,
+    painted,
+    print_json,
+    print_line,
+    print_table,
+    spinner,
+    styled,
+)
 from infra.cli.replay_check import Verdict, bad_rows, write_rows
 from infra.cli.replay_decision import decide
 from infra.cli.replay_links import UploadedRow, links
 from infra.cli.replay_plan import Plan
 from infra.cli.settings import CliSettings
-from infra.cli.submit import submission_document, upload, wait_for_outcome
+from infra.cli.submit import on_its_way, submission_document, upload, wait_for_outcome
 from infra.cli.target import Target, current_target
 from infra.cli.upload import Submission
 from infra.queries.batches import is_running, newest_batches
@@ -71,17 +78,14 @@ def replay(
         if as_json:
             print_json({"rows": rows})
         elif not dry_run:
-            print_line("[bold yellow]nothing to replay[/]")
+            print_line(styled("[bold yellow]nothing to replay[/]"))
         raise typer.Exit(int(exit_code if dry_run else ExitCode.DATA_REJECTED))
     submission = submit(target, decision.plans, as_json=as_json)
     if not wait:
         if as_json:
             print_json(submission_document(submission) | {"rows": rows})
         else:
-            print_line(
-                f"batch [bold]{submission.batch_id}[/] is on its way; see it with "
-                f"`ecp batch {submission.batch_id}`"
-            )
+            print_line(on_its_way(submission))
         raise typer.Exit(int(exit_code))
     outcome = wait_for_outcome(target, submission, as_json=as_json)
     if as_json:
@@ -144,7 +148,7 @@ def _let_running_batches_end(target: Target) -> None:
     before = {batch["batch_id"] for batch in _running(dynamodb)}
     if not before:
         return
-    with console(stderr=True).status(f"waiting for {plural(len(before), 'batch')} to end"):
+    with spinner(f"waiting for {plural(len(before), 'batch')} to end"):
         while left := before & {batch["batch_id"] for batch in _running(dynamodb)}:
             if time.monotonic() > deadline:
                 raise CommandFailed(
@@ -177,8 +181,8 @@ def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
     )
     counts = {state: sum(v.state == state for v in verdicts) for state in SAID}
     print_line(
-        ", ".join(
-            f"[{COLOURS[state]}]{count:,} {escape(SAID[state])}[/]"
+        joined(
+            painted(f"{count:,} {SAID[state]}", COLOURS[state])
             for state, count in counts.items()
             if count
         )

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from infra.cli.intake import gather
 from infra.cli.left_out_view import left_out_document, print_left_out, why_incomplete
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
-from infra.cli.output import console, print_json, print_line
+from infra.cli.output import print_json, print_line, spinner, styled
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.cli.upload import Submission, Uploader
@@ -25,6 +25,9 @@ from infra.queries.batches import batch_holding, newest_batches
 from infra.queries.outcome import Outcome, read_outcome
 from infra.queries.progress import Step, StepState
 from infra.queries.timeline import plural, size
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 SEARCH_EVERY_SECONDS = 3.0
 SEARCHED_BATCHES = 25
@@ -87,12 +90,11 @@ def upload(
 ) -> Submission:
     """Upload the files and their manifest, with progress for people on standard error."""
     bucket = target.names.data_bucket
-    progress = console(stderr=True)
 
     def announce(file: InputFile, done: int, total: int) -> None:
-        status.update(f"uploading {done} of {total}: {file.key}")
+        say(f"uploading {done} of {total}: {file.key}")
 
-    with progress.status(f"uploading {plural(len(files), 'file')}") as status:
+    with spinner(f"uploading {plural(len(files), 'file')}") as say:
         uploader = Uploader(target.client("s3"), bucket, system_clock, announce)
         submission = uploader.submit(files, answers)
     total = sum(file.path.stat().st_size for file in files)
@@ -162,7 +164,10 @@ def _print_submission(
     if as_json:
         print_json(submission_document(submission) | {"left_out": left_out})
         return
-    print_line(
-        f"batch [bold]{submission.batch_id}[/] is on its way; see it with "
-        f"`ecp batch {submission.batch_id}`"
-    )
+    print_line(on_its_way(submission))
+
+
+def on_its_way(submission: Submission) -> "Text":
+    """What is said to people who do not wait."""
+    batch_id = submission.batch_id
+    return styled("batch [bold]{}[/] is on its way; see it with `ecp batch {}`", batch_id, batch_id)

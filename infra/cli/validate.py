@@ -8,7 +8,6 @@ from typing import Annotated, Any, BinaryIO
 import typer
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
-from rich.markup import escape
 
 from contracts.clock import system_clock
 from contracts.file_contracts import file_contract
@@ -17,7 +16,7 @@ from infra.cli.errors import ExitCode, WrongUsage
 from infra.cli.intake import gather
 from infra.cli.left_out_view import left_out_document, print_left_out, why_incomplete
 from infra.cli.options import AsJson
-from infra.cli.output import console, print_json, print_line, print_table
+from infra.cli.output import print_json, print_line, print_table, spinner, styled
 from infra.cli.quarantine import JSON_FIELDS
 from infra.cli.quarantine_view import explain_rows
 from infra.queries.timeline import plural
@@ -72,11 +71,8 @@ def validate(
     """
     gathered = gather(paths)
     files, limit = gathered.files, _limit()
-    with console(stderr=True).status(f"checking {plural(len(files), 'file')}") as status:
-        checked = [
-            check(file, limit, None if as_json else ROWS_FOR_PEOPLE, status.update)
-            for file in files
-        ]
+    with spinner(f"checking {plural(len(files), 'file')}") as say:
+        checked = [check(file, limit, None if as_json else ROWS_FOR_PEOPLE, say) for file in files]
     incomplete = why_incomplete(gathered)
     if as_json:
         print_json(as_document(checked) | {"left_out": left_out_document(gathered)})
@@ -177,12 +173,15 @@ def _print(checked: Sequence[CheckedFile], incomplete: str | None) -> None:
     rejected = sum(one.is_rejected for one in checked)
     if rejected:
         print_line(
-            f"[bold yellow]{plural(rejected, 'file')} would be rejected[/], and nothing published"
+            styled(
+                "[bold yellow]{} would be rejected[/], and nothing published",
+                plural(rejected, "file"),
+            )
         )
     if incomplete:
-        print_line(f"[bold yellow]`ecp submit` would send nothing[/]: {escape(incomplete)}")
+        print_line(styled("[bold yellow]`ecp submit` would send nothing[/]: {}", incomplete))
     if rejected or incomplete:
         return
     bad = sum(one.summary["quarantined"] for one in checked)
     left_out = f"; {plural(bad, 'bad row')} would go to quarantine" if bad else ""
-    print_line(f"[bold green]every file would be accepted[/]{left_out}")
+    print_line(styled("[bold green]every file would be accepted[/]{}", left_out))

@@ -4,12 +4,11 @@ from datetime import date
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.kpis import period
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_line, print_table
+from infra.cli.output import print_json, print_line, print_table, styled
 from infra.cli.target import Target, current_target
 from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS, for_people
 from infra.queries.timeline import plural
@@ -76,8 +75,12 @@ def _print(found: dict[str, Any], *, with_rows: bool) -> None:
     if found["equal"]:
         by = found["published_by"]
         print_line(
-            f"[bold green]equal[/]: set by batch {escape(str(by['batch_id']))} at "
-            f"{by['updated_at']}, epoch {by['epoch']}"
+            styled(
+                "[bold green]equal[/]: set by batch {} at {}, epoch {}",
+                by["batch_id"],
+                by["updated_at"],
+                by["epoch"],
+            )
         )
     if found["in_work"]:
         print_line(f"batch {found['in_work']} is in work: the number may change with it")

@@ -12,6 +12,7 @@ from contracts.messages import (
     BatchResult,
     OrderTotals,
 )
+from contracts.printable import printable
 from services.aggregator.batch import Batch
 
 NAMED_FILES = 20
@@ -100,7 +101,9 @@ def overdue(event: BatchOverdue) -> Notice:
 
 
 def _notice(subject: str, lines: Sequence[str]) -> Notice:
-    return Notice(subject[:MAX_SUBJECT_CHARACTERS], "\n".join(lines)[:MAX_MESSAGE_CHARACTERS])
+    """A subject of one line and a text whose lines are ours, whatever keys and reasons hold."""
+    text = "\n".join(map(printable, lines))
+    return Notice(printable(subject)[:MAX_SUBJECT_CHARACTERS], text[:MAX_MESSAGE_CHARACTERS])
 
 
 def _waiting(count: int) -> str:

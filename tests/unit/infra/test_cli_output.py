@@ -10,6 +10,7 @@ from infra.cli import output
 from infra.cli.output import print_error, print_json, print_note, print_table
 from infra.cli.output import text as cell
 from infra.cli.settings import CliSettings, pipeline_settings
+from infra.cli.terminal import UNBOUNDED
 
 Capture = pytest.CaptureFixture[str]
 
@@ -85,7 +86,7 @@ def test_errors_and_notes_go_to_standard_error_on_one_line_each(capsys: Capture)
 
 def test_without_a_terminal_there_is_no_colour_and_room_enough() -> None:
     console = output.console()
-    assert (console.no_color, console.width) == (True, output.PLAIN_WIDTH)
+    assert (console.no_color, console.width) == (True, UNBOUNDED)
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.sample_catalogue import BAD_ORDER_ITEMS, BAD_ORDERS, BAD_PRODUCTS, CATALOGUE
-from infra.sample_shop import ORDERS_PER_SCALE, SampleShop, day_weights, main, write_sample_shop
+from infra.sample_shop import ORDERS_PER_SCALE, SampleShop, day_weights, write_sample_shop
 
 BAD_IDS = 9_000_000  # from here on: rows that no shop should send
 
@@ -131,12 +131,3 @@ def test_weekends_and_payday_sell_more() -> None:
 def test_a_scale_below_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="scale must be 1 or more, not 0"):
         write_sample_shop(tmp_path, scale=0)
-
-
-def test_it_can_be_written_from_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["sample_shop", str(tmp_path), "--scale", "1"])
-    main()
-    assert "420 orders" in capsys.readouterr().out.replace("423", "420")
-    assert (tmp_path / "products" / "catalogue.csv").is_file()
