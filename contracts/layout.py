@@ -3,6 +3,9 @@
 KINDS = ("orders", "order_items", "products")
 CSV_SUFFIXES = (".csv", ".csv.gz")
 
+FILE_GONE = "file.gone"
+"""The rule of a file report that says: the pinned version was deleted before it was read."""
+
 MANIFEST_UPLOAD_PREFIX = "manifests/"
 PROCESSING_PREFIX = "processing/"
 QUARANTINE_PREFIX = "quarantine/"

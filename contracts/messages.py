@@ -129,6 +129,19 @@ class RekeyFacts(BaseModel):
     requested_by: str
 
 
+class ReleaseBatch(BaseModel):
+    """
+    The healthy files of a rejected batch go on without the rejected ones: a person says so
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    requested_by: str
+    reason: Annotated[str, Field(max_length=2000)]
+
+
 class ReleaseLock(BaseModel):
     """
     Give the lock back; only owner and fence can
@@ -186,6 +199,7 @@ class BatchArchived(BaseModel):
     archive_prefix: str
     attempt: int
     fence: int
+    gone: list[str] = []
 
 
 class BatchFailed(BaseModel):
@@ -214,6 +228,21 @@ class BatchOverdue(BaseModel):
     missing: list[str]
     file_count: int
     waiting_since: str
+
+
+class BatchReleased(BaseModel):
+    """
+    Somebody let the healthy files of a rejected batch go on without the rejected ones
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    requested_by: str
+    reason: Annotated[str, Field(max_length=2000)]
+    released_as: str
+    file_count: int
 
 
 class BatchStarted(BaseModel):
@@ -301,6 +330,21 @@ class FileDetected(BaseModel):
     returned: bool = False
 
 
+class FileGone(BaseModel):
+    """
+    A file version that was announced or noticed is deleted, and none of its rows was read
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str | None = None
+    reason: str
+    batch_id: str | None = None
+
+
 class FileIgnored(BaseModel):
     """
     An object was seen and is not an input
@@ -313,20 +357,23 @@ class FileIgnored(BaseModel):
     key: str
     version_id: str | None = None
     reason: str
+    did_you_mean: str | None = None
 
 
-class FileSetSealed(BaseModel):
+class FileSuperseded(BaseModel):
     """
-    The open set was closed into a batch
+    A newer version took the place of one that was not sealed yet
     """
 
     model_config = ConfigDict(
         frozen=True,
     )
     bucket: str
-    set_number: int
-    batch_id: str
-    file_count: int
+    key: str
+    version_id: str
+    by_version_id: str
+    by_key: str | None = None
+    reason: str
 
 
 class KpisRebuilt(BaseModel):
@@ -433,6 +480,19 @@ class QuarantineDismissed(BaseModel):
     reason: Annotated[str, Field(max_length=2000)]
 
 
+class RejectionAnswered(BaseModel):
+    """
+    Corrected versions of rejected files are published
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    keys: list[str]
+    answered_by: str
+
+
 class TransformStarted(BaseModel):
     """
     A new writer epoch works on a batch
@@ -510,6 +570,19 @@ class AnsweredRow(BaseModel):
     identity: list[str]
 
 
+class AwaitedFile(BaseModel):
+    """
+    A key of which a rejected batch waits for a corrected version
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    key: str
+    newer_than: str | None = None
+    statement: str | None = None
+
+
 class DetectedFile(BaseModel):
     """
     A file in S3 as the aggregator saw it
@@ -528,6 +601,8 @@ class DetectedFile(BaseModel):
     manifest_key: str | None = None
     last_modified: str | None = None
     returned: bool = False
+    held_by: str | None = None
+    statement: str | None = None
 
 
 class Envelope(BaseModel):
@@ -713,6 +788,7 @@ class RejectedFile(BaseModel):
     )
     key: str
     reason: str
+    gone: bool = False
 
 
 class ReplacedStatement(BaseModel):
@@ -759,6 +835,20 @@ class Restatement(BaseModel):
     order_items: int
     products: int
     examples: list[ReplacedStatement]
+
+
+class SupersededVersion(BaseModel):
+    """
+    A file version whose place a newer one took before it was sealed
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    key: str
+    version_id: str
+    by_version_id: str
+    by_key: str | None = None
 
 
 class TableUpkeep(BaseModel):
@@ -1124,6 +1214,21 @@ class FileRejected(BaseModel):
     fence: int
 
 
+class FileSetSealed(BaseModel):
+    """
+    The open set was closed into a batch
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    set_number: int
+    batch_id: str
+    file_count: int
+    superseded: Annotated[list[SupersededVersion], Field(validate_default=True)] = []
+
+
 class FileValidated(BaseModel):
     """
     A file's rows are staged or quarantined
@@ -1158,6 +1263,8 @@ class FilesReturned(BaseModel):
     batch_id: str
     files: list[DetectedFile]
     awaiting_kinds: list[Literal["orders", "order_items", "products"]]
+    awaiting: list[AwaitedFile] | None = None
+    answers: ObjectRef | None = None
 
 
 class KpisPublished(BaseModel):
@@ -1233,6 +1340,19 @@ class UserErasedFromQuarantine(BaseModel):
     unsearched: list[UnsearchedObject]
 
 
+class HeldBatch(BaseModel):
+    """
+    A rejected batch whose healthy files wait
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    awaiting: list[AwaitedFile] | None = None
+    answers: ObjectRef | None = None
+
+
 class PendingManifest(BaseModel):
     """
     An upload manifest and the files it names
@@ -1265,3 +1385,4 @@ class FilesCarriedOver(BaseModel):
     manifests: list[PendingManifest]
     waiting_since: str | None = None
     overdue_reported: bool = False
+    held: Annotated[list[HeldBatch], Field(validate_default=True)] = []

@@ -13,7 +13,9 @@ from contracts.errors import Transient, VersionGone
 from contracts.messages import ObjectVersion
 
 MIB = 1 << 20
-GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+GONE = frozenset({"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"})
+"""405: the version is a delete marker. Never 403: whoever may list the bucket is told 404, and a
+right that is missing is our fault, not a file's."""
 
 
 class S3Versions:

@@ -1,7 +1,7 @@
 """What became of what lies in quarantine: still open, answered by a replay, or dismissed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -30,12 +30,17 @@ class Fates:
 
     answers: Answers
     dismissals: Sequence[Dismissal] = ()
+    published: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Inputs of rejected batches, by batch and key, of which a later batch has published a newer
+    version, or the same one: all that was refused of them is answered by that batch."""
 
     def of(self, row: RowId) -> Fate:
         """A completed replay has answered a row for good; else the newest word counts.
 
         So a replay reopens what was dismissed before it, whatever became of that replay.
         """
+        if (row.batch_id, row.key) in self.published:
+            return "answered"
         answer, dismissal = self.answers.get(row), self.dismissal_of(row)
         if answer and answer.status == COMPLETED:
             return "answered"
@@ -44,7 +49,9 @@ class Fates:
         return "open"
 
     def of_file(self, batch_id: str, key: str) -> Fate:
-        """A corrected file is a new one under its key: what was refused stays as it is."""
+        """Answered once a corrected version of its key is published."""
+        if (batch_id, key) in self.published:
+            return "answered"
         return "dismissed" if self.dismissal_of_file(batch_id, key) else "open"
 
     def answer_of(self, row: RowId) -> Answer | None:
@@ -84,7 +91,17 @@ def read_fates(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Fat
     return Fates(
         answers=read_answers(s3, dynamodb, objects, bucket),
         dismissals=[dismissal_of(row) for row in rows],
+        published=published_since(items.query(dynamodb, STATE_TABLE, {"pk": "refused"})),
     )
+
+
+def published_since(refused: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Which batch has published an input of a rejected one; from the aggregator's rows."""
+    return {
+        (row["batch_id"], key): batch_id
+        for row in refused
+        for key, batch_id in row["answered"].items()
+    }
 
 
 def dismissal_of(row: dict[str, Any]) -> Dismissal:

@@ -7,8 +7,9 @@ from contracts.clock import to_rfc3339
 from contracts.event_store import EventStore, StateTables
 from infra.queries.names import STATE_TABLE
 from services.aggregator.completeness import missing
-from services.aggregator.domain import FileSet
+from services.aggregator.domain import FileSet, Hold
 from services.aggregator.read_model import open_set_key
+from services.aggregator.waiting import Group, survey
 
 SETTLES = "a quiet moment: SETTLE_SECONDS without a new file"
 
@@ -22,7 +23,12 @@ def read_open_set(store: EventStore, tables: StateTables, bucket: str) -> dict[s
 
 
 def describe_open_set(file_set: FileSet, *, products_known: bool) -> dict[str, Any]:
-    """The set as `ecp status --json` gives it."""
+    """The set as `ecp status --json` gives it.
+
+    `held`: rejected batches whose healthy files (`files`) wait, the keys that have to come
+    corrected (`awaiting`, null when not known: only `ecp release` lets them go), and those that
+    have come already (`corrected`).
+    """
     since = file_set.waiting_since
     settle = timedelta(0)
     settled = f"{settle.total_seconds():g} seconds without a new file"
@@ -39,10 +45,23 @@ def describe_open_set(file_set: FileSet, *, products_known: bool) -> dict[str, A
                 "size_bytes": pending.file.size_bytes,
                 "arrived_at": to_rfc3339(pending.arrived_at),
                 "manifest": pending.file.manifest_key,
+                "held_by": pending.file.held_by,
             }
             for pending in by_age
         ],
         "manifests": sorted(file_set.manifests),
+        "held": [_held(group, hold) for group in survey(file_set).groups for hold in group.holds],
         "waiting_since": to_rfc3339(since) if since else None,
         "waiting_for": [SETTLES if reason == settled else reason for reason in wanted],
+    }
+
+
+def _held(group: Group, hold: Hold) -> dict[str, Any]:
+    awaiting = group.missing_of(hold)
+    own = group.only(hold)
+    return {
+        "batch_id": hold.batch_id,
+        "awaiting": None if awaiting is None else list(awaiting),
+        "corrected": [key for key in hold.awaiting or () if key not in (awaiting or ())],
+        "files": sorted({pending.file.key for pending in own.held}),
     }

@@ -114,6 +114,27 @@ def _rejected(batch: Any) -> str:
     return f"REJECTED, nothing was published: {files or batch.reason}"
 
 
+def _waiting_for(returned: Any) -> str:
+    if returned.awaiting is None:
+        return "waiting for a corrected " + f"{' and '.join(returned.awaiting_kinds)} file".lstrip()
+    if not returned.awaiting:
+        return "free to go on by themselves" if not returned.awaiting_kinds else "waiting too"
+    return f"waiting for a corrected {_keys([one.key for one in returned.awaiting])}"
+
+
+def _superseded(one: Any) -> str:
+    where = f" of {one.by_key}" if one.by_key else ""
+    return f"{one.key} version {one.version_id} superseded by version {one.by_version_id}{where}"
+
+
+def _keys(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:SHOWN_LINES]) + _more(len(keys))
+
+
+def _more(count: int) -> str:
+    return f" and {count - SHOWN_LINES:,} more" if count > SHOWN_LINES else ""
+
+
 def _dismissed(rows: Any) -> str:
     if rows.lines is None:
         return "everything in quarantine"
@@ -124,7 +145,16 @@ def _dismissed(rows: Any) -> str:
 
 _SENTENCES: dict[str, Callable[[Any], str]] = {
     "FileDetected": lambda e: f"{e.key} arrived ({size(e.size_bytes)})",
-    "FileIgnored": lambda e: f"{e.key} ignored: {e.reason}",
+    "FileIgnored": lambda e: (
+        f"{e.key} ignored: {e.reason}"
+        + (f"; did you mean {e.did_you_mean}?" if e.did_you_mean else "")
+    ),
+    "FileSuperseded": lambda e: (
+        f"{e.key} version {e.version_id} superseded by version {e.by_version_id}"
+        + (f" of {e.by_key}" if e.by_key else "")
+        + f": {e.reason}"
+    ),
+    "FileGone": lambda e: f"{e.key} is gone: {e.reason}",
     "ManifestReceived": lambda e: f"manifest {e.key} names {plural(len(e.files), 'file')}",
     "FilesCarriedOver": lambda e: (
         f"{plural(len(e.files), 'file')} left for the next batch"
@@ -132,16 +162,26 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
         else "nothing left for the next batch"
     ),
     "FilesReturned": lambda e: (
-        f"{plural(len(e.files), 'healthy file')} returned, waiting for a corrected "
-        + f"{' and '.join(e.awaiting_kinds)} file".lstrip()
+        f"{plural(len(e.files), 'healthy file')} returned, {_waiting_for(e)}"
     ),
-    "FileSetSealed": lambda e: f"file set {e.set_number} closed as this batch",
+    "FileSetSealed": lambda e: (
+        f"file set {e.set_number} closed as this batch"
+        + "".join(f"; {_superseded(one)}" for one in e.superseded[:SHOWN_LINES])
+        + _more(len(e.superseded))
+    ),
     "BatchSealed": _sealed,
     "BatchStarted": lambda e: f"execution started{_attempt(e.attempt)}",
     "BatchOverdue": lambda e: f"incomplete for too long: {', '.join(e.missing)} missing",
     "BatchRedriven": lambda e: f"redriven by {e.requested_by}{_attempt(e.attempt)}",
     "QuarantineDismissed": lambda e: (
         f"{_dismissed(e)} of {e.key} given up by {e.requested_by}: {e.reason}"
+    ),
+    "RejectionAnswered": lambda e: (
+        f"corrected versions of {_keys(e.keys)} are published by batch {e.answered_by}"
+    ),
+    "BatchReleased": lambda e: (
+        f"{plural(e.file_count, 'healthy file')} released as batch {e.released_as} by "
+        f"{e.requested_by}: {e.reason}"
     ),
     "BatchCompleted": lambda _: "COMPLETED",
     "BatchRejected": _rejected,
@@ -182,6 +222,7 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     ),
     "BatchArchived": lambda e: (
         f"{plural(e.file_count, 'file')} ({size(e.size_bytes)}) archived under {e.archive_prefix}"
+        + (f"; deleted by somebody before: {_keys(e.gone)}" if e.gone else "")
     ),
 }
 

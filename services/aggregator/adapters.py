@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +15,7 @@ from contracts import layout
 from contracts.clock import to_rfc3339
 from contracts.errors import Transient
 from contracts.executions import how_it_ended
+from contracts.identities import FileIdentity
 from contracts.messages import FileReport
 from contracts.objects import check_document
 from services.aggregator.detection import Notification, Sighting
@@ -21,6 +23,7 @@ from services.aggregator.notices import Notice
 
 MANIFEST_METADATA = "ecp-manifest"
 """User metadata of an upload: the key of the manifest that is to come and names it."""
+HEADS_AT_ONCE = 8
 NOT_THERE = {"404", "405", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}
 """405: the version is a delete marker. 403 is not here: a right that is missing is our fault."""
 
@@ -68,6 +71,12 @@ class S3Uploads:
                     return None
                 raise
         return content
+
+    def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
+        """HEAD of each version, some side by side: a batch has 1,000 at most."""
+        with ThreadPoolExecutor(HEADS_AT_ONCE) as pool:
+            looked = pool.map(lambda one: self.look(Notification(*one)), identities)
+            return {one for one, seen in zip(identities, looked, strict=True) if seen is None}
 
 
 class S3Reports:

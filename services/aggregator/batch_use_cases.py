@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from contracts.clock import from_rfc3339, to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation
-from contracts.event_store import StateWrite, StreamAppend, retry_on_conflict
+from contracts.event_store import PutItem, StateWrite, StreamAppend, retry_on_conflict
 from contracts.identities import attempt_of
 from contracts.logs import about, logger
 from contracts.messages import (
@@ -25,8 +25,10 @@ from contracts.messages import (
 )
 from services.aggregator import batch as batches
 from services.aggregator import notices, read_model
+from services.aggregator.answering import answer_rejections
 from services.aggregator.batch import Batch
 from services.aggregator.closing import Rejection, reject
+from services.aggregator.domain import FileSet
 from services.aggregator.open_sets import load, load_since, products_became_known
 from services.aggregator.ports import SOURCE, Ports
 from services.aggregator.use_cases import check_when_settled
@@ -59,6 +61,8 @@ def close_batch(message: Message, ports: Ports) -> dict[str, Any]:
     """Record how a batch ended, once; the answer is the text for people, the same every time."""
     command: CloseBatch = message.data
     batch = retry_on_conflict(partial(_close, command, message.event_id, ports))
+    if batch.status == "COMPLETED":
+        answer_rejections(batch, _manifest(batch, ports), _row(batch, ports), ports)
     check_when_settled(batch.sealed.bucket, ports)
     notice = _notice_of(batch, ports)
     return {
@@ -183,11 +187,27 @@ def _reject(batch: Batch, command: CloseBatch, causation_id: str, ports: Ports) 
         command.reason,
         reports,
         sets_since,
+        _completed(sets_since, ports),
     )
     end = batches.close(batch, command.execution_id, rejection.end)
+    refused_rows = read_model.refused_rows(row, rejection.refused, rejection.healthy, ports.clock())
     current = sets_since[-1]
     returned = [StreamAppend(current.stream_id, current.version, rejection.returned)]
-    return _apply(batch, end, causation_id, ports, appends=returned if rejection.returned else ())
+    return _apply(
+        batch,
+        end,
+        causation_id,
+        ports,
+        appends=returned if rejection.returned else (),
+        also=[PutItem(ports.table, refused) for refused in refused_rows],
+    )
+
+
+def _completed(sets_since: Sequence[FileSet], ports: Ports) -> set[str]:
+    """The batches that were sealed after the first of these sets and are completed."""
+    sealed = [one.sealed_as for one in sets_since[1:] if one.sealed_as]
+    rows = (ports.store.get_item(ports.table, read_model.batch_key(one)) for one in sealed)
+    return {row["batch_id"] for row in rows if row and row["status"] == "COMPLETED"}
 
 
 def _redrive(command: RedriveBatch, causation_id: str, ports: Ports) -> None:

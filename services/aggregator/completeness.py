@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contracts.identities import FileIdentity
 from contracts.messages import ObjectRef, UploadManifestFile
-from services.aggregator.domain import (
-    MAX_BATCH_FILES,
-    FileSet,
-    Kind,
-    PendingFile,
-    Trigger,
-    WaitingManifest,
-)
+from services.aggregator.domain import MAX_BATCH_FILES, FileSet, Kind, PendingFile, Trigger
+from services.aggregator.waiting import Claim, Group, Waiting, newest_of_each_key, survey
 
 REQUIRED_KINDS: tuple[Kind, ...] = ("orders", "order_items")
 
@@ -29,44 +22,10 @@ class Selection:
     manifest_key: str | None = None
     answers: ObjectRef | None = None
     """The quarantined rows that the files answer, when their manifest says so."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The pending files that a manifest names, in its order, and the keys that have not come."""
-
-    waiting: WaitingManifest
-    files: tuple[PendingFile, ...]
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """The open set, sorted by what each file waits for."""
-
-    claims: tuple[Claim, ...]
-    pool: tuple[PendingFile, ...]
-    """Files that no manifest claims: the oldest version of each key, oldest first."""
-    unnamed: tuple[PendingFile, ...]
-    """Files sent with the name of a manifest that has not come, or does not name them."""
-
-
-def survey(file_set: FileSet) -> Waiting:
-    """Who waits for what. Manifests claim in the order of their upload."""
-    by_age = sorted(file_set.files.values(), key=lambda pending: pending.age)
-    free = {pending.identity: pending for pending in by_age}
-    claims = []
-    for waiting in sorted(file_set.manifests.values(), key=lambda waiting: waiting.age):
-        claim = _claim(waiting, free)
-        for pending in claim.files:
-            del free[pending.identity]
-        claims.append(claim)
-    pool: dict[str, PendingFile] = {}
-    for pending in free.values():
-        if pending.file.manifest_key is None:
-            pool.setdefault(pending.file.key, pending)
-    unnamed = tuple(pending for pending in free.values() if pending.file.manifest_key is not None)
-    return Waiting(tuple(claims), tuple(pool.values()), unnamed)
+    spent: frozenset[str] = frozenset()
+    """Upload manifests that are done with, by key."""
+    holds: frozenset[str] = frozenset()
+    """Rejected batches whose waiting is over, by batch id."""
 
 
 def complete_selection(
@@ -75,39 +34,45 @@ def complete_selection(
     """What is complete at this moment (DESIGN 3, Aggregation, a and b); None: nothing is."""
     waiting = survey(file_set)
     for claim in waiting.claims:
-        if not claim.missing:
-            manifest = claim.waiting.manifest
-            return Selection("MANIFEST", claim.files, manifest.key, manifest.answers)
-    settles = _settles_at(file_set, waiting, products_known=products_known, settle=settle)
+        if claim.files and not claim.missing:
+            return _of_claim("MANIFEST", claim)
+    for group in waiting.groups:
+        moment = _group_settles_at(group, settle)
+        if moment is not None and moment <= now:
+            return _of_group("MANIFEST" if group.claims else "SETTLED", group)
+    settles = _pool_settles_at(waiting, products_known=products_known, settle=settle)
     if settles is None or now < settles:
         return None
     return Selection("SETTLED", waiting.pool[:MAX_BATCH_FILES])
 
 
 def settles_at(file_set: FileSet, *, products_known: bool, settle: timedelta) -> datetime | None:
-    """When the unclaimed files will be complete if nothing more comes; None: never, by itself."""
-    return _settles_at(file_set, survey(file_set), products_known=products_known, settle=settle)
+    """When something will be complete if nothing more comes; None: never, by itself."""
+    waiting = survey(file_set)
+    moments = [_group_settles_at(group, settle) for group in waiting.groups]
+    moments.append(_pool_settles_at(waiting, products_known=products_known, settle=settle))
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def manual_selection(file_set: FileSet, file_key: str) -> Selection | None:
     """What a person's start seals; None: nothing is pending, or not that file.
 
     Without a key: all files that no manifest claims, else everything. With a key: the files of
-    the manifest that it is, or that claims it, else the unclaimed files with it among them.
+    the manifest that it is, or that claims it, else the unclaimed files with it among them. What
+    waits with a rejected batch is left alone: only its corrections or ReleaseBatch let it go.
     """
     waiting = survey(file_set)
     if not file_key:
-        chosen = waiting.pool or _one_version_each(file_set.files.values())
-        return _manual(chosen)
+        claimed = (pending for claim in waiting.claims for pending in claim.files)
+        return _manual(waiting.pool or newest_of_each_key((*claimed, *waiting.unnamed)))
     for claim in waiting.claims:
-        key = claim.waiting.manifest.key
-        if file_key == key or any(pending.file.key == file_key for pending in claim.files):
-            return _manual(claim.files, key, claim.waiting.manifest.answers)
+        if file_key == claim.key or any(one.file.key == file_key for one in claim.files):
+            return _of_claim("MANUAL", claim) if claim.files else None
     for pending in waiting.unnamed:
         key = str(pending.file.manifest_key)
         if file_key in (key, pending.file.key):
             together = (one for one in waiting.unnamed if one.file.manifest_key == key)
-            return _manual(_one_version_each(together), key)
+            return _manual(newest_of_each_key(together), key)
     if any(pending.file.key == file_key for pending in waiting.pool):
         asked = [pending for pending in waiting.pool if pending.file.key == file_key]
         others = [pending for pending in waiting.pool if pending.file.key != file_key]
@@ -115,109 +80,132 @@ def manual_selection(file_set: FileSet, file_key: str) -> Selection | None:
     return None
 
 
-def awaited(file_set: FileSet) -> list[UploadManifestFile]:
-    """The files that manifests name and that have not come, older manifests first."""
+def released_selection(file_set: FileSet, batch_id: str) -> Selection | None:
+    """What goes on when a person releases a rejected batch: its healthy files, and corrections.
+
+    Manifests that bring some of the corrections come along if nothing of them is missing. None
+    when nothing waits with that batch.
+    """
+    for group in survey(file_set).groups:
+        for hold in group.holds:
+            if hold.batch_id == batch_id:
+                return _of_group("MANUAL", group.only(hold))
+    return None
+
+
+def held_with(file_set: FileSet, file_key: str) -> list[str]:
+    """The rejected batches with which files of that key (any, if empty) wait."""
     return [
+        hold.batch_id
+        for group in survey(file_set).groups
+        if not file_key or any(one.file.key == file_key for one in group.files)
+        for hold in group.holds
+    ]
+
+
+def spent_manifests(file_set: FileSet) -> list[Claim]:
+    """Manifests of which nothing is left: every version that they pin is gone or superseded."""
+    return [one for one in survey(file_set).claims if not one.files and not one.missing]
+
+
+def awaited(file_set: FileSet) -> list[UploadManifestFile]:
+    """The files that manifests name, or rejected batches wait for, and that have not come."""
+    waiting = survey(file_set)
+    wanted = [
         entry
-        for claim in survey(file_set).claims
+        for claim in waiting.every_claim
         for absent in [set(claim.missing)]
         for entry in claim.waiting.manifest.files
         if entry.key in absent
     ]
+    corrections = (
+        key
+        for group in waiting.groups
+        for hold in group.holds
+        for key in group.missing_of(hold) or ()
+    )
+    return wanted + [UploadManifestFile(key=key) for key in dict.fromkeys(corrections)]
 
 
 def missing(file_set: FileSet, *, products_known: bool, settle: timedelta) -> list[str]:
     """What the open set waits for, in words that a person can act on; empty: for nothing."""
     waiting = survey(file_set)
-    wanted = [
-        f"{claim.waiting.manifest.key}: {key}" for claim in waiting.claims for key in claim.missing
-    ]
-    received = {claim.waiting.manifest.key for claim in waiting.claims}
+    wanted = [f"{claim.key}: {key}" for claim in waiting.every_claim for key in claim.missing]
+    wanted += [line for group in waiting.groups for line in _missing_of(group, settle)]
+    received = {claim.key for claim in waiting.every_claim}
     for name in sorted({str(pending.file.manifest_key) for pending in waiting.unnamed}):
         verb = "does not name all files sent with it" if name in received else "has not come"
         wanted.append(f"{name} {verb}")
     if waiting.pool:
-        kinds = _missing_kinds(file_set, waiting.pool, products_known=products_known)
-        awaited = _unmet(file_set, waiting.pool)
-        wanted += [kind for kind in kinds if kind not in awaited]
-        wanted += [f"{kind} (a corrected file)" for kind in sorted(awaited)]
-        if not kinds and not awaited:
-            wanted.append(f"{settle.total_seconds():g} seconds without a new file")
+        kinds = _missing_kinds(waiting.pool, products_known=products_known)
+        wanted += kinds or [_quiet(settle)]
     return wanted
 
 
-def _claim(waiting: WaitingManifest, free: Mapping[FileIdentity, PendingFile]) -> Claim:
-    name = waiting.manifest.key
-    newest: dict[str, PendingFile] = {}
-    labelled: dict[str, PendingFile] = {}
-    pinned: dict[tuple[str, str], PendingFile] = {}
-    for pending in free.values():  # oldest first, so the newest stays
-        file = pending.file
-        pinned[file.key, file.version_id] = pending
-        if file.manifest_key == name:
-            labelled[file.key] = pending
-        elif file.manifest_key is None:
-            newest[file.key] = pending
-    found: list[PendingFile] = []
-    absent: list[str] = []
-    for entry in waiting.manifest.files:
-        if entry.version_id is None:
-            match = labelled.get(entry.key) or newest.get(entry.key)
-        else:
-            match = pinned.get((entry.key, entry.version_id))
-        if match is None:
-            absent.append(entry.key)
-        else:
-            found.append(match)
-    return Claim(waiting, tuple(found), tuple(absent))
+def _missing_of(group: Group, settle: timedelta) -> list[str]:
+    lines = []
+    for hold in group.holds:
+        keys = group.missing_of(hold)
+        if keys is None:
+            lines.append(f"rejected batch {hold.batch_id}: `ecp release {hold.batch_id}`")
+        lines += [f"rejected batch {hold.batch_id}: a corrected {key}" for key in keys or ()]
+    return lines or [_quiet(settle)]
 
 
-def _settles_at(
-    file_set: FileSet, waiting: Waiting, *, products_known: bool, settle: timedelta
+def _quiet(settle: timedelta) -> str:
+    return f"{settle.total_seconds():g} seconds without a new file"
+
+
+def _group_settles_at(group: Group, settle: timedelta) -> datetime | None:
+    """At once, but for loose corrections: more of them may come."""
+    if not group.is_complete:
+        return None
+    if group.fresh:
+        return max(one.arrived_at for one in group.fresh) + settle
+    return max(one.arrived_at for one in group.files)
+
+
+def _pool_settles_at(
+    waiting: Waiting, *, products_known: bool, settle: timedelta
 ) -> datetime | None:
     pool = waiting.pool
-    if not pool or _missing_kinds(file_set, pool, products_known=products_known):
-        return None
-    if _unmet(file_set, pool):
+    if not pool or _missing_kinds(pool, products_known=products_known):
         return None
     return max(pending.arrived_at for pending in pool) + settle
 
 
-def _missing_kinds(
-    file_set: FileSet, pool: Iterable[PendingFile], *, products_known: bool
-) -> list[Kind]:
+def _missing_kinds(pool: Iterable[PendingFile], *, products_known: bool) -> list[Kind]:
     """Kinds that a settled set needs and does not have.
 
-    Healthy files of a rejected batch need no more than its corrected file: when that one came
-    by a manifest of its own (nothing is awaited any more), they are complete.
+    Files that were complete once, and beyond the largest batch then (`returned`), still are.
     """
     pool = list(pool)
-    if not file_set.awaiting_kinds and any(pending.file.returned for pending in pool):
+    if any(pending.file.returned for pending in pool):
         return []
     present = {pending.file.kind for pending in pool}
     wanted: tuple[Kind, ...] = REQUIRED_KINDS if products_known else (*REQUIRED_KINDS, "products")
     return [kind for kind in wanted if kind not in present]
 
 
-def _unmet(file_set: FileSet, pool: Iterable[PendingFile]) -> frozenset[Kind]:
-    """Awaited kinds of which nothing new has come since the rejection."""
-    fresh = {pending.file.kind for pending in pool if not pending.file.returned}
-    if not any(pending.file.returned for pending in file_set.files.values()):
-        return frozenset()
-    return file_set.awaiting_kinds - fresh
+def _of_group(trigger: Trigger, group: Group) -> Selection:
+    newest = group.claims[-1].key if group.claims else None
+    return Selection(
+        trigger,
+        group.files[:MAX_BATCH_FILES],
+        newest,
+        group.answers,
+        frozenset(claim.key for claim in group.claims),
+        frozenset(hold.batch_id for hold in group.holds),
+    )
 
 
-def _one_version_each(files: Iterable[PendingFile]) -> tuple[PendingFile, ...]:
-    oldest: dict[str, PendingFile] = {}
-    for pending in sorted(files, key=lambda one: one.age):
-        oldest.setdefault(pending.file.key, pending)
-    return tuple(oldest.values())
+def _of_claim(trigger: Trigger, claim: Claim) -> Selection:
+    manifest = claim.waiting.manifest
+    files = claim.files[:MAX_BATCH_FILES]
+    return Selection(trigger, files, manifest.key, manifest.answers, frozenset({manifest.key}))
 
 
-def _manual(
-    files: Iterable[PendingFile],
-    manifest_key: str | None = None,
-    answers: ObjectRef | None = None,
-) -> Selection | None:
+def _manual(files: Iterable[PendingFile], manifest_key: str | None = None) -> Selection | None:
     chosen = tuple(files)[:MAX_BATCH_FILES]
-    return Selection("MANUAL", chosen, manifest_key, answers) if chosen else None
+    spent = frozenset({manifest_key} if manifest_key else ())
+    return Selection("MANUAL", chosen, manifest_key, spent=spent) if chosen else None

@@ -1,6 +1,6 @@
 """What an object in the data bucket is: an input file, an upload manifest, or nothing of ours."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from contracts.messages import (
     UploadManifestFile,
 )
 from services.aggregator.domain import MAX_BATCH_FILES, Kind
+from services.aggregator.foreign_json import foreign_json, short_json
 
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_EVENT_BYTES = 180_000
@@ -126,20 +127,23 @@ def received(seen: Sighting, body: bytes) -> ManifestReceived | FileIgnored:
     """The event for an upload manifest with this content: `{"files": [keys]}`.
 
     An entry is a key, or `{"key", "version_id"}` for one version of it. `answers`, if it is the
-    reference of a ReplayAnswers document, goes with the batch. Other fields of the document belong
-    to its sender and are left alone.
+    reference of a ReplayAnswers document, goes with the batch; `"one_statement": true` makes the
+    files part files of one statement. Other fields of the document belong to its sender and are
+    left alone.
     """
-    entries = _entries(body)
+    document = foreign_json(body)
+    entries = document if isinstance(document, str) else _entries(document)
     reason = entries if isinstance(entries, str) else _fault_of(entries)
-    if isinstance(entries, str) or reason is not None:
+    if isinstance(document, str) or isinstance(entries, str) or reason is not None:
         return ignored(seen, f"the manifest cannot be used: {reason}; correct it, upload it again")
     event = ManifestReceived(
         bucket=seen.bucket,
         key=seen.key,
         version_id=str(seen.version_id),
         files=entries,
-        answers=_answers(body),
+        answers=_answers(document),
         last_modified=seen.last_modified,
+        one_statement=document.get("one_statement") is True,
     )
     size = len(event.model_dump_json().encode())
     if size > MAX_EVENT_BYTES:
@@ -152,19 +156,15 @@ def ignored(seen: Sighting, reason: str) -> FileIgnored:
     return FileIgnored(bucket=seen.bucket, key=seen.key, version_id=seen.version_id, reason=reason)
 
 
-def _entries(body: bytes) -> list[UploadManifestFile] | str:
+def _entries(document: Mapping[str, Any]) -> list[UploadManifestFile] | str:
     """The files that a manifest names, or what is wrong with its shape."""
-    try:
-        document = json.loads(body)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        return f"it is not JSON ({error})"
-    files = document.get("files") if isinstance(document, dict) else None
+    files = document.get("files")
     if not isinstance(files, list) or not files:
         return 'it must be {"files": ["orders/a.csv", ...]} with at least one key'
     entries = [_entry(file) for file in files]
     shapeless = next((file for file, entry in zip(files, entries, strict=True) if not entry), None)
     if shapeless is not None:
-        return f'{json.dumps(shapeless)[:80]} is neither a key nor {{"key", "version_id"}}'
+        return f'{short_json(shapeless)} is neither a key nor {{"key", "version_id"}}'
     return [entry for entry in entries if entry]
 
 
@@ -181,9 +181,9 @@ def _entry(file: Any) -> UploadManifestFile | None:
     return UploadManifestFile(key=key, version_id=version_id)
 
 
-def _answers(body: bytes) -> ObjectRef | None:
+def _answers(document: Mapping[str, Any]) -> ObjectRef | None:
     """What the upload answers; a field of that name that is no reference is its sender's own."""
-    answers = json.loads(body).get("answers")
+    answers = document.get("answers")
     try:
         schemas.check("parts", "ObjectRef", 1, answers, closed=False)
     except ContractViolation:

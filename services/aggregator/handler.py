@@ -10,14 +10,19 @@ from contracts import metrics
 from contracts.answers import StepFunctionsTaskAnswers, TaskAnswers
 from contracts.aws import client, queue_name_of
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, handle_sqs_records, refuse
-from contracts.dead_letters import DeadLetters, SqsDeadLetters
+from contracts.consumer import (
+    CommandConsumer,
+    DeadLetters,
+    SqsDeadLetters,
+    handle_sqs_records,
+    refuse,
+)
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED
 from contracts.logs import this_service
 from contracts.objects import S3ObjectStore
-from services.aggregator import adapters, batch_use_cases, dismissals, use_cases
+from services.aggregator import adapters, batch_use_cases, dismissals, releasing, use_cases
 from services.aggregator.gauges import gauges
 from services.aggregator.incoming import Sweep, parse_notice
 from services.aggregator.intake import FILES_QUEUE, FileIntake
@@ -83,6 +88,7 @@ def aggregator_service(
             "CloseBatch": lambda message: batch_use_cases.close_batch(message, ports),
             "RedriveBatch": lambda message: batch_use_cases.redrive_batch(message, ports),
             "DismissQuarantine": lambda message: dismissals.dismiss_quarantine(message, ports),
+            "ReleaseBatch": lambda message: releasing.release_batch(message, ports),
             "BatchSealed": lambda message: batch_use_cases.start_batch(message, ports),
             "BatchRedriven": lambda message: batch_use_cases.start_batch(message, ports),
             "BatchOverdue": lambda message: use_cases.tell_overdue(message, ports),

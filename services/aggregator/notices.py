@@ -64,16 +64,28 @@ def completed(batch: Batch, result: BatchResult) -> Notice:
 
 def rejected(batch: Batch, end: BatchRejected) -> Notice:
     """The data was at fault: which files, why, and what to send."""
-    count = len(end.rejected_files)
+    at_fault = [file for file in end.rejected_files if not file.gone]
     lines = [
         f"Batch {batch.batch_id} was rejected ({end.reason}). Nothing of it is published.",
         *_listed(f"{file.key}: {file.reason}" for file in end.rejected_files),
-        "The healthy files wait in the open set for corrected ones.",
+    ]
+    if not at_fault:
+        lines.append(
+            "The files that are still there go on by themselves, as a batch of their own. What to "
+            "do: nothing, or upload the deleted ones again if they are wanted."
+        )
+        gone = _plural(len(end.rejected_files), "file")
+        return _notice(f"Batch {batch.batch_id} stopped: {gone} deleted meanwhile", lines)
+    lines += [
+        "The healthy files wait for corrected versions of exactly these keys, and then go on "
+        "together with them. Other uploads do not change that.",
         f"What to do: see the faults with `ecp quarantine show {batch.batch_id}`, get a file back "
         "as it came with `ecp quarantine export KEY --to FILE`, correct it and upload it again "
-        "under its key.",
+        f"under its key; or let the healthy ones go without: `ecp release {batch.batch_id} "
+        "--reason WHY`.",
     ]
-    return _notice(f"Batch {batch.batch_id} rejected: {_plural(count, 'file')} at fault", lines)
+    count = _plural(len(at_fault), "file")
+    return _notice(f"Batch {batch.batch_id} rejected: {count} at fault", lines)
 
 
 def failed(batch: Batch, end: BatchFailed) -> Notice:
@@ -93,8 +105,9 @@ def overdue(event: BatchOverdue) -> Notice:
         f"{_plural(event.file_count, 'file')} in {event.bucket} wait since {event.waiting_since} "
         "and cannot be processed yet. Nothing of them is lost. Still missing:",
         *_listed(event.missing),
-        "What to do: upload what is missing, or start `ecsJob` by hand with input "
-        f'{{"fileKey": "", "bucket": "{event.bucket}"}} to process what is there. '
+        "What to do: upload what is missing. The healthy files of a rejected batch go on without "
+        "the rejected ones by `ecp release BATCH --reason WHY`; to process whatever else is there, "
+        f'start `ecsJob` by hand with input {{"fileKey": "", "bucket": "{event.bucket}"}}. '
         "`ecp status` shows the files that wait.",
     ]
     return _notice(f"Files wait in {event.bucket}: {len(event.missing)} missing", lines)

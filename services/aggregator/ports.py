@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from contracts.clock import Clock
 from contracts.event_store import EventStore, StateTables
+from contracts.identities import FileIdentity
 from contracts.messages import FileReport
 from contracts.objects import ObjectStore
 from services.aggregator.detection import Notification, Sighting
@@ -30,6 +31,9 @@ class Uploads(Protocol):
 
     def read(self, seen: Sighting) -> bytes | None:
         """The content of that version; None when it is gone."""
+
+    def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
+        """Those of these versions that are deleted."""
 
 
 class Reports(Protocol):

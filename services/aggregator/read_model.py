@@ -9,11 +9,15 @@
 | unfinished | <batch_id> | a batch that is not closed, for the sweep of dead executions |
 | execution#<execution_id> | batch | the batch that an execution runs |
 | dismissals | <at>#<event_id of the command> | quarantined rows that nobody will correct |
+| refused | <batch_id>#<number> | inputs of a rejected batch, and who published them since |
+
+Rows with `expires_at` (epoch seconds) are deleted after that time by DynamoDB.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,6 +42,10 @@ LISTED_REJECTED_FILES = 100
 BATCHES = {"pk": "batches"}
 UNFINISHED = {"pk": "unfinished"}
 DISMISSALS = {"pk": "dismissals"}
+REFUSED = {"pk": "refused"}
+REFUSED_KEYS_IN_ROW = 100
+REFUSED_DAYS = 400
+"""Longer than quarantine keeps a refused file."""
 
 
 def open_set_key(bucket: str) -> Row:
@@ -128,6 +136,38 @@ def after(row: Row, event: BaseModel, at: str) -> Row:
 def dismissal_row(event: QuarantineDismissed, at: str, command_id: str) -> Row:
     """What was dismissed by a command at `at` (RFC 3339)."""
     return DISMISSALS | {"sk": f"{at}#{command_id}"} | event.model_dump() | {"dismissed_at": at}
+
+
+def refused_rows(
+    row: Row, refused: Sequence[str], returned: Sequence[str], at: datetime
+) -> list[Row]:
+    """The inputs of a rejected batch, a hundred a row, none of them published yet.
+
+    Its rejected files wait for corrections; what was refused of its healthy ones (`returned`) is
+    refused again by the batch that they go on with.
+    """
+    rows: list[Row] = []
+    for is_rejected, keys in ((True, refused), (False, returned)):
+        for start in range(0, len(keys), REFUSED_KEYS_IN_ROW):
+            rows.append(
+                REFUSED
+                | {
+                    "sk": f"{row['batch_id']}#{len(rows):02d}",
+                    "batch_id": row["batch_id"],
+                    "bucket": row["bucket"],
+                    "set_number": row["set_number"],
+                    "is_rejected": is_rejected,
+                    "keys": list(keys[start : start + REFUSED_KEYS_IN_ROW]),
+                    "answered": {},
+                    "expires_at": epoch_seconds(at + timedelta(days=REFUSED_DAYS)),
+                }
+            )
+    return rows
+
+
+def epoch_seconds(moment: datetime) -> int:
+    """As DynamoDB's time to live wants it."""
+    return int(moment.timestamp())
 
 
 def batch_writes(table: str, row: Mapping[str, Any]) -> list[StateWrite]:

@@ -16,14 +16,20 @@ from contracts.messages import (
     BatchSealed,
     BatchStarted,
     DetectedFile,
+    FileGone,
     FileIgnored,
     FileSetSealed,
+    FileSuperseded,
     ManifestFile,
     ObjectRef,
 )
 from services.aggregator.carry_over import MAX_EVENT_BYTES, carry_over
-from services.aggregator.completeness import Selection, missing, survey
-from services.aggregator.domain import FileSet, Kind, PendingFile
+from services.aggregator.completeness import Selection, missing
+from services.aggregator.domain import FileSet, Kind, PendingFile, WaitingManifest
+from services.aggregator.waiting import survey
+
+MAX_TOLD_SUPERSEDED = 100
+"""Superseded versions that the seal names; each has an event of its own as well."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,13 @@ class Sealing:
 
 
 def pin(selection: Selection, now: datetime) -> BatchManifest:
-    """The batch's manifest: every file with its version; equal content is marked as duplicate."""
+    """The batch's manifest: every file with its version, the newest statement last.
+
+    A file with equal content to an earlier one of the batch is marked as its duplicate.
+    """
     files: list[ManifestFile] = []
     originals = _Contents()
-    for index, pending in enumerate(selection.files):
+    for index, pending in enumerate(sorted(selection.files, key=lambda one: one.age)):
         file = pending.file
         original = originals.find(file)
         if original is None:
@@ -58,6 +67,7 @@ def pin(selection: Selection, now: datetime) -> BatchManifest:
                 etag=file.etag,
                 sha256=file.sha256,
                 duplicate_of=original,
+                statement=file.statement,
             )
         )
     return BatchManifest(
@@ -71,42 +81,66 @@ def pin(selection: Selection, now: datetime) -> BatchManifest:
     )
 
 
-def superseded(file_set: FileSet, selection: Selection) -> list[FileIgnored]:
+def superseded(file_set: FileSet, selection: Selection) -> list[FileSuperseded]:
     """Waiting files that this batch overtakes, and that would undo its rows if they came later.
 
     That is an older version of a key in it, and a healthy file of a rejected batch that was sent
     again with equal content. Files that a manifest claims or waits for are left to it.
     """
-    kept = {pending.identity for claim in survey(file_set).claims for pending in claim.files}
+    kept = {one.identity for claim in survey(file_set).every_claim for one in claim.files}
     kept |= {pending.identity for pending in selection.files}
     by_key = {pending.file.key: pending for pending in selection.files}
     by_content = _Contents()
     for index, pending in enumerate(selection.files):
         by_content.add(index, pending.file)
-    overtaken: dict[str, list[PendingFile]] = {}
-    reasons = []
+    found = []
     for pending in sorted(file_set.files.values(), key=lambda one: one.age):
-        if by_key.get(pending.file.key) == pending:
-            reasons += [
-                (older, f"version {pending.file.version_id} of it was sent after it")
-                for older in overtaken.pop(pending.file.key, [])
-            ]
         if pending.identity in kept or pending.file.manifest_key is not None:
             continue
-        if pending.file.key in by_key:
-            overtaken.setdefault(pending.file.key, []).append(pending)
-        elif pending.file.returned and (original := by_content.find(pending.file)) is not None:
-            again = selection.files[original].file.key
-            reasons.append((pending, f"{again} was sent with equal content"))
-    return [
-        FileIgnored(
-            bucket=pending.file.bucket,
-            key=pending.file.key,
-            version_id=pending.file.version_id,
-            reason=f"{reason} and goes first; upload this one again if it is still wanted",
-        )
-        for pending, reason in reasons
-    ]
+        newer = by_key.get(pending.file.key)
+        if newer is not None and pending.age <= newer.age:
+            found.append(_by(newer, pending, "a newer version of it came before it was sealed"))
+        elif newer is None and pending.file.returned:
+            original = by_content.find(pending.file)
+            if original is not None:
+                again = selection.files[original]
+                reason = f"{again.file.key} was sent with equal content and goes first"
+                found.append(_by(again, pending, reason))
+    return found
+
+
+def _by(newer: PendingFile, older: PendingFile, reason: str) -> FileSuperseded:
+    file, by = older.file, newer.file
+    return FileSuperseded(
+        bucket=file.bucket,
+        key=file.key,
+        version_id=file.version_id,
+        by_version_id=by.version_id,
+        by_key=by.key if by.key != file.key else None,
+        reason=f"{reason}; upload this one again if it is still wanted",
+    )
+
+
+def gone(pending: PendingFile) -> FileGone:
+    """The event for a file that was noticed and is deleted now, before it was sealed."""
+    file = pending.file
+    return FileGone(
+        bucket=file.bucket,
+        key=file.key,
+        version_id=file.version_id,
+        reason="it was deleted before its set was sealed; upload it again if it is wanted",
+    )
+
+
+def without_files(bucket: str, waiting: WaitingManifest) -> FileIgnored:
+    """The event for an upload manifest of which nothing is left to wait for."""
+    return FileIgnored(
+        bucket=bucket,
+        key=waiting.manifest.key,
+        version_id=waiting.manifest.version_id,
+        reason="every version that it names is deleted, or superseded by a newer one; upload the "
+        "files again, with a manifest of their own, if they are wanted",
+    )
 
 
 def seal(
@@ -123,11 +157,17 @@ def seal(
     With `execution_id` (a manual start) the batch is started at once by that execution.
     """
     batch_id = manifest.batch_id
+    sealed_files = {(file.key, file.version_id) for file in manifest.files}
     closing = FileSetSealed(
         bucket=file_set.bucket,
         set_number=file_set.number,
         batch_id=batch_id,
         file_count=len(manifest.files),
+        superseded=[
+            one
+            for one in file_set.superseded
+            if (one.by_key or one.key, one.by_version_id) in sealed_files
+        ][:MAX_TOLD_SUPERSEDED],
     )
     sealed = BatchSealed(
         batch_id=batch_id,

@@ -6,7 +6,7 @@ What happens to a batch once it is sealed is in batch_use_cases.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,13 +28,15 @@ from services.aggregator import notices, read_model
 from services.aggregator.completeness import (
     Selection,
     complete_selection,
+    held_with,
     manual_selection,
     settles_at,
+    spent_manifests,
 )
 from services.aggregator.domain import stream_of
 from services.aggregator.open_sets import OpenSet, load, next_set
 from services.aggregator.ports import SOURCE, Ports
-from services.aggregator.sealing import overdue, pin, seal, superseded
+from services.aggregator.sealing import gone, overdue, pin, seal, superseded, without_files
 from services.aggregator.sightings import Upload, look_for_missing, unseen
 
 FILES_PER_TRANSACTION = 25
@@ -133,6 +135,10 @@ def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
 def _seal_complete(bucket: str, ports: Ports) -> bool:
     """Take one step towards sealing; False when nothing is complete."""
     open_set = load(bucket, ports)
+    spent = spent_manifests(open_set.files)[:IGNORED_PER_TRANSACTION]
+    if spent:
+        _append(open_set, [without_files(bucket, claim.waiting) for claim in spent], ports)
+        return True
     selection = complete_selection(
         open_set.files,
         products_known=open_set.products_known,
@@ -141,8 +147,8 @@ def _seal_complete(bucket: str, ports: Ports) -> bool:
     )
     if selection is None:
         return False
-    if not _drop_superseded(open_set, selection, ports):
-        _seal(open_set, selection, ports)
+    if not drop_what_cannot_go(open_set, selection, ports):
+        seal_selection(open_set, selection, ports)
     return True
 
 
@@ -157,20 +163,25 @@ def _seal_by_hand(command: SealFileSet, causation_id: str, ports: Ports) -> dict
         open_set = load(command.bucket, ports)
         selection = manual_selection(open_set.files, command.file_key)
         if selection is None:
-            return {"outcome": "NOTHING_PENDING", "message": _nothing_pending(command)}
-        if not _drop_superseded(open_set, selection, ports):
-            row = _seal(open_set, selection, ports, command.execution_id, causation_id)
+            told = _nothing_pending(command, held_with(open_set.files, command.file_key))
+            return {"outcome": "NOTHING_PENDING", "message": told}
+        if not drop_what_cannot_go(open_set, selection, ports):
+            row = seal_selection(open_set, selection, ports, command.execution_id, causation_id)
             return _sealed_answer(row)
 
 
-def _seal(
+def seal_selection(
     open_set: OpenSet,
     selection: Selection,
     ports: Ports,
     execution_id: str | None = None,
     causation_id: str | None = None,
+    also: Callable[[str], Sequence[StreamAppend]] = lambda _batch_id: (),
 ) -> read_model.Row:
-    """Pin the manifest in S3, then close the set into the batch; the row of the batch."""
+    """Pin the manifest in S3, then close the set into the batch; the row of the batch.
+
+    `also`: what else the same decision appends, given the batch's id.
+    """
     files, now = open_set.files, ports.clock()
     manifest = pin(selection, now)
     document = manifest.model_dump(mode="json")
@@ -190,6 +201,7 @@ def _seal(
         StreamAppend(files.stream_id, files.version, sealing.closing),
         StreamAppend(stream_of(files.bucket, files.number + 1), 0, sealing.opening),
         StreamAppend(batches.stream_of(sealing.batch_id), 0, sealing.batch),
+        *also(sealing.batch_id),
         context=MessageContext(SOURCE, sealing.batch_id, causation_id),
         writes=[next_set(open_set, ports), *read_model.batch_writes(ports.table, row)],
     )
@@ -199,12 +211,18 @@ def _seal(
     return row
 
 
-def _drop_superseded(open_set: OpenSet, selection: Selection, ports: Ports) -> bool:
-    """Whether files had to be dropped first; some at a time, as a transaction is bounded."""
-    overtaken = superseded(open_set.files, selection)[:IGNORED_PER_TRANSACTION]
-    if overtaken:
-        _append(open_set, overtaken, ports)
-    return bool(overtaken)
+def drop_what_cannot_go(open_set: OpenSet, selection: Selection, ports: Ports) -> bool:
+    """Whether files had to be dropped first; some at a time, as a transaction is bounded.
+
+    Those that the batch overtakes, and those of it that are deleted by now.
+    """
+    events: list[BaseModel] = [*superseded(open_set.files, selection)]
+    if not events:
+        missed = ports.uploads.gone([pending.identity for pending in selection.files])
+        events += [gone(pending) for pending in selection.files if pending.identity in missed]
+    if events:
+        _append(open_set, events[:IGNORED_PER_TRANSACTION], ports)
+    return bool(events)
 
 
 def _report_overdue(bucket: str, ports: Ports) -> list[BatchOverdue]:
@@ -238,7 +256,13 @@ def _sealed_answer(row: read_model.Row) -> dict[str, Any]:
     return {"outcome": "SEALED"} | {name: row[name] for name in names}
 
 
-def _nothing_pending(command: SealFileSet) -> str:
+def _nothing_pending(command: SealFileSet, rejected: Sequence[str]) -> str:
+    if rejected:
+        what = command.file_key or f"all that waits in {command.bucket}"
+        return (
+            f"{what} waits for corrected files of rejected batch {' and '.join(rejected)}: upload "
+            f"those, or let it go without them: `ecp release {rejected[0]} --reason WHY`"
+        )
     if command.file_key:
         return (
             f"{command.file_key} is not among the files that wait in {command.bucket}: it was "

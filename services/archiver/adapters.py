@@ -10,11 +10,12 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from contracts.aws import translated
+from contracts.object_versions import GONE
 from services.archiver.domain import Stored
 
 MIB = 1024 * 1024
-NOT_TO_BE_SEEN = {"403", "404"}
-"""HEAD has no body to explain itself, and without the right to list, S3 answers 403 for 404."""
+FORBIDDEN = "403"
+"""What S3 answers for 404 in the archive bucket, which the role may not list."""
 
 
 class S3Objects:
@@ -36,14 +37,16 @@ class S3Objects:
     def head(self, bucket: str, key: str, version_id: str | None = None) -> Stored | None:
         """HEAD; in an unversioned bucket the version is `null`.
 
-        403 counts as absent: a copy or paper that is then missed raises and names the object.
+        Of a pinned version, and in the data bucket, which the role may list, only 404 says that it
+        is gone. Elsewhere 403 counts as absent: a copy that is missed is made.
         """
         pinned = {} if version_id is None else {"VersionId": version_id}
         with translated(f"s3://{bucket}/{key}"):
             try:
                 answer = self._client.head_object(Bucket=bucket, Key=key, **pinned)
             except ClientError as error:
-                if error.response["Error"]["Code"] in NOT_TO_BE_SEEN:
+                code = error.response["Error"]["Code"]
+                if code in GONE or (code == FORBIDDEN and version_id is None):
                     return None
                 raise
         return Stored(

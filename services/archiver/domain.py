@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -10,6 +10,7 @@ from contracts.layout import archive_prefix, file_report_key
 from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest
 
 MULTIPART_MARK = "-"
+MAX_NAMED_GONE = 100
 FROM_VERSION = "source-version-id"
 FROM_ETAG = "source-etag"
 
@@ -145,12 +146,20 @@ def archived(recorded: Iterable[Recorded]) -> BatchArchived | None:
     return next((m.data for m in recorded if isinstance(m.data, BatchArchived)), None)
 
 
-def batch_archived(command: ArchiveBatch, manifest: BatchManifest) -> BatchArchived:
-    """The event that says the inputs are in the archive and gone from the data bucket."""
+def batch_archived(
+    command: ArchiveBatch, manifest: BatchManifest, gone: Collection[str] = ()
+) -> BatchArchived:
+    """The event that says the inputs are in the archive and no longer in the data bucket.
+
+    `gone`: keys of those that somebody had deleted before they could be copied; their rows are
+    published, their bytes are lost, and they are not counted.
+    """
+    kept = [file for file in manifest.files if file.key not in gone]
     return BatchArchived(
         batch_id=command.batch_id,
-        file_count=len(manifest.files),
-        size_bytes=sum(file.size_bytes for file in manifest.files),
+        file_count=len(kept),
+        size_bytes=sum(file.size_bytes for file in kept),
+        gone=sorted(gone)[:MAX_NAMED_GONE],
         archive_prefix=archive_prefix(command.batch_id),
         attempt=command.attempt,
         fence=command.fence,

@@ -6,7 +6,7 @@ be repeated: a run that was cut short is simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -55,16 +55,17 @@ def archive_batch(message: Message, ports: Ports) -> dict[str, Any]:
     """Move every input of the batch to the archive and keep its papers beside it.
 
     Answers `{outcome: ARCHIVED, file_count}`; a batch that was archived before is answered from
-    its stream. Raises PipelineError naming the file when an input is in neither bucket or a copy
-    is not its source; nothing is deleted then.
+    its stream. An input that somebody has deleted is recorded as gone: its rows are published, so
+    nothing waits for its bytes. Raises PipelineError naming the file when a copy is not its
+    source, or a paper is missing; nothing is deleted then.
     """
     command: ArchiveBatch = message.data
     stream = f"archive/{command.batch_id}"
     known = archived(ports.store.read(stream))
     if known is None:
         manifest = _manifest(command, ports)
-        _move(command, manifest, message.task_token, ports)
-        known = retry_on_conflict(lambda: _record(command, manifest, message, stream, ports))
+        gone = _move(command, manifest, message.task_token, ports)
+        known = retry_on_conflict(lambda: _record(command, manifest, gone, message, stream, ports))
     return {"outcome": "ARCHIVED", "file_count": known.file_count}
 
 
@@ -80,26 +81,39 @@ def _manifest(command: ArchiveBatch, ports: Ports) -> BatchManifest:
     return manifest
 
 
-def _move(command: ArchiveBatch, manifest: BatchManifest, token: str | None, ports: Ports) -> None:
+def _move(
+    command: ArchiveBatch, manifest: BatchManifest, token: str | None, ports: Ports
+) -> list[str]:
+    """Move what is there; the keys of inputs that are gone."""
+
     def beat() -> None:
         if token is not None and not ports.answers.heartbeat(token):
             logger.warning("nobody waits for the archiving of this batch; it is finished anyway")
 
     planned = moves(manifest)
-    _side_by_side(lambda move: _copy_input(move, ports), planned, ports, beat)
+    copied = _side_by_side(lambda move: (move, _copy_input(move, ports)), planned, ports, beat)
     papers = audit_copies(command, manifest)
     _side_by_side(lambda paper: _keep_paper(paper, ports), papers, ports, beat)
     _side_by_side(lambda move: _delete_input(move, ports), planned, ports, beat)
+    gone = [move.source.key for move, is_kept in copied if not is_kept]
+    if gone:
+        logger.warning("inputs were deleted before they could be archived", keys=gone)
+    return gone
 
 
 def _record(
-    command: ArchiveBatch, manifest: BatchManifest, message: Message, stream: str, ports: Ports
+    command: ArchiveBatch,
+    manifest: BatchManifest,
+    gone: Collection[str],
+    message: Message,
+    stream: str,
+    ports: Ports,
 ) -> BatchArchived:
     recorded = ports.store.read(stream)
     known = archived(recorded)
     if known is not None:
         return known
-    event = batch_archived(command, manifest)
+    event = batch_archived(command, manifest, gone)
     context = MessageContext(SOURCE, command.batch_id, message.event_id)
     ports.store.append(StreamAppend(stream, len(recorded), [event]), context=context)
     return event
@@ -124,10 +138,14 @@ def _keep_paper(paper: AuditCopy, ports: Ports) -> None:
     _see_archived(Move(pinned, paper.archive_key), found, ports)
 
 
-def _copy_input(move: Move, ports: Ports) -> None:
+def _copy_input(move: Move, ports: Ports) -> bool:
+    """See the input in the archive; False when it is gone, and nothing stands there for it."""
     source = move.source
     standing = ports.objects.head(source.bucket, source.key, source.version_id)
+    if standing is None and ports.objects.head(ports.archive_bucket, move.archive_key) is None:
+        return False
     _see_archived(move, standing, ports)
+    return True
 
 
 def _see_archived(move: Move, standing: Stored | None, ports: Ports) -> None:
@@ -140,8 +158,8 @@ def _see_archived(move: Move, standing: Stored | None, ports: Ports) -> None:
         return
     if standing is None:
         raise PipelineError(
-            f"s3://{source.bucket}/{source.key} version {source.version_id} is gone or "
-            f"forbidden, and there is no verified copy at s3://{ports.archive_bucket}/"
+            f"s3://{source.bucket}/{source.key} version {source.version_id} is gone, "
+            f"and there is no verified copy at s3://{ports.archive_bucket}/"
             f"{move.archive_key}: get it from its sender again"
         )
     ports.objects.copy(
@@ -181,8 +199,9 @@ def _delete_input(move: Move, ports: Ports) -> None:
 
 def _side_by_side(
     work: Callable[[T], R], items: Iterable[T], ports: Ports, beat: Callable[[], None]
-) -> None:
-    """Run the work on all items; the first fault stops what has not begun, and is raised."""
+) -> list[R]:
+    """The results of the work on all items, in no order; the first fault stops the rest."""
+    results: list[R] = []
     with ThreadPoolExecutor(ports.threads) as pool:
         pending = {pool.submit(work, item) for item in items}
         while pending:
@@ -193,5 +212,7 @@ def _side_by_side(
             if failed:
                 pool.shutdown(wait=True, cancel_futures=True)
                 failed[0].result()
+            results += [future.result() for future in done]
             if pending:
                 beat()
+    return results

@@ -10,9 +10,9 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from contracts.aws import translated
-from contracts.errors import PipelineError
+from contracts.errors import PipelineError, VersionGone
 from contracts.messages import ManifestFile, ObjectRef
-from contracts.object_versions import WholeBody
+from contracts.object_versions import GONE, WholeBody
 from contracts.pseudonyms import keys_of
 from services.validator.file_text import ByteStream
 
@@ -32,7 +32,7 @@ class S3Inputs:
     def open(self, bucket: str, file: ManifestFile) -> Iterator[ByteStream]:
         """GetObject of exactly that version."""
         what = f"s3://{bucket}/{file.key} version {file.version_id}"
-        with translated(what):
+        with translated(what), _told_when_gone(what):
             answer = self._client.get_object(Bucket=bucket, Key=file.key, VersionId=file.version_id)
         try:
             yield WholeBody(answer["Body"], file.size_bytes, what)
@@ -72,7 +72,7 @@ class S3Outputs:
             multipart_threshold=self._multipart_bytes, multipart_chunksize=self._part_bytes
         )
         what = f"s3://{bucket}/{file.key} version {file.version_id}"
-        with translated(what):
+        with translated(what), _told_when_gone(what):
             self._client.copy(CopySource=source, Bucket=bucket, Key=key, Config=config)
             copy = self._client.head_object(Bucket=bucket, Key=key)
             sha256 = self._sha256(bucket, key, copy["VersionId"])
@@ -122,6 +122,17 @@ class S3Outputs:
         for block in answer["Body"].iter_chunks(MIB):
             digest.update(block)
         return digest.hexdigest()
+
+
+@contextmanager
+def _told_when_gone(what: str) -> Iterator[None]:
+    """Raise VersionGone when S3 says 404, as it does to a role that may list the bucket."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in GONE:
+            raise VersionGone(f"{what} is gone: somebody has deleted it") from error
+        raise
 
 
 def pseudonym_keys(client: Any, secret_id: str) -> tuple[bytes, ...]:

@@ -15,7 +15,7 @@ class Inputs(Protocol):
         """The bytes of the pinned version, whole or not at all.
 
         Opening and reading raise Transient when S3 is away, busy or stops in the middle, and
-        PipelineError when the version is gone: never an early end.
+        opening raises VersionGone when somebody has deleted the version: never an early end.
         """
 
 
@@ -26,7 +26,10 @@ class Outputs(Protocol):
         """Upload a local file; nobody sees the object before its last byte is there."""
 
     def copy(self, bucket: str, file: ManifestFile, key: str) -> ObjectRef:
-        """Copy the pinned version byte for byte, verified; raises PipelineError if it differs."""
+        """Copy the pinned version byte for byte, verified.
+
+        Raises PipelineError if it differs, VersionGone when there is nothing to copy any more.
+        """
 
     def remove(self, bucket: str, key: str) -> None:
         """See that nothing stands under the key; that there is nothing already is fine."""

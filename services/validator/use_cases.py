@@ -14,9 +14,11 @@ from typing import Any
 
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
+from contracts.errors import VersionGone
 from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
 from contracts.file_contracts import FileContract, file_contract
 from contracts.layout import (
+    FILE_GONE,
     file_report_key,
     quarantined_file_key,
     quarantined_rows_key,
@@ -72,7 +74,8 @@ def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
     """Check one file, stage its good rows, quarantine the bad ones, and say how it ended.
 
     Answers `{outcome: VALIDATED | REJECTED, file_index}`; a command that comes again is answered
-    from the stream, and a file with equal content to an earlier one of the batch needs no work.
+    from the stream, and a file with equal content to an earlier one of the batch needs no work. A
+    version that somebody has deleted is REJECTED by the rule `file.gone`: nothing of it was read.
     Raises StaleWriter for a command of an earlier lock grant, Transient when S3 fails on the way
     and PipelineError when the rows do not add up; nothing is staged then.
     """
@@ -83,7 +86,11 @@ def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
         file = file_of(manifest, command)
         if file.duplicate_of is None:
             contract = file_contract(file.kind)
-            known = _validate(message, _Job(command, manifest.bucket, file, contract), ports)
+            job = _Job(command, manifest.bucket, file, contract)
+            try:
+                known = _validate(message, job, ports)
+            except VersionGone as error:
+                known = _conclude_gone(message, job, error, ports)
     return answer(command.file_index, known)
 
 
@@ -129,6 +136,29 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     logger.info("file checked", key=key, status=report.status, rule=check.rule, rows=check.rows_in)
     ref = _put_report(report, job.bucket, ports)
     return retry_on_conflict(lambda: _record(message, conclusion(command, report, ref), ports))
+
+
+def _conclude_gone(message: Message, job: _Job, error: VersionGone, ports: Ports) -> FileConcluded:
+    """Nothing of the file stands anywhere, also not from an earlier attempt, and that is told."""
+    check = FileCheck(
+        rule=FILE_GONE,
+        reason=f"{error}; upload it again if it is wanted",
+        rows_in=0,
+        accepted=0,
+        quarantined=0,
+        unknown_columns=(),
+    )
+    batch_id, file = job.command.batch_id, job.file
+    for key in (
+        quarantined_file_key(batch_id, file.key),
+        quarantined_rows_key(batch_id, file.index),
+        staged_key(batch_id, file.kind, file.index),
+    ):
+        ports.outputs.remove(job.bucket, key)
+    report = report_of(job.command, file, job.contract, check, Written())
+    logger.info("file is gone", key=file.key)
+    ref = _put_report(report, job.bucket, ports)
+    return retry_on_conflict(lambda: _record(message, conclusion(job.command, report, ref), ports))
 
 
 def _staged_rows(folder: Path, job: _Job, pseudonyms: Pseudonyms | None) -> RowFile:

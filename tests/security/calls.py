@@ -200,6 +200,8 @@ def _validator() -> Iterator[Call]:
     yield from _calls(VALIDATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST)
     yield from _calls(VALIDATOR, DOCUMENTS, "put_object", "s3:PutObject", REPORT)
     yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", *inputs())
+    # Without it, S3 says 403 instead of 404.
+    yield from _calls(VALIDATOR, adapters, "get_object", "s3:ListBucket", bucket(DATA))
     yield from _calls(VALIDATOR, adapters, "put_object", "s3:PutObject", *rows)
     for operation in ("create_multipart_upload", "upload_part", "complete_multipart_upload"):
         yield from _calls(VALIDATOR, adapters, operation, "s3:PutObject", *rows)
@@ -263,6 +265,8 @@ def _archiver() -> Iterator[Call]:
     yield from _appends(ARCHIVER, "archive/4f0c2a9b7d1e8365")
     yield from _calls(ARCHIVER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST)
     yield from _calls(ARCHIVER, adapters, "head_object", "s3:GetObject", REPORT, ARCHIVED)
+    # Without it, S3 says 403 instead of 404.
+    yield from _calls(ARCHIVER, adapters, "head_object", "s3:ListBucket", bucket(DATA))
     for operation in ("head_object", "get_object"):
         action = "s3:GetObjectVersion"
         yield from _calls(ARCHIVER, adapters, operation, action, *inputs(), *papers)

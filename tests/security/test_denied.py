@@ -192,8 +192,9 @@ def objects() -> Iterator[Row]:
             yield name, "s3:GetObjectVersion", one
     for name in others(AGGREGATOR):
         yield name, "s3:PutObject", MANIFEST
-        yield name, "s3:ListBucket", bucket(DATA)
         yield name, "s3:GetObject", stored(DATA, "manifests/july.json")
+    for name in others(AGGREGATOR, VALIDATOR, ARCHIVER):
+        yield name, "s3:ListBucket", bucket(DATA)
     for name in others(TRANSFORMER):
         yield name, "s3:PutObject", RESULT
         yield name, "s3:ListBucket", bucket(WAREHOUSE)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from contracts.layout import archive_prefix
-from contracts.messages import BatchRejected, FileIgnored
+from contracts.messages import BatchRejected, FileIgnored, FileSuperseded
 from services.aggregator.domain import FileSet, stream_of
 from tests.simulation.checks import require
 from tests.simulation.shop import BUCKET
@@ -68,6 +68,8 @@ def no_file_is_lost(world: World) -> None:
                         put((key, version_id), "ignored")
                     else:
                         nameless.add((key, _only_version(world, key)))
+                case FileSuperseded(key=key, version_id=version_id):
+                    put((key, version_id), f"superseded by {message.data.by_version_id}")
     for batch_id, status in world.checks.status.items():
         files = set(world.checks.files_of(batch_id))
         if status == "REJECTED":

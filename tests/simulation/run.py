@@ -27,9 +27,8 @@ def simulated() -> Iterator[None]:
 
     def one_after_the_other(
         work: Callable[[Any], Any], items: Any, _ports: Any, _beat: Callable[[], None]
-    ) -> None:
-        for item in items:
-            work(item)
+    ) -> list[Any]:
+        return [work(item) for item in items]
 
     logging.disable(logging.CRITICAL)
     waiting = retry_on_conflict.__defaults__

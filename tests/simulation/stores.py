@@ -15,6 +15,7 @@ from contracts.clock import to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.errors import PipelineError, Transient
 from contracts.event_store import InMemoryEventStore, StateWrite, StreamAppend
+from contracts.identities import FileIdentity
 from contracts.layout import file_report_key
 from contracts.messages import FileReport, ObjectRef
 from contracts.objects import canonical_json, sha256_hex
@@ -208,6 +209,10 @@ class Uploads:
             last_modified=found.last_modified,
             manifest_key=found.metadata.get("ecp-manifest"),
         )
+
+    def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
+        self._world.touch("aggregator look for gone")
+        return {one for one in identities if self._world.buckets.find(*one) is None}
 
     def read(self, seen: Sighting) -> bytes | None:
         self._world.touch("aggregator read object")

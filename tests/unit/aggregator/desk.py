@@ -62,6 +62,17 @@ class Bucket:
         bodies = [body for one, body in self.versions.get(seen.key, []) if one == seen]
         return bodies[-1] if bodies else None
 
+    def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
+        return {one for one in identities if self.look(Notification(*one)) is None}
+
+    def delete(self, notification: Notification) -> None:
+        """Delete exactly that version."""
+        self.versions[notification.key] = [
+            (seen, body)
+            for seen, body in self.versions[notification.key]
+            if seen.version_id != notification.version_id
+        ]
+
 
 @dataclass
 class WrittenReports:

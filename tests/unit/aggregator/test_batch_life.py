@@ -80,7 +80,7 @@ def test_rejected_names_the_fault_and_returns_the_healthy_files(desk: Desk, batc
     assert "orders/1.csv: column order_date is missing (rule header" in answer["message"]
     assert desk.row(batch_id)["rejected_files"][0]["key"] == "orders/1.csv"
     assert desk.pending() == ["order_items/1.csv", "products/1.csv"]
-    assert desk.waits_for() == ["orders (a corrected file)"]
+    assert desk.waits_for() == [f"rejected batch {batch_id}: a corrected orders/1.csv"]
 
 
 def test_returned_files_wait_for_the_corrected_one_and_complete_with_it(
@@ -96,18 +96,16 @@ def test_returned_files_wait_for_the_corrected_one_and_complete_with_it(
     assert second != batch_id
 
 
-def test_a_corrected_file_may_come_by_a_manifest_and_the_healthy_ones_follow(
+def test_a_corrected_file_may_come_by_a_manifest_and_takes_the_healthy_ones_along(
     desk: Desk, batch_id: str
 ) -> None:
     desk.close(batch_id, "REJECTED", rejected=[0])
     fixed = desk.put("orders/1.csv", content="corrected", manifest_key="manifests/fix.json")
     entry = {"key": fixed.key, "version_id": fixed.version_id}
     desk.notify(fixed, desk.put_manifest("fix", [entry]))
-    desk.settle()
-    assert [desk.keys_of(row["batch_id"]) for row in desk.sealed()[1:]] == [
-        ["orders/1.csv"],
-        ["order_items/1.csv", "products/1.csv"],
-    ]
+    second = desk.sealed()[1]
+    assert desk.keys_of(second["batch_id"]) == ["order_items/1.csv", "products/1.csv", fixed.key]
+    assert (second["trigger"], desk.pending()) == ("MANIFEST", [])
 
 
 def test_a_file_whose_equal_is_at_fault_is_at_fault(desk: Desk) -> None:
@@ -124,7 +122,7 @@ def test_a_file_that_was_overtaken_meanwhile_does_not_come_back(desk: Desk, batc
     desk.seal_by_hand()
     desk.close(batch_id, "REJECTED", rejected=[0])
     assert desk.pending() == ["products/1.csv"]
-    assert [event.key for event in desk.said("FileIgnored")] == ["order_items/1.csv"]
+    assert [event.key for event in desk.said("FileSuperseded")] == ["order_items/1.csv"]
 
 
 def test_a_rejection_without_indexes_blames_every_file(desk: Desk, batch_id: str) -> None:

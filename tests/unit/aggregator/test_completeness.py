@@ -80,7 +80,7 @@ def test_a_manifest_is_complete_when_its_last_file_comes_whatever_the_order(desk
     desk.upload(A_SET[0])
     batch = desk.the_batch()
     assert batch["trigger"] == "MANIFEST"
-    assert desk.keys_of(batch["batch_id"]) == list(A_SET)
+    assert sorted(desk.keys_of(batch["batch_id"])) == sorted(A_SET)
     assert desk.manifest(batch["batch_id"])["manifest_key"] == "manifests/july.json"
 
 
@@ -157,12 +157,37 @@ def test_unequal_sha256_outweighs_an_equal_etag(desk: Desk) -> None:
     assert [file["duplicate_of"] for file in files] == [None, None]
 
 
-def test_two_versions_of_a_key_never_share_a_batch(desk: Desk) -> None:
+def test_a_newer_version_takes_the_place_of_one_that_still_waits(desk: Desk) -> None:
     desk.upload(*A_SET, "orders/1.csv")
     desk.settle()
-    [orders, *_] = desk.manifest(desk.the_batch()["batch_id"])["files"]
-    assert (orders["key"], orders["version_id"]) == ("orders/1.csv", "v1")
-    assert desk.pending() == ["orders/1.csv"]
+    batch_id = desk.the_batch()["batch_id"]
+    sealed = {file["key"]: file["version_id"] for file in desk.manifest(batch_id)["files"]}
+    assert sealed["orders/1.csv"] == "v4"
+    [event] = desk.said("FileSuperseded")
+    assert (event.key, event.version_id, event.by_version_id) == ("orders/1.csv", "v1", "v4")
+    assert desk.pending() == []
+
+
+def test_the_seal_names_the_versions_that_its_files_have_superseded(desk: Desk) -> None:
+    desk.upload(*A_SET, "orders/1.csv")
+    desk.settle()
+    [seal] = desk.said("FileSetSealed")
+    named = [(one.key, one.version_id, one.by_version_id) for one in seal.superseded]
+    assert named == [("orders/1.csv", "v1", "v4")]
+
+
+def test_a_version_that_came_after_the_seal_is_a_file_of_the_next_set(desk: Desk) -> None:
+    desk.upload(*A_SET)
+    desk.settle()
+    desk.upload("orders/1.csv")
+    assert (desk.pending(), desk.said("FileSuperseded")) == (["orders/1.csv"], [])
+
+
+def test_the_files_of_a_batch_are_in_the_order_of_their_upload(desk: Desk) -> None:
+    desk.upload("orders/2.csv", "order_items/1.csv", "orders/1.csv")
+    desk.notify(desk.put_manifest("m", ["orders/1.csv", "order_items/1.csv", "orders/2.csv"]))
+    keys = desk.keys_of(desk.the_batch()["batch_id"])
+    assert keys == ["orders/2.csv", "order_items/1.csv", "orders/1.csv"]
 
 
 def test_the_batch_id_follows_from_the_files_alone(desk: Desk) -> None:
@@ -189,6 +214,7 @@ def test_a_seal_that_lost_a_race_is_decided_again(
     desk.wait(30)
     racing = Desk()
     racing.store, racing.documents, racing.now = desk.store, desk.documents, desk.now
+    racing.bucket = desk.bucket
     racing.restart()
     pinned = desk.documents.put_json
 

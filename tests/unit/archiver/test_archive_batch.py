@@ -288,12 +288,17 @@ def test_a_run_that_was_cut_short_after_deleting_is_finished(
     assert [key for key in batch.buckets.copies if "_audit" not in key] == copied
 
 
-def test_an_input_that_is_in_neither_bucket_is_named_and_nothing_is_deleted(batch: Batch) -> None:
+def test_an_input_that_is_in_neither_bucket_is_told_as_gone_and_the_others_move(
+    batch: Batch,
+) -> None:
     gone = batch.files[0]
     batch.buckets.delete(DATA, gone["key"], gone["version_id"])
-    with pytest.raises(PipelineError, match=r"orders/a\.csv version v1 is gone"):
-        batch.archive()
-    assert batch.inputs_left() == ["order_items/a.csv"]
+    assert batch.archive() == {"outcome": "ARCHIVED", "file_count": 1}
+    [message] = batch.store.read(f"archive/{BATCH}")
+    event = message.data
+    assert (event.gone, event.size_bytes) == (["orders/a.csv"], batch.files[1]["size_bytes"])
+    assert batch.inputs_left() == []
+    assert f"archive/{BATCH}/order_items/a.csv" in batch.buckets.keys(ARCHIVE)
 
 
 def test_a_source_that_is_gone_and_whose_copy_differs_is_named(batch: Batch) -> None:

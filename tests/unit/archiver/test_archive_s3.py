@@ -88,8 +88,19 @@ def test_what_is_not_there_is_none(s3: Any) -> None:
     assert S3Objects(s3).head("archive", "archive/b/none.csv") is None
 
 
-def test_a_forbidden_head_is_as_good_as_absent() -> None:
+def test_a_forbidden_head_in_the_archive_is_as_good_as_absent() -> None:
     assert S3Objects(Refusing(refused("403"))).head("archive", "k") is None
+
+
+def test_a_forbidden_version_is_not_gone() -> None:
+    """The role may list the data bucket: there only a missing right is forbidden."""
+    with pytest.raises(PipelineError, match="403"):
+        S3Objects(Refusing(refused("403"))).head("uploads", "k", "v1")
+
+
+@pytest.mark.parametrize("code", ["404", "405"])
+def test_a_version_that_is_deleted_or_a_marker_is_none(code: str) -> None:
+    assert S3Objects(Refusing(refused(code))).head("uploads", "k", "v1") is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from infra.cli.dismiss import Dismissed, chosen
 from infra.cli.errors import WrongUsage
 from infra.cli.quarantine import fates_shown
 from infra.queries.answers import Answer, RowId
-from infra.queries.fates import Dismissal, Fates
+from infra.queries.fates import Dismissal, Fates, published_since
 from infra.queries.quarantine import QuarantinedFile
 from tests.contract.builders import BATCH, OTHER_BATCH
 
@@ -108,3 +108,11 @@ def test_a_line_that_two_batches_refused_needs_the_batch() -> None:
     with pytest.raises(WrongUsage, match="name one by --batch"):
         chosen(rows, [], Fates({}), KEY, [7])
     assert len(chosen(rows, [], Fates({}), KEY, None)) == 2
+
+
+def test_a_file_and_its_rows_are_answered_once_a_correction_is_published() -> None:
+    refused = [{"batch_id": BATCH, "answered": {KEY: OTHER_BATCH}}]
+    fates = Fates({}, [a_dismissal()], published_since(refused))
+    assert (fates.of_file(BATCH, KEY), fates.of(ROW)) == ("answered", "answered")
+    assert Fates({}).of_file(BATCH, KEY) == "open"
+    assert fates.of_file(OTHER_BATCH, KEY) == "open"

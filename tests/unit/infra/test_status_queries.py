@@ -7,7 +7,7 @@ from contracts.clock import new_event_id
 from contracts.envelope import MessageContext
 from contracts.event_store import DynamoDBEventStore, InMemoryEventStore, StreamAppend
 from contracts.identities import FileIdentity
-from contracts.messages import FileDetected
+from contracts.messages import FileDetected, FilesReturned
 from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
 from infra.deployer.templates import discover
@@ -181,3 +181,19 @@ def test_the_batch_that_holds_files_is_found_by_its_pinned_versions() -> None:
     assert batch_holding([mine], candidates, store, objects) == BATCH
     newer = mine._replace(version_id="v2")
     assert batch_holding([mine, newer], candidates, store, objects) is None
+
+
+def test_the_open_set_names_the_rejected_batches_that_wait_and_for_what(aws: Any) -> None:
+    store = a_store()
+    detect(store, "orders/b.csv")
+    files = [an_example("FileDetected", key="products/1.csv", version_id="v7") | {"held_by": BATCH}]
+    awaiting = [{"key": "orders/a.csv"}, {"key": "orders/b.csv"}]
+    event = FilesReturned(batch_id=BATCH, files=files, awaiting_kinds=["orders"], awaiting=awaiting)
+    store.append(StreamAppend(stream_of(BUCKET, 1), 1, [event]), context=MessageContext("test"))
+    [held] = read_open_set(store, store, BUCKET)["held"]
+    assert held == {
+        "batch_id": BATCH,
+        "awaiting": ["orders/a.csv"],
+        "corrected": ["orders/b.csv"],
+        "files": ["products/1.csv"],
+    }

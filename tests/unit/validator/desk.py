@@ -14,7 +14,7 @@ from uuid import UUID
 import pyarrow.parquet as pq
 
 from contracts.envelope import Message
-from contracts.errors import Transient
+from contracts.errors import Transient, VersionGone
 from contracts.event_store import InMemoryEventStore
 from contracts.messages import ManifestFile, ObjectRef, ValidateFile
 from contracts.objects import canonical_json, sha256_hex
@@ -51,7 +51,16 @@ class Bucket:
 
     def copy(self, bucket: str, file: ManifestFile, key: str) -> ObjectRef:
         assert bucket == BUCKET
-        return self.keep(key, self.versions[(file.key, file.version_id)])
+        return self.keep(key, self._pinned(file))
+
+    def delete(self, key: str, version_id: str) -> None:
+        """What somebody else does to an input."""
+        del self.versions[(key, version_id)]
+
+    def _pinned(self, file: ManifestFile) -> bytes:
+        if (file.key, file.version_id) not in self.versions:
+            raise VersionGone(f"{file.key} version {file.version_id} is gone")
+        return self.versions[(file.key, file.version_id)]
 
     def remove(self, bucket: str, key: str) -> None:
         assert bucket == BUCKET
@@ -61,7 +70,7 @@ class Bucket:
     def open(self, bucket: str, file: ManifestFile) -> Iterator[Any]:
         assert bucket == BUCKET
         self.opened += 1
-        content = self.versions[(file.key, file.version_id)]
+        content = self._pinned(file)
         yield io.BytesIO(content) if self.drops_after is None else Dropping(content, self)
 
     def put_json(self, bucket: str, key: str, document: Any) -> ObjectRef:

@@ -2,6 +2,7 @@
 
 import hmac
 import io
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.errors import ContractViolation, PipelineError, StaleWriter, Transient
+from contracts.layout import FILE_GONE
 from contracts.messages import FileRejected, FileValidated, ObjectRef
 from contracts.pseudonyms import check_of
 from infra.queries.quarantine import ROW_FIELDS, rows_of
@@ -353,3 +355,31 @@ def test_the_report_says_which_keys_made_the_staged_pseudonyms() -> None:
         for key in keys:
             pseudonym = hmac.new(key, pseudonym.encode(), "sha256").hexdigest()
         assert row["user_id"] == pseudonym
+
+
+def test_a_version_that_somebody_deleted_is_rejected_as_gone_and_nothing_of_it_stands() -> None:
+    desk = a_desk(*healthy(9))
+    assert desk.validate(fence=7)["outcome"] == "VALIDATED"
+    desk.bucket.delete("orders/a.csv", desk.files[0]["version_id"])
+    assert desk.validate(fence=8) == {"outcome": "REJECTED", "file_index": 0}
+    report = json.loads(desk.bucket.standing[f"processing/{BATCH}/reports/0000.json"])
+    assert (report["status"], report["rule"]) == ("rejected", FILE_GONE)
+    assert (report["rows_in"], report["staged"], report["quarantined_file"]) == (0, None, None)
+    assert "orders/a.csv" in report["reason"]
+    assert desk.bucket.keys(f"processing/{BATCH}/orders/") == []
+    assert desk.bucket.keys("quarantine/") == []
+
+
+def test_a_bad_file_that_is_deleted_before_it_is_kept_is_gone() -> None:
+    desk = Desk()
+    desk.upload("orders/a.csv", "nothing")
+    copy = desk.bucket.copy
+
+    def deleted_first(bucket: str, file: Any, key: str) -> Any:
+        desk.bucket.delete(file.key, file.version_id)
+        return copy(bucket, file, key)
+
+    desk.bucket.copy = deleted_first  # type: ignore[method-assign]
+    assert desk.validate()["outcome"] == "REJECTED"
+    report = json.loads(desk.bucket.standing[f"processing/{BATCH}/reports/0000.json"])
+    assert report["rule"] == FILE_GONE

@@ -8,9 +8,9 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from contracts.errors import PipelineError, Transient
+from contracts.errors import PipelineError, Transient, VersionGone
 from contracts.messages import ManifestFile
 from services.validator.adapters import MIB, S3Inputs, S3Outputs, pseudonym_keys
 from tests.support.doubles import Refusing, refused
@@ -67,8 +67,31 @@ def test_exactly_the_pinned_version_is_read(s3: Any) -> None:
 def test_a_version_that_is_gone_is_named(s3: Any) -> None:
     file = upload(s3, b"x")
     s3.delete_object(Bucket="data", Key=KEY, VersionId=file.version_id)
-    with pytest.raises(PipelineError, match=f"{KEY} version {file.version_id}"):
+    with pytest.raises(VersionGone, match=f"{KEY} version {file.version_id}"):
         read_all(S3Inputs(s3), file)
+
+
+def test_a_version_that_is_gone_when_it_is_copied_is_named(s3: Any) -> None:
+    file = upload(s3, b"x")
+    s3.delete_object(Bucket="data", Key=KEY, VersionId=file.version_id)
+    with pytest.raises(VersionGone, match="somebody has deleted it"):
+        S3Outputs(s3).copy("data", file, "quarantine/b/files/orders/a.csv")
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "403"])
+def test_a_version_that_we_may_not_read_is_not_gone(code: str) -> None:
+    """The role may list the bucket, so S3 says 404 for what is gone: this is our fault."""
+
+    class Forbidding:
+        def get_object(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": code}}, "GetObject")
+
+    file = ManifestFile(
+        index=0, kind="orders", key=KEY, version_id="v1", size_bytes=1, etag="e", sha256=None
+    )
+    with pytest.raises(PipelineError) as raised, S3Inputs(Forbidding()).open("data", file):
+        pass
+    assert not isinstance(raised.value, VersionGone)
 
 
 class Answering:
