@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
+GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken", "ValidationException"}
+"""Answers to a token that nobody waits for, or that never was one."""
 MAX_ERROR_CHARACTERS = 256
 MAX_CAUSE_CHARACTERS = 32_768
 """Limits of SendTaskFailure (AWS API reference)."""
@@ -42,7 +43,7 @@ class StepFunctionsTaskAnswers:
             "send_task_failure",
             taskToken=token,
             error=error[:MAX_ERROR_CHARACTERS],
-            cause=cause[:MAX_CAUSE_CHARACTERS],
+            cause=_encodable(cause[:MAX_CAUSE_CHARACTERS]),
         )
 
     def heartbeat(self, token: str) -> bool:
@@ -57,6 +58,11 @@ class StepFunctionsTaskAnswers:
                 return False
             raise
         return True
+
+
+def _encodable(text: str) -> str:
+    """What a fault says may hold what no UTF-8 does, when it names what somebody typed."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 @dataclass

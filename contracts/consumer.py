@@ -1,47 +1,29 @@
 """Taking messages from SQS: parse, hand to the owner, answer the saga, keep what cannot be read."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from contracts import metrics, tracing
 from contracts.answers import TaskAnswers
 from contracts.aws import queue_name_of
+from contracts.dead_letters import DeadLetters
 from contracts.envelope import Message, parse, task_token_of
-from contracts.errors import ContractViolation
+from contracts.errors import ContractViolation, Refused
+from contracts.foreign import shown
 from contracts.handling import told
 from contracts.logs import about, keys_of, logger, this_service
 from contracts.metrics import Metric
 
 Answer = Mapping[str, Any]
 MessageHandler = Callable[[Message], Answer | None]
-
-
-class DeadLetters(Protocol):
-    """Where messages go that no handler could ever take."""
-
-    def put(self, queue_name: str, body: str, reason: str) -> None:
-        """Keep the message in the dead-letter queue of that queue, with the reason."""
-
-
-class SqsDeadLetters:
-    """`<queue>-dlq` on SQS; the reason is a message attribute."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def put(self, queue_name: str, body: str, reason: str) -> None:
-        """Send the body unchanged, with attribute `reason`."""
-        url = self._client.get_queue_url(QueueName=f"{queue_name}-dlq")["QueueUrl"]
-        self._client.send_message(
-            QueueUrl=url,
-            MessageBody=body,
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason[:1024]}},
-        )
+LOGGED_CHARACTERS = 1024
+NO_RETRY = ContractViolation.__name__
+"""By this name the saga knows that asking again is in vain."""
 
 
 def refuse(body: str, queue_name: str, error: ContractViolation, dead_letters: DeadLetters) -> None:
     """Keep what nobody can ever take, with the reason, and tell of it."""
-    logger.error("message refused", queue=queue_name, reason=str(error))
+    logger.error("message refused", queue=queue_name, reason=shown(str(error), LOGGED_CHARACTERS))
     metrics.write(this_service(), [Metric.MESSAGES_REFUSED.of(1)], keys_of(body))
     dead_letters.put(queue_name, body, str(error))
 
@@ -62,24 +44,25 @@ class CommandConsumer:
     def handle(self, body: str, queue_name: str) -> None:
         """Take one message; returning means that it may be deleted from the queue.
 
-        A message that breaks its contract goes to the dead-letter queue at once, and its task is
-        failed if the token can be read: nobody waits for it in vain. A handler's answer completes
-        the task; None means that somebody else will answer later. A command's
-        fault fails its task and the saga decides; a fault without a token is raised, so that
-        SQS delivers the message again.
+        A message that breaks its contract, or that its handler says can never be taken (Refused),
+        goes to the dead-letter queue at once, and its task is failed if the token can be read:
+        nobody waits for it in vain. A handler's answer completes the task; None means that
+        somebody else will answer later. A command's fault fails its task and the saga decides; a
+        fault without a token is raised, so that SQS delivers the message again. So is a fault of
+        the dead-letter queue or of Step Functions: what could not be kept or told comes again.
         """
         try:
             message = parse(body)
             handler = self._handler_of(message)
         except ContractViolation as error:
-            refuse(body, queue_name, error, self._dead_letters)
-            token = task_token_of(body)
-            if token is not None:
-                self._answers.fail(token, type(error).__name__, str(error))
+            self._refuse(body, queue_name, error, task_token_of(body))
             return
         try:
             with told(message):
                 answer = handler(message)
+        except Refused as error:
+            self._refuse(body, queue_name, error, message.task_token)
+            return
         except Exception as error:
             if message.task_token is None:
                 raise
@@ -91,6 +74,13 @@ class CommandConsumer:
             if not waited_for:
                 logger.warning("nobody waits for the answer")
 
+    def _refuse(
+        self, body: str, queue_name: str, error: ContractViolation, token: str | None
+    ) -> None:
+        refuse(body, queue_name, error, self._dead_letters)
+        if token is not None:
+            self._answers.fail(token, NO_RETRY, str(error))
+
     def _handler_of(self, message: Message) -> MessageHandler:
         if message.event_type not in self._handlers:
             raise ContractViolation(f"nobody here takes {message.event_type}")
@@ -100,15 +90,30 @@ class CommandConsumer:
 def handle_sqs_records(
     event: Mapping[str, Any], handle: Callable[[str, str], None]
 ) -> dict[str, list[dict[str, str]]]:
-    """Run `handle(body, queue_name)` over a Lambda's SQS event; report what has to come again."""
+    """Run `handle(body, queue_name)` over a Lambda's SQS event; report what has to come again.
+
+    Whatever one record is made of, the others are handled: a function that raises would bring all
+    of them again, and after five times to the dead-letter queue.
+    """
     failures = []
     for record in event["Records"]:
-        queue_name = queue_name_of(record["eventSourceARN"])
-        with about(**keys_of(record["body"])):
-            try:
-                handle(record["body"], queue_name)
-            except Exception:
-                logger.exception("message will be delivered again", queue=queue_name)
-                failures.append({"itemIdentifier": record["messageId"]})
+        if not took(record, handle):
+            failures.append({"itemIdentifier": record["messageId"]})
     tracing.outbox.flush()
     return {"batchItemFailures": failures}
+
+
+def took(record: Mapping[str, Any], handle: Callable[[str, str], object]) -> bool:
+    """Whether one SQS record is dealt with; the fault of one that is not is in the log."""
+    try:
+        body, queue_name = record["body"], queue_name_of(record["eventSourceARN"])
+        with about(**keys_of(body)):
+            try:
+                handle(body, queue_name)
+            except Exception:
+                logger.exception("message will be delivered again", queue=queue_name)
+                return False
+    except Exception:
+        logger.exception("message will be delivered again")
+        return False
+    return True

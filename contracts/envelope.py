@@ -5,13 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from contracts import messages, schemas
+from contracts.clock import from_rfc3339
 from contracts.errors import ContractViolation
+from contracts.foreign import json_object, shown
 
 MAX_MESSAGE_BYTES = 200_000
 """Larger payloads go to S3 and travel as an ObjectRef (DESIGN 2)."""
+
+
+MAX_NAME_BYTES = 2048
+"""A partition key of DynamoDB, which is also the longest task token (AWS API references)."""
 
 
 @dataclass(frozen=True)
@@ -99,20 +105,21 @@ def unanswered_command(
 def parse(body: str | Mapping[str, Any]) -> Message:
     """Read an envelope in the open form: unknown properties are ignored.
 
-    Takes the JSON text or its value, bare or inside an EventBridge event (`detail`).
-    Raises ContractViolation naming what is wrong.
+    Takes the JSON text or its value, bare or inside an EventBridge event (`detail`). Whatever is
+    wrong with it is a ContractViolation that names it: nothing else is ever raised.
     """
     envelope = json_object(body)
     if "detail" in envelope and "detail-type" in envelope:
         envelope = json_object(envelope["detail"])
     check_envelope(envelope, closed=False)
     model = model_of(envelope["event_type"])
-    known = {name: envelope[name] for name in _ENVELOPE_FIELDS}
-    return Message(
-        **known,
-        data=model.model_validate(envelope["data"]),
-        task_token=envelope.get("task_token"),
-    )
+    known = {name: _known(name, envelope[name]) for name in _ENVELOPE_FIELDS}
+    try:
+        from_rfc3339(known["occurred_at"])
+        data = model.model_validate(envelope["data"])
+    except (ValidationError, ValueError) as error:
+        raise ContractViolation(f"{envelope['event_type']}: {shown(str(error), 500)}") from error
+    return Message(**known, data=data, task_token=_token(envelope))
 
 
 def task_token_of(body: str) -> str | None:
@@ -121,7 +128,7 @@ def task_token_of(body: str) -> str | None:
         token = json_object(body).get("task_token")
     except ContractViolation:
         return None
-    return token if isinstance(token, str) and token else None
+    return token if isinstance(token, str) and _is_name(token) else None
 
 
 def check_envelope(envelope: Mapping[str, Any], *, closed: bool) -> None:
@@ -149,16 +156,25 @@ def model_of(event_type: str) -> type[BaseModel]:
     return model
 
 
-def json_object(body: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """A message's text as the JSON object that it must be; raises ContractViolation."""
-    if isinstance(body, str):
-        try:
-            body = json.loads(body)
-        except json.JSONDecodeError as error:
-            raise ContractViolation(f"message is not JSON: {error}") from error
-    if not isinstance(body, Mapping):
-        raise ContractViolation("message is not a JSON object")
-    return body
+def _known(name: str, value: Any) -> Any:
+    """A field of the envelope; the JSON schema takes 3.0 for a whole number, as JSON does."""
+    if isinstance(value, float):
+        return int(value)
+    if isinstance(value, str) and not _is_name(value):
+        raise ContractViolation(f"Envelope v1: {name}: {shown(value)!r} is no name")
+    return value
+
+
+def _token(envelope: Mapping[str, Any]) -> str | None:
+    token: str | None = envelope.get("task_token")
+    if token is not None and not _is_name(token):
+        raise ContractViolation("Envelope v1: task_token: it is none of Step Functions")
+    return token
+
+
+def _is_name(text: str) -> bool:
+    """Whether it can be a key of DynamoDB, a token of Step Functions and a word in a log line."""
+    return 0 < len(text.encode()) <= MAX_NAME_BYTES and text.isprintable()
 
 
 _ENVELOPE_FIELDS = (

@@ -21,6 +21,10 @@ class ContractViolation(PipelineError):
     """A message or document does not match its schema, or has no schema at all."""
 
 
+class Refused(ContractViolation):
+    """A message that conforms and that its owner can never take, whatever becomes of the world."""
+
+
 class ConcurrencyConflict(PipelineError):
     """A stream or item was not at the expected version; load again and decide again."""
 

@@ -7,7 +7,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.errors import Transient
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
-NO_SUCH_EXECUTION = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
+NO_SUCH_EXECUTION = frozenset({"ExecutionDoesNotExist", "InvalidArn", "ValidationException"})
+"""The last one is what AWS says of a text that can be no ARN."""
+MAX_ARN_CHARACTERS = 256
+"""Limit of DescribeExecution (AWS API reference)."""
+
+
+def may_be_asked_about(execution_id: str) -> bool:
+    """Whether the text can be an ARN by its length and letters; whose, Step Functions knows."""
+    return 0 < len(execution_id) <= MAX_ARN_CHARACTERS and execution_id.isprintable()
 
 
 def how_it_ended(client: Any, execution_id: str) -> str | None:

@@ -9,12 +9,15 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from contracts.envelope import Message, json_object
+from contracts.envelope import Message
 from contracts.errors import ContractViolation
+from contracts.foreign import json_object, shown
 from contracts.identities import attempt_of, name_of
 
 SERVICE = "POWERTOOLS_SERVICE_NAME"
 """The environment variable that names the service in each line, metric and span."""
+MAX_KEY_CHARACTERS = 1024
+"""The longest key of S3; what strangers write into such a field may be longer."""
 
 
 def this_service() -> str:
@@ -85,4 +88,8 @@ def _notice_keys(detail: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _texts(**values: Any) -> dict[str, str]:
-    return {name: value for name, value in values.items() if isinstance(value, str) and value}
+    return {
+        name: shown(value, MAX_KEY_CHARACTERS)
+        for name, value in values.items()
+        if isinstance(value, str) and value
+    }

@@ -112,11 +112,18 @@ class QueueWorker:
                 self._consumer.handle(body, self._queue_name)
         except Exception:
             logger.exception("message will be delivered again", queue=self._queue_name)
+            self._give_back(receipt)
+            return
+        self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
+
+    def _give_back(self, receipt: str) -> None:
+        """Let the message be seen again now; where that fails, it is when its time is over."""
+        try:
             self._sqs.change_message_visibility(
                 QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
             )
-            return
-        self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
+        except (ClientError, BotoCoreError):
+            logger.exception("message is hidden for a while yet", queue=self._queue_name)
 
     @contextmanager
     def _kept_alive(self, body: str, receipt: str) -> Iterator[None]:
@@ -148,7 +155,7 @@ class QueueWorker:
                 if message.task_token and not self._answers.heartbeat(message.task_token):
                     logger.warning("nobody waits for the task")
                 self._on_heartbeat(message)
-            except (ClientError, BotoCoreError):
+            except Exception:
                 logger.exception("heartbeat failed; the next one tries again")
 
     def _give_up(self, message: Message, held_seconds: float) -> None:

@@ -3,6 +3,7 @@
 Exit codes (DESIGN 4): 0 done, 1 the data was rejected, 2 wrong usage, 3 the system failed.
 """
 
+import errno
 from enum import IntEnum
 from typing import Any
 
@@ -102,6 +103,10 @@ def explain(error: BaseException) -> tuple[str, ExitCode]:
             return (str(error).splitlines() or ["no message"])[0], ExitCode.SYSTEM_FAILED
         case ValidationError() if error.title == CliSettings.__name__:
             return _explain_settings(error), ExitCode.WRONG_USAGE
+        case OSError() if error.errno == errno.ENOSPC:
+            where = f"{error.filename}: " if error.filename else "the output could not be written: "
+            said = "no space left on device; free some, then run it again"
+            return where + said, ExitCode.SYSTEM_FAILED
         case OSError() if error.filename is not None:
             line = f"{error.filename}: {(error.strerror or 'cannot be used').lower()}"
             return line, ExitCode.SYSTEM_FAILED

@@ -1,7 +1,7 @@
 """`ecp quarantine export`: bad rows as CSV to correct, and refused files as they came."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
@@ -9,6 +9,7 @@ import typer
 from contracts.layout import KINDS
 from infra.cli.corrections import columns_of, exported
 from infra.cli.errors import WrongUsage
+from infra.cli.landing import create, landing_places, refuse_what_is_there
 from infra.cli.output import print_line
 from infra.cli.quarantine import fates_in
 from infra.cli.spreadsheets import write_cells
@@ -94,36 +95,37 @@ def _write(rows: Sequence[Row], to: Path, target: Target) -> None:
     if to.suffix == ".csv" and len(kinds) > 1:
         raise WrongUsage(f"{to}: there are rows of {' and '.join(kinds)}; name a directory")
     paths = {kind: to if to.suffix == ".csv" else to / f"{kind}.csv" for kind in kinds}
-    _make_room(list(paths.values()))
+    refuse_what_is_there(list(paths.values()))
     for kind, path in paths.items():
         of_kind = [row for row in rows if row["kind"] == kind]
         cells = (
             exported(row, headers.of(row["batch_id"], row["key"], row["version_id"]))
             for row in of_kind
         )
-        write_cells(path, columns_of(kind), cells)
+        with create(path.parent, PurePosixPath(path.name)) as file:
+            write_cells(file, columns_of(kind), cells)
         print_line(f"{plural(len(of_kind), 'row')} to {path}")
     files = " ".join(str(path) for path in paths.values())
     print_line(f"correct them, then `ecp quarantine replay {files} --dry-run`")
 
 
 def _give_back(files: Sequence[QuarantinedFile], to: Path, target: Target) -> None:
-    """Refused files as they came, under their keys where there is a directory to put them in."""
-    if to.suffix and len(files) > 1:
+    """Refused files as they came, under their keys where there is a directory to put them in.
+
+    A key that is no plain path is written under a name that is one, inside the directory.
+    """
+    is_one_file = bool(to.suffix) and not to.is_dir()
+    if is_one_file and len(files) > 1:
         raise WrongUsage(f"{to}: {len(files)} files were refused; name a directory")
-    paths = [to if to.suffix else to / file.key for file in files]
-    _make_room(paths)
-    for file, path in zip(files, paths, strict=True):
-        with path.open("xb") as copy:
+    if is_one_file:
+        directory, places = to.parent, {files[0].key: PurePosixPath(to.name)}
+    else:
+        directory, places = to, dict(landing_places([file.key for file in files]))
+    refuse_what_is_there([directory / place for place in places.values()])
+    for file in files:
+        place = places[file.key]
+        with create(directory, place) as copy:
             target.client("s3").download_fileobj(
                 target.names.data_bucket, file.quarantine_key, copy
             )
-        print_line(f"{file.key} to {path}, byte for byte: {ONCE_GIVEN_BACK}")
-
-
-def _make_room(paths: Sequence[Path]) -> None:
-    """Raises WrongUsage rather than write over corrections that somebody has made."""
-    for path in paths:
-        if path.exists():
-            raise WrongUsage(f"{path} is there already; remove it or write elsewhere")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        print_line(f"{file.key} to {directory / place}, byte for byte: {ONCE_GIVEN_BACK}")

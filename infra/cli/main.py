@@ -27,8 +27,15 @@ from infra.cli import (
     validate,
     why,
 )
-from infra.cli.errors import evidence, explain
-from infra.cli.output import nobody_reads, print_error, print_traceback
+from infra.cli.errors import ExitCode, evidence, explain
+from infra.cli.output import print_error, print_traceback
+from infra.cli.streams import (
+    READER_GONE,
+    hush,
+    is_reader_gone,
+    open_closed_streams,
+    write_the_rest,
+)
 
 
 class EcpGroup(TyperGroup):
@@ -43,17 +50,21 @@ class EcpGroup(TyperGroup):
         if "--debug" in options:
             args.remove("--debug")
             args.insert(0, "--debug")
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except (BrokenPipeError, SystemExit) as error:  # --help is printed here
+            _stop_if_reader_is_gone(error)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what it raises ends here."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as gone:
-            # Whoever read our output (`| head`) has enough: nothing failed, nothing can be said.
-            nobody_reads()
-            raise typer.Exit(0) from gone
+        except SystemExit as error:
+            _stop_if_reader_is_gone(error)
+            raise
         except (Exception, KeyboardInterrupt) as error:
+            _stop_if_reader_is_gone(error)
             if _is_typers_own(error):
                 raise
             if ctx.params.get("debug"):
@@ -61,6 +72,13 @@ class EcpGroup(TyperGroup):
             line, exit_code = explain(error)
             print_error(line, evidence(error))
             raise typer.Exit(int(exit_code)) from error
+
+
+def _stop_if_reader_is_gone(error: BaseException) -> None:
+    """Whoever read our output (`| head`) has enough: nothing more can be said."""
+    if is_reader_gone(error):
+        hush()
+        raise SystemExit(READER_GONE) from error
 
 
 def _is_typers_own(error: BaseException) -> bool:
@@ -92,7 +110,8 @@ def ecp(
 
     It speaks to the AWS that the environment names, else to the local cloud of this directory.
 
-    Exit codes: 0 done, 1 the data was rejected, 2 wrong usage, 3 the system failed.
+    Exit codes: 0 done, 1 the data was rejected, 2 wrong usage, 3 the system failed; 130 after
+    Ctrl-C, 141 when whoever read the output left early (`| head`).
     """
 
 
@@ -127,7 +146,14 @@ app.add_typer(contracts.app, name="contracts", rich_help_panel=LOOK)
 
 def main() -> None:
     """The console script `ecp`."""
-    app(prog_name="ecp")
+    open_closed_streams()
+    try:
+        app(prog_name="ecp")
+    except SystemExit as leaving:
+        if (fault := write_the_rest()) is not None:
+            print_error(f"the output could not be written: {fault.lower()}")
+            leaving.code = int(ExitCode.SYSTEM_FAILED)
+        raise
 
 
 if __name__ == "__main__":

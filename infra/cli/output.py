@@ -6,7 +6,6 @@ only from `styled`, whose template is the code's own; values put into it are tex
 """
 
 import json
-import os
 import string
 import sys
 import traceback
@@ -134,11 +133,6 @@ def print_note(line: str) -> None:
 def print_beside(line: "str | Text") -> None:
     """A line for people on standard error, beside what programs read."""
     console(stderr=True).say(printable(line) if isinstance(line, str) else line)
-
-
-def nobody_reads() -> None:
-    """What is still to be written to standard output goes nowhere: its reader has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_traceback(error: BaseException) -> None:

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from infra.cli.errors import WrongUsage
 
@@ -29,9 +30,9 @@ def restore(cell: str) -> str:
     return cell[1:] if NEUTRALISED.match(cell) else cell
 
 
-def write_cells(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A CSV file with every cell quoted and neutralised, in UTF-8; raises if it is there."""
-    with path.open("x", encoding="utf-8", newline="") as file:
+def write_cells(sink: BinaryIO, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """CSV with every cell quoted and neutralised, in UTF-8."""
+    with io.TextIOWrapper(sink, encoding="utf-8", newline="", write_through=True) as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(columns)
         writer.writerows([neutralise(cell) for cell in row] for row in rows)

@@ -17,7 +17,7 @@ from infra.cli.intake import gather
 from infra.cli.left_out_view import left_out_document, print_left_out, why_incomplete
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
-from infra.cli.output import print_json, print_line, spinner, styled
+from infra.cli.output import print_json, print_line, print_note, spinner, styled
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.cli.upload import Submission, Uploader
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SEARCH_EVERY_SECONDS = 3.0
 SEARCHED_BATCHES = 25
+NAMED_FILES = 3
 NOT_SENT: dict[str, Any] = {"batch_id": None, "status": "NOT_SENT", "files": []}
 
 
@@ -42,6 +43,9 @@ def submit(
             help="A directory with `orders/`, `order_items/` and `products/`; or CSV files.",
         ),
     ],
+    parts: Annotated[
+        bool, typer.Option("--parts", help="The files are parts of one export: one statement.")
+    ] = False,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,6 +53,11 @@ def submit(
 
     The kind of a file is the name of its folder, else what its header says. All files are one
     batch, held together by a manifest; if anything fails half way, nothing stays uploaded.
+
+    A file is a statement: where two files name the same order, the newer one replaces what the
+    older one said of it. `--parts` says that the files are parts of one export (`part-0001.csv`,
+    `part-0002.csv`), which may name an order in several files: together they are one statement,
+    as if they had been one file.
 
     What a directory holds and is not sent is listed with the reason and the nearest right name:
     other folders, files that do not end in .csv or .csv.gz, hidden files. When that leaves nothing
@@ -68,7 +77,7 @@ def submit(
             print_json(NOT_SENT | {"left_out": left_out, "reason": incomplete})
         raise CommandFailed(f"nothing was sent: {incomplete}", ExitCode.DATA_REJECTED)
     target = current_target()
-    submission = upload(target, gathered.files, as_json=as_json)
+    submission = upload(target, gathered.files, as_json=as_json, one_statement=parts)
     if not wait:
         _print_submission(submission, left_out, as_json=as_json)
         return
@@ -87,6 +96,7 @@ def upload(
     *,
     as_json: bool,
     answers: ObjectRef | None = None,
+    one_statement: bool = False,
 ) -> Submission:
     """Upload the files and their manifest, with progress for people on standard error."""
     bucket = target.names.data_bucket
@@ -95,13 +105,41 @@ def upload(
         say(f"uploading {done} of {total}: {file.key}")
 
     with spinner(f"uploading {plural(len(files), 'file')}") as say:
-        uploader = Uploader(target.client("s3"), bucket, system_clock, announce)
-        submission = uploader.submit(files, answers)
+        uploader = Uploader(
+            target.client("s3"), bucket, system_clock, announce, one_statement=one_statement
+        )
+        try:
+            submission = uploader.submit(files, answers)
+        except KeyboardInterrupt as interrupt:
+            raise CommandFailed(_interrupted(uploader), ExitCode.INTERRUPTED) from interrupt
+        except Exception:
+            if uploader.left_behind:
+                print_note(_left_behind(uploader))
+            raise
     total = sum(file.path.stat().st_size for file in files)
     with view_for(as_json=as_json) as view:
         said = f"{plural(len(files), 'file')}, {size(total)}, to {bucket}"
         view.show([Step("Upload", StepState.DONE, said)])
     return submission
+
+
+def _interrupted(uploader: Uploader) -> str:
+    """What Ctrl-C during the upload leaves."""
+    if uploader.is_submitted:
+        return "interrupted after the last file; the batch goes on: `ecp batches` shows it"
+    if uploader.left_behind:
+        return f"interrupted; {_left_behind(uploader)}"
+    return "interrupted; nothing was submitted, and what was uploaded is deleted again"
+
+
+def _left_behind(uploader: Uploader) -> str:
+    files = uploader.left_behind
+    named = ", ".join(file.key for file in files[:NAMED_FILES])
+    more = f" and {len(files) - NAMED_FILES:,} more" if len(files) > NAMED_FILES else ""
+    return (
+        f"{plural(len(files), 'uploaded file')} could not be deleted again: {named}{more}; without "
+        "their manifest they become no batch, and `ecp status` lists them until they are deleted"
+    )
 
 
 def wait_for_outcome(target: Target, submission: Submission, *, as_json: bool) -> Outcome:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from contracts.clock import Clock
 from contracts.identities import FileIdentity, batch_id_of
 from contracts.layout import MANIFEST_UPLOAD_PREFIX
@@ -45,14 +47,19 @@ class Uploader:
     """Uploads the files of one submission, then the manifest that names their versions.
 
     When anything fails, or on Ctrl-C, exactly the versions that were uploaded are deleted and the
-    exception travels on.
+    exception travels on; `left_behind` are those that could not be. Files without their manifest
+    become no batch, however long they lie there.
     """
 
     s3: Any
     bucket: str
     clock: Clock
     on_uploaded: OnUploaded = lambda _file, _done, _total: None
-    _uploaded: list[FileIdentity] = field(default_factory=list)
+    one_statement: bool = False
+    """Whether the files are parts of one export, which then is one statement."""
+    is_submitted: bool = False
+    """Whether the manifest is there: what happens then is the pipeline's."""
+    left_behind: list[FileIdentity] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def submit(self, files: Sequence[InputFile], answers: ObjectRef | None = None) -> Submission:
@@ -77,9 +84,12 @@ class Uploader:
                 manifest.result()
             except BaseException:
                 wait_for([manifest])
-                if manifest.exception() is not None:
+                self.is_submitted = manifest.exception() is None
+                if not self.is_submitted:
                     self._roll_back(futures)
                 raise
+        self.is_submitted = True
+        self.left_behind.clear()
         return Submission(self.bucket, manifest_key, identities, started_at)
 
     def _upload(self, file: InputFile, manifest_key: str) -> FileIdentity:
@@ -93,7 +103,7 @@ class Uploader:
                 )
             version_id = answer["VersionId"]
         identity = FileIdentity(self.bucket, file.key, version_id)
-        self._uploaded.append(identity)
+        self.left_behind.append(identity)
         return identity
 
     def _put_in_parts(self, file: InputFile, metadata: dict[str, str]) -> str:
@@ -124,6 +134,8 @@ class Uploader:
         manifest: dict[str, Any] = {
             "files": [{"key": file.key, "version_id": file.version_id} for file in files]
         }
+        if self.one_statement:
+            manifest["one_statement"] = True
         if answers is not None:
             manifest["answers"] = answers.model_dump()
         self.s3.put_object(
@@ -139,8 +151,12 @@ class Uploader:
         for future in futures:
             future.cancel()
         wait_for(futures)
-        for file in self._uploaded:
-            self.s3.delete_object(Bucket=file.bucket, Key=file.key, VersionId=file.version_id)
+        for file in tuple(self.left_behind):
+            try:
+                self.s3.delete_object(Bucket=file.bucket, Key=file.key, VersionId=file.version_id)
+            except (BotoCoreError, ClientError):
+                continue  # it stays in left_behind, which is told; the first fault travels on
+            self.left_behind.remove(file)
 
 
 def manifest_upload_key(at: datetime, suffix: str) -> str:

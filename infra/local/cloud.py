@@ -16,7 +16,7 @@ import psutil
 from infra.environments import PROJECT
 from infra.errors import LocalCloudError
 from infra.local import ministack
-from infra.local.folders import Folders
+from infra.local.folders import Folders, private
 from infra.local.processes import end_group
 from infra.local.records import SUPERVISOR, CloudRecord, read_record
 
@@ -59,7 +59,7 @@ def up(
     if running := find(directory):
         return _confirm(running, port, wanted)
     folders = Folders(directory)
-    folders.root.mkdir(parents=True, exist_ok=True)
+    folders.make_root()
     with _only_one(folders) as lock:
         down(directory)
         chosen_port = ministack.claim_port(port)
@@ -130,7 +130,7 @@ def _confirm(running: RunningCloud, port: int | None, wanted: Mapping[str, str])
 def _only_one(folders: Folders) -> Iterator[int]:
     """Take the directory's lock, to be handed to the background process: it holds the lock as long
     as it lives, and the system frees it however it ends."""
-    with folders.lock.open("w") as lock:
+    with private(), folders.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:

@@ -1,6 +1,9 @@
 """Where a local cloud keeps its files: all of them under .ecp/ of the directory it serves."""
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -14,6 +17,11 @@ class Folders:
         self.versions = self.run / "versions"
         self.record = self.root / "cloud.json"
         self.lock = self.root / "lock"
+
+    def make_root(self) -> None:
+        """Files of customers lie below it: nobody but their owner may look."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
 
     def log(self, name: str) -> Path:
         """The log of one process."""
@@ -36,3 +44,13 @@ class Folders:
         if not path.exists():
             return ""
         return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def private() -> Iterator[None]:
+    """Folders made meanwhile are 700 and files 600, also those of processes started meanwhile."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

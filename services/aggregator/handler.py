@@ -10,13 +10,8 @@ from contracts import metrics
 from contracts.answers import StepFunctionsTaskAnswers, TaskAnswers
 from contracts.aws import client, queue_name_of
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import (
-    CommandConsumer,
-    DeadLetters,
-    SqsDeadLetters,
-    handle_sqs_records,
-    refuse,
-)
+from contracts.consumer import CommandConsumer, handle_sqs_records, refuse
+from contracts.dead_letters import DeadLetters, SqsDeadLetters
 from contracts.errors import ContractViolation
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED

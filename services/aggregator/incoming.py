@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from contracts.envelope import json_object
 from contracts.errors import ContractViolation
+from contracts.foreign import json_object, shown
 from services.aggregator.detection import Notification
 
 OBJECT_CREATED = "Object Created"
 STATUS_CHANGE = "Step Functions Execution Status Change"
+
+
+MAX_KEY_BYTES = 1024
+"""Limit of a key and of a version id (S3 user guide)."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,16 @@ def parse_file_message(body: str) -> Notification | Check:
     if _is_text(message.get("check")):
         return Check(message["check"])
     if message.get("detail-type") != OBJECT_CREATED:
-        raise ContractViolation(f"neither a check nor {OBJECT_CREATED}: {body[:200]}")
+        raise ContractViolation(f"neither a check nor {OBJECT_CREATED}: {shown(body)}")
     try:
         bucket = message["detail"]["bucket"]["name"]
         seen = message["detail"]["object"]
         key, version_id = seen["key"], seen.get("version-id")
     except (KeyError, TypeError, AttributeError) as error:
-        raise ContractViolation(f"{OBJECT_CREATED} names no object: {body[:200]}") from error
-    if not (_is_text(bucket) and _is_text(key) and (version_id is None or _is_text(version_id))):
-        raise ContractViolation(f"{OBJECT_CREATED} names its object oddly: {body[:200]}")
+        raise ContractViolation(f"{OBJECT_CREATED} names no object: {shown(body)}") from error
+    texts = (bucket, key) if version_id is None else (bucket, key, version_id)
+    if not all(_is_text(text) and len(text.encode()) <= MAX_KEY_BYTES for text in texts):
+        raise ContractViolation(f"{OBJECT_CREATED} names its object oddly: {shown(body)}")
     return Notification(bucket, key, version_id)
 
 
@@ -70,13 +75,13 @@ def parse_notice(body: str) -> Sweep | ExecutionStatus | None:
         return None
     detail = message.get("detail")
     if not isinstance(detail, Mapping):
-        raise ContractViolation(f"{STATUS_CHANGE} without detail: {body[:200]}")
+        raise ContractViolation(f"{STATUS_CHANGE} without detail: {shown(body)}")
     execution_id, status = detail.get("executionArn"), detail.get("status")
-    if not (isinstance(execution_id, str) and isinstance(status, str)):
-        raise ContractViolation(f"{STATUS_CHANGE} names no execution or status: {body[:200]}")
+    if not (_is_text(execution_id) and _is_text(status)):
+        raise ContractViolation(f"{STATUS_CHANGE} names no execution or status: {shown(body)}")
     said = (detail.get("error"), detail.get("cause"))
     return ExecutionStatus(execution_id, status, ": ".join(str(one) for one in said if one))
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)

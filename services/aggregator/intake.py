@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from contracts.consumer import DeadLetters, refuse
+from contracts.consumer import refuse, took
+from contracts.dead_letters import DeadLetters
 from contracts.errors import ContractViolation
-from contracts.logs import about, keys_of, logger
+from contracts.logs import logger
 from services.aggregator.detection import Notification
 from services.aggregator.incoming import Check, parse_file_message
 from services.aggregator.ports import Ports
@@ -24,8 +26,20 @@ Record = Mapping[str, Any]
 class _Visit:
     """What these records ask of one bucket, and which of them stand or fall with it."""
 
-    uploads: list[Upload] = field(default_factory=list)
-    message_ids: list[str] = field(default_factory=list)
+    asked: list[tuple[str, Upload | None]] = field(default_factory=list)
+    """Message ids, each with what it announced; None for a check."""
+
+    @property
+    def uploads(self) -> list[Upload]:
+        return [upload for _, upload in self.asked if upload is not None]
+
+    @property
+    def message_ids(self) -> list[str]:
+        return [message_id for message_id, _ in self.asked]
+
+    def one_by_one(self) -> list[_Visit]:
+        """The same as visits of one message each."""
+        return [_Visit([one]) for one in self.asked]
 
 
 @dataclass(frozen=True)
@@ -40,34 +54,44 @@ class FileIntake:
         visits: dict[str, _Visit] = defaultdict(_Visit)
         failed = []
         for record in records:
-            with about(**keys_of(record["body"])):
-                try:
-                    self._prepare(record, visits)
-                except Exception:
-                    logger.exception("message will be delivered again", queue=FILES_QUEUE)
-                    failed.append(record["messageId"])
+            message_id = record["messageId"]
+            prepare = partial(self._prepare, visits, message_id)
+            if not took(record, prepare):
+                failed.append(message_id)
         for bucket, visit in visits.items():
-            try:
-                self._apply(bucket, visit)
-            except Exception:
-                logger.exception("messages will be delivered again", queue=FILES_QUEUE)
-                failed += visit.message_ids
+            failed += self._failed_of(bucket, visit)
         return failed
 
-    def _prepare(self, record: Record, visits: dict[str, _Visit]) -> None:
+    def _failed_of(self, bucket: str, visit: _Visit) -> list[str]:
+        """Of a visit all at once; one by one where that fails, so that each stands alone."""
+        try:
+            self._apply(bucket, visit)
+        except Exception:
+            logger.exception("messages are tried one by one", queue=FILES_QUEUE)
+        else:
+            return []
+        failed: list[str] = []
+        for each in visit.one_by_one():
+            try:
+                self._apply(bucket, each)
+            except Exception:
+                logger.exception("message will be delivered again", queue=FILES_QUEUE)
+                failed += each.message_ids
+        return failed
+
+    def _prepare(
+        self, visits: dict[str, _Visit], message_id: str, body: str, queue_name: str
+    ) -> None:
         """Read the record and look at its object; what it asks for is added to a visit."""
         try:
-            message = parse_file_message(record["body"])
+            message = parse_file_message(body)
         except ContractViolation as error:
-            refuse(record["body"], FILES_QUEUE, error, self.dead_letters)
+            refuse(body, queue_name, error, self.dead_letters)
             return
         upload = look_at(message, self.ports) if isinstance(message, Notification) else None
         if upload is None and not isinstance(message, Check):
             return
-        visit = visits[message.bucket]
-        visit.message_ids.append(record["messageId"])
-        if upload is not None:
-            visit.uploads.append(upload)
+        visits[message.bucket].asked.append((message_id, upload))
 
     def _apply(self, bucket: str, visit: _Visit) -> None:
         if visit.uploads:

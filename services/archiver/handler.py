@@ -10,7 +10,8 @@ from botocore.config import Config
 from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import CONFIG, client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, SqsDeadLetters, handle_sqs_records
+from contracts.consumer import CommandConsumer, handle_sqs_records
+from contracts.dead_letters import SqsDeadLetters
 from contracts.erasure import ErasurePorts
 from contracts.event_store import DynamoDBEventStore
 from contracts.object_versions import S3Versions

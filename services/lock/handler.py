@@ -10,21 +10,16 @@ from contracts import metrics
 from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import (
-    CommandConsumer,
-    DeadLetters,
-    SqsDeadLetters,
-    handle_sqs_records,
-    refuse,
-)
-from contracts.errors import ContractViolation
+from contracts.consumer import CommandConsumer, handle_sqs_records, refuse
+from contracts.dead_letters import DeadLetters, SqsDeadLetters
+from contracts.errors import Refused
 from contracts.event_store import DynamoDBEventStore
 from contracts.executions import ENDED
 from contracts.logs import this_service
 from services.lock import use_cases
 from services.lock.adapters import StepFunctionsExecutions
 from services.lock.gauges import gauges
-from services.lock.notices import Sweep, parse_notice
+from services.lock.notices import ExecutionStatus, Sweep, parse_notice
 from services.lock.settings import LockSettings
 
 EVENTS_QUEUE = "lock-events"
@@ -48,10 +43,11 @@ class LockService:
     def take_notice(self, body: str) -> None:
         """Act on a notice; an unreadable one goes to the dead-letter queue at once."""
         try:
-            notice = parse_notice(body)
-        except ContractViolation as error:
+            self._act_on(parse_notice(body))
+        except Refused as error:
             refuse(body, EVENTS_QUEUE, error, self.dead_letters)
-            return
+
+    def _act_on(self, notice: ExecutionStatus | Sweep) -> None:
         if isinstance(notice, Sweep):
             lock = use_cases.sweep(notice.lock_id, self.ports)
             metrics.write(this_service(), gauges(lock, self.ports.clock()), {})

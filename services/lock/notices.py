@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
-from contracts.envelope import json_object
-from contracts.errors import ContractViolation
+from contracts.errors import ContractViolation, Refused
+from contracts.foreign import json_object, shown
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
 
@@ -28,14 +29,22 @@ class Sweep:
 
 
 def parse_notice(body: str) -> ExecutionStatus | Sweep:
-    """Read a notice; raises ContractViolation for anything else."""
-    notice = json_object(body)
+    """Read a notice; raises Refused for anything else."""
+    try:
+        notice = json_object(body)
+    except ContractViolation as error:
+        raise Refused(str(error)) from error
     if isinstance(notice.get("sweep"), str):
         return Sweep(notice["sweep"])
     detail = notice.get("detail")
     if notice.get("detail-type") != STATUS_CHANGE or not isinstance(detail, Mapping):
-        raise ContractViolation(f"neither a sweep nor a {STATUS_CHANGE}: {body[:200]}")
-    try:
-        return ExecutionStatus(detail["executionArn"], detail["status"], notice["id"])
-    except KeyError as error:
-        raise ContractViolation(f"{STATUS_CHANGE} without {error}") from error
+        raise Refused(f"neither a sweep nor a {STATUS_CHANGE}: {shown(body)}")
+    execution_id, status = detail.get("executionArn"), detail.get("status")
+    notice_id = notice.get("id")
+    if not (_is_text(execution_id) and _is_text(status) and _is_text(notice_id)):
+        raise Refused(f"{STATUS_CHANGE} names no execution, status or id: {shown(body)}")
+    return ExecutionStatus(execution_id, status, notice_id)
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from contracts.answers import TaskAnswers
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
-from contracts.errors import ConcurrencyConflict, ContractViolation
+from contracts.errors import ConcurrencyConflict, Refused
 from contracts.event_store import (
     DeleteItem,
     EventStore,
@@ -25,12 +25,15 @@ from contracts.event_store import (
     StreamAppend,
     retry_on_conflict,
 )
+from contracts.executions import may_be_asked_about
+from contracts.foreign import shown
 from contracts.logs import about, logger
 from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
 from services.lock.domain import LOCK_ID, Lock, LockEvent, Terms, Waiter
 from services.lock.items import lock_from, lock_item, lock_key, token_item, token_key
 
 SOURCE = "ecommerce-pipeline/lock"
+MAX_ATTEMPT = 1000
 SWEPT_AT_ONCE = 40
 """Parties that one sweep looks at: all of them may leave in one transaction of 100 items."""
 
@@ -81,9 +84,10 @@ def acquire_lock(message: Message, ports: Ports) -> None:
     """
     command: AcquireLock = message.data
     _check_lock_id(command.lock_id)
+    _check_applicant(command)
     token = message.task_token
     if token is None:
-        raise ContractViolation(
+        raise Refused(
             f"AcquireLock of {command.execution_id} carries no task token, so nobody could be told"
         )
     applicant = Waiter(command.execution_id, command.batch_id)
@@ -291,4 +295,18 @@ def _stream(lock_id: str) -> str:
 
 def _check_lock_id(lock_id: str) -> None:
     if lock_id != LOCK_ID:
-        raise ContractViolation(f"there is no lock {lock_id!r}; the only one is {LOCK_ID!r}")
+        raise Refused(f"there is no lock {shown(lock_id)!r}; the only one is {LOCK_ID!r}")
+
+
+def _check_applicant(command: AcquireLock) -> None:
+    """Who waits is asked about at each sweep and lies in the lock's one item, so it must be small.
+
+    A later attempt takes the place of an earlier one, so a number that no retry reaches would keep
+    the execution's own attempts out.
+    """
+    if not may_be_asked_about(command.execution_id):
+        raise Refused(f"{shown(command.execution_id)!r} is the ARN of no execution")
+    if command.attempt > MAX_ATTEMPT:
+        raise Refused(
+            f"{command.execution_id} tries for the {command.attempt}th time: no saga does"
+        )

@@ -6,7 +6,8 @@ from dataclasses import replace
 from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, SqsDeadLetters
+from contracts.consumer import CommandConsumer
+from contracts.dead_letters import SqsDeadLetters
 from contracts.event_store import DynamoDBEventStore
 from contracts.leases import extend_lease_of
 from contracts.messages import TransformBatch

@@ -5,7 +5,8 @@ from io import BytesIO
 from contracts.answers import StepFunctionsTaskAnswers
 from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, SqsDeadLetters
+from contracts.consumer import CommandConsumer
+from contracts.dead_letters import SqsDeadLetters
 from contracts.erasure import ErasurePorts
 from contracts.event_store import DynamoDBEventStore
 from contracts.file_contracts import file_contract

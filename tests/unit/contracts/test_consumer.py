@@ -9,7 +9,8 @@ import pytest
 from moto import mock_aws
 
 from contracts.answers import InMemoryTaskAnswers
-from contracts.consumer import CommandConsumer, SqsDeadLetters, handle_sqs_records
+from contracts.consumer import CommandConsumer, handle_sqs_records
+from contracts.dead_letters import SqsDeadLetters
 from contracts.envelope import Message
 from contracts.errors import ConcurrencyConflict, StaleWriter, Transient
 from tests.contract.builders import a_body, an_envelope, on_the_bus

@@ -17,7 +17,7 @@ from contracts.layout import quarantined_file_key, quarantined_rows_key
 from contracts.messages import RedriveBatch
 from infra.cli import submit, target
 from infra.cli.main import app
-from infra.cli.upload import Submission
+from infra.cli.upload import Submission, Uploader
 from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION
 from tests.unit.infra.accounts import BUCKET, Account
@@ -333,6 +333,29 @@ def test_ctrl_c_while_waiting_says_that_the_batch_goes_on(
     said = ecp("submit", a_shop(tmp_path), "--wait")
     assert said.exit_code == 130
     assert "stopped waiting; the batch goes on: `ecp batch" in said.stderr
+
+
+def test_ctrl_c_while_uploading_says_that_nothing_was_submitted(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Uploader, "_put_manifest", interrupted)
+    said = ecp("submit", a_shop(tmp_path))
+    assert said.exit_code == 130
+    assert "nothing was submitted, and what was uploaded is deleted again" in said.stderr
+    assert account.client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
+def test_parts_of_one_export_are_submitted_as_one_statement(
+    account: Account, tmp_path: Path
+) -> None:
+    said = ecp("submit", a_shop(tmp_path), "--parts", "--json")
+    assert said.exit_code == 0, said.stderr
+    manifest = json.loads(said.stdout)["manifest"]
+    body = account.client("s3").get_object(Bucket=BUCKET, Key=manifest)["Body"].read()
+    assert json.loads(body)["one_statement"] is True
 
 
 def test_debug_shows_where_an_error_came_from_wherever_it_stands(account: Account) -> None:

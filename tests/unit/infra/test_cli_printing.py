@@ -173,8 +173,8 @@ def test_a_renderable_that_nobody_made_printable_is_made_so_as_it_leaves() -> No
 
 
 PRINTERS = ("infra/cli/output.py", "infra/cli/terminal.py")
-PIPES = ("infra/local/background.py",)
-"""A process that answers another one in lines of JSON, on a pipe of theirs."""
+PIPES = ("infra/local/background.py", "infra/cli/streams.py")
+"""One answers another process in lines of JSON, one tells whether anybody reads: neither shows."""
 RICH_BY = {
     "infra/cli/output.py": {"Rule", "Text"},
     "infra/cli/terminal.py": {"Console", "ConsoleOptions", "RenderableType", "Segment", "Text"},

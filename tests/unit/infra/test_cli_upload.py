@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from contracts.identities import batch_id_of
 from infra.cli import upload
@@ -120,6 +121,34 @@ def test_ctrl_c_rolls_back_too(s3: Any, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         submit(s3, some_files(tmp_path), on_uploaded=interrupt)
     assert left_in(s3) == []
+
+
+def test_what_cannot_be_deleted_again_is_told_and_the_first_fault_travels_on(
+    s3: Any, tmp_path: Path
+) -> None:
+    class Keeping(FailingS3):
+        def delete_object(self, **arguments: Any) -> Any:
+            if arguments["Key"] == "orders/b.csv":
+                said = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+                raise ClientError(said, "DeleteObject")
+            return self._s3.delete_object(**arguments)
+
+    uploader = Uploader(Keeping(s3, "manifests/"), BUCKET, lambda: NOON)
+    with pytest.raises(Refused):
+        uploader.submit(some_files(tmp_path))
+    assert not uploader.is_submitted
+    assert [file.key for file in uploader.left_behind] == ["orders/b.csv"]
+    assert left_in(s3) == ["orders/b.csv"]
+
+
+def test_parts_of_one_export_say_so_in_their_manifest(s3: Any, tmp_path: Path) -> None:
+    def manifest_of(submission: upload.Submission) -> dict[str, Any]:
+        body = s3.get_object(Bucket=BUCKET, Key=submission.manifest_key)["Body"].read()
+        return dict(json.loads(body))
+
+    files = some_files(tmp_path)
+    assert manifest_of(submit(s3, files, one_statement=True))["one_statement"] is True
+    assert "one_statement" not in manifest_of(submit(s3, files))
 
 
 def test_a_large_file_goes_in_parts_and_arrives_whole(

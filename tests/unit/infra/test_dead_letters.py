@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from contracts.consumer import SqsDeadLetters
+from contracts.dead_letters import SqsDeadLetters
 from infra.cli import dlq
 from infra.cli.main import app
 from infra.queries.dead_letters import read_letters, send_back

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from contracts.answers import InMemoryTaskAnswers
 from contracts.clock import Clock, NewId, to_rfc3339
 from contracts.envelope import Message, MessageContext
-from contracts.errors import ContractViolation, Transient
+from contracts.errors import Transient
 from contracts.event_store import InMemoryEventStore, PutItem
 from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
 from services.lock import use_cases
@@ -517,15 +517,45 @@ def test_a_free_lock_is_not_broken_and_the_log_says_so(
 
 
 def test_a_break_of_a_lock_that_is_not_there_is_kept_with_the_reason(desk: Desk) -> None:
-    with pytest.raises(ContractViolation, match="'other'"):
-        desk.break_it(1, lock_id="other")
+    desk.break_it(1, lock_id="other")
+    [(queue, _, reason)] = desk.dead_letters.letters
+    assert queue == COMMANDS
+    assert "'other'" in reason
 
 
 def test_an_acquire_that_nobody_waits_for_changes_nothing(desk: Desk) -> None:
     command = AcquireLock(lock_id=LOCK_ID, execution_id="a", batch_id=batch_of("a"), attempt=0)
-    with pytest.raises(ContractViolation, match="carries no task token"):
-        desk.send(command)
+    desk.send(command)
+    [(_, _, reason)] = desk.dead_letters.letters
+    assert "carries no task token" in reason
     assert desk.said() == []
+
+
+@pytest.mark.parametrize(
+    ("execution_id", "attempt"),
+    [("x" * 257, 0), ("a\nb", 0), ("a", 1_001), ("a", 10**15)],
+    ids=["too long to ask about", "not printable", "no saga", "no saga at all"],
+)
+def test_an_applicant_that_no_saga_is_never_gets_into_the_line(
+    desk: Desk, execution_id: str, attempt: int
+) -> None:
+    command = AcquireLock(
+        lock_id=LOCK_ID, execution_id=execution_id, batch_id=batch_of("a"), attempt=attempt
+    )
+    desk.send(command, token="t")
+    [(queue, _, reason)] = desk.dead_letters.letters
+    assert queue == COMMANDS
+    assert reason
+    assert desk.answers.failed["t"][0] == "ContractViolation"
+    assert desk.said() == []
+
+
+def test_a_sweep_of_another_lock_is_a_dead_letter_at_once(desk: Desk) -> None:
+    body = json.dumps({"sweep": "other"})
+    desk.service.handle(body, EVENTS)
+    [(queue, kept, reason)] = desk.dead_letters.letters
+    assert (queue, kept) == (EVENTS, body)
+    assert "'other'" in reason
 
 
 def test_a_command_for_another_lock_fails_its_task(desk: Desk) -> None:
@@ -536,7 +566,19 @@ def test_a_command_for_another_lock_fails_its_task(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["not json", "[]", '{"detail-type": "Something Else"}', '{"sweep": 1}']
+    "body",
+    [
+        "not json",
+        "[]",
+        '{"detail-type": "Something Else"}',
+        '{"sweep": 1}',
+        '{"sweep": "other"}',
+        '{"detail-type": "Step Functions Execution Status Change", "id": "1", "detail": '
+        '{"executionArn": {"a": 1}, "status": "FAILED"}}',
+        '{"detail-type": "Step Functions Execution Status Change", "detail": '
+        '{"executionArn": "a", "status": "FAILED"}}',
+        '{"detail-type": "Step Functions Execution Status Change"}',
+    ],
 )
 def test_an_unreadable_notice_goes_to_the_dead_letters(desk: Desk, body: str) -> None:
     desk.service.handle(body, EVENTS)

@@ -1,0 +1,120 @@
+"""Bytes that somebody else wrote: read as the JSON object that a message must be, or refused.
+
+The one place that turns whatever a sender can write into values that all later code can hold: that
+can be encoded, counted, compared and stored. What cannot is the sender's fault, a
+ContractViolation. How such bytes are shown to people is here too, what a message must say is not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from contracts.errors import ContractViolation
+
+MAX_BODY_BYTES = 262_144
+"""Ours have at most 200 KB (`envelope.MAX_MESSAGE_BYTES`), notices of AWS a few; with room for the
+wrapper of the bus."""
+MAX_DEPTH = 64
+"""Ours have under ten levels; what goes deeper exhausts the stack of whoever walks it."""
+MAX_NUMBER = 2**53 - 1
+"""Beyond it a number is not the same for every reader of JSON (RFC 7493), nor for DynamoDB."""
+SHOWN_CHARACTERS = 200
+
+
+def json_object(body: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message's text as the JSON object that it must be; raises ContractViolation.
+
+    A value that was read already is only looked at from outside.
+    """
+    value = json_value(body) if isinstance(body, str) else body
+    if not isinstance(value, Mapping):
+        raise ContractViolation("message is not a JSON object")
+    return value
+
+
+def json_value(text: str | bytes, max_bytes: int = MAX_BODY_BYTES) -> Any:
+    """The value of a JSON text; raises ContractViolation saying what is wrong with it.
+
+    Refused beside broken JSON: more than `max_bytes`, text that is no UTF-8 (lone surrogates), more
+    than MAX_DEPTH levels, numbers that are not finite or beyond MAX_NUMBER, and objects that say
+    the same name twice, of which each reader may take another.
+    """
+    try:
+        size = len(text if isinstance(text, bytes) else text.encode())
+        if size > max_bytes:
+            raise ContractViolation(f"message has {size} bytes, more than {max_bytes}")
+        value = json.loads(
+            text,
+            object_pairs_hook=_said_once,
+            parse_constant=_not_finite,
+            parse_float=_exact,
+            parse_int=_counted,
+        )
+        _check(value)
+    except RecursionError as error:
+        raise ContractViolation(f"message is nested more than {MAX_DEPTH} levels deep") from error
+    except UnicodeError as error:
+        raise ContractViolation(f"message is not UTF-8 text: {error.reason}") from error  # type: ignore[attr-defined]
+    except ValueError as error:
+        raise ContractViolation(f"message is not JSON: {error}") from error
+    return value
+
+
+def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    r"""The text for a log line, a reason or an answer: what cannot be printed as `\u001b`, cut."""
+    head = "".join(one if one.isprintable() else _escaped(one) for one in text[:limit])
+    return head if len(text) <= limit else f"{head}… ({len(text)} characters)"
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1] if ord(character) != 0x7F else "\\u007f"
+
+
+def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in said if names.count(name) > 1)
+        raise ContractViolation(f"message says {shown(twice)!r} twice in one object")
+    return said
+
+
+def _not_finite(constant: str) -> NoReturn:
+    raise ContractViolation(f"message holds {constant}, which is no JSON")
+
+
+def _exact(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value) or abs(value) > MAX_NUMBER:
+        raise ContractViolation(f"message holds the number {shown(digits, 40)}: beyond 2^53")
+    return value
+
+
+def _counted(digits: str) -> int:
+    if len(digits) > len(str(MAX_NUMBER)) + 1 or abs(value := int(digits)) > MAX_NUMBER:
+        raise ContractViolation(f"message holds the number {shown(digits, 40)}: beyond 2^53")
+    return value
+
+
+def _check(value: Any) -> None:
+    """Raise UnicodeEncodeError for text that no UTF-8 holds, RecursionError for too many levels."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise RecursionError
+        level = [inner for outer in level for inner in _inside(outer)]
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            name.encode()
+            yield inner
+    elif isinstance(value, list):
+        yield from value

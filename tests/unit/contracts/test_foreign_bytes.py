@@ -1,0 +1,191 @@
+"""Whatever bytes somebody sends: read as a message, or refused as a ContractViolation; no third."""
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts import schemas
+from contracts.dead_letters import Letter, body_of, can_be_sent, letter_of
+from contracts.envelope import Message, parse, task_token_of
+from contracts.errors import ContractViolation
+from contracts.foreign import MAX_BODY_BYTES, MAX_DEPTH, MAX_NUMBER, json_value, shown
+from contracts.logs import keys_of
+from contracts.traces import handled
+from services.aggregator import incoming
+from services.lock import notices
+from tests.contract.builders import a_body, an_envelope, on_the_bus
+from tests.support.hostile_bodies import HOSTILE
+
+TYPES = sorted(one.name for one in schemas.all_schemas() if one.kind in ("commands", "events"))
+any_text = st.text(st.characters(), max_size=40)
+"""Lone surrogates too."""
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(any_text, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def read(body: str) -> Message | None:
+    """As a message, or None when it is refused; a third thing fails the test."""
+    task_token_of(body)
+    keys = keys_of(body)
+    assert all(value.isprintable() for value in keys.values())
+    for reader in (incoming.parse_file_message, incoming.parse_notice, notices.parse_notice):
+        try:
+            reader(body)
+        except ContractViolation as error:
+            letter_of(body, str(error))
+    try:
+        return parse(body)
+    except ContractViolation:
+        return None
+
+
+def can_be_held(message: Message) -> None:
+    """What later code does with every message: store, log, trace, send on."""
+    again = parse(message.to_json())
+    assert (again.event_id, again.data) == (message.event_id, message.data)
+    assert all(type(one) is int for one in (message.schema_version, message.stream_version))
+    handled(message, "s", 1, _NOW, _NOW, "")
+
+
+_NOW = datetime(2025, 7, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_body_that_is_no_message_is_refused(name: str) -> None:
+    assert read(HOSTILE[name]) is None
+
+
+@given(st.text(st.characters(), max_size=300))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    read(text)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    with suppress(ContractViolation):
+        json_value(content)
+    read(content.decode("utf-8", "surrogateescape"))
+    read(content.decode("latin-1"))
+
+
+@given(any_json)
+def test_any_json_is_read_or_refused(value: Any) -> None:
+    read(json.dumps(value))
+    read(json.dumps(value, ensure_ascii=False))
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(TYPES), st.data())
+def test_a_mutated_message_is_read_whole_or_refused(event_type: str, data: st.DataObject) -> None:
+    envelope = an_envelope(event_type)
+    places = [(envelope, name) for name in envelope]
+    places += [(envelope["data"], name) for name in envelope["data"]]
+    for holder, name in data.draw(st.lists(st.sampled_from(places), max_size=3)):
+        if data.draw(st.booleans()):
+            holder[name] = data.draw(any_json)
+        else:
+            holder.pop(name, None)
+    if data.draw(st.booleans()):
+        envelope["task_token"] = data.draw(any_json)
+    body = json.dumps(on_the_bus({"event_type": 0, "source": 0} | envelope))
+    if data.draw(st.booleans()):
+        body = json.dumps(envelope)
+    message = read(body)
+    if message is not None:
+        can_be_held(message)
+
+
+@given(st.data())
+def test_a_message_cut_or_changed_by_a_byte_is_read_or_refused(data: st.DataObject) -> None:
+    text = a_body(data.draw(st.sampled_from(TYPES)))
+    place = data.draw(st.integers(0, len(text)))
+    inserted = data.draw(st.text(st.characters(), max_size=2))
+    message = read(text[:place] + inserted + text[place + data.draw(st.integers(0, 3)) :])
+    if message is not None:
+        can_be_held(message)
+
+
+def test_each_message_of_ours_is_read() -> None:
+    for event_type in TYPES:
+        message = read(a_body(event_type))
+        assert message is not None
+        can_be_held(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        (str(MAX_NUMBER), True),
+        (f"-{MAX_NUMBER}", True),
+        (str(MAX_NUMBER + 1), False),
+        (f"-{MAX_NUMBER + 1}", False),
+        (f"{MAX_NUMBER}.0", True),
+        ("1e16", False),
+        ("[" * MAX_DEPTH + "]" * MAX_DEPTH, True),
+        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), False),
+        (json.dumps("x" * (MAX_BODY_BYTES - 2)), True),
+        (json.dumps("x" * (MAX_BODY_BYTES - 1)), False),
+        ('{"a": 1, "b": {"a": 1}}', True),
+        ('{"a": 1, "a": 1}', False),
+    ],
+)
+def test_the_limits_are_where_they_are_said_to_be(text: str, taken: bool) -> None:
+    if taken:
+        json_value(text)
+    else:
+        with pytest.raises(ContractViolation):
+            json_value(text)
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_what_is_shown_can_be_printed_everywhere(text: str) -> None:
+    said = shown(text)
+    assert said.isprintable()
+    said.encode()
+    if text.isprintable():
+        assert said == text
+
+
+@given(st.text(st.characters(), min_size=1, max_size=200), any_text)
+def test_a_letter_keeps_body_and_reason_in_letters_that_sqs_takes(body: str, reason: str) -> None:
+    letter = letter_of(body, reason)
+    assert body_of(letter) == body
+    for text in (letter.body, *letter.attributes.values()):
+        assert can_be_sent(text)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        ("plain", None),
+        ("\x00 and \ud800", "json"),
+        ("x" * 1_048_576, "gzip+base64"),
+        ("\x00" * 1_000_000, "gzip+base64"),
+        ("", "gzip+base64"),
+    ],
+    ids=["as it came", "characters", "too long", "too long when escaped", "nothing"],
+)
+def test_a_letter_is_written_in_the_plainest_way_that_sqs_takes(
+    body: str, encoding: str | None
+) -> None:
+    letter = letter_of(body, "why")
+    assert letter.attributes.get("encoding") == encoding
+    assert letter.attributes["reason"] == "why"
+    assert can_be_sent(letter.body)
+    assert body_of(letter) == body
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [("[" * 3000, "json"), ("7", "json"), ("%", "gzip+base64"), ("aGVsbG8=", "gzip+base64")],
+)
+def test_a_letter_that_lies_about_its_encoding_is_its_own_body(body: str, encoding: str) -> None:
+    assert body_of(Letter(body, {"encoding": encoding})) == body
