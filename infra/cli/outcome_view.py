@@ -1,7 +1,11 @@
 """How a batch ended, for people: its files, what was published and what to do next."""
 
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from infra.cli import hints
 from infra.cli.errors import ExitCode
 from infra.cli.output import painted, print_line, print_table, styled
 from infra.queries.timeline import plural
@@ -14,8 +18,8 @@ EXIT_CODES = {
 COLOURS = {"COMPLETED": "green", "REJECTED": "yellow", "FAILED": "red"}
 
 
-def print_outcome(outcome: dict[str, Any]) -> None:
-    """Files, numbers and the next step."""
+def print_outcome(outcome: dict[str, Any], paths: Mapping[str, Path] | None = None) -> None:
+    """Files, numbers and the next step; `paths` are the local files behind the keys, if known."""
     batch_id, status = outcome["batch_id"], outcome["status"]
     print_line()
     print_table(
@@ -29,7 +33,7 @@ def print_outcome(outcome: dict[str, Any]) -> None:
                 file["accepted"],
                 file["quarantined"],
                 file["duplicates"],
-                file["reason"],
+                _why(file),
             )
             for file in outcome["files"]
         ],
@@ -44,9 +48,64 @@ def print_outcome(outcome: dict[str, Any]) -> None:
             outcome["duration_seconds"],
         )
     )
-    for line in summary(outcome):
+    for line in summary(outcome, paths or {}):
         print_line(line)
+    for line in remarks(outcome):
+        print_line(line)
+    print_restated(outcome.get("restated"))
     print_order_totals(outcome.get("order_totals"))
+
+
+def _why(file: dict[str, Any]) -> str | None:
+    """Why a file was rejected or counts for nothing, or that it was sent before."""
+    if file["reason"] is not None:
+        return str(file["reason"])
+    batch_id = file.get("seen_before")
+    return f"seen before: identical to a file of batch {batch_id}" if batch_id else None
+
+
+def remarks(outcome: dict[str, Any]) -> list[str]:
+    """What nobody refuses and the sender should know: repeats, columns not read, guests."""
+    lines = []
+    if batch_id := outcome.get("seen_before"):
+        lines.append(
+            f"seen before: identical to batch {batch_id}; every file was sent already, and the "
+            "numbers say what they said"
+        )
+    for file in outcome["files"]:
+        lines += hints.about_columns(file["key"], file["kind"], file.get("unknown_columns") or ())
+        if file["status"] != "duplicate":
+            lines += hints.about_repeats(file["key"], file["duplicates"])
+            lines += hints.about_guests(file["key"], file.get("guests") or 0)
+    return lines
+
+
+def print_restated(restated: dict[str, Any] | None) -> None:
+    """How much of what older files had said stands no more, with three examples; else nothing."""
+    counts = {
+        "order": restated["orders"] if restated else 0,
+        "order line": restated["order_items"] if restated else 0,
+        "product": restated["products"] if restated else 0,
+    }
+    told = [plural(count, noun) for noun, count in counts.items() if count]
+    if not restated or not told:
+        return
+    print_line(
+        f"restated: {', '.join(told)} of older files stand no more; newer ones say otherwise"
+    )
+    print_table(
+        "Examples of what was restated",
+        ("what", "now stands", "in place of", "of batch"),
+        [
+            (
+                f"{one['kind']} {' '.join(one['identity'])}",
+                f"{one['key']} line {one['line']}",
+                f"{one['replaced_key']} line {one['replaced_line']}",
+                one["replaced_batch_id"],
+            )
+            for one in restated["examples"]
+        ],
+    )
 
 
 def print_order_totals(totals: dict[str, Any] | None) -> None:
@@ -71,15 +130,11 @@ def print_order_totals(totals: dict[str, Any] | None) -> None:
         print_line(styled("[dim]the worst are shown; {:,} more differ less[/]", more))
 
 
-def summary(outcome: dict[str, Any]) -> list[str]:
+def summary(outcome: dict[str, Any], paths: Mapping[str, Path] | None = None) -> list[str]:
     """What was published, what waits, and what to do next."""
     batch_id, status = outcome["batch_id"], outcome["status"]
     if status == "REJECTED":
-        return [
-            f"nothing was published: {outcome['reason']}",
-            f"correct what was rejected and submit it again; `ecp quarantine show {batch_id}` "
-            "shows what is wrong",
-        ]
+        return [f"nothing was published: {outcome['reason']}", *_after_rejection(outcome, paths)]
     happened = f"`ecp batch {batch_id}` shows what happened, `ecp redrive {batch_id} --wait`"
     if status == "FAILED" and not outcome["engine"]:
         return [f"facts and KPIs are as before: {outcome['reason']}", f"{happened} tries again"]
@@ -102,4 +157,23 @@ def summary(outcome: dict[str, Any]) -> list[str]:
         )
     if status == "FAILED":
         lines += [f"it is published and stands: {outcome['reason']}", f"{happened} finishes it"]
+    return lines
+
+
+def _after_rejection(outcome: dict[str, Any], paths: Mapping[str, Path] | None) -> list[str]:
+    """What brings a rejected batch to its end: its own keys, corrected; or somebody's word."""
+    batch_id = outcome["batch_id"]
+    shows = f"`ecp quarantine show {batch_id}` shows what is wrong"
+    rejected = [file["key"] for file in outcome["files"] if file["status"] == "rejected"]
+    if not rejected:
+        return [f"correct what was rejected and submit it again; {shows}"]
+    wanted = " ".join(shlex.quote(str((paths or {}).get(key, key))) for key in rejected)
+    healthy = sum(file["status"] == "accepted" for file in outcome["files"])
+    lines = [f"{shows}; correct it under the same name, then `ecp submit {wanted} --wait`"]
+    if healthy:
+        lines.append(
+            f"{plural(healthy, 'healthy file')} of the batch {'wait' if healthy > 1 else 'waits'} "
+            f"for that and {'go' if healthy > 1 else 'goes'} along in one batch; "
+            f"`ecp release {batch_id} --reason WHY` lets go of what is healthy alone"
+        )
     return lines

@@ -12,12 +12,18 @@ from contracts.envelope import Message
 from contracts.messages import ObjectRef
 from infra.cli.directories import InputFile
 from infra.cli.errors import CommandFailed, ExitCode
+from infra.cli.first_look import about_columns_of, about_statuses_of
 from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wanted, view_for
 from infra.cli.intake import gather
-from infra.cli.left_out_view import left_out_document, print_left_out, why_incomplete
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
 from infra.cli.output import print_json, print_line, print_note, spinner, styled
+from infra.cli.sender_view import (
+    left_out_document,
+    print_hints,
+    print_left_out,
+    why_incomplete,
+)
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.cli.upload import Submission, Uploader
@@ -78,15 +84,18 @@ def submit(
         raise CommandFailed(f"nothing was sent: {incomplete}", ExitCode.DATA_REJECTED)
     target = current_target()
     submission = upload(target, gathered.files, as_json=as_json, one_statement=parts)
-    if not wait:
-        _print_submission(submission, left_out, as_json=as_json)
-        return
     with no_longer_than_wanted(submission.batch_id):
+        hints = _hints(gathered.files, columns=not wait)  # else the outcome has the columns
+        beside = {"left_out": left_out, "hints": hints}
+        if not wait:
+            _print_submission(submission, beside, as_json=as_json)
+            return
         outcome = wait_for_outcome(target, submission, as_json=as_json)
     if as_json:
-        print_json(outcome | {"left_out": left_out})
+        print_json(outcome | beside)
     else:
-        print_outcome(outcome)
+        print_outcome(outcome, {file.key: file.path for file in gathered.files})
+        print_hints(hints)
     raise typer.Exit(int(EXIT_CODES[outcome["status"]]))
 
 
@@ -196,12 +205,18 @@ def submission_document(submission: Submission) -> dict[str, Any]:
     }
 
 
-def _print_submission(
-    submission: Submission, left_out: Sequence[dict[str, Any]], *, as_json: bool
-) -> None:
+def _hints(files: Sequence[InputFile], *, columns: bool) -> list[str]:
+    """What the files say that nobody will refuse; read while the pipeline is at work already."""
+    with spinner("looking for what nobody will refuse"):
+        unread = [line for file in files for line in about_columns_of(file)] if columns else []
+        return unread + about_statuses_of(files)
+
+
+def _print_submission(submission: Submission, beside: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print_json(submission_document(submission) | {"left_out": left_out})
+        print_json(submission_document(submission) | beside)
         return
+    print_hints(beside["hints"])
     print_line(on_its_way(submission))
 
 

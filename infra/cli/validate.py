@@ -13,14 +13,22 @@ from contracts.clock import system_clock
 from contracts.file_contracts import file_contract
 from infra.cli.directories import InputFile
 from infra.cli.errors import ExitCode, WrongUsage
+from infra.cli.first_look import Statuses
+from infra.cli.hints import about_columns, about_repeats, about_returns
 from infra.cli.intake import gather
-from infra.cli.left_out_view import left_out_document, print_left_out, why_incomplete
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, print_table, spinner, styled
 from infra.cli.quarantine import JSON_FIELDS
 from infra.cli.quarantine_view import explain_rows
+from infra.cli.sender_view import (
+    left_out_document,
+    print_hints,
+    print_left_out,
+    why_incomplete,
+)
 from infra.queries.timeline import plural
 
+CONTRADICTED = ".contradicted"
 ROWS_FOR_PEOPLE = 1000
 """Bad rows of a file that are kept to be shown; --json keeps all."""
 
@@ -40,6 +48,8 @@ class CheckedFile:
 
     summary: dict[str, Any]
     rows: Sequence[Row]
+    contradicted: Sequence[int] = ()
+    """Lines that a later one of the file contradicts."""
 
     @property
     def is_rejected(self) -> bool:
@@ -72,28 +82,42 @@ def validate(
     gathered = gather(paths)
     files, limit = gathered.files, _limit()
     with spinner(f"checking {plural(len(files), 'file')}") as say:
-        checked = [check(file, limit, None if as_json else ROWS_FOR_PEOPLE, say) for file in files]
+        statuses = Statuses()
+        most = None if as_json else ROWS_FOR_PEOPLE
+        checked = [check(file, limit, most, say, statuses) for file in files]
     incomplete = why_incomplete(gathered)
+    hints = about_returns(statuses.seen)
     if as_json:
-        print_json(as_document(checked) | {"left_out": left_out_document(gathered)})
+        beside = {"hints": hints, "left_out": left_out_document(gathered)}
+        print_json(as_document(checked) | beside)
     else:
         print_left_out(gathered)
         _print(checked, incomplete)
+        print_hints(hints)
     if incomplete or any(one.is_rejected for one in checked):
         raise typer.Exit(int(ExitCode.DATA_REJECTED))
 
 
 def check(
-    file: InputFile, max_rejected_fraction: float, most_rows: int | None, say: Say
+    file: InputFile,
+    max_rejected_fraction: float,
+    most_rows: int | None,
+    say: Say,
+    statuses: Statuses | None = None,
 ) -> CheckedFile:
-    """Run the validator's checks on a local file, keeping at most so many of its bad rows."""
+    """Run the validator's checks on a local file, keeping at most so many of its bad rows.
+
+    `statuses` takes in those of accepted orders.
+    """
     from services.validator.block_checks import QuarantinedRow
     from services.validator.file_check import check_file
 
     contract = file_contract(file.kind)
     rows: list[Row] = []
+    contradicted: list[int] = []
 
     def keep(found: Sequence[QuarantinedRow]) -> None:
+        contradicted.extend(row.line for row in found if row.rule.endswith(CONTRADICTED))
         room = len(found) if most_rows is None else most_rows - len(rows)
         rows.extend(
             vars(row)
@@ -108,7 +132,7 @@ def check(
             name=file.key,
             today=system_clock().date(),
             max_rejected_fraction=max_rejected_fraction,
-            on_accepted=lambda _: None,
+            on_accepted=statuses.take if statuses and file.kind == "orders" else lambda _: None,
             on_quarantined=keep,
         )
     summary = {
@@ -120,8 +144,9 @@ def check(
         "quarantined": result.quarantined,
         "duplicates": 0,
         "reason": result.reason,
+        "unknown_columns": list(result.unknown_columns),
     }
-    return CheckedFile(summary, rows)
+    return CheckedFile(summary, rows, contradicted)
 
 
 def _limit() -> float:
@@ -157,6 +182,15 @@ class _Watched:
         return found
 
 
+def _remarks(one: CheckedFile) -> list[str]:
+    """What nobody refuses and the sender should know."""
+    key, kind = one.summary["key"], one.summary["kind"]
+    return [
+        *about_columns(key, kind, one.summary["unknown_columns"]),
+        *about_repeats(key, one.summary["duplicates"], one.contradicted),
+    ]
+
+
 def _print(checked: Sequence[CheckedFile], incomplete: str | None) -> None:
     print_table(
         "Files",
@@ -170,6 +204,9 @@ def _print(checked: Sequence[CheckedFile], incomplete: str | None) -> None:
         ],
     )
     explain_rows([row for one in checked for row in one.rows])
+    for one in checked:
+        for line in _remarks(one):
+            print_line(line)
     rejected = sum(one.is_rejected for one in checked)
     if rejected:
         print_line(

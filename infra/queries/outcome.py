@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from contracts.clock import from_rfc3339
@@ -22,6 +23,8 @@ FILE_FIELDS = (
     "quarantined",
     "duplicates",
     "reason",
+    "guests",
+    "unknown_columns",
 )
 
 Outcome = dict[str, Any]
@@ -51,11 +54,12 @@ def read_outcome(
     }
     if end.event_type == "BatchCompleted":
         result = BatchResult.model_validate(objects.get_json(end.data.result))
-        return common | completed(result)
+        return common | completed(result, _seen_before(events, objects))
     publication = next((e for e in (*events, *earlier) if e.event_type == "KpisPublished"), None)
     if publication is not None:
         result = BatchResult.model_validate(objects.get_json(publication.data.result))
-        return common | completed(result) | {"reason": end.data.reason}
+        seen_before = _seen_before((*events, *earlier), objects)
+        return common | completed(result, seen_before) | {"reason": end.data.reason}
     manifest = _manifest(events, objects)
     reports = {
         index: FileReport.model_validate(objects.get_json(ref))
@@ -64,17 +68,40 @@ def read_outcome(
     return common | unpublished(manifest, reports, end.data.reason)
 
 
-def completed(result: BatchResult) -> Outcome:
-    """What a published batch did, from its result document."""
+def completed(
+    result: BatchResult, seen_before: Mapping[int, str | None] = MappingProxyType({})
+) -> Outcome:
+    """What a published batch did, from its result document.
+
+    `seen_before`: by file index, the earlier batch that had an input of equal content.
+    """
+    files = sorted(result.files, key=lambda file: file.index)
     return {
         "engine": result.engine,
-        "files": [_file(file) for file in sorted(result.files, key=lambda file: file.index)],
+        "files": [_file(file, seen_before.get(file.index)) for file in files],
+        "seen_before": all_seen_before([seen_before.get(file.index) for file in files]),
+        "restated": restated(result),
+        "guests": result.guests,
+        "currency": result.currency,
         "waiting_order_items": result.waiting_order_items,
         "affected_days": sorted(result.affected_days),
         "published": result.published.model_dump(),
         "order_totals": order_totals(result),
         "reason": None,
     }
+
+
+def all_seen_before(batches: Sequence[str | None]) -> str | None:
+    """The newest of the batches that had all these files before; None when one file is new.
+
+    Batch ids do not sort by time: it is the one named last.
+    """
+    return batches[-1] if batches and all(batches) else None
+
+
+def restated(result: BatchResult) -> dict[str, Any] | None:
+    """How many rows of older files were replaced, with up to three examples; None: not told."""
+    return None if result.restated is None else result.restated.model_dump()
 
 
 def read_order_totals(end: Message | None, objects: ObjectStore) -> dict[str, Any] | None:
@@ -124,12 +151,19 @@ def unpublished(
                 "rows_in": rows_in,
                 "accepted": 0 if repeated or report is None else report.accepted,
                 "quarantined": 0 if repeated or report is None else report.quarantined,
-                "duplicates": rows_in if repeated else 0,
+                "duplicates": rows_in if repeated else (report.duplicates if report else 0),
                 "reason": _repeats(manifest, original) if repeated else report and report.reason,
+                "guests": 0 if repeated or report is None else report.guests,
+                "unknown_columns": list(report.unknown_columns) if report else [],
+                "seen_before": file.seen_before,
             }
         )
     return {
         "files": files,
+        "seen_before": all_seen_before([file.seen_before for file in pinned]),
+        "restated": None,
+        "guests": 0,
+        "currency": None,
         "waiting_order_items": 0,
         "affected_days": [],
         "published": dict(NOTHING_PUBLISHED),
@@ -144,9 +178,18 @@ def _repeats(manifest: BatchManifest | None, original: int) -> str | None:
     return f"the same content as {key}" if key else None
 
 
-def _file(file: FileResult) -> dict[str, Any]:
+def _file(file: FileResult, seen_before: str | None) -> dict[str, Any]:
     document = file.model_dump()
-    return {name: document[name] for name in FILE_FIELDS}
+    return {name: document[name] for name in FILE_FIELDS} | {"seen_before": seen_before}
+
+
+def _seen_before(events: Sequence[Message], objects: ObjectStore) -> dict[int, str | None]:
+    """By file index; nothing once the manifest has expired."""
+    sealed = [e for e in events if e.event_type in ("BatchSealed", "BatchRedriven")]
+    document = read_unless_expired(objects, sealed[-1].data.manifest) if sealed else None
+    if document is None:
+        return {}
+    return {file.index: file.seen_before for file in BatchManifest(**document).files}
 
 
 def _manifest(events: Sequence[Message], objects: ObjectStore) -> BatchManifest | None:

@@ -2,13 +2,20 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from contracts.messages import BatchManifest, BatchResult, FileReport
 from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
-from infra.cli.outcome_view import summary
-from infra.queries.outcome import completed, read_order_totals, read_outcome, unpublished
+from infra.cli.outcome_view import remarks, summary
+from infra.queries.outcome import (
+    all_seen_before,
+    completed,
+    read_order_totals,
+    read_outcome,
+    unpublished,
+)
 from tests.unit.infra.batch_events import BATCH, BEGAN, an_event
 
 PROMISED = {
@@ -30,6 +37,9 @@ PROMISED_OF_A_FILE = {
     "quarantined",
     "duplicates",
     "reason",
+    "guests",
+    "unknown_columns",
+    "seen_before",
 }
 
 
@@ -183,3 +193,65 @@ def test_an_older_result_says_nothing_of_totals() -> None:
 def test_the_totals_of_a_batch_that_did_not_complete_are_unknown() -> None:
     assert read_order_totals(None, InMemoryObjectStore()) is None
     assert read_order_totals(an_event("BatchFailed"), InMemoryObjectStore()) is None
+
+
+def test_files_that_were_all_seen_before_are_told_per_file_and_as_a_headline() -> None:
+    objects = InMemoryObjectStore()
+    files = [
+        file.model_dump() | {"seen_before": "0123456789abcdef"} for file in a_manifest(None).files
+    ]
+    manifest = objects.put_json("b", "m", an_example("BatchManifest", files=files))
+    result = objects.put_json("b", "r", an_example("BatchResult"))
+    sealed = an_event("BatchSealed", manifest=manifest.model_dump())
+    outcome = read_outcome(
+        [sealed, an_event("BatchCompleted", 1, result=result.model_dump())], objects, BEGAN
+    )
+    assert outcome is not None
+    assert outcome["seen_before"] == "0123456789abcdef"
+    assert outcome["files"][0]["seen_before"] == "0123456789abcdef"
+    [line] = [line for line in remarks(outcome) if "seen before" in line]
+    assert line.startswith("seen before: identical to batch 0123456789abcdef")
+    assert all_seen_before(["a", None]) is None
+    assert all_seen_before([]) is None
+
+
+def test_what_was_restated_comes_with_its_examples() -> None:
+    example = {
+        "kind": "orders",
+        "identity": ["1001"],
+        "key": "orders/b.csv",
+        "line": 5,
+        "replaced_key": "orders/a.csv",
+        "replaced_line": 3,
+        "replaced_batch_id": "0123456789abcdef",
+    }
+    told = {"orders": 2, "order_items": 0, "products": 0, "examples": [example]}
+    outcome = completed(BatchResult(**an_example("BatchResult", restated=told)))
+    assert outcome["restated"] == told
+    assert completed(BatchResult(**an_example("BatchResult", restated=None)))["restated"] is None
+
+
+def test_guests_and_columns_that_nobody_reads_are_told_of_a_completed_batch() -> None:
+    [file] = an_example("BatchResult")["files"]
+    changed = file | {"guests": 2, "unknown_columns": ["note"], "duplicates": 0}
+    outcome = completed(BatchResult(**an_example("BatchResult", files=[changed])))
+    assert [line.partition(": ")[2] for line in remarks(outcome)] == [
+        "1 column not read: note",
+        "2 orders of guests, without a user_id: they count as orders, and as no customer",
+    ]
+
+
+def a_rejection(*statuses: str) -> dict[str, Any]:
+    outcome = unpublished(a_manifest(*(None for _ in statuses)), {}, "bad files")
+    for file, status in zip(outcome["files"], statuses, strict=True):
+        file["status"] = status
+    return outcome | {"batch_id": BATCH, "status": "REJECTED"}
+
+
+def test_the_way_out_of_a_rejection_is_a_command_that_can_be_copied() -> None:
+    paths = {"orders/0.csv": Path("my shop/orders/0.csv")}
+    said = summary(a_rejection("rejected", "accepted", "accepted"), paths)
+    assert "then `ecp submit 'my shop/orders/0.csv' --wait`" in said[1]
+    assert said[2].startswith("2 healthy files of the batch wait for that and go along in one")
+    assert f"`ecp release {BATCH} --reason WHY`" in said[2]
+    assert len(summary(a_rejection("rejected"))) == 2

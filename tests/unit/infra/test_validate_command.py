@@ -45,6 +45,7 @@ def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
                 "quarantined": 1,
                 "duplicates": 0,
                 "reason": None,
+                "unknown_columns": [],
             },
             {
                 "key": "products/p.csv",
@@ -55,6 +56,7 @@ def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
                 "quarantined": 0,
                 "duplicates": 0,
                 "reason": None,
+                "unknown_columns": [],
             },
         ],
         "rows": [
@@ -70,6 +72,7 @@ def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
                 "raw": "1,u1,2025-07-07,$5,completed",
             }
         ],
+        "hints": [],
         "left_out": [],
     }
 
@@ -125,3 +128,32 @@ def test_what_would_not_be_sent_is_listed_and_rejects_when_a_kind_is_gone(tmp_pa
     assert answer.exit_code == 1
     assert "hidden file left out: orders/._a.csv" in answer.stdout
     assert "no order_items file is left to send, only Order-Items/ (did you mean" in answer.stdout
+
+
+def test_columns_that_are_not_read_are_named_and_a_currency_is_a_warning(tmp_path: Path) -> None:
+    shop = a_shop(tmp_path)
+    (shop / "products/p.csv").write_text(
+        "product_id,category,name,price,Currency Code,colour\np1,Books,A,1.00,EUR,red\n"
+    )
+    answer = validate(shop, "--json")
+    [file] = [f for f in json.loads(answer.stdout)["files"] if f["kind"] == "products"]
+    assert file["unknown_columns"] == ["Currency Code", "colour"]
+    said = validate(shop).stdout
+    assert "products/p.csv: 2 columns not read: Currency Code, colour" in said
+    assert "warning: products/p.csv: column Currency Code is not read: amounts count as" in said
+    assert "column colour is" not in said
+
+
+def test_orders_that_look_returned_and_do_not_say_so_are_a_hint(tmp_path: Path) -> None:
+    shop = a_shop(tmp_path, an_order("20", status="wc-refunded"))
+    [hint] = json.loads(validate(shop, "--json").stdout)["hints"]
+    assert hint.startswith("no status of these orders is `returned`, so return_rate will be 0")
+    assert "statuses seen: wc-refunded (1), completed (9)" in hint
+    assert hint in validate(shop).stdout
+    a_shop(tmp_path, an_order("20", status="wc-refunded"), an_order("21", status=" Returned "))
+    assert json.loads(validate(shop, "--json").stdout)["hints"] == []
+
+
+def test_orders_that_look_returned_to_nobody_are_no_hint(tmp_path: Path) -> None:
+    shop = a_shop(tmp_path, an_order("20", status="cancelled"))
+    assert json.loads(validate(shop, "--json").stdout)["hints"] == []

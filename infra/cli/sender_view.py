@@ -1,5 +1,6 @@
-"""What a directory holds and is not sent: for people, for programs, and when it stops a command."""
+"""What a sender should know besides the verdict: what is left out, when that stops it, hints."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from infra.cli.directories import Gathered, LeftOut
@@ -35,6 +36,12 @@ def print_left_out(gathered: Gathered) -> None:
         names = ", ".join(hidden[:SHOWN_HIDDEN])
         count = plural(len(hidden), "hidden file")
         print_line(styled("[dim]{} left out: {}{}[/]", count, names, more))
+
+
+def print_hints(hints: Sequence[str]) -> None:
+    """What the sender should know and nobody refuses."""
+    for hint in hints:
+        print_line(styled("[yellow]hint:[/] {}", hint))
 
 
 def why_incomplete(gathered: Gathered) -> str | None:
