@@ -1,0 +1,70 @@
+"""Staged rows are read as their report pins them: that version, that content, that many rows."""
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from contracts.errors import ContractViolation
+from contracts.messages import ObjectRef
+from contracts.objects import sha256_hex
+from services.transformer.adapters import S3StagedInputs
+
+KEY = "processing/3f2a9c0d1e4b5a67/orders/0000.parquet"
+
+
+def parquet(*order_ids: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"order_id": list(order_ids)}), sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+class Bucket:
+    """An S3 that gives the same content whatever is asked for, and remembers what was."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.asked_for: list[dict[str, str]] = []
+
+    def get_object(self, **request: str) -> dict[str, Any]:
+        self.asked_for.append(request)
+        return {"Body": io.BytesIO(self._content)}
+
+
+def a_report(content: bytes, accepted: int) -> dict[int, dict[str, Any]]:
+    ref = ObjectRef(bucket="b", key=KEY, version_id="v7", sha256=sha256_hex(content))
+    key = "orders/a.csv"
+    staged = ref.model_dump()
+    return {
+        0: {"kind": "orders", "file_index": 0, "key": key, "staged": staged, "accepted": accepted}
+    }
+
+
+def test_the_pinned_version_is_read_and_gone_afterwards() -> None:
+    bucket = Bucket(parquet("1", "2"))
+    with S3StagedInputs(bucket).fetch(a_report(parquet("1", "2"), 2)) as [file]:
+        assert pq.read_table(file.path)["order_id"].to_pylist() == ["1", "2"]
+        assert (file.kind, file.file_index, file.source_key) == ("orders", 0, "orders/a.csv")
+    assert not file.path.parent.exists()
+    assert bucket.asked_for == [{"Bucket": "b", "Key": KEY, "VersionId": "v7"}]
+
+
+def test_a_staged_file_that_is_not_what_its_report_pins_is_not_read() -> None:
+    """As many rows, of another order: only the content tells."""
+    inputs = S3StagedInputs(Bucket(parquet("1", "3")))
+    with (
+        pytest.raises(ContractViolation, match=f"s3://b/{KEY} version v7 is not what was staged"),
+        inputs.fetch(a_report(parquet("1", "2"), 2)),
+    ):
+        pass
+
+
+def test_a_staged_file_of_fewer_rows_than_were_accepted_is_not_read() -> None:
+    content = parquet("1")
+    with (
+        pytest.raises(ContractViolation, match="holds 1 rows, its report accepted 2"),
+        S3StagedInputs(Bucket(content)).fetch(a_report(content, 2)),
+    ):
+        pass
