@@ -93,10 +93,10 @@ def _print(found: dict[str, Any], *, with_rows: bool) -> None:
     if with_rows:
         print_table(
             "Rows",
-            ("file", "line", "order", "product", "quantity", "unit price"),
+            ("file", "line", "order", "product", "quantity", "unit price", "line amount"),
             [
                 (r["key"], str(r["line"]), r["order_id"], r["product_id"], r["quantity"],
-                 r["unit_price"])
+                 r["unit_price"], r["line_amount"])
                 for r in found["rows"]
             ],
             limit=SHOWN_ROWS,

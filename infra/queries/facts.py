@@ -17,7 +17,7 @@ from services.transformer.catalog import tag_of
 from services.transformer.domain import STATE_ID, Heads, TransformerState, as_text
 from services.transformer.engines.duckdb_engine import DuckDBEngine, partition_of
 from services.transformer.erasing import holding_snapshots, trace
-from services.transformer.kpis import CategoryDay, OrderDay
+from services.transformer.kpis import UNSAID, CategoryDay, OrderDay
 from services.transformer.provenance import Contribution, Evidence, evidence_of
 from services.transformer.reading import (
     ReadOnlyFacts,
@@ -87,7 +87,9 @@ class Explained:
     def is_equal(self) -> bool:
         """Whether what is published is what the facts give."""
         fields = ORDER_FIELDS if self.category is None else CATEGORY_FIELDS
-        shown = self.published and {name: self.published.get(name) for name in fields}
+        shown = self.published and {
+            name: self.published.get(name, UNSAID.get(name)) for name in fields
+        }
         return shown == self.recomputed
 
 
@@ -146,7 +148,7 @@ def as_document(explained: Explained, places: Mapping[tuple[str, str], str]) -> 
     return {
         "order_date": explained.order_date.isoformat(),
         "category": explained.category,
-        "published": item and {name: item.get(name) for name in fields},
+        "published": item and {name: item.get(name, UNSAID.get(name)) for name in fields},
         "published_by": item
         and {name: item.get(name) for name in ("batch_id", "epoch", "updated_at")},
         "recomputed": explained.recomputed,
@@ -183,9 +185,11 @@ def kpi_item(kpi: OrderDay | CategoryDay | None) -> dict[str, Any] | None:
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in row.items() if name != "unit_price_cents"}
+    cents = ("unit_price_cents", "line_amount_cents")
+    shown = {name: value for name, value in row.items() if name not in cents}
     renamed = {"key": shown.pop("source_key"), "line": shown.pop("source_line")}
-    return {**renamed, **shown, "unit_price": amount(row["unit_price_cents"])}
+    amounts = {name.removesuffix("_cents"): amount(row[name]) for name in cents}
+    return {**renamed, **shown, **amounts}
 
 
 def compare_all(published: PublishedFacts) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.queries import items
 from infra.queries.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
+from services.transformer.kpis import UNSAID
 
 ORDER_FIELDS = (
     "order_date",
@@ -16,6 +17,7 @@ ORDER_FIELDS = (
     "total_items_sold",
     "return_rate",
     "unique_customers",
+    "guests",
 )
 CATEGORY_FIELDS = (
     "category",
@@ -63,7 +65,7 @@ def choose(
 ) -> list[Kpi]:
     """The public fields of items within a period, sorted by their keys."""
     kept = [
-        {name: item.get(name) for name in fields}
+        {name: item.get(name, UNSAID.get(name)) for name in fields}
         for item in found
         if str(item["order_date"]) in period
     ]

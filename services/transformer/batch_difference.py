@@ -140,7 +140,8 @@ select before_lines.order_date, after_lines.order_date,
        after_lines.batch_id is not null and exists (
            select 1 from before_order_items as stated
            where stated.order_id = after_lines.order_id
-             and stated.product_id = after_lines.product_id
+             and (stated.product_id = after_lines.product_id
+                  or stated.line_id = after_lines.line_id)
        ),
        count(*)
 from before_order_items as before_lines

@@ -232,6 +232,24 @@ class FactsCatalog:
                 transaction.commit_transaction()
             except CommitFailedException:  # another process, starting too, was faster
                 table = self._catalog.load_table(identifier)
+        return self._with_todays_columns(name, table)
+
+    def _with_todays_columns(self, name: str, table: Table) -> Table:
+        """Add what a table lacks that was made before a column was; its rows have null there.
+
+        No snapshot is made: whoever writes or reads beside us is not disturbed.
+        """
+        if not lacks_columns(name, table):
+            return table
+        try:
+            with table.update_schema() as update:
+                for field in SCHEMAS[name].fields:
+                    if field.name not in table.schema().column_names:
+                        update.add_column(field.name, field.field_type)
+                    elif field.optional and table.schema().find_field(field.name).required:
+                        update.make_column_optional(field.name)
+        except CommitFailedException:  # another process, starting too, was faster
+            return self._catalog.load_table(f"{self._database}.{name}")
         return table
 
     def _create(self, name: str, identifier: str) -> Table:
@@ -251,6 +269,16 @@ class FactsCatalog:
         for future in futures.values():
             future.exception()
         return {name: future.result() for name, future in futures.items()}
+
+
+def lacks_columns(name: str, table: Table) -> bool:
+    """Whether the table was made when its schema had fewer columns, or stricter ones."""
+    has = table.schema()
+    return any(
+        field.name not in has.column_names
+        or (field.optional and has.find_field(field.name).required)
+        for field in SCHEMAS[name].fields
+    )
 
 
 def tag_of(batch_id: str) -> str:

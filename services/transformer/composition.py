@@ -1,6 +1,6 @@
 """Composes a batch's next facts and the KPIs of its days: the order of the SQL, for any engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,6 +18,7 @@ from services.transformer.facts import (
 from services.transformer.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 
 Fetched = Sequence[tuple[Any, ...]]
+RowsByFile = dict[tuple[str, int], int]
 
 BOUNDS_OF_MENTIONED_ORDERS = (
     "select min(order_id), max(order_id) from ("
@@ -26,9 +27,28 @@ BOUNDS_OF_MENTIONED_ORDERS = (
 )
 """Between them lies every order that the batch states or has lines of."""
 
-ANY_REPEATED_ORDER = (
-    "select order_id from staged_orders group by order_id having count(*) > 1 limit 1"
-)
+ANY_REPEATED_ORDER = "select order_id from repeated_orders limit 1"
+
+EXAMPLES = 3
+RESTATED = {
+    "orders": (
+        "select order_id, cast(null as string), cast(null as string), source_key, source_line, "
+        "replaced_key, replaced_line, replaced_batch_id from restated_orders "
+        f"order by order_id, replaced_file_index, replaced_line limit {EXAMPLES}"
+    ),
+    "order_items": (
+        "select order_id, product_id, line_id, source_key, source_line, "
+        "replaced_key, replaced_line, replaced_batch_id from restated_lines "
+        "order by order_id, coalesce(line_id, product_id), replaced_file_index, replaced_line, "
+        f"replaced_key, replaced_batch_id limit {EXAMPLES}"
+    ),
+    "products": (
+        "select product_id, cast(null as string), cast(null as string), source_key, source_line, "
+        "replaced_key, replaced_line, replaced_batch_id from restated_products "
+        f"order by product_id, replaced_file_index, replaced_line limit {EXAMPLES}"
+    ),
+}
+"""The first of what newer files replaced with other content, by kind."""
 
 ORDER_TOTALS = (
     "select count(*) from order_totals",
@@ -38,7 +58,7 @@ ORDER_TOTALS = (
 
 KPI_QUERIES = (
     "select order_date, total_orders, total_revenue_cents, total_items_sold, "
-    "returned_orders, unique_customers from order_kpis",
+    "returned_orders, unique_customers, guests from order_kpis",
     "select order_date, category, daily_revenue_cents, orders_with_category, "
     "returned_orders from category_kpis",
     "select order_date, category from published_keys",
@@ -47,15 +67,22 @@ KPI_QUERIES = (
 
 @dataclass(frozen=True)
 class Composition:
-    """What a batch does to the facts; row counts by table, accepted rows by (kind, file index)."""
+    """What a batch does to the facts; row counts by table, rows of inputs by (kind, file index).
+
+    Of an input's rows the `accepted` stand, a newer file of the batch replaced the `superseded`.
+    `restated` is a Restatement, `guests` are the batch's standing orders without a known user.
+    """
 
     affected_days: Sequence[date]
     writes: Sequence[BranchWrite]
-    accepted_rows: dict[tuple[str, int], int]
+    accepted_rows: RowsByFile
+    superseded_rows: RowsByFile
     replaced_rows: dict[str, int]
     written_rows: dict[str, int]
     waiting_order_items: int
     order_totals: dict[str, Any]
+    restated: dict[str, Any]
+    guests: int
     kpis: KpiChange
 
 
@@ -68,12 +95,14 @@ def compose(
     widely, to find where the orders of the batch stood before.
     """
     session.stage(batch_id, files)
+    session.run("repeated_orders")
     repeated, [(lowest, highest)] = session.fetch_each(
         ANY_REPEATED_ORDER, BOUNDS_OF_MENTIONED_ORDERS
     )
     _keep_last_statements(session, any_repeated=bool(repeated))
     _find_old_dates(session, OrderIdsBetween(lowest or "", highest or ""), heads)
     _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
+    _find_orders_in_several_files(session, files, heads)
     session.run("affected_days")
     days = _days(session.fetch("select order_date from affected_days"))
     _load_columns(session, "current_products", "products", Everything(), heads)
@@ -81,9 +110,18 @@ def compose(
     on_days_and_waiting = OnDays(frozenset(days), waiting=True)
     _load_columns(session, "current_order_items", "order_items", on_days_and_waiting, heads)
     for relation in (
+        "order_statements",
+        "restated_orders",
+        "product_statements",
+        "restated_products",
         "next_orders",
         "next_products",
-        "batch_pairs",
+        "contested_orders",
+        "contested_lines",
+        "pair_statements",
+        "line_fates",
+        "replaced_lines",
+        "restated_lines",
         "pair_categories",
         "lines",
         "next_order_items",
@@ -94,6 +132,8 @@ def compose(
         "replaced_rows",
         "written_rows",
         "accepted_rows",
+        "superseded_rows",
+        "restated_rows",
         "waiting_order_items",
         "order_totals",
     ):
@@ -103,23 +143,40 @@ def compose(
         session.view(f"{when}_order_items", f"{stage}_order_items")
     writes = _writes(session)
     _run_kpis(session)
-    accepted, waiting, replaced, written, differing, worst, *kpis = session.fetch_each(
+    (
+        accepted,
+        superseded,
+        waiting,
+        replaced,
+        written,
+        guests,
+        restated,
+        *others,
+    ) = session.fetch_each(
         "select kind, file_index, row_count from accepted_rows",
+        "select kind, file_index, row_count from superseded_rows",
         "select row_count from waiting_order_items",
         "select facts_table, row_count from replaced_rows",
         "select facts_table, row_count from written_rows",
+        "select count(*) from batch_orders where user_id is null",
+        "select kind, row_count from restated_rows",
+        *RESTATED.values(),
         *ORDER_TOTALS,
         *KPI_QUERIES,
     )
+    examples, (differing, worst, *kpis) = others[: len(RESTATED)], others[len(RESTATED) :]
     [(waiting_order_items,)] = waiting
     return Composition(
         affected_days=days,
         writes=writes,
         accepted_rows={(kind, index): rows for kind, index, rows in accepted},
+        superseded_rows={(kind, index): rows for kind, index, rows in superseded},
         replaced_rows=_counts(replaced),
         written_rows=_counts(written),
         waiting_order_items=waiting_order_items,
         order_totals=_order_totals(differing, worst),
+        restated=_restatement(_counts(restated), dict(zip(RESTATED, examples, strict=True))),
+        guests=int(guests[0][0]),
         kpis=_kpi_change(*kpis),
     )
 
@@ -152,6 +209,46 @@ def _order_totals(differing: Fetched, worst: Fetched) -> dict[str, Any]:
             for order_id, total, lines in worst
         ],
     }
+
+
+def _restatement(counts: Mapping[str, int], found: Mapping[str, Fetched]) -> dict[str, Any]:
+    """How much newer files replaced of what older ones had said (Restatement)."""
+    examples = [
+        {
+            "kind": kind,
+            "identity": [order_or_product] + [one for one in (line_id or product_id,) if one],
+            "key": key,
+            "line": line,
+            "replaced_key": replaced_key,
+            "replaced_line": replaced_line,
+            "replaced_batch_id": batch_id,
+        }
+        for kind, rows in found.items()
+        for (
+            order_or_product,
+            product_id,
+            line_id,
+            key,
+            line,
+            replaced_key,
+            replaced_line,
+            batch_id,
+        ) in rows
+    ]
+    return {**{kind: counts[kind] for kind in RESTATED}, "examples": examples[:EXAMPLES]}
+
+
+def _find_orders_in_several_files(
+    session: Session, files: Sequence[StagedFile], heads: Heads
+) -> None:
+    """Most batches have one file of order lines: then there is nothing to look for."""
+    if sum(file.kind == "order_items" for file in files) > 1:
+        session.run("orders_in_several_files")
+        return
+    nothing = OnDays(frozenset())
+    session.load(
+        "orders_in_several_files", "order_items", ("order_id",), nothing, heads["order_items"]
+    )
 
 
 def _find_old_dates(session: Session, rows: OrderIdsBetween, heads: Heads) -> None:

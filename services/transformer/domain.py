@@ -13,6 +13,18 @@ Heads = Mapping[str, int]
 Phase = Literal["FACTS", "PUBLISHING", "ABANDONING"]
 STATE_ID = "facts"
 MEGABYTE = 1_000_000
+NAMED_FILES = 3
+
+
+class InputsRejected(DataRejected):
+    """Inputs that cannot be published together, or not on these facts.
+
+    `file_indexes` name those at fault.
+    """
+
+    def __init__(self, reason: str, file_indexes: Sequence[int]) -> None:
+        super().__init__(reason)
+        self.file_indexes = tuple(file_indexes)
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class TransformerState:
     in_flight: InFlight | None = None
     pseudonym_check: str | None = None
     """Which keys made the pseudonyms of the facts at `heads`; None: no batch has said it yet."""
+    currency: str | None = None
+    """What the amounts of the facts are in (ISO 4217); None: no batch has said it yet."""
 
     @property
     def phase(self) -> str:
@@ -82,17 +96,28 @@ class TransformerState:
         return replace(self, epoch=self.epoch + 1, fence=max(fence, self.fence))
 
     def publish(
-        self, heads: Heads, result: ObjectRef, pseudonym_check: str | None = None
+        self,
+        heads: Heads,
+        result: ObjectRef,
+        pseudonym_check: str | None = None,
+        currency: str | None = None,
     ) -> "TransformerState":
         """Past the point of no return: these heads are the truth, the KPIs follow.
 
-        The first batch that names users says which keys made their pseudonyms.
+        The first batch that names users says which keys made their pseudonyms, the first that
+        names a currency says what all amounts are in.
         """
         if self.in_flight is None:
             raise PipelineError(f"epoch {self.epoch} has nothing in flight to publish")
         publishing = replace(self.in_flight, phase="PUBLISHING", result=result)
         check = self.pseudonym_check or pseudonym_check
-        return replace(self, heads=dict(heads), in_flight=publishing, pseudonym_check=check)
+        return replace(
+            self,
+            heads=dict(heads),
+            in_flight=publishing,
+            pseudonym_check=check,
+            currency=self.currency or currency,
+        )
 
     def rekeyed(self, heads: Heads, pseudonym_check: str) -> "TransformerState":
         """The facts at these heads hold pseudonyms that those keys made."""
@@ -139,6 +164,7 @@ class TransformerState:
                 result=ObjectRef(**flight["result"]) if flight["result"] else None,
             ),
             pseudonym_check=item.get("pseudonym_check"),
+            currency=item.get("currency"),
         )
 
     def to_item(self) -> dict[str, Any]:
@@ -152,6 +178,7 @@ class TransformerState:
             "heads": as_text(self.heads or {}),
             "phase": self.phase,
             "pseudonym_check": self.pseudonym_check,
+            "currency": self.currency,
             "in_flight": flight
             and {
                 "batch_id": flight.batch_id,
@@ -232,45 +259,113 @@ def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | N
     return next(iter(staged), None)
 
 
+def statement_indexes(manifest: Mapping[str, Any]) -> dict[int, int]:
+    """Which files are one statement, by file index: the greater index is the newer statement.
+
+    Files of one `statement` are one together, stated when the last of them is (DESIGN 3,
+    Validation); any other file is a statement of its own.
+    """
+    last: dict[str, int] = {}
+    for file in manifest["files"]:
+        if file.get("statement"):
+            last[file["statement"]] = max(file["index"], last.get(file["statement"], 0))
+    return {
+        file["index"]: last.get(file.get("statement") or "", file["index"])
+        for file in manifest["files"]
+    }
+
+
+def check_inputs(
+    reports: Mapping[int, Mapping[str, Any]], currency_of_the_facts: str | None
+) -> str | None:
+    """The currency that the batch says its amounts are in, None when no row of it says.
+
+    Raises InputsRejected, which nothing was done for yet: a file was rejected, the files say more
+    than one currency, or another one than the facts are in (DESIGN 3, Validation).
+    """
+    rejected = [index for index, report in reports.items() if report["status"] != "accepted"]
+    if rejected:
+        first = reports[rejected[0]]
+        raise InputsRejected(f"{first['key']} was rejected: {first['reason']}", rejected)
+    said = {
+        index: str(report["currency"])
+        for index, report in sorted(reports.items())
+        if report.get("currency")
+    }
+    currencies = sorted(set(said.values()))
+    expected = currency_of_the_facts or (currencies[0] if len(currencies) == 1 else None)
+    at_fault = [index for index, currency in said.items() if currency != expected]
+    if at_fault:
+        found = "; ".join(
+            f"{currency} in {_named([i for i in said if said[i] == currency], reports)}"
+            for currency in currencies
+        )
+        published = (
+            f"what is published is in {currency_of_the_facts}"
+            if currency_of_the_facts
+            else "the files of this batch are in more than one"
+        )
+        raise InputsRejected(
+            f"the pipeline has one currency, and {published}: {found}. Convert the amounts, or "
+            "leave these files out, and submit again",
+            at_fault,
+        )
+    return next(iter(currencies), None)
+
+
+def _named(indexes: Sequence[int], reports: Mapping[int, Mapping[str, Any]]) -> str:
+    keys = [str(reports[index]["key"]) for index in indexes[:NAMED_FILES]]
+    more = len(indexes) - len(keys)
+    return ", ".join(keys) + (f" and {more} more" if more else "")
+
+
 def file_results(
     manifest: Mapping[str, Any],
     reports: Mapping[int, Mapping[str, Any]],
     accepted_rows: Mapping[tuple[str, int], int],
+    superseded_rows: Mapping[tuple[str, int], int],
 ) -> list[dict[str, Any]]:
-    """One FileResult per input, each balanced: rows_in = accepted + quarantined + duplicates.
+    """One FileResult per input: the validator's sum, rows_in = accepted + quarantined + duplicates.
 
-    `accepted_rows` counts the rows that stand in the facts by (kind, file index).
-    Raises DataRejected when an input was rejected, PipelineError when a file does not balance.
+    Of the accepted rows, which were staged, `accepted_rows` stand in the facts and a newer file of
+    the batch replaced the `superseded_rows`, by (kind, file index). Raises PipelineError when
+    either sum does not hold.
     """
     results = []
     for file in manifest["files"]:
         original = file["index"] if file.get("duplicate_of") is None else file["duplicate_of"]
         report = reports[original]
-        if report["status"] != "accepted":
-            raise DataRejected(f"{report['key']} was rejected: {report['reason']}")
         result = {
             "index": file["index"],
             "key": file["key"],
             "kind": file["kind"],
             "rows_in": report["rows_in"],
             "reason": None,
+            "unknown_columns": report["unknown_columns"],
         }
         if original != file["index"]:
             counts = {"accepted": 0, "quarantined": 0, "duplicates": report["rows_in"]}
-            results.append({**result, "status": "duplicate", **counts})
+            results.append({**result, "status": "duplicate", **counts, "guests": 0})
             continue
-        accepted = accepted_rows.get((file["kind"], original), 0)
         counts = {
-            "accepted": accepted,
+            "accepted": report["accepted"],
             "quarantined": report["quarantined"],
-            "duplicates": report["accepted"] - accepted,
+            "duplicates": report.get("duplicates", 0),
         }
-        if sum(counts.values()) != report["rows_in"] or min(counts.values()) < 0:
+        if sum(counts.values()) != report["rows_in"]:
             raise PipelineError(
                 f"{file['key']} does not balance: {report['rows_in']} rows in, {counts}; "
                 "nothing was published"
             )
-        results.append({**result, "status": "accepted", **counts})
+        stand = accepted_rows.get((file["kind"], original), 0)
+        superseded = superseded_rows.get((file["kind"], original), 0)
+        if stand + superseded != report["accepted"]:
+            raise PipelineError(
+                f"{file['key']} does not balance: {report['accepted']} rows were staged, {stand} "
+                f"stand and {superseded} are replaced by newer files; nothing was published"
+            )
+        guests = report.get("guests", 0)
+        results.append({**result, "status": "accepted", **counts, "guests": guests})
     return results
 
 

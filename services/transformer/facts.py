@@ -1,6 +1,6 @@
 """The facts tables (DESIGN 3, Facts and KPIs): their columns and partitions, nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,11 +18,17 @@ _PROVENANCE: tuple[tuple[str, IcebergType, bool], ...] = (
 )
 
 
-def _schema(*columns: tuple[str, IcebergType, bool]) -> Schema:
+def _schema(
+    *columns: tuple[str, IcebergType, bool], later: Sequence[tuple[str, IcebergType]] = ()
+) -> Schema:
+    """`later` columns came when tables were there already: they stand last, and rows lack them."""
+    optional = ((name, kind, False) for name, kind in later)
     return Schema(
         *(
             NestedField(field_id=number, name=name, field_type=kind, required=required)
-            for number, (name, kind, required) in enumerate((*columns, *_PROVENANCE), start=1)
+            for number, (name, kind, required) in enumerate(
+                (*columns, *_PROVENANCE, *optional), start=1
+            )
         )
     )
 
@@ -39,7 +45,7 @@ def _by_order_date(schema: Schema) -> PartitionSpec:
 SCHEMAS: Mapping[str, Schema] = {
     "orders": _schema(
         ("order_id", _TEXT, True),
-        ("user_id", _TEXT, True),
+        ("user_id", _TEXT, False),
         ("order_date", _DAY, True),
         ("total_amount_cents", _WHOLE, True),
         ("status", _TEXT, True),
@@ -51,6 +57,7 @@ SCHEMAS: Mapping[str, Schema] = {
         ("unit_price_cents", _WHOLE, True),
         ("category", _TEXT, False),
         ("order_date", _DAY, False),
+        later=(("line_id", _TEXT), ("line_amount_cents", _WHOLE)),
     ),
     "products": _schema(
         ("product_id", _TEXT, True),
@@ -59,7 +66,12 @@ SCHEMAS: Mapping[str, Schema] = {
         ("price_cents", _WHOLE, True),
     ),
 }
+"""An order without user_id is a guest's; a line without line_id is known by its pair alone."""
 TABLES = tuple(SCHEMAS)
+LINE_AMOUNT = "coalesce(line_amount_cents, quantity * unit_price_cents)"
+READ_AS: Mapping[str, str] = {"line_amount_cents": f"{LINE_AMOUNT} as line_amount_cents"}
+"""How a column is read, where not by its name: rows that were written, or staged, before lines had
+amounts of their own cost quantity x unit_price. Whoever rewrites such a row writes the amount."""
 PARTITIONS: Mapping[str, PartitionSpec] = {
     "orders": _by_order_date(SCHEMAS["orders"]),
     "order_items": _by_order_date(SCHEMAS["order_items"]),
@@ -99,6 +111,8 @@ STAGED_COLUMNS: Mapping[str, pa.Schema] = {
             "quantity": pa.int64(),
             "unit_price_cents": pa.int64(),
             "source_line": pa.int64(),
+            "line_id": pa.string(),
+            "line_amount_cents": pa.int64(),
         }
     ),
     "products": pa.schema(
@@ -111,7 +125,10 @@ STAGED_COLUMNS: Mapping[str, pa.Schema] = {
         }
     ),
 }
-"""What the validator stages, per kind; amounts in cents, user_id pseudonymised."""
+"""What the validator stages, per kind; amounts in cents, user_id pseudonymised, null for a guest.
+
+Files that were staged before there were `line_id` and `line_amount_cents` lack these.
+"""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """KPI items and how they are packed into transactions; money and rates are rounded only here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,6 +13,10 @@ MAX_TRANSACTION_ITEMS = 99
 """TransactWriteItems takes 100 (AWS API reference); one is the check of the writer's epoch."""
 
 
+UNSAID: Mapping[str, Any] = {"guests": 0}
+"""Measures that items which were published before them lack, and what they would have said."""
+
+
 @dataclass(frozen=True)
 class OrderDay:
     """Whole-number measures of one order_date, as the SQL gives them."""
@@ -23,6 +27,8 @@ class OrderDay:
     total_items_sold: int
     returned_orders: int
     unique_customers: int
+    guests: int = 0
+    """Orders without a known user; none of them is a known customer's."""
 
     def item(self) -> dict[str, Any]:
         """The OrderKPIs attributes."""
@@ -33,6 +39,7 @@ class OrderDay:
             "total_items_sold": self.total_items_sold,
             "return_rate": rate(self.returned_orders, self.total_orders),
             "unique_customers": self.unique_customers,
+            "guests": self.guests,
         }
 
 

@@ -15,7 +15,7 @@ from services.transformer.reading import DATED_TABLES, kpis_at
 class Contribution:
     """The rows of one file of one batch; `cents` is what they sum up to.
 
-    Of order lines: quantity x unit_price; of orders: total_amount.
+    Of order lines: line_amount; of orders: total_amount.
     """
 
     kind: str
@@ -63,15 +63,17 @@ ROW_COLUMNS = (
     "source_line",
     "order_id",
     "product_id",
+    "line_id",
     "quantity",
     "unit_price_cents",
+    "line_amount_cents",
 )
 
 
 def _lines(session: Session, chosen: str) -> list[Contribution]:
     found = session.fetch(
         "select batch_id, source_key, count(*), count(distinct order_id), sum(quantity), "
-        "sum(cast(quantity * unit_price_cents as decimal(38, 0))) "
+        "sum(cast(line_amount_cents as decimal(38, 0))) "
         f"from day_order_items where {chosen} group by batch_id, source_key order by 1, 2"
     )
     return [

@@ -16,7 +16,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, IsNull
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import (
     AssertRefSnapshotId,
@@ -29,7 +29,11 @@ from pyiceberg.table.update import (
 
 from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
-from services.transformer.engines.duckdb_engine import partition_of, write_data_files
+from services.transformer.engines.duckdb_engine import (
+    partition_of,
+    read_columns,
+    write_data_files,
+)
 from services.transformer.facts import PROPERTIES, SCHEMAS, TABLES, Partition
 from services.transformer.reading import data_files
 from services.transformer.retention import Expiry, overdue
@@ -137,9 +141,11 @@ def _rewritten(table: Table, head: int, day: Partition) -> list[DataFile]:
 
 def rows_of(table: Table, head: int, day: Partition) -> pa.Table:
     """All rows of one partition at a snapshot; of an unpartitioned table, all rows."""
-    on_day = _on_day(day, bool(table.spec().fields))
-    rows = table.scan(row_filter=on_day, snapshot_id=head).to_arrow()
-    return rows.cast(SCHEMAS[table.name()[-1]].as_arrow())
+    scan = table.scan(_on_day(day, bool(table.spec().fields)), snapshot_id=head)
+    tasks = [task for task in scan.plan_files() if isinstance(task, FileScanTask)]
+    schema = SCHEMAS[table.name()[-1]]
+    rows = read_columns(table, schema.column_names, scan.row_filter, tasks)
+    return rows.cast(schema.as_arrow())
 
 
 def _on_day(day: Partition, partitioned: bool) -> BooleanExpression:

@@ -5,15 +5,15 @@ the epoch is raised, the mains move before PUBLISHING is marked, and PUBLISHING 
 return: before it the next epoch undoes, after it the next epoch finishes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Protocol, cast
 
 from contracts.clock import Clock, to_rfc3339
 from contracts.envelope import MessageContext
-from contracts.errors import ConcurrencyConflict, StaleWriter, Transient
+from contracts.errors import ConcurrencyConflict, DataRejected, StaleWriter, Transient
 from contracts.event_store import (
     EventStore,
     PutItem,
@@ -93,9 +93,10 @@ def warm_up(ports: Ports) -> None:
 def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
     """Turn a batch's staged rows into facts and publish the KPIs of the affected days.
 
-    Raises StaleWriter when a newer lock grant or epoch is at work, Transient when it is to be asked
-    again, DataRejected when an input was rejected, PipelineError when the rows do not add up (then
-    nothing is published).
+    Data that cannot be published is answered as REJECTED, with the reason and the files at fault;
+    the facts are as before. Raises StaleWriter when a newer lock grant or epoch is at work,
+    Transient when it is to be asked again, PipelineError when the rows do not add up (then nothing
+    is published).
     """
     try:
         with _forgetting_on_a_fault(ports.facts):
@@ -106,6 +107,27 @@ def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
             return _published(_Attempt(command, ports).run())
     except StaleWriter as error:
         return _published_by_another(command.batch_id, ports, error)
+    except DataRejected as rejected:
+        return _reject(command, ports, rejected)
+
+
+def _reject(command: TransformBatch, ports: Ports, rejected: DataRejected) -> Answer:
+    """The answer for data at fault; what an attempt at the batch may have begun is undone first."""
+    flight = _state(ports).in_flight
+    if flight is not None and flight.batch_id == command.batch_id:
+        undone = abandon_batch(
+            AbandonBatch(
+                batch_id=command.batch_id,
+                execution_id=command.execution_id,
+                fence=command.fence,
+                attempt=command.attempt,
+            ),
+            ports,
+        )
+        if undone["outcome"] == "PUBLISHED":
+            return undone
+    at_fault = rejected.file_indexes if isinstance(rejected, domain.InputsRejected) else ()
+    return {"outcome": "REJECTED", "reason": str(rejected), "rejected_files": list(at_fault)}
 
 
 @contextmanager
@@ -205,35 +227,46 @@ class _Attempt:
     def run(self) -> ObjectRef:
         """All steps; returns the result document's reference."""
         ports, batch_id = self._ports, self._command.batch_id
-        begun = retry_on_conflict(self._raise_epoch)
+        reports = ports.inputs.reports(self._manifest)
+        begun = retry_on_conflict(lambda: self._raise_epoch(reports))
         if isinstance(begun, ObjectRef):
             return begun
-        state, version = begun
+        state, version, currency = begun
         heads = state.heads or {}
-        reports = ports.inputs.reports(self._manifest)
         pseudonym_check = domain.staged_check(reports, state.pseudonym_check)
         with _begun_again_unless_overtaken(state.epoch, ports):
             ports.facts.fence(heads, state.epoch, batch_id)
             with ports.inputs.fetch(reports) as files, self._engine().session() as session:
-                composition = compose(session, batch_id, files, heads)
+                composition = compose(session, batch_id, self._as_stated(files), heads)
                 files_balanced = domain.file_results(
-                    self._manifest, reports, composition.accepted_rows
+                    self._manifest,
+                    reports,
+                    composition.accepted_rows,
+                    composition.superseded_rows,
                 )
                 self._write_facts(session, composition, heads, state.epoch)
             new_heads = ports.facts.publish(state.epoch, batch_id)
-        document = self._result(composition, files_balanced, new_heads, state.epoch)
+        document = self._result(composition, files_balanced, new_heads, state.epoch, currency)
         result = ports.objects.put_json(
             self._command.manifest.bucket, result_key(batch_id), document
         )
-        published = state.publish(new_heads, result, pseudonym_check)
+        published = state.publish(new_heads, result, pseudonym_check, currency)
         state, version = self._mark_publishing(state, published, version)
         _finish(ports, state, version, composition.kpis, document, self._command.fence)
         return result
 
-    def _raise_epoch(self) -> tuple[TransformerState, int] | ObjectRef:
+    def _as_stated(self, files: Sequence[StagedFile]) -> list[StagedFile]:
+        statement_of = domain.statement_indexes(self._manifest)
+        return [replace(file, statement_index=statement_of[file.file_index]) for file in files]
+
+    def _raise_epoch(
+        self, reports: Mapping[int, Mapping[str, Any]]
+    ) -> tuple[TransformerState, int, str | None] | ObjectRef:
         """The tables are loaded first: whoever raises the epoch after us then moves the mains.
 
-        Gives the result instead when another attempt has published the batch meanwhile.
+        With the state and the stream's version comes the batch's currency. Gives the result
+        instead when another attempt has published the batch meanwhile. Raises InputsRejected,
+        before anything is written.
         """
         command, ports = self._command, self._ports
         before = _state(ports)
@@ -242,6 +275,7 @@ class _Attempt:
         history = _history(command.batch_id, ports)
         if history.result is not None:
             return history.result
+        currency = domain.check_inputs(reports, before.currency)
         state = before.begin(command.batch_id, command.fence, command.attempt, mains)
         started = TransformStarted(
             batch_id=command.batch_id,
@@ -251,7 +285,8 @@ class _Attempt:
             attempt=command.attempt,
             fence=command.fence,
         )
-        return state, _change_state(ports, before, state, history.version, started)
+        version = _change_state(ports, before, state, history.version, started)
+        return state, version, currency
 
     def _engine(self) -> Engine:
         return self._ports.engine_of(self._engine_name)
@@ -277,6 +312,7 @@ class _Attempt:
         files: list[dict[str, Any]],
         heads: domain.Heads,
         epoch: int,
+        currency: str | None,
     ) -> dict[str, Any]:
         elapsed = self._ports.clock() - self._began_at
         document = {
@@ -287,6 +323,9 @@ class _Attempt:
             "files": files,
             "waiting_order_items": composition.waiting_order_items,
             "order_totals": composition.order_totals,
+            "restated": composition.restated,
+            "guests": composition.guests,
+            "currency": currency,
             "affected_days": sorted(day.isoformat() for day in composition.affected_days),
             "published": composition.kpis.counts(),
             "snapshots": domain.as_text(heads),

@@ -84,6 +84,15 @@ def test_a_failed_batch_ends_red_and_a_rejected_one_does_not() -> None:
     assert rejected["Assign"]["outcome"] == "REJECTED"
 
 
+def test_what_the_transformer_rejects_ends_as_rejected_and_nothing_is_archived() -> None:
+    assert STATES["TransformBatch"]["Next"] == "IsTransformed"
+    [rejected] = STATES["IsTransformed"]["Choices"]
+    assert rejected["Assign"]["outcome"] == "REJECTED"
+    assert {"reason", "rejected_files"} <= set(rejected["Assign"])
+    reached = checks.ways(DEFINITION, rejected["Next"], set())
+    assert reached == {"ReleaseLock", "CloseBatch", "Notify", "IsFailed", "BatchFailed", "Done"}
+
+
 def test_waking_a_worker_is_part_of_what_is_tried_again() -> None:
     for name in ("ValidateBatch", "TransformBatch", "AbandonBatch"):
         [branch] = STATES[name]["Branches"]

@@ -26,7 +26,7 @@ from contracts.messages import (
     TransformStarted,
     WaiterSkipped,
 )
-from tests.model import ShopModel
+from tests.model import File, ShopModel
 from tests.simulation.facts import Snapshot
 
 if TYPE_CHECKING:
@@ -261,15 +261,15 @@ class Checks:
         """The point of no return: the model takes the batch, and the facts must equal it."""
         require(batch_id not in self.published, f"batch {batch_id} is published twice")
         self.published.append(batch_id)
-        rows: dict[str, list[Any]] = {"orders": [], "order_items": [], "products": []}
+        files: list[File] = []
         for (key, version_id), file in self.files_of(batch_id).items():
             if file["duplicate_of"] is None:
                 version = self._world.buckets.find("ecommerce-data-bucket", key, version_id)
                 require(version is not None, f"{key} is gone before its batch is published")
                 content = json.loads(version.content) if version else {}
                 require(not content["is_bad"], f"batch {batch_id} publishes {key}, which is bad")
-                rows[file["kind"]] += content["rows"]
-        self.model.apply(**rows)
+                files.append(File(file["kind"], content["rows"]))
+        self.model.take(files)
         self._facts_equal_the_model(batch_id, state)
 
     def _facts_equal_the_model(self, batch_id: str, state: Any) -> None:

@@ -44,12 +44,14 @@ def compose(
     items = dict(session.rows("order_items", heads))
     products = dict(session.rows("products", heads))
     before = (dict(orders), dict(items), dict(products))
+    read: dict[tuple[str, int], int] = defaultdict(int)
     accepted: dict[tuple[str, int], int] = defaultdict(int)
     days: set[date] = set()
     stated: dict[str, dict[str, int]] = {"orders": {}, "products": {}}
-    lines: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    lines: dict[tuple[str, str], tuple[int, list[Line]]] = {}
     for file in sorted(files, key=lambda one: one.file_index):
         for row in session.read(str(file.path)):
+            read[file.kind, file.file_index] += 1
             if file.kind == "orders":
                 orders[row["order_id"]] = _order(row)
                 stated["orders"][row["order_id"]] = file.file_index
@@ -57,14 +59,15 @@ def compose(
                 products[row["product_id"]] = row["category"]
                 stated["products"][row["product_id"]] = file.file_index
             else:
-                lines[row["order_id"], row["product_id"]].append(
-                    Line(int(row["quantity"]), _cents(row["unit_price"]), None)
-                )
-                accepted["order_items", file.file_index] += 1
+                pair = row["order_id"], row["product_id"]
+                if pair not in lines or lines[pair][0] != file.file_index:
+                    lines[pair] = file.file_index, []
+                lines[pair][1].append(Line(int(row["quantity"]), _cents(row["unit_price"]), None))
     for kind, by_key in stated.items():
         for index in by_key.values():
             accepted[kind, index] += 1
-    for pair, new in lines.items():
+    for pair, (index, new) in lines.items():
+        accepted["order_items", index] += len(new)
         known = items[pair][0].category if pair in items else None
         items[pair] = tuple(line._replace(category=known) for line in new)
     for known in (before[0], orders):
@@ -100,12 +103,15 @@ def compose(
             if yes  # type: ignore[misc]
         ],
         accepted_rows=dict(accepted),
+        superseded_rows={file: rows - accepted[file] for file, rows in read.items()},
         replaced_rows=counts_before,
         written_rows=counts_after,
         waiting_order_items=sum(
             len(v) for (order_id, _), v in items.items() if order_id not in orders
         ),
         order_totals={"differing": 0, "worst": []},
+        restated={"orders": 0, "order_items": 0, "products": 0, "examples": []},
+        guests=sum(not orders[one].user_id for one in stated["orders"]),
         kpis=_change(before, after, days),
     )
 
@@ -155,7 +161,8 @@ def _kpis(facts: Any, days: set[date]) -> tuple[list[OrderDay], list[CategoryDay
             sum(orders[one].cents for one in ids),
             sum(sold[one] for one in ids),
             sum(orders[one].status == "returned" for one in ids),
-            len({orders[one].user_id for one in ids}),
+            len({orders[one].user_id for one in ids} - {""}),
+            sum(not orders[one].user_id for one in ids),
         )
         for day, ids in of_day.items()
     ]

@@ -6,6 +6,7 @@ One suite for both: the dictionaries of the simulation, and pyiceberg on a local
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,7 +132,12 @@ def test_both_compute_the_same_batch_after_batch(seed: int, tmp_path: Path) -> N
     for number in range(4):
         batch = a_batch(
             orders=[
-                order(f"o{draw.randrange(5)}", f"2025-07-0{draw.randrange(7, 10)}", status=status)
+                order(
+                    f"o{draw.randrange(5)}",
+                    f"2025-07-0{draw.randrange(7, 10)}",
+                    status=status,
+                    user_id=draw.choice(("u1", "")),
+                )
                 for status in draw.choices(("completed", "returned"), k=draw.randrange(1, 4))
             ],
             items=[
@@ -140,6 +146,8 @@ def test_both_compute_the_same_batch_after_batch(seed: int, tmp_path: Path) -> N
             ],
             products=[product(f"p{number}", draw.choice(("Books", "Toys")))] * (number % 2),
         )
+        again = [line(f"o{draw.randrange(6)}", f"p{draw.randrange(3)}", 7) for _ in range(3)]
+        batch = replace(batch, files=[*batch.files, ("order_items", again)])
         workbench.stage(batch)
         epoch = number + 1
         real, plain = workbench.ports.facts, SimulatedFacts(catalog)
@@ -170,6 +178,10 @@ def test_both_compute_the_same_batch_after_batch(seed: int, tmp_path: Path) -> N
         by_sql, in_dictionaries = answers
         assert sorted(in_dictionaries.affected_days) == sorted(by_sql.affected_days)
         assert in_dictionaries.accepted_rows == by_sql.accepted_rows
+        assert {k: n for k, n in in_dictionaries.superseded_rows.items() if n} == (
+            by_sql.superseded_rows
+        )
+        assert in_dictionaries.guests == by_sql.guests
         assert in_dictionaries.waiting_order_items == by_sql.waiting_order_items
         for part in ("order_days", "category_days", "gone"):
             ours, theirs = getattr(in_dictionaries.kpis, part), getattr(by_sql.kpis, part)

@@ -29,7 +29,7 @@ from services.transformer.facts import STAGED_COLUMNS
 from services.transformer.publication import TableNames
 from services.transformer.settings import Settings
 from services.transformer.use_cases import Ports, transform_batch
-from tests.model import ShopModel
+from tests.model import File, ShopModel
 from tests.support.local_catalog import LocalCatalog
 from tests.support.mortality import (
     MortalCatalog,
@@ -48,6 +48,7 @@ KEYS = {
     "CategoryKPIs": ("category", "order_date"),
 }
 _numbers = itertools.count(1)
+AMOUNTS = ("total_amount", "unit_price", "price", "line_amount")
 Row = dict[str, str]
 
 
@@ -69,13 +70,22 @@ def order(
 
 
 def line(
-    order_id: str = "1", product_id: str = "p1", quantity: int = 1, unit_price: str = "10.00"
+    order_id: str = "1",
+    product_id: str = "p1",
+    quantity: int = 1,
+    unit_price: str = "10.00",
+    *,
+    line_id: str = "",
+    line_amount: str = "",
 ) -> Row:
+    """An order line; the optional columns are there when they say something."""
+    optional = {"line_id": line_id, "line_amount": line_amount}
     return {
         "order_id": order_id,
         "product_id": product_id,
         "quantity": str(quantity),
         "unit_price": unit_price,
+        **{name: value for name, value in optional.items() if value},
     }
 
 
@@ -93,12 +103,21 @@ class Batch:
         default_factory=lambda: hashlib.sha256(str(next(_numbers)).encode()).hexdigest()[:16]
     )
     pseudonym_check: str | None = None
+    currencies: Mapping[int, str] = field(default_factory=dict)
+    """By file index, where a file says one."""
+    statements: Mapping[int, str] = field(default_factory=dict)
+    """By file index: files of the same name are one statement."""
 
     def rows(self, kind: str) -> list[Row]:
         return [row for each, rows in self.files if each == kind for row in rows]
 
     def told_to(self, model: ShopModel) -> ShopModel:
-        return model.apply(*(self.rows(kind) for kind in layout.KINDS))
+        return model.take(
+            [
+                File(kind, rows, self.statements.get(index))
+                for index, (kind, rows) in enumerate(self.files)
+            ]
+        )
 
 
 def a_batch(
@@ -118,17 +137,22 @@ def staged_table(kind: str, rows: Iterable[Row]) -> pa.Table:
         for number, row in enumerate(rows, start=2)
     ]
     renamed = [{_staged_name(name): value for name, value in row.items()} for row in staged]
+    if kind == "order_items":
+        for row in renamed:
+            row.setdefault("line_amount_cents", row["quantity"] * row["unit_price_cents"])
     return pa.Table.from_pylist(renamed, schema=STAGED_COLUMNS[kind])
 
 
 def _staged_name(name: str) -> str:
-    return f"{name}_cents" if name in ("total_amount", "unit_price", "price") else name
+    return f"{name}_cents" if name in AMOUNTS else name
 
 
 def _staged_value(name: str, value: str) -> Any:
     match name:
-        case "total_amount" | "unit_price" | "price":
+        case "total_amount" | "unit_price" | "price" | "line_amount":
             return int(Decimal(value) * 100)
+        case "user_id" | "line_id":
+            return value or None
         case "quantity":
             return int(value)
         case "order_date":
@@ -155,6 +179,7 @@ def manifest_of(batch: Batch) -> dict[str, Any]:
                 "etag": "e",
                 "sha256": None,
                 "duplicate_of": None,
+                "statement": batch.statements.get(index),
             }
             for index, (kind, _) in enumerate(batch.files)
         ],
@@ -162,8 +187,9 @@ def manifest_of(batch: Batch) -> dict[str, Any]:
 
 
 def report_of(
-    batch: Batch, file: Mapping[str, Any], rows: int, staged: ObjectRef | None
+    batch: Batch, file: Mapping[str, Any], found: Sequence[Row], staged: ObjectRef | None
 ) -> dict[str, Any]:
+    rows = len(found)
     return {
         "batch_id": batch.batch_id,
         "file_index": file["index"],
@@ -176,6 +202,8 @@ def report_of(
         "rows_in": rows + batch.quarantined,
         "accepted": rows,
         "quarantined": batch.quarantined,
+        "guests": sum(row.get("user_id") == "" for row in found),
+        "currency": batch.currencies.get(file["index"]),
         "unknown_columns": [],
         "contract": f"{file['kind']} v1",
         "staged": staged.model_dump() if staged else None,
@@ -199,7 +227,7 @@ class LocalInputs:
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(staged_table(kind, rows), path, compression="zstd")
             ref = ObjectRef(bucket=DATA_BUCKET, key=str(path), version_id="v1", sha256="0" * 64)
-            reports[file["index"]] = report_of(batch, file, len(rows), ref if rows else None)
+            reports[file["index"]] = report_of(batch, file, rows, ref if rows else None)
         self.batches[batch.batch_id] = reports
 
     def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
@@ -252,7 +280,7 @@ class Workbench:
         client = self.ports.inputs._client  # type: ignore[attr-defined]
         for file, (_, rows) in zip(manifest["files"], batch.files, strict=True):
             ref = self._put_rows(client, batch.batch_id, file, rows) if rows else None
-            report = report_of(batch, file, len(rows), ref)
+            report = report_of(batch, file, rows, ref)
             client.put_object(
                 Bucket=DATA_BUCKET,
                 Key=layout.file_report_key(batch.batch_id, file["index"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import DataRejected, PipelineError, StaleWriter
+from contracts.errors import PipelineError, StaleWriter
 from services.transformer.use_cases import abandon_batch, transform_batch
 from tests.model import ShopModel
 from tests.support.transforming import (
@@ -64,6 +64,7 @@ def test_a_day_counts_orders_revenue_items_returns_and_customers(bench: Workbenc
             "total_items_sold": 6,
             "return_rate": Decimal("0.3333"),
             "unique_customers": 2,
+            "guests": 0,
         }
     ]
 
@@ -225,7 +226,7 @@ def test_a_category_that_vanishes_from_a_day_is_deleted_there(bench: Workbench) 
     assert result["published"]["deleted"] == 1
 
 
-def test_of_repeated_ids_in_a_batch_the_last_one_wins_and_the_others_are_counted(
+def test_of_repeated_ids_in_a_batch_the_last_one_wins_and_its_rows_stay_accepted(
     bench: Workbench,
 ) -> None:
     result = bench.transform(
@@ -241,9 +242,9 @@ def test_of_repeated_ids_in_a_batch_the_last_one_wins_and_the_others_are_counted
     assert day(bench)["total_revenue"] == Decimal("13.00")
     assert categories(bench) == {"Toys": Decimal("10.00")}
     assert [(file["accepted"], file["duplicates"]) for file in result["files"]] == [
-        (0, 2),
         (2, 0),
-        (1, 1),
+        (2, 0),
+        (2, 0),
         (1, 0),
     ]
 
@@ -277,9 +278,12 @@ def test_a_batch_with_a_rejected_file_publishes_nothing(bench: Workbench) -> Non
     inputs = bench.ports.inputs
     assert isinstance(inputs, LocalInputs)
     inputs.batches[command.batch_id][0] |= {"status": "rejected", "reason": "no header"}
-    with pytest.raises(DataRejected, match="was rejected: no header"):
-        transform_batch(command, bench.ports)
+    answer = transform_batch(command, bench.ports)
+    assert answer["outcome"] == "REJECTED"
+    assert answer["reason"].endswith("was rejected: no header")
+    assert answer["rejected_files"] == [0]
     assert bench.order_kpis() == []
+    assert bench.events(command.batch_id) == []
 
 
 def test_a_duplicate_file_is_told_and_counts_nothing(bench: Workbench) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.expressions import (
     AlwaysTrue,
     And,
@@ -21,7 +22,12 @@ from pyiceberg.expressions import (
     LessThanOrEqual,
     Or,
 )
-from pyiceberg.io.pyarrow import ArrowScan, pyarrow_to_schema, write_file
+from pyiceberg.io.pyarrow import (
+    ArrowScan,
+    pyarrow_to_schema,
+    schema_to_pyarrow,
+    write_file,
+)
 from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.table import FileScanTask, Table, WriteTask
@@ -36,6 +42,7 @@ from services.transformer.engines.port import (
     sql_of,
 )
 from services.transformer.facts import (
+    READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
     Everything,
@@ -47,6 +54,7 @@ from services.transformer.facts import (
 )
 
 EPOCH_DAY = date(1970, 1, 1)
+DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date"}
 CHEAPER_READ_AGAIN = frozenset({"next_order_items", "written_orders", "written_order_items"})
 """Filters of other relations: copying their rows costs more than a second look at them."""
 
@@ -91,6 +99,7 @@ class DuckDBSession:
             "path": [str(file.path) for file in files],
             "file_index": pa.array([file.file_index for file in files], pa.int32()),
             "source_key": pa.array([file.source_key for file in files], pa.string()),
+            "statement_index": pa.array([file.statement_index for file in files], pa.int32()),
         }
         self._database.register("batch_files", pa.table(inputs))
         for kind, columns in STAGED_COLUMNS.items():
@@ -102,15 +111,16 @@ class DuckDBSession:
                     ("batch_id", pa.string()),
                     ("source_key", pa.string()),
                     ("file_index", pa.int32()),
+                    ("statement_index", pa.int32()),
                 ):
                     empty = empty.append_column(name, pa.array([], kind_of_column))
                 self._database.register(relation, empty)
                 continue
-            names = ", ".join(f"staged.{name}" for name in columns.names)
+            names = ", ".join(READ_AS.get(name, f"staged.{name}") for name in columns.names)
             self._database.execute(
                 f"create temp table {relation} as select {names}, ? as batch_id, "
-                "batch_files.source_key, batch_files.file_index "
-                "from read_parquet(?, filename = true) as staged "
+                "batch_files.source_key, batch_files.file_index, batch_files.statement_index "
+                f"from ({_reading(paths, columns)}) as staged "
                 "join batch_files on batch_files.path = staged.filename",
                 [batch_id, paths],
             )
@@ -120,16 +130,20 @@ class DuckDBSession:
     ) -> None:
         """Read the matching data files to Arrow; remembers which they were, for `write`."""
         source = self._facts.table(table)
-        scan = source.scan(
-            row_filter=_expression_of(rows),
-            selected_fields=tuple(columns),
-            snapshot_id=snapshot_id,
-        )
+        scan = source.scan(row_filter=_expression_of(rows), snapshot_id=snapshot_id)
         tasks = [task for task in scan.plan_files() if isinstance(task, FileScanTask)]
         if isinstance(rows, OnDays | Everything):
             self._read_files[table] = [task.file for task in tasks]
-        reader = ArrowScan(source.metadata, source.io, scan.projection(), scan.row_filter)
-        self._database.register(relation, reader.to_table(tasks))
+        found = read_columns(source, columns, scan.row_filter, tasks)
+        later = [name for name in columns if name in READ_AS]
+        if not later:
+            self._database.register(relation, found)
+            return
+        self._database.register(f"stored_{relation}", found)
+        names = ", ".join(READ_AS.get(name, name) for name in columns)
+        self._database.execute(
+            f"create or replace temp view {relation} as select {names} from stored_{relation}"
+        )
 
     def view(self, relation: str, source: str) -> None:
         """A DuckDB view."""
@@ -173,6 +187,40 @@ class DuckDBSession:
         query = f"select {', '.join(names)} from {write.relation} {order}"
         rows = self._database.sql(query).to_arrow_table()
         return rows.cast(SCHEMAS[write.table].as_arrow())
+
+
+def read_columns(
+    table: Table,
+    columns: Sequence[str],
+    row_filter: BooleanExpression,
+    tasks: Sequence[FileScanTask],
+) -> pa.Table:
+    """Columns of data files by today's schema, whichever schema their snapshot had.
+
+    What an older table, or an older file, does not have is null.
+    """
+    has = [name for name in columns if name in table.schema().column_names]
+    reader = ArrowScan(table.metadata, table.io, table.schema().select(*has), row_filter)
+    found = reader.to_table(tasks)
+    schema = SCHEMAS[table.name()[-1]]
+    for name in columns:
+        if name not in has:
+            kind = schema_to_pyarrow(schema.find_type(name))
+            found = found.append_column(name, pa.nulls(found.num_rows, kind))
+    return found.select(list(columns))
+
+
+def _reading(paths: Sequence[str], columns: pa.Schema) -> str:
+    """Staged files with all of today's columns; those that older files lack are null."""
+    stored = [set(pq.read_schema(path).names) for path in paths]
+    some = set.union(*stored)
+    lacking = "".join(
+        f", cast(null as {DUCKDB_TYPES[str(column.type)]}) as {column.name}"
+        for column in columns
+        if column.name not in some
+    )
+    by_name = ", union_by_name = true" if any(names != some for names in stored) else ""
+    return f"select *{lacking} from read_parquet(?, filename = true{by_name})"
 
 
 def write_data_files(table: Table, rows: pa.Table, *, partitioned: bool) -> Iterator[DataFile]:

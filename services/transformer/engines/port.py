@@ -22,6 +22,7 @@ class StagedFile:
     """One input's accepted rows, as a Parquet file on this machine.
 
     `shared_uri` is the same file, by the same name, where all machines of a cluster can read it.
+    Files with the same `statement_index` are one statement; a greater one replaces a smaller one.
     """
 
     kind: str
@@ -29,6 +30,11 @@ class StagedFile:
     source_key: str
     path: Path
     shared_uri: str | None = None
+    statement_index: int = -1
+
+    def __post_init__(self) -> None:
+        if self.statement_index < 0:
+            object.__setattr__(self, "statement_index", self.file_index)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Session(Protocol):
     """Relations by name, for the length of one batch."""
 
     def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
-        """Make `staged_<kind>`: the rows, their batch_id, source_key and file_index."""
+        """Make `staged_<kind>`: the rows, their batch_id, source_key, file and statement index."""
 
     def load(
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int

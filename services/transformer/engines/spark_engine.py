@@ -22,6 +22,7 @@ from services.transformer.engines.port import (
 from services.transformer.engines.spark_session import CATALOG, is_alive, new_session
 from services.transformer.engines.spark_settings import shuffle_partitions
 from services.transformer.facts import (
+    READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
     Everything,
@@ -34,11 +35,13 @@ from services.transformer.facts import (
 from services.transformer.settings import Settings
 
 KEPT: Mapping[str, str | None] = {
+    "repeated_orders": None,
     "batch_orders": None,
     "batch_products": None,
     "affected_days": None,
     "next_orders": "current_orders",
     "next_products": "current_products",
+    "line_fates": None,
     "lines": None,
     "order_totals": None,
     "changed_order_partitions": None,
@@ -106,8 +109,8 @@ class SparkBatch:
             self._name(relation, self._nothing(table, columns))
             return
         at_snapshot = f"select * from {self._name_of(table)} version as of {snapshot_id}"
-        found = self._spark.sql(at_snapshot).where(_condition_of(rows)).select(*columns)
-        self._keep(relation, found)
+        found = self._spark.sql(at_snapshot).where(_condition_of(rows))
+        self._keep(relation, _read_as(_with_later_columns(found, table, columns), columns))
 
     def view(self, relation: str, source: str) -> None:
         """A second name of the same view."""
@@ -151,23 +154,36 @@ class SparkBatch:
         ]
         relation = f"staged_{kind}"
         if not files:
-            added = ["batch_id string", "source_key string", "file_index int"]
+            added = [
+                "batch_id string",
+                "source_key string",
+                "file_index int",
+                "statement_index int",
+            ]
             self._name(relation, self._spark.sql(_no_rows_of([*columns, *added])))
             return
         paths = [file.shared_uri or str(file.path) for file in files]
         rows = self._spark.read.schema(", ".join(columns)).parquet(*paths)
+        names = STAGED_COLUMNS[kind].names
         if len(files) == 1:
             [file] = files
-            constants = rows.withColumn("source_key", f.lit(file.source_key)).withColumn(
-                "file_index", f.lit(file.file_index)
+            constants = (
+                _read_as(rows, names)
+                .withColumn("source_key", f.lit(file.source_key))
+                .withColumn("file_index", f.lit(file.file_index))
+                .withColumn("statement_index", f.lit(file.statement_index))
             )
         else:
             inputs = self._spark.createDataFrame(
-                [(file.path.name, file.source_key, file.file_index) for file in files],
-                "file_name string, source_key string, file_index int",
+                [
+                    (file.path.name, file.source_key, file.file_index, file.statement_index)
+                    for file in files
+                ],
+                "file_name string, source_key string, file_index int, statement_index int",
             )
             named = rows.select("*", f.col("_metadata.file_name").alias("file_name"))
-            constants = named.join(f.broadcast(inputs), "file_name").drop("file_name")
+            joined = named.join(f.broadcast(inputs), "file_name")
+            constants = _read_as(joined, [*names, "source_key", "file_index", "statement_index"])
         self._name(relation, constants.withColumn("batch_id", f.lit(batch_id)))
 
     def _has_none(self, table: str, rows: Rows, snapshot_id: int) -> bool:
@@ -218,6 +234,21 @@ class SparkBatch:
 
     def _name_of(self, table: str) -> str:
         return f"{CATALOG}.{self._database}.{table}"
+
+
+def _read_as(frame: Any, columns: Sequence[str]) -> Any:
+    return frame.selectExpr(*(READ_AS.get(name, name) for name in columns))
+
+
+def _with_later_columns(frame: Any, table: str, columns: Sequence[str]) -> Any:
+    """A snapshot is shown with the schema that it had; what came later is null in it."""
+    from pyspark.sql import functions as f
+
+    for name in columns:
+        if name not in frame.columns:
+            kind = FACTS_TYPES[str(SCHEMAS[table].find_type(name))]
+            frame = frame.withColumn(name, f.lit(None).cast(kind))
+    return frame
 
 
 def _no_rows_of(columns: Sequence[str]) -> str:

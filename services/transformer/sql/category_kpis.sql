@@ -6,7 +6,7 @@ select orders_in_category.order_date, orders_in_category.category,
        sum(case when kpi_orders.status = 'returned' then 1 else 0 end) as returned_orders
 from (
     select order_date, coalesce(category, 'Unknown') as category, order_id,
-           sum(cast(quantity * unit_price_cents as decimal(18, 0))) as revenue_cents
+           sum(cast(line_amount_cents as decimal(18, 0))) as revenue_cents
     from kpi_order_items
     where order_date is not null
     group by order_date, coalesce(category, 'Unknown'), order_id

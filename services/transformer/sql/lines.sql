@@ -7,9 +7,11 @@ select current_order_items.order_id, current_order_items.product_id,
        next_orders.order_date,
        current_order_items.batch_id, current_order_items.source_key,
        current_order_items.source_line,
+       current_order_items.line_id, current_order_items.line_amount_cents,
+       -1 as file_index,
        current_order_items.order_date as old_order_date,
        case
-           when batch_pairs.order_id is not null then 'restated'
+           when replaced_lines.order_id is not null then 'restated'
            when current_order_items.order_date is distinct from next_orders.order_date
                then 'changed'
            when current_order_items.category is null and next_products.category is not null
@@ -17,9 +19,11 @@ select current_order_items.order_id, current_order_items.product_id,
            else 'unchanged'
        end as fate
 from current_order_items
-left join batch_pairs
-  on batch_pairs.order_id = current_order_items.order_id
- and batch_pairs.product_id = current_order_items.product_id
+left join replaced_lines
+  on replaced_lines.order_id = current_order_items.order_id
+ and replaced_lines.source_line = current_order_items.source_line
+ and replaced_lines.source_key = current_order_items.source_key
+ and replaced_lines.batch_id = current_order_items.batch_id
 left join next_orders on next_orders.order_id = current_order_items.order_id
 left join next_products on next_products.product_id = current_order_items.product_id
 union all
@@ -29,11 +33,18 @@ select staged_order_items.order_id, staged_order_items.product_id,
        next_orders.order_date,
        staged_order_items.batch_id, staged_order_items.source_key,
        staged_order_items.source_line,
+       staged_order_items.line_id, staged_order_items.line_amount_cents,
+       staged_order_items.file_index,
        cast(null as date) as old_order_date,
        'new' as fate
 from staged_order_items
+left join replaced_lines
+  on replaced_lines.order_id = staged_order_items.order_id
+ and replaced_lines.source_line = staged_order_items.source_line
+ and replaced_lines.file_index = staged_order_items.file_index
 left join pair_categories
   on pair_categories.order_id = staged_order_items.order_id
  and pair_categories.product_id = staged_order_items.product_id
 left join next_orders on next_orders.order_id = staged_order_items.order_id
 left join next_products on next_products.product_id = staged_order_items.product_id
+where replaced_lines.order_id is null

@@ -3,7 +3,7 @@ select next_orders.order_id, next_orders.total_amount_cents, sums.lines_cents
 from next_orders
 join (
     select order_id,
-           sum(cast(quantity * unit_price_cents as decimal(18, 0))) as lines_cents,
+           sum(cast(line_amount_cents as decimal(18, 0))) as lines_cents,
            max(case when fate = 'new' then 1 else 0 end) as has_new_lines
     from lines
     where fate <> 'restated' and order_date is not null

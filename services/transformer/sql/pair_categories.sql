@@ -1,8 +1,5 @@
--- The category that a restated pair already has: it is kept.
-select current_order_items.order_id, current_order_items.product_id,
-       max(current_order_items.category) as category
-from current_order_items
-join batch_pairs
-  on batch_pairs.order_id = current_order_items.order_id
- and batch_pairs.product_id = current_order_items.product_id
-group by current_order_items.order_id, current_order_items.product_id
+-- The category that the lines of a contested pair are counted under: its new lines keep it.
+select order_id, product_id, max(category) as category
+from contested_lines
+where statement_index = -1
+group by order_id, product_id

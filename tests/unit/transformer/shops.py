@@ -5,7 +5,7 @@ The pools are small, so that rows meet; the texts are such as sort, quote or fol
 
 from hypothesis import strategies as st
 
-from tests.support.transforming import Batch, a_batch, line, order, product
+from tests.support.transforming import Batch, Row, line, order, product
 
 ORDER_IDS = ["1", "10", "2", "é", "e\u0301", "a'b", 'a"b', "%_", "😀", "\uffe5", "z" * 64]
 """Both of the pairs 10 and 2, and U+1F600 and U+FFE5, sort differently as UTF-16 or numbers."""
@@ -18,7 +18,7 @@ orders = st.builds(
     order,
     st.sampled_from(ORDER_IDS),
     st.sampled_from(DAYS),
-    user_id=st.sampled_from(["u1", "u2", "U1"]),
+    user_id=st.sampled_from(["u1", "u2", "U1", ""]),
     total_amount=st.sampled_from(AMOUNTS),
     status=st.sampled_from(["completed", "returned", "Returned", "pending"]),
 )
@@ -28,13 +28,54 @@ lines = st.builds(
     st.sampled_from(PRODUCT_IDS),
     st.sampled_from([1, 2, 1_000_000]),
     st.sampled_from(AMOUNTS),
+    line_id=st.sampled_from(["", "", "l1", "L1", "2"]),
+    line_amount=st.sampled_from(["", "", "0", "0.01", "9.99"]),
 )
 products = st.builds(product, st.sampled_from(PRODUCT_IDS), st.sampled_from(CATEGORIES))
+
+
+def _once(rows: list[Row], *identity: str) -> list[Row]:
+    """The validator leaves one row of each identity in a file: the last."""
+    last = {tuple(row[name] for name in identity): number for number, row in enumerate(rows)}
+    return [row for number, row in enumerate(rows) if number in last.values()]
+
+
+def _numbered_once(rows: list[Row]) -> list[Row]:
+    numbered = [row for row in rows if "line_id" in row]
+    kept = _once(numbered, "order_id", "line_id")
+    return [row for row in rows if row in kept or "line_id" not in row]
+
+
+files: st.SearchStrategy[tuple[str, list[Row]]] = st.one_of(
+    st.tuples(
+        st.just("orders"),
+        st.lists(orders, max_size=5).map(lambda rows: _once(rows, "order_id")),
+    ),
+    st.tuples(st.just("order_items"), st.lists(lines, max_size=6).map(_numbered_once)),
+    st.tuples(
+        st.just("products"),
+        st.lists(products, max_size=3).map(lambda rows: _once(rows, "product_id")),
+    ),
+)
+"""One input, as the validator leaves it."""
+kept_apart_by_category = files.map(
+    lambda file: (
+        file[0],
+        [
+            {**row, "category": CATEGORIES[PRODUCT_IDS.index(row["product_id"])]}
+            if file[0] == "products"
+            else row
+            for row in file[1]
+        ],
+    )
+)
+"""As `files`, each product always of one category: a new category counts from its batch on."""
+part_names = st.dictionaries(
+    st.integers(0, 4), st.sampled_from(["manifests/a.json", "manifests/b.json"]), max_size=4
+)
 batches: st.SearchStrategy[Batch] = st.builds(
-    a_batch,
-    st.lists(orders, max_size=6),
-    st.lists(lines, max_size=6),
-    st.lists(products, max_size=3),
-).map(lambda batch: batch if batch.files else Batch([("orders", [])]))
+    Batch, st.lists(files, min_size=1, max_size=5), statements=part_names
+)
+"""Some of the files are parts of one statement."""
 shops = st.lists(batches, min_size=2, max_size=5)
 """Batch after batch."""

@@ -2,14 +2,14 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from contracts import layout
 from tests.model import ShopModel
-from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
-from tests.unit.transformer.shops import lines, orders, shops
+from tests.support.transforming import Batch, Row, Workbench, a_batch, line, local_workbench, order
+from tests.unit.transformer.shops import kept_apart_by_category, shops
 
 careful = settings(
     derandomize=True,
@@ -42,29 +42,66 @@ def test_after_each_batch_the_kpis_equal_the_models(shop: list[Batch]) -> None:
             batch.told_to(model)
             expect_model(bench, model)
             assert result["waiting_order_items"] == model.waiting_order_items
+            assert {kind: result["restated"][kind] for kind in layout.KINDS} == model.restated
+            assert result["guests"] == model.guests
         bench.transform(shop[-1])
         expect_model(bench, model)
+        shown = result["restated"]["examples"]
+        assert len(shown) == min(3, sum(model.restated.values()))
 
 
 @careful
-@given(st.lists(orders, max_size=10), st.lists(lines, max_size=10), st.data())
-def test_the_same_rows_cut_into_other_batches_end_the_same(
-    order_rows: list[Any], line_rows: list[Any], data: st.DataObject
+@given(st.lists(kept_apart_by_category, min_size=2, max_size=6), st.data())
+def test_the_same_files_cut_into_batches_in_any_way_end_the_same(
+    shop: list[tuple[str, list[Row]]], data: st.DataObject
 ) -> None:
-    """Lines of a pair belong together: a later batch's lines of it replace the earlier ones."""
-    pairs = [(row["order_id"], row["product_id"]) for row in line_rows]
-    assume(len(set(pairs)) == len(pairs) and (order_rows or line_rows))
-    cut = data.draw(st.integers(0, len(order_rows))), data.draw(st.integers(0, len(line_rows)))
-    lines_first = data.draw(st.booleans())
-    halves = [a_batch(order_rows[: cut[0]], line_rows[: cut[1]])]
-    halves.append(a_batch(order_rows[cut[0] :], line_rows[cut[1] :]))
-    if lines_first:
-        halves = [a_batch(items=line_rows), a_batch(order_rows)]
+    """Facts, KPIs and what was restated on the way: the order of the files is kept."""
+    cuts = data.draw(st.lists(st.booleans(), min_size=len(shop) - 1, max_size=len(shop) - 1))
+    pieces: list[list[tuple[str, list[Row]]]] = [[shop[0]]]
+    for file, is_new_batch in zip(shop[1:], cuts, strict=True):
+        if is_new_batch:
+            pieces.append([])
+        pieces[-1].append(file)
+    model = Batch(shop).told_to(ShopModel())
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        whole, in_pieces = a_bench(one), a_bench(other)
+        at_once = whole.transform(Batch(shop))["restated"]
+        one_by_one = [in_pieces.transform(Batch(piece))["restated"] for piece in pieces]
+        expect_model(whole, model)
+        expect_model(in_pieces, model)
+        assert said_by(in_pieces) == said_by(whole)
+        for kind in layout.KINDS:
+            assert sum(each[kind] for each in one_by_one) == at_once[kind] == model.restated[kind]
+
+
+@careful
+@given(st.lists(kept_apart_by_category, min_size=1, max_size=4), st.data())
+def test_the_rows_of_a_statement_cut_into_parts_in_any_way_end_the_same(
+    shop: list[tuple[str, list[Row]]], data: st.DataObject
+) -> None:
+    """One file, or parts of it that say that they are one statement."""
+    files: list[tuple[str, list[Row]]] = []
+    statements: dict[int, str] = {}
+    for number, (kind, rows) in enumerate(shop):
+        cut = data.draw(st.integers(0, len(rows)))
+        for part in (rows[:cut], rows[cut:]):
+            statements[len(files)] = f"manifests/{number}.json"
+            files.append((kind, part))
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         whole, in_parts = a_bench(one), a_bench(other)
-        whole.transform(a_batch(order_rows, line_rows))
-        for half in halves:
-            in_parts.transform(half if half.files else Batch([("orders", [])]))
-        expect_model(whole, a_batch(order_rows, line_rows).told_to(ShopModel()))
-        assert in_parts.order_kpis() == whole.order_kpis()
-        assert in_parts.category_kpis() == whole.category_kpis()
+        told = whole.transform(Batch(shop))["restated"]
+        told_in_parts = in_parts.transform(Batch(files, statements=statements))["restated"]
+        expect_model(in_parts, Batch(shop).told_to(ShopModel()))
+        assert said_by(in_parts) == said_by(whole)
+        assert [told_in_parts[kind] for kind in layout.KINDS] == [
+            told[kind] for kind in layout.KINDS
+        ]
+
+
+def said_by(bench: Workbench) -> dict[str, list[str]]:
+    """The facts without the batch, file and line that stated them."""
+    where = ("batch_id", "source_key", "source_line")
+    return {
+        table: sorted(str({k: v for k, v in row.items() if k not in where}) for row in rows)
+        for table, rows in bench.facts().items()
+    }

@@ -1,0 +1,7 @@
+-- Orders with lines in the batch that have lines already: in the facts, or in another file of it.
+-- Only their lines can replace one another.
+select order_id
+from staged_order_items
+where order_id in (select order_id from current_order_items)
+union
+select order_id from orders_in_several_files
