@@ -57,12 +57,11 @@ def token_key(lock_id: str, execution_id: str) -> dict[str, str]:
     return {KEY: f"{lock_id}/token/{execution_id}"}
 
 
-def token_item(lock_id: str, applicant: Waiter, task_token: str, attempt: int) -> dict[str, Any]:
+def token_item(lock_id: str, execution_id: str, task_token: str, attempt: int) -> dict[str, Any]:
     """A debt: this token is to be answered when its execution holds the lock."""
     return {
-        **token_key(lock_id, applicant.execution_id),
+        **token_key(lock_id, execution_id),
         "task_token": task_token,
-        "batch_id": applicant.batch_id,
         "attempt": attempt,
     }
 

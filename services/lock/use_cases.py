@@ -91,7 +91,7 @@ def acquire_lock(message: Message, ports: Ports) -> None:
             f"AcquireLock of {command.execution_id} carries no task token, so nobody could be told"
         )
     applicant = Waiter(command.execution_id, command.batch_id)
-    owed = token_item(command.lock_id, applicant, token, command.attempt)
+    owed = token_item(command.lock_id, command.execution_id, token, command.attempt)
 
     def queue_or_grant() -> Lock:
         standing = ports.store.get_item(

@@ -31,7 +31,13 @@ TARGETS = (
     Target(
         "event store",
         ("contracts/event_store/*.py", "contracts/relay.py"),
-        ("tests/unit/contracts/test_event_store.py", "tests/unit/contracts/test_relay.py"),
+        (
+            "tests/unit/contracts/test_event_store.py",
+            "tests/unit/contracts/test_metrics.py",
+            "tests/unit/contracts/test_relay.py",
+            "tests/unit/contracts/test_traces.py",
+            "tests/unit/contracts/test_tracing.py",
+        ),
         seeds=60,
     ),
     Target(
@@ -41,14 +47,16 @@ TARGETS = (
             "contracts/consumer.py",
             "contracts/dead_letters.py",
             "contracts/envelope.py",
+            "contracts/foreign.py",
             "contracts/leases.py",
             "contracts/worker.py",
         ),
         (
-            "tests/unit/contracts/test_answers.py",
             "tests/unit/contracts/test_consumer.py",
             "tests/unit/contracts/test_envelope.py",
+            "tests/unit/contracts/test_foreign_bytes.py",
             "tests/unit/contracts/test_leases.py",
+            "tests/unit/contracts/test_no_message_is_lost.py",
             "tests/unit/contracts/test_worker_deadline.py",
             "tests/unit/contracts/test_worker_life.py",
         ),

@@ -1,0 +1,163 @@
+"""Every event of the lock names the batch that it is about and the message that caused it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from contracts.clock import to_rfc3339
+from contracts.envelope import Message
+from tests.unit.lock.test_lock_messages import COMMANDS, STREAM, Desk, batch_of, falling_at
+
+BATCH = "00000000000000aa"
+"""The batch that the commands themselves name."""
+
+
+class Traced(Desk):
+    """A desk that keeps the ids of the messages that it was sent, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+
+    def send(self, command: BaseModel, token: str | None = None) -> None:
+        message = Message(
+            event_id=next(self.ids),
+            event_type=type(command).__name__,
+            schema_version=1,
+            source="ecommerce-pipeline/saga",
+            occurred_at=to_rfc3339(self.now),
+            stream_id="command/saga",
+            stream_version=1,
+            correlation_id=BATCH,
+            causation_id=None,
+            data=command,
+            task_token=token,
+        )
+        self.sent.append(message.event_id)
+        self.service.handle(message.to_json(), COMMANDS)
+
+    def dies_unanswered(self, name: str) -> None:
+        """Whoever grants it the lock finds its task and its execution gone."""
+        self.answers.gone.add(f"{name}-0")
+        self.executions.over[name] = "ABORTED"
+
+    def causes(self) -> list[tuple[str, str | None, str | None]]:
+        """(type, batch, cause) of each event."""
+        return [
+            (event.event_type, event.correlation_id, event.causation_id)
+            for event in self.store.read(STREAM)
+        ]
+
+
+@pytest.fixture
+def desk() -> Traced:
+    return Traced()
+
+
+def test_a_grant_and_a_place_in_line_are_of_the_batch_that_asked(desk: Traced) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    asked_a, asked_b = desk.sent
+    assert desk.causes() == [
+        ("LockGranted", batch_of("a"), asked_a),
+        ("LockQueued", batch_of("b"), asked_b),
+    ]
+
+
+def test_a_release_and_the_grant_that_follows_have_one_cause(desk: Traced) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    desk.release("a", 1)
+    cause = desk.sent[-1]
+    assert desk.causes()[2:] == [
+        ("LockReleased", BATCH, cause),
+        ("LockGranted", batch_of("b"), cause),
+    ]
+
+
+def test_a_longer_lease_is_of_the_batch_whose_heartbeat_it_was(desk: Traced) -> None:
+    desk.acquire("a")
+    desk.now = desk.now.replace(minute=1)
+    desk.heartbeat("a", 1)
+    assert desk.causes()[1:] == [("LeaseExtended", BATCH, desk.sent[-1])]
+
+
+def test_a_recovery_is_of_the_batch_that_lost_the_lock_and_says_how_it_ended(desk: Traced) -> None:
+    desk.acquire("a")
+    desk.status("a", "TIMED_OUT")
+    notice = str(next(desk.ids))
+    [_, recovered] = desk.store.read(STREAM)
+    assert recovered.correlation_id == batch_of("a")
+    assert recovered.causation_id is not None
+    assert desk.sent[-1] < recovered.causation_id < notice
+    assert "TIMED_OUT" in recovered.data.detail
+
+
+def test_a_broken_lock_names_the_message_that_broke_it(desk: Traced) -> None:
+    desk.acquire("a")
+    desk.break_it(1)
+    assert desk.causes()[1:] == [("LockRecovered", batch_of("a"), desk.sent[-1])]
+
+
+DEEDS: dict[str, Callable[[Traced], Any]] = {
+    "release": lambda desk: desk.release("a", 1),
+    "break": lambda desk: desk.break_it(1),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_passing_over_a_dead_holder_has_the_cause_of_its_grant(desk: Traced, deed: str) -> None:
+    for name in "abc":
+        desk.acquire(name)
+    desk.dies_unanswered("b")
+    before = len(desk.causes())
+    DEEDS[deed](desk)
+    since = desk.causes()[before:]
+    assert [name for name, _, _ in since].count("LockGranted") == 2
+    assert {cause for _, _, cause in since} == {desk.sent[-1]}
+
+
+def test_so_has_one_that_died_while_it_asked(desk: Traced) -> None:
+    desk.dies_unanswered("a")
+    desk.acquire("a")
+    assert [name for name, _, _ in desk.causes()] == ["LockGranted", "LockRecovered"]
+    assert {cause for _, _, cause in desk.causes()} == {desk.sent[-1]}
+
+
+def test_so_has_one_that_is_passed_over_after_an_execution_ended(desk: Traced) -> None:
+    for name in "ab":
+        desk.acquire(name)
+    desk.dies_unanswered("b")
+    before = len(desk.causes())
+    desk.status("a", "FAILED")
+    since = desk.causes()[before:]
+    assert [name for name, _, _ in since] == ["LockRecovered", "LockGranted", "LockRecovered"]
+    assert len({cause for _, _, cause in since}) == 1
+    assert None not in {cause for _, _, cause in since}
+
+
+@pytest.mark.parametrize("deed", ["heartbeat", "break"])
+def test_any_message_pays_what_is_owed_and_is_the_cause(
+    desk: Traced, deed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function crashed before it answered; meanwhile the holder died."""
+    with falling_at(monkeypatch, desk.answers, "succeed"):
+        desk.acquire("a")
+    desk.dies_unanswered("a")
+    if deed == "heartbeat":
+        desk.heartbeat("a", 9)
+    else:
+        desk.break_it(9)
+    assert desk.causes()[1:] == [("LockRecovered", batch_of("a"), desk.sent[-1])]
+    assert desk.owed() == []
+
+
+def test_a_heartbeat_answers_a_holder_that_was_not_told(
+    desk: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with falling_at(monkeypatch, desk.answers, "succeed"):
+        desk.acquire("a")
+    desk.heartbeat("b", 1)
+    assert desk.answers.succeeded["a-0"]["fence"] == 1

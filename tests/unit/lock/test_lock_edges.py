@@ -1,0 +1,178 @@
+"""The lock at its edges: messages for no lock, tokens that change hands, and what it measures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.envelope import MessageContext
+from contracts.errors import Transient
+from contracts.event_store import PutItem
+from contracts.messages import AcquireLock, ExtendLease
+from contracts.metrics import Measure
+from services.lock import handler
+from services.lock.adapters import StepFunctionsExecutions
+from services.lock.domain import LOCK_ID
+from services.lock.items import token_item
+from tests.support.doubles import Refusing, refused
+from tests.unit.lock.test_lock_messages import COMMANDS, EVENTS, TABLE, Desk, batch_of
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        AcquireLock(lock_id="other", execution_id="a", batch_id=batch_of("a"), attempt=0),
+        ExtendLease(lock_id="other", execution_id="a", fence=1),
+    ],
+    ids=["AcquireLock", "ExtendLease"],
+)
+def test_a_command_for_another_lock_is_a_dead_letter_and_touches_nothing(
+    desk: Desk, command: Any
+) -> None:
+    desk.acquire("a")
+    before = desk.item()
+    desk.now += timedelta(minutes=1)
+    desk.send(command, token="t" if isinstance(command, AcquireLock) else None)
+    [(queue, _, reason)] = desk.dead_letters.letters
+    assert queue == COMMANDS
+    assert "there is no lock 'other'" in reason
+    assert desk.item() == before
+
+
+def test_a_late_copy_of_an_earlier_attempt_is_taken_quietly(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.acquire("b", attempt=1)
+    desk.acquire("b", attempt=0)
+    assert desk.answers.failed == {}
+    assert desk.dead_letters.letters == []
+
+
+def test_the_same_attempt_of_a_redriven_execution_is_answered_on_its_new_token(desk: Desk) -> None:
+    """A redrive counts its attempts from 0 again, under the same execution id."""
+    desk.acquire("a")
+    desk.acquire("b")
+    again = AcquireLock(lock_id=LOCK_ID, execution_id="b", batch_id=batch_of("b"), attempt=0)
+    desk.send(again, token="redriven")
+    desk.release("a", 1)
+    assert "redriven" in desk.answers.succeeded
+    assert "b-0" not in desk.answers.succeeded
+
+
+def test_a_token_that_came_while_the_older_one_was_answered_is_still_owed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.acquire("a")
+    desk.acquire("b")
+    succeed = desk.answers.succeed
+
+    def meanwhile(token: str, answer: Mapping[str, Any]) -> bool:
+        if token == "b-0":
+            newer = token_item(LOCK_ID, "b", "b-1", 1)
+            context = MessageContext("another instance")
+            desk.store.append(context=context, writes=[PutItem(TABLE, newer)])
+            return False
+        return succeed(token, answer)
+
+    monkeypatch.setattr(desk.answers, "succeed", meanwhile)
+    desk.release("a", 1)
+    assert desk.owed() == ["b"]
+    desk.sweep()
+    assert desk.answers.succeeded["b-1"]["outcome"] == "GRANTED"
+
+
+def test_a_heartbeat_that_gains_no_time_is_no_event(desk: Desk) -> None:
+    desk.acquire("a")
+    desk.heartbeat("a", 1)
+    assert desk.said() == ["LockGranted"]
+
+
+def gauges_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """What a sweep writes, by name."""
+    written: list[tuple[str, Sequence[Measure], Mapping[str, str]]] = []
+    monkeypatch.setattr(handler.metrics, "write", lambda *given: written.append(given))
+    desk.sweep()
+    [(service, measures, properties)] = written
+    assert service
+    assert properties == {}
+    return {measure.metric.name: measure.value for measure in measures}
+
+
+def test_a_sweep_measures_for_how_long_the_lock_is_held_and_how_many_wait(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gauges_of(desk, monkeypatch) == {"LOCK_HELD": 0.0, "LOCK_WAITERS": 0}
+    for name in "abc":
+        desk.acquire(name)
+    assert gauges_of(desk, monkeypatch) == {"LOCK_HELD": 0.0, "LOCK_WAITERS": 2}
+    desk.now += timedelta(seconds=61)
+    assert gauges_of(desk, monkeypatch) == {"LOCK_HELD": 61.0, "LOCK_WAITERS": 2}
+
+
+def test_a_clock_that_is_behind_measures_no_negative_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.acquire("a")
+    desk.now = datetime(2025, 7, 7, 11, 59, tzinfo=UTC)
+    assert gauges_of(desk, monkeypatch)["LOCK_HELD"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        {"id": "n1", "detail-type": "Another Change", "detail": {"executionArn": "a"}},
+        {"id": "n1", "detail-type": "Another Change", "detail": "text"},
+        {
+            "id": "n1",
+            "detail-type": "Another Change",
+            "detail": {"executionArn": "a", "status": "FAILED"},
+        },
+    ],
+)
+def test_a_notice_of_another_kind_is_a_dead_letter_and_recovers_nothing(
+    desk: Desk, notice: dict[str, Any]
+) -> None:
+    desk.acquire("a")
+    desk.service.handle(json.dumps(notice), EVENTS)
+    [(queue, body, reason)] = desk.dead_letters.letters
+    assert (queue, json.loads(body)) == (EVENTS, notice)
+    assert "neither a sweep nor a Step Functions Execution Status Change" in reason
+    assert desk.said() == ["LockGranted"]
+
+
+class Described:
+    """A Step Functions that knows one execution."""
+
+    def __init__(self, status: str) -> None:
+        self._status = status
+
+    def describe_execution(self, executionArn: str) -> dict[str, str]:
+        assert executionArn == "arn:a"
+        return {"status": self._status}
+
+
+def test_only_a_final_status_is_the_end_of_an_execution() -> None:
+    assert StepFunctionsExecutions(Described("RUNNING")).ended("arn:a") is None
+    assert StepFunctionsExecutions(Described("ABORTED")).ended("arn:a") == "ABORTED"
+    unknown = StepFunctionsExecutions(Refusing(refused("ExecutionDoesNotExist")))
+    assert unknown.ended("arn:a") == "UNKNOWN"
+    with pytest.raises(Transient):
+        StepFunctionsExecutions(Refusing(refused("ThrottlingException"))).ended("arn:a")
+
+
+def test_the_function_hands_each_record_to_the_service(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "on_aws", lambda: desk.service)
+    desk.acquire("a")
+    desk.executions.over["a"] = "FAILED"
+    record = {"messageId": "m1", "eventSourceARN": f"arn:{EVENTS}", "body": '{"sweep": "%s"}'}
+    record["body"] %= LOCK_ID
+    assert handler.handler({"Records": [record]}, None) == {"batchItemFailures": []}
+    assert desk.item()["currentlockcount"] == 0
