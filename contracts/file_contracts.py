@@ -1,6 +1,7 @@
 """File contracts: Table Schema documents (Frictionless) under contracts/files, as frozen values."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -19,12 +20,15 @@ class Field:
 
     `minimum` and `maximum` are Decimal for numbers and integers; `earliest` is `YYYY-MM-DD`;
     `maximum_days_from_today` counts from the day of validation; `decimal_places` is for money.
+    A file may lack an `optional` column; `missing_values` are the texts that say "nothing".
     """
 
     name: str
     type: FieldType
     description: str
     required: bool = True
+    optional: bool = False
+    missing_values: tuple[str, ...] = ("",)
     minimum_length: int | None = None
     maximum_length: int | None = None
     pattern: str | None = None
@@ -37,12 +41,15 @@ class Field:
 
 @dataclass(frozen=True)
 class FileContract:
-    """What a file of one kind must look like."""
+    """What a file of one kind must look like; `key` are the columns that tell its rows apart.
+
+    Rows that lack a value of the key are not told apart.
+    """
 
     kind: str
     version: int
     fields: tuple[Field, ...]
-    primary_key: str | None
+    key: tuple[str, ...]
 
     @property
     def label(self) -> str:
@@ -54,24 +61,42 @@ class FileContract:
         """The column names in the contract's order."""
         return tuple(field.name for field in self.fields)
 
+    @property
+    def required_columns(self) -> tuple[str, ...]:
+        """The columns that no file may lack."""
+        return tuple(field.name for field in self.fields if not field.optional)
+
 
 @cache
-def file_contract(kind: str, version: int = 1) -> FileContract:
-    """The contract of a kind of file; raises ContractViolation when there is none."""
-    path = ROOT / kind / f"v{version}.json"
+def file_contract(kind: str, version: int | None = None) -> FileContract:
+    """The contract of a kind of file, the newest version unless one is named.
+
+    Raises ContractViolation when there is none.
+    """
+    number = version or max((_version_of(each) for each in _versions(kind)), default=1)
+    path = ROOT / kind / f"v{number}.json"
     if not path.is_file():
-        raise ContractViolation(f"no file contract {kind} v{version}")
+        raise ContractViolation(f"no file contract {kind} v{number}")
     document = json.loads(path.read_text(), parse_float=Decimal)
-    primary_key = document.get("primaryKey", [None])
+    missing_values = document.get("missingValues", [""])
+    [unique_key, *_] = document.get("uniqueKeys", [()])
     return FileContract(
         kind=document["name"],
         version=document["version"],
-        fields=tuple(_field(field) for field in document["fields"]),
-        primary_key=primary_key[0],
+        fields=tuple(_field(field, missing_values) for field in document["fields"]),
+        key=tuple(document.get("primaryKey", unique_key)),
     )
 
 
-def _field(field: dict[str, Any]) -> Field:
+def _versions(kind: str) -> Iterator[Path]:
+    return (ROOT / kind).glob("v*.json")
+
+
+def _version_of(path: Path) -> int:
+    return int(path.stem.removeprefix("v"))
+
+
+def _field(field: dict[str, Any], missing_values: list[str]) -> Field:
     limits = field.get("constraints", {})
     is_date = field["type"] == "date"
     return Field(
@@ -79,6 +104,8 @@ def _field(field: dict[str, Any]) -> Field:
         type=field["type"],
         description=field.get("description", ""),
         required=limits.get("required", False),
+        optional=field.get("optional", False),
+        missing_values=tuple(field.get("missingValues", missing_values)),
         minimum_length=limits.get("minLength"),
         maximum_length=limits.get("maxLength"),
         pattern=limits.get("pattern"),

@@ -1,11 +1,14 @@
 """Whether a file contract still takes every file that an earlier one took.
 
 A CSV file names no version of its contract, so there is no way around this by a new version: v2
-takes what v1 took.
+takes what v1 took. What a new version may add are columns that a file may lack (`optional`), and
+values that say "nothing" where nothing is accepted (decision 0016).
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from contracts.compatibility.breaks import Difference
@@ -33,14 +36,33 @@ def file_differences(new: dict[str, Any], old: dict[str, Any]) -> Iterator[Diffe
         if name not in positions:
             said = f"column `{name}` is gone: what senders put there would be ignored"
             yield Difference("/fields", "removed", said)
+    yield from _unique_keys(new, old, before)
     for index, column in enumerate(new["fields"]):
         pointer, name = f"/fields/{index}", column["name"]
         if name not in before:
-            yield Difference(
-                pointer, "new", f"column `{name}` is new: files without it are rejected"
-            )
+            yield from _new_column(column, pointer)
         else:
             yield from _column_differences(column, before[name], pointer)
+
+
+def _new_column(column: Column, pointer: str) -> Iterator[Difference]:
+    name = column["name"]
+    if not column.get("optional"):
+        said = f"column `{name}` is new: files without it are rejected"
+        yield Difference(pointer, "new", said)
+    elif column.get("constraints", {}).get("required"):
+        said = f"column `{name}` is new: files that say nothing in it are rejected"
+        yield Difference(pointer, "new", said)
+
+
+def _unique_keys(
+    new: dict[str, Any], old: dict[str, Any], columns_before: Collection[str]
+) -> Iterator[Difference]:
+    """A new key must hold a column that no file of before names: else rows would contradict."""
+    for key in new.get("uniqueKeys", []):
+        if key not in old.get("uniqueKeys", []) and set(key) <= set(columns_before):
+            said = f"key {key} is new: rows that count today would contradict each other"
+            yield Difference("/uniqueKeys", "uniqueKeys", said)
 
 
 def _column_differences(new: Column, old: Column, pointer: str) -> Iterator[Difference]:
@@ -49,6 +71,10 @@ def _column_differences(new: Column, old: Column, pointer: str) -> Iterator[Diff
         if new.get(keyword) != old.get(keyword):
             said = f"`{name}` was {old.get(keyword)}, is {new.get(keyword)}"
             yield Difference(f"{pointer}/{keyword}", keyword, said)
+    if old.get("optional") and not new.get("optional"):
+        said = f"column `{name}` is no longer optional: files without it are rejected"
+        yield Difference(f"{pointer}/optional", "optional", said)
+    yield from _missing_values(new, old, pointer)
     if new.get("decimalPlaces", 0) < old.get("decimalPlaces", 0):
         said = f"`{name}` had {old['decimalPlaces']} decimals, has {new.get('decimalPlaces', 0)}"
         yield Difference(f"{pointer}/decimalPlaces", "decimalPlaces", said)
@@ -61,16 +87,39 @@ def _column_differences(new: Column, old: Column, pointer: str) -> Iterator[Diff
             yield Difference(f"{pointer}/constraints/{keyword}", keyword, said)
 
 
+def _missing_values(new: Column, old: Column, pointer: str) -> Iterator[Difference]:
+    """A column may get more words for "nothing", if it takes nothing for an answer."""
+    was, now = old.get("missingValues"), new.get("missingValues")
+    is_required = new.get("constraints", {}).get("required")
+    if was != now and (is_required or not {*(was or [""])} <= {*(now or [""])}):
+        said = f"`{new['name']}`: was {was!r}, is {now!r}: {_SAME['missingValues']}"
+        yield Difference(f"{pointer}/missingValues", "missingValues", said)
+
+
 def _is_as_wide(keyword: str, new: Any, old: Any) -> bool:
     """Whether the new limit lets through all that the old one did; None is no limit."""
     if new is None or new is False or new == old:
         return True
     if keyword == "pattern" and old is not None:
+        characters = _characters(old)
+        if characters and (allowed := _characters(new)):
+            return characters <= allowed
         return Comparison(_whole(new), _whole(old)).is_covered
     if old is None or keyword not in (*_AT_LEAST, *_AT_MOST):
         return False
     least, most = (new, old) if keyword in _AT_LEAST else (old, new)
     return _order(least) <= _order(most)
+
+
+@cache
+def _characters(pattern: str) -> frozenset[str]:
+    """What texts are made of where a pattern is one class of characters, else nothing.
+
+    Inclusion of such classes is not seen by the comparison of schemas.
+    """
+    if not re.fullmatch(r"\^\[[^\[\]\\]+\]\+\$", pattern):
+        return frozenset()
+    return frozenset(re.findall(pattern[1:-2], "".join(map(chr, range(0x110000)))))
 
 
 def _order(limit: Any) -> Decimal:

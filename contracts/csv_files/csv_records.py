@@ -1,7 +1,9 @@
 """One CSV record from physical lines, and which quote is stray; knows no columns and no files.
 
 RFC 4180, strictly: a quoted field opens at the start of a field and closes at its end (spaces and
-tabs around the quotes are fine), a quote inside is doubled, and an unquoted field holds no quote.
+tabs around the quotes are fine), a quote inside is doubled, and an unquoted field holds no quote
+but those of `="0001"`, by which spreadsheets keep a text a text. Fields at the end that the header
+has no names for are dropped if they are empty, or below names that are.
 What does not fit is a broken record, and a broken record is always one physical line: the lines
 after it are read on their own. A quoted field may hold line breaks, unless that would swallow
 rows: see `read_record`. A record that holds a NUL byte is bad, whatever else it holds.
@@ -10,20 +12,42 @@ rows: see `read_record`. A record that holds a NUL byte is bad, whatever else it
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Protocol
+
+from contracts.csv_files.advice import BACKSLASHES
+from contracts.csv_files.texts import BLANKS, plain_text
 
 MAX_RECORD_BYTES = 1 << 20
 """Longest record, and how far the end of a quoted field is looked for; 1 MiB."""
 
 NUL_RULE = "record.nul"
 
-BLANKS = " \t"
-"""What is trimmed around a field."""
 
-_OPENING_QUOTE = re.compile(r'[ \t]*+"')
+@dataclass(frozen=True)
+class _Grammar:
+    """How fields look where this delimiter stands between them; blanks may stand around them."""
+
+    blanks: str
+    opening_quote: re.Pattern[str]
+    after_closing_quote: re.Pattern[str]
+    bare_field: re.Pattern[str]
+    formula: re.Pattern[str]
+
+
+@cache
+def _grammar(delimiter: str) -> _Grammar:
+    blanks, end = BLANKS.replace(delimiter, ""), re.escape(delimiter)
+    return _Grammar(
+        blanks=blanks,
+        opening_quote=re.compile(rf'[{blanks}]*+"'),
+        after_closing_quote=re.compile(rf"[{blanks}]*+({end}|\Z)"),
+        bare_field=re.compile(rf'([^"{end}]*+)({end}|\Z)'),
+        formula=re.compile(rf'[{blanks}]*+(="(?:[^"]++|"")*+")[{blanks}]*+({end}|\Z)'),
+    )
+
+
 _QUOTED_TEXT = re.compile(r'(?:[^"]++|"")*+')
-_AFTER_CLOSING_QUOTE = re.compile(r"[ \t]*+(,|\Z)")
-_BARE_FIELD = re.compile(r'([^",]*+)(,|\Z)')
 
 
 @dataclass(frozen=True)
@@ -55,12 +79,37 @@ class Record:
         return Record(first, self.line_count, self.raw, self.fields, self.problem)
 
 
+@dataclass(frozen=True)
+class FirstLine:
+    """The layout of a header: one line, of whatever width."""
+
+    delimiter: str = ","
+    width: int = 0
+    spare: int = 0
+
+    def is_healthy_row(self, _fields: Sequence[str]) -> bool:
+        """No row yet."""
+        return False
+
+    def may_hold(self, _position: int, _value: str) -> bool:
+        """No name has several lines."""
+        return False
+
+
 class Layout(Protocol):
     """What the reader has to know of the rows to tell a stray quote from a long field."""
 
     @property
     def width(self) -> int:
-        """How many fields a row has."""
+        """How many fields a row has; 0 where nobody knows."""
+
+    @property
+    def spare(self) -> int:
+        """How many more it may have without meaning anything by it."""
+
+    @property
+    def delimiter(self) -> str:
+        """The character between two fields."""
 
     def is_healthy_row(self, fields: Sequence[str]) -> bool:
         """Whether these fields make a row without any fault."""
@@ -107,36 +156,39 @@ def is_split_by_returns(record: Record, first_line: bytes, layout: Layout) -> bo
     return all(_is_healthy(part, layout) for part in parts if part.strip(BLANKS))
 
 
-def field_span(text: str, position: int) -> tuple[int, int]:
+def field_span(text: str, position: int, delimiter: str = ",") -> tuple[int, int]:
     """Where the value of a field stands in a readable record's text, blanks and quotes left out.
 
     Quotes inside are doubled there. `position` counts from 0 and is one of the record's fields.
     """
     start = 0
     for _ in range(position):
-        start = _field_end(text, start) + 1
-    opening = _OPENING_QUOTE.match(text, start)
+        start = _field_end(text, start, delimiter) + 1
+    opening = _grammar(delimiter).opening_quote.match(text, start)
     inside = _QUOTED_TEXT.match(text, opening.end()) if opening else None
-    first, after = inside.span() if inside else (start, _field_end(text, start))
+    first, after = inside.span() if inside else (start, _field_end(text, start, delimiter))
     value = text[first:after]
     first += len(value) - len(value.lstrip(BLANKS))
     return first, first + len(value.strip(BLANKS))
 
 
-def _field_end(text: str, start: int) -> int:
-    """The index of the comma after the field that begins at `start`, or of the text's end."""
-    opening = _OPENING_QUOTE.match(text, start)
+def _field_end(text: str, start: int, delimiter: str) -> int:
+    """The index of the delimiter after the field that begins at `start`, or of the text's end."""
+    grammar = _grammar(delimiter)
+    if formula := grammar.formula.match(text, start):
+        return formula.start(2)
+    opening = grammar.opening_quote.match(text, start)
     inside = _QUOTED_TEXT.match(text, opening.end()) if opening else None
-    comma = text.find(",", inside.end() if inside else start)
-    return comma if comma >= 0 else len(text)
+    end = text.find(delimiter, inside.end() if inside else start)
+    return end if end >= 0 else len(text)
 
 
 def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: bool) -> Record | None:
     line = lines[first]
     body = body_of(line)
-    if not body.strip(" \t\r"):
+    if not body.strip(_grammar(layout.delimiter).blanks + "\r"):
         return Record(first, 1, body)
-    scan = _Scan()
+    scan = _Scan(layout.delimiter)
     scan.read_line(body)
     position, size = first, len(line)
     while scan.is_open:
@@ -146,7 +198,7 @@ def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: boo
                 return _broken(first, body, "a quoted field never closes")
             return None
         size += len(lines[position])
-        if size > MAX_RECORD_BYTES or len(scan.fields) >= layout.width:
+        if size > MAX_RECORD_BYTES or len(scan.fields) >= layout.width + layout.spare:
             return _broken(first, body, "a quoted field does not close in time")
         following = body_of(lines[position])
         if _holds_healthy_row(following, layout):
@@ -154,7 +206,7 @@ def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: boo
         scan.continue_on(following, _line_break(lines[position - 1]))
     if scan.fault:
         return _broken(first, body, scan.fault)
-    fields = tuple(field.strip(BLANKS) for field in scan.fields)
+    fields = _fitted([field.strip(BLANKS) for field in scan.fields], layout)
     if position == first:
         return Record(first, 1, body, fields)
     spans = [(n, fields[n]) for n in scan.positions_over_lines if n < len(fields)]
@@ -168,7 +220,8 @@ def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: boo
 class _Scan:
     """Fields read so far; `is_open` while a quoted field goes on, `fault` once a quote is wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter, self._grammar = delimiter, _grammar(delimiter)
         self.fields: list[str] = []
         self.positions_over_lines: list[int] = []
         self.is_open = False
@@ -178,10 +231,10 @@ class _Scan:
     def read_line(self, text: str, start: int = 0) -> None:
         """Read fields from `start` to the end of the line."""
         if text.find('"', start) < 0:
-            self.fields.extend(text[start:].split(","))
+            self.fields.extend(text[start:].split(self._delimiter))
             return
         while True:
-            quote = _OPENING_QUOTE.match(text, start)
+            quote = self._grammar.opening_quote.match(text, start)
             if quote:
                 self._held = []
                 after = self._read_quoted(text, quote.end())
@@ -201,7 +254,8 @@ class _Scan:
             self.read_line(text, after)
 
     def _read_bare(self, text: str, start: int) -> int | None:
-        match = _BARE_FIELD.match(text, start)
+        match = self._grammar.bare_field.match(text, start)
+        match = match or self._grammar.formula.match(text, start)
         if not match:
             self.fault = "a quote stands inside a field that does not start with one"
             return None
@@ -215,7 +269,7 @@ class _Scan:
         self.is_open = end == len(text)
         if self.is_open:
             return None
-        closing = _AFTER_CLOSING_QUOTE.match(text, end + 1)
+        closing = self._grammar.after_closing_quote.match(text, end + 1)
         if not closing:
             self.fault = "text follows the closing quote of a field"
             return None
@@ -231,17 +285,28 @@ def _holds_healthy_row(body: str, layout: Layout) -> bool:
 
 def _is_healthy(body: str, layout: Layout) -> bool:
     """Whether a line is a healthy row by itself; most lines of prose fail at the comma count."""
-    if body.count(",") < layout.width - 1 or "\0" in body:
+    if body.count(layout.delimiter) < layout.width - 1 or "\0" in body:
         return False
-    scan = _Scan()
+    scan = _Scan(layout.delimiter)
     scan.read_line(body)
     if scan.is_open or scan.fault:
         return False
-    return layout.is_healthy_row([field.strip(BLANKS) for field in scan.fields])
+    fields = [field.strip(BLANKS) for field in scan.fields]
+    return layout.is_healthy_row(_fitted(fields, layout))
+
+
+def _fitted(fields: list[str], layout: Layout) -> tuple[str, ...]:
+    """The fields, without those at the end that no column is for, if the row may have them."""
+    width = layout.width
+    if 0 < width < len(fields) and not any(map(plain_text, fields[width + layout.spare :])):
+        return tuple(fields[:width])
+    return tuple(fields)
 
 
 def _broken(first: int, body: str, text: str) -> Record:
     advice = 'quote the whole field and double the quotes inside, such as "24"" screen"'
+    if '\\"' in body:
+        advice = BACKSLASHES
     return Record(first, 1, body, problem=Problem("record.quote", f"{text}: {advice}"))
 
 

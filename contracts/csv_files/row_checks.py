@@ -6,13 +6,24 @@ Takes trimmed text and gives the value to stage, or says which rule is broken. T
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
+from contracts.csv_files.advice import (
+    AGAIN_THE_HEADER,
+    NEGATIVE,
+    NO_VALUES,
+    SHORTENED,
+    about_date,
+    about_number,
+    about_width,
+    is_shortened_id,
+)
 from contracts.csv_files.csv_records import Problem
 from contracts.csv_files.header import Header
+from contracts.csv_files.texts import plain_text
 from contracts.file_contracts import Field, FileContract
 
 Value: TypeAlias = str | date | int | None
@@ -20,6 +31,9 @@ FieldCheck: TypeAlias = Callable[[str], Value]
 
 LOWER_CASED = frozenset({"status"})
 """Columns whose text is lower-cased when staged (DESIGN 3, Validation)."""
+
+CURRENCY = "currency"
+CURRENCY_RULE = "currency.other"
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_INTEGER_DIGITS = 18
@@ -38,38 +52,90 @@ class _Fault(Exception):
 
 @dataclass(frozen=True)
 class RowChecks:
-    """Everything that is asked of a row of one file."""
+    """Everything that is asked of a row of one file; `currency` is the only one it may be in."""
 
     header: Header
     names: tuple[str, ...]
     checks: tuple[FieldCheck, ...]
+    currency: str | None = None
 
     @property
     def width(self) -> int:
         """How many fields a row has."""
         return self.header.width
 
+    @property
+    def spare(self) -> int:
+        """How many more it may have below empty names."""
+        return self.header.spare
+
+    @property
+    def delimiter(self) -> str:
+        """What stands between two fields."""
+        return self.header.delimiter
+
     def read(self, fields: Sequence[str]) -> tuple[list[Value], list[Problem]]:
         """The row's values in the contract's order, or its problems: one of the two is empty."""
+        values, problems = self._read(fields)
+        if values and self.currency and CURRENCY in self.names:
+            other = values[self.names.index(CURRENCY)]
+            if other not in (None, self.currency):
+                text = f"currency {other!r} is not {self.currency}, which this pipeline counts in"
+                return [], [Problem(CURRENCY_RULE, text, column=CURRENCY)]
+        return values, problems
+
+    def is_healthy_row(self, fields: Sequence[str]) -> bool:
+        """Whether every field is right by itself."""
+        return not self._read(fields)[1]
+
+    def _read(self, fields: Sequence[str]) -> tuple[list[Value], list[Problem]]:
         if len(fields) != self.width:
             text = f"the row has {len(fields)} fields, the header has {self.width}"
-            return [], [Problem("record.fields", text)]
+            return [], [Problem("record.fields", f"{text}: {about_width(fields, self.width)}")]
         values: list[Value] = []
         problems: list[Problem] = []
         for name, position, check in zip(
             self.names, self.header.positions, self.checks, strict=True
         ):
+            if position is None:
+                values.append(None)
+                continue
             try:
                 values.append(check(fields[position]))
             except _Fault as fault:
                 shown = f"{_shown(fields[position])} " if fields[position] else ""
                 text = f"{name} {shown}{fault.text}"
                 problems.append(Problem(f"{name}.{fault.rule}", text, column=name))
-        return ([], problems) if problems else (values, [])
+        return ([], self._explained(fields, problems)) if problems else (values, [])
 
-    def is_healthy_row(self, fields: Sequence[str]) -> bool:
-        """Whether `read` finds no problem."""
-        return not self.read(fields)[1]
+    def _explained(self, fields: Sequence[str], problems: list[Problem]) -> list[Problem]:
+        """What a row as a whole looks like, said with its first problem."""
+        said = None
+        if [field.lower() for field in fields] == list(self.header.names):
+            said = AGAIN_THE_HEADER
+        elif not any(fields):
+            said = NO_VALUES
+        elif self._continues_an_order(fields, problems):
+            said = (
+                f"the row repeats order {_shown(fields[self._position_of('order_id')])} for one "
+                "more of its lines: keep one row of each order here, the lines belong in "
+                "order_items/"
+            )
+        if said is None:
+            return problems
+        first, *others = problems
+        return [replace(first, text=f"{first.text}: {said}"), *others]
+
+    def _continues_an_order(self, fields: Sequence[str], problems: list[Problem]) -> bool:
+        """An order's id and two or more empty values, as in exports of one row a line."""
+        if self.names[0] != "order_id" or "status" not in self.names:
+            return False
+        empty = [problem for problem in problems if problem.rule.endswith(".required")]
+        return len(empty) == len(problems) > 1 and bool(fields[self._position_of("order_id")])
+
+    def _position_of(self, name: str) -> int:
+        position = self.header.positions[self.names.index(name)]
+        return 0 if position is None else position
 
     def may_hold(self, position: int, value: str) -> bool:
         """Whether the column at that position takes this text; an unknown column takes any."""
@@ -79,10 +145,15 @@ class RowChecks:
         return passed(check, value) is not None
 
 
-def row_checks(contract: FileContract, header: Header, today: date) -> RowChecks:
-    """The checks of a contract for a file with this header; `today` bounds its dates."""
+def row_checks(
+    contract: FileContract, header: Header, today: date, currency: str | None = None
+) -> RowChecks:
+    """The checks of a contract for a file with this header; `today` bounds its dates.
+
+    Rows that say another currency than `currency` are bad; None lets each say its own.
+    """
     checks = tuple(field_check(field, today) for field in contract.fields)
-    return RowChecks(header, contract.columns, checks)
+    return RowChecks(header, contract.columns, checks, currency)
 
 
 def field_check(field: Field, today: date) -> FieldCheck:
@@ -94,8 +165,9 @@ def field_check(field: Field, today: date) -> FieldCheck:
     else:
         check = _number_check(field)
 
-    def check_filled(text: str) -> Value:
-        if text:
+    def check_filled(cell: str) -> Value:
+        text = plain_text(cell)
+        if text not in field.missing_values:
             return check(text)
         if field.required:
             raise _Fault("required", "is empty")
@@ -110,6 +182,14 @@ def passed(check: FieldCheck, text: str) -> Value:
         return check(text)
     except _Fault:
         return None
+
+
+def judgement(check: FieldCheck, text: str) -> tuple[bool, Value]:
+    """Whether a text is right, and its value if it is."""
+    try:
+        return True, check(text)
+    except _Fault:
+        return False, None
 
 
 @dataclass(frozen=True)
@@ -137,20 +217,32 @@ def decimal_places(field: Field) -> int:
 def _text_check(field: Field) -> FieldCheck:
     pattern = re.compile(field.pattern) if field.pattern else None
     shortest, longest = field.minimum_length or 0, field.maximum_length
-    is_lower_cased = field.name in LOWER_CASED
+    is_lower_cased, is_upper_cased = field.name in LOWER_CASED, field.name == CURRENCY
+    is_id = names_something(field)
 
     def check(text: str) -> str:
+        if is_id and is_shortened_id(text):
+            raise _Fault("shortened", SHORTENED)
         if len(text) < shortest:
             raise _Fault("minLength", f"is shorter than {shortest} characters")
         if longest is not None and len(text) > longest:
             raise _Fault("maxLength", f"is longer than {longest} characters")
+        if is_upper_cased and (len(text) < shortest or not text.isascii() or not text.isalpha()):
+            raise _Fault("format", "is not the code of a currency, such as EUR")
         if pattern and not pattern.fullmatch(text):
             raise _Fault(
                 "pattern", "holds a character that is not allowed, such as a control character"
             )
+        if is_upper_cased:
+            return text.upper()
         return text.lower() if is_lower_cased else text
 
     return check
+
+
+def names_something(field: Field) -> bool:
+    """Whether the column holds ids, by which rows are joined."""
+    return field.name.endswith("_id")
 
 
 def _date_check(field: Field, today: date) -> FieldCheck:
@@ -161,7 +253,7 @@ def _date_check(field: Field, today: date) -> FieldCheck:
 
     def check(text: str) -> date:
         if not _DATE.fullmatch(text):
-            raise _Fault("format", "is not a date of the form YYYY-MM-DD")
+            raise _Fault("format", f"is not a date of the form YYYY-MM-DD{about_date(text)}")
         try:
             day = date.fromisoformat(text)
         except ValueError as error:
@@ -182,14 +274,18 @@ def _number_check(field: Field) -> FieldCheck:
 
     def check(text: str) -> int:
         match = _NUMBER.fullmatch(text)
-        if not match or (match[3] and not is_money):
-            raise _Fault("format", f"is not {form}")
+        if not match:
+            raise _Fault("format", f"is not {form}{about_number(text)}")
         sign, whole, decimals = match[1], match[2], match[3] or ""
         if len(decimals) > places:
-            raise _Fault("format", f"has more than {places} decimals")
+            decimals = decimals[:places] + decimals[places:].rstrip("0")
+        if len(decimals) > places:
+            fault = f"has more than {places} decimals" if is_money else f"is not {form}"
+            raise _Fault("format", fault)
         number = _whole_number(whole + decimals.ljust(places, "0"), sign)
         if limits.lowest is not None and number < limits.lowest:
-            raise _Fault("minimum", f"is less than {field.minimum}")
+            said = f": {NEGATIVE}" if number < 0 else ""
+            raise _Fault("minimum", f"is less than {field.minimum}{said}")
         if limits.highest is not None and number > limits.highest:
             raise _Fault("maximum", f"is more than {field.maximum}")
         return number

@@ -104,6 +104,8 @@ class Columns:
 
     width: int
     user_position: int
+    delimiter: str = ","
+    spare: int = 0
 
     def is_healthy_row(self, _fields: Sequence[str]) -> bool:
         """It cannot tell."""

@@ -46,8 +46,9 @@ def exported(row: Row, header: Sequence[str] | None) -> tuple[str, ...]:
 
 def fields_of(row: Row, header: Sequence[str] | None) -> tuple[str, ...]:
     """The contract's fields of a row as far as its text can be split, else empty ones."""
-    columns = file_contract(row["kind"]).columns
-    names = [name.strip(BLANKS).lower() for name in header or columns]
+    contract = file_contract(row["kind"])
+    columns = contract.columns
+    names = [name.strip(BLANKS).lower() for name in header or contract.required_columns]
     values = _split(row["raw"] or "", len(names))
     if values is None:
         return ("",) * len(columns)

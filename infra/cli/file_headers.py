@@ -14,9 +14,9 @@ HEADER_BYTES = 64_000
 
 
 def kind_by_header(columns: Iterable[str]) -> str | None:
-    """The one kind whose contract's columns are all there, None when there is no such kind."""
+    """The one kind whose required columns are all there, None when there is no such kind."""
     named = {column.strip().lower() for column in columns}
-    fitting = [kind for kind in KINDS if named.issuperset(file_contract(kind).columns)]
+    fitting = [kind for kind in KINDS if named.issuperset(file_contract(kind).required_columns)]
     return fitting[0] if len(fitting) == 1 else None
 
 

@@ -53,14 +53,18 @@ def judge(
 
 
 def write_rows(path: Path, kind: str, rows: Sequence[Sequence[str]]) -> list[int]:
-    """A CSV file of the contract's columns; returns the physical line where each row starts."""
+    """A CSV file of the contract's columns; returns the physical line where each row starts.
+
+    A row may be short of the last columns, which are optional.
+    """
+    columns = file_contract(kind).columns
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(file_contract(kind).columns)
+        writer.writerow(columns)
         starts, line = [], 2
         for row in rows:
             starts.append(line)
-            writer.writerow(row)
+            writer.writerow([*row, *[""] * (len(columns) - len(row))])
             line += 1 + sum(_line_breaks(cell) for cell in row)
     return starts
 

@@ -91,7 +91,7 @@ def _span(raw: str, row: Mapping[str, Any]) -> tuple[int, int] | None:
 def _field_span(raw: str, row: Mapping[str, Any]) -> tuple[int, int] | None:
     if row["kind"] not in KINDS:
         return None
-    columns = file_contract(row["kind"]).columns
+    columns = file_contract(row["kind"]).required_columns
     if row["column"] not in columns or '"' in raw:
         return None
     fields = next(csv.reader([raw]), [])

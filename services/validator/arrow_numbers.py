@@ -20,13 +20,19 @@ _ZERO, _DOT = b"0."
 def plain_numbers(texts: Any, places: int) -> tuple[Any, Any]:
     """Which texts are digits, or digits and a dot and 1 to `places` digits; and their values.
 
-    `texts` is a string array without nulls. Values are in units of the last place: with two
-    places, `12.5` is 1250. Where the first is false the value is 0.
+    Zeros after that are dropped. `texts` is a string array without nulls. Values are in units of
+    the last place: with two places, `12.5` is 1250. Where the first is false the value is 0.
     """
     written = _Written.of(texts, places)
     certain = written.are_plain()
     if certain.all():
         return pa.array(certain), written.values()
+    zeros = rf"^([0-9]+\.[0-9]{{{places}}})0+$" if places else r"^([0-9]+)\.0+$"
+    doubtful = texts.filter(pa.array(~certain))
+    shorter = pc.replace_substring_regex(doubtful, zeros, "\\1")
+    if shorter.nbytes < doubtful.nbytes:
+        texts = pc.replace_with_mask(texts, pa.array(~certain), shorter)
+        certain = _Written.of(texts, places).are_plain()
     mask = pa.array(certain)
     return mask, _Written.of(pc.if_else(mask, texts, "0"), places).values()
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from contracts.csv_files.csv_records import Problem, Record, read_record
 from contracts.csv_files.row_checks import RowChecks, Value
 from contracts.errors import PipelineError
-from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks
+from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks, Texts
 from services.validator.file_text import count_byte
 from services.validator.line_blocks import Block, line_end_after
 from services.validator.segments import Lines, Segments, field_counts, segment
@@ -62,6 +62,7 @@ class BlockChecker:
         self._name, self._label = name, label
         self._rows, self._arrow = rows, arrow
         self._first_line = first_line
+        self._usual_width = rows.width
         self._rest = b""
 
     def check(self, block: Block) -> Iterator[CheckedBlock]:
@@ -119,26 +120,49 @@ class BlockChecker:
         self, lines: Lines, line_indexes: Any
     ) -> tuple[Any, tuple[Iterator[Record], ...]]:
         """The certain rows, and records for the other lines that are not blank, in order."""
-        odd: Iterator[Record] = iter(())
-        texts = self._arrow.read_texts(lines.text) if lines.text else None
-        if lines.text and (texts is None or len(texts[0]) != len(line_indexes)):
-            counts = field_counts(lines)
-            is_wide = counts == self._rows.width
-            odd = self._reread(lines, np.flatnonzero(~is_wide & (counts != 0)), line_indexes)
-            lines, line_indexes = lines.take(is_wide), line_indexes[is_wide]
-            texts = self._arrow.read_texts(lines.text) if lines.text else None
         if not lines.text:
-            return self._arrow.schema.empty_table(), (odd,)
-        if texts is None or len(texts[0]) != len(line_indexes):
+            return self._arrow.schema.empty_table(), ()
+        texts = self._arrow.read_texts(lines.text, self._usual_width)
+        if texts is not None and texts.rows == len(line_indexes):
+            return self._read_of_one_width(lines, line_indexes, texts)
+        tables = [self._arrow.schema.empty_table()]
+        doubtful: list[Iterator[Record]] = []
+        counts = field_counts(lines, self._rows.delimiter)
+        is_odd = counts != 0
+        for width in self._usual_widths(counts):
+            has_width = counts == width
+            is_odd &= ~has_width
+            some = lines.take(has_width)
+            texts = self._arrow.read_texts(some.text, width)
+            table, records = self._read_of_one_width(some, line_indexes[has_width], texts)
+            tables.append(table)
+            doubtful += records
+        doubtful.append(self._reread(lines, np.flatnonzero(is_odd), line_indexes))
+        return pa.concat_tables(tables).sort_by(SOURCE_LINE), tuple(doubtful)
+
+    def _usual_widths(self, counts: Any) -> list[int]:
+        """The header's width, and the one beyond it that most lines have; the latter is kept."""
+        width = self._rows.width
+        wider = np.bincount(counts[counts > width])
+        found = [width] if (counts == width).any() else []
+        if len(wider):
+            self._usual_width = int(wider.argmax())
+            found.append(self._usual_width)
+        return found
+
+    def _read_of_one_width(
+        self, lines: Lines, line_indexes: Any, texts: Texts | None
+    ) -> tuple[Any, tuple[Iterator[Record], ...]]:
+        if texts is None or texts.rows != len(line_indexes):
             raise PipelineError(
                 f"{self._name}: {len(line_indexes)} records after line {self._first_line} were "
                 "not read back as that many rows; please report this file"
             )
         table, certain = self._arrow.read(texts, line_indexes + self._first_line)
         if table.num_rows == len(line_indexes):
-            return table, (odd,)
+            return table, ()
         uncertain = np.flatnonzero(~certain.to_numpy(zero_copy_only=False))
-        return table, (odd, self._reread(lines, uncertain, line_indexes))
+        return table, (self._reread(lines, uncertain, line_indexes),)
 
     def _reread(self, lines: Lines, indexes: Any, line_indexes: Any) -> Iterator[Record]:
         """Single records by the slow reader, placed by their line in the block."""

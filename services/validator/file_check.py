@@ -4,28 +4,29 @@ Accepted and bad rows are handed on block by block; nothing here knows AWS or ke
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 from typing import Any
 
 from contracts.csv_files.bad_file import BadFile
-from contracts.csv_files.csv_records import read_record
-from contracts.csv_files.header import Header, read_header
+from contracts.csv_files.csv_records import FirstLine, read_record
+from contracts.csv_files.header import Header, is_separator_line, read_header
 from contracts.csv_files.row_checks import row_checks
 from contracts.file_contracts import FileContract
 from services.validator.arrow_checks import arrow_checks
 from services.validator.block_checks import BlockChecker, CheckedBlock, QuarantinedRow
 from services.validator.file_text import ByteStream
 from services.validator.line_blocks import BLOCK_BYTES, Block, line_blocks, line_end_after
+from services.validator.staged_rows import as_staged
 
 TOO_MANY_BAD_ROWS = "file.too_many_bad_rows"
 MAX_BAD_ROWS = 1_000_000
 """A file with more bad rows, and too many for what was read of it, is not read to its end."""
 
 AcceptedRows = Callable[[Any], None]
-"""Takes a pyarrow table of accepted rows (`arrow_checks.accepted_schema`)."""
+"""Takes a pyarrow table of accepted rows (`staged_rows.accepted_schema`)."""
 BadRows = Callable[[tuple[QuarantinedRow, ...]], None]
 
 
@@ -88,7 +89,7 @@ def check_file(
             for checked in checker.check(block):
                 counts.add(checked)
                 if checked.accepted.num_rows:
-                    on_accepted(checked.accepted)
+                    on_accepted(as_staged(checked.accepted))
                 if checked.quarantined:
                     on_quarantined(checked.quarantined)
     except BadFile as bad:
@@ -152,22 +153,10 @@ def _too_many(counts: _Counts, first_bad: QuarantinedRow, max_rejected_fraction:
     )
 
 
-class _AnyHeader:
-    """The layout of a header: one line, of whatever width."""
-
-    width = 0
-
-    def is_healthy_row(self, _fields: Sequence[str]) -> bool:
-        return False
-
-    def may_hold(self, _position: int, _value: str) -> bool:
-        return False
-
-
 def _open(blocks: Iterator[Block], contract: FileContract) -> tuple[Header, int, Iterator[Block]]:
     """The header, the number (from 1) of the line after it, and the blocks from there on.
 
-    Blank lines before the header are skipped.
+    Blank lines before the header are skipped, and so is a line that only names the delimiter.
     """
     line_number = 1
     for block in blocks:
@@ -175,9 +164,9 @@ def _open(blocks: Iterator[Block], contract: FileContract) -> tuple[Header, int,
         while start < len(block.text):
             end = line_end_after(block.text, start, returns_end_lines=block.returns_end_lines)
             line_number += 1
-            record = read_record([block.text[start:end]], 0, _AnyHeader(), is_last_block=True)
+            record = read_record([block.text[start:end]], 0, FirstLine(), is_last_block=True)
             start = end
-            if record and (record.fields or record.problem):
+            if record and (record.fields or record.problem) and not is_separator_line(record):
                 header = read_header(record, contract)
                 rest = replace(block, text=block.text[start:])
                 return header, line_number, chain((rest,), blocks)

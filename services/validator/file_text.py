@@ -84,7 +84,7 @@ def count_byte(text: bytes, byte: bytes) -> int:
 
 
 def checked_text(stream: ByteStream, name: str, size: int, ends: LineEnds) -> Iterator[bytes]:
-    """The file in chunks of at least `size` bytes, known to be UTF-8, without byte order mark.
+    """The file in chunks of at least `size` bytes, known to be UTF-8, without byte order marks.
 
     `ends` is told of each chunk before it is given.
     """
@@ -137,7 +137,10 @@ def _grouped(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 
 def _without_head_faults(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces less the byte order mark, once the file does not begin like another kind."""
+    """The same pieces less the byte order marks, once the file does not begin like another kind.
+
+    Some tools put a mark before the one that is there.
+    """
     first: list[bytes] = []
     held = 0
     fault: BadFile | None = None
@@ -151,7 +154,9 @@ def _without_head_faults(pieces: Iterator[bytes]) -> Iterator[bytes]:
         fault = bad
     head = b"".join(first)[:HEAD_BYTES]
     _refuse_other_kinds(head)
-    mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    mark = 0
+    while head.startswith(codecs.BOM_UTF8, mark):
+        mark += len(codecs.BOM_UTF8)
     for piece in chain(first, pieces):
         yield piece[mark:]
         mark = max(0, mark - len(piece))

@@ -27,7 +27,7 @@ from contracts.csv_files.csv_records import (
 from contracts.errors import PipelineError
 from services.validator.file_text import BLANK_BYTES, count_line_ends
 
-_LF, _CR, _QUOTE, _COMMA, _NUL = b'\n\r",\0'
+_LF, _CR, _QUOTE, _NUL = b'\n\r"\0'
 _IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
 _PROBE_BYTES = MAX_RECORD_BYTES // 2
 
@@ -107,7 +107,7 @@ def segment(
     if _is_plain(text, returns_end_lines):
         count = count_line_ends(text, returns_end_lines=returns_end_lines)
         return Segments(lines, np.arange(count), (), count)
-    suspects = np.flatnonzero(_suspects(lines, returns_end_lines))
+    suspects = np.flatnonzero(_suspects(lines, returns_end_lines, ord(layout.delimiter)))
     if not len(suspects):
         return Segments(lines, np.arange(len(lines)), (), len(lines))
     reading = _Reading(lines, layout, is_last_block, may_split=not returns_end_lines)
@@ -196,10 +196,10 @@ class _Reading:
         )
 
 
-def field_counts(lines: Lines) -> Any:
+def field_counts(lines: Lines, delimiter: str) -> Any:
     """Fields of each line of regular text, 0 for a blank line."""
     buffer = np.frombuffer(lines.text, np.uint8)
-    commas = np.flatnonzero(buffer == _COMMA)
+    commas = np.flatnonzero(buffer == ord(delimiter))
     if b'"' in lines.text:
         quotes = np.flatnonzero(buffer == _QUOTE)
         commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
@@ -222,7 +222,7 @@ def _is_plain(text: bytes, returns_end_lines: bool) -> bool:
     return all(text.find(line_end, at, at + _PROBE_BYTES) >= 0 for at in probes)
 
 
-def _suspects(lines: Lines, returns_end_lines: bool) -> Any:
+def _suspects(lines: Lines, returns_end_lines: bool, delimiter: int) -> Any:
     """True for each line that is not surely one record; quotes are paired within their line."""
     buffer = np.frombuffer(lines.text, np.uint8)
     suspects = lines.ends - lines.starts > MAX_RECORD_BYTES
@@ -239,8 +239,8 @@ def _suspects(lines: Lines, returns_end_lines: bool) -> Any:
     suspects |= np.bincount(line_of, minlength=len(lines)) % 2 == 1
     before = np.where(quotes > 0, buffer[quotes - 1], _LF)
     after = buffer[quotes + 1]
-    opens_well = np.isin(before, [_COMMA, _LF, _CR, _QUOTE])
-    closes_well = np.isin(after, [_COMMA, _LF, _CR, _QUOTE])
+    opens_well = np.isin(before, [delimiter, _LF, _CR, _QUOTE])
+    closes_well = np.isin(after, [delimiter, _LF, _CR, _QUOTE])
     is_opening = rank % 2 == 0
     suspects[line_of[is_opening & ~opens_well]] = True
     suspects[line_of[~is_opening & ~closes_well]] = True

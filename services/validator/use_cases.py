@@ -33,7 +33,6 @@ from contracts.messages import (
     ValidateFile,
 )
 from contracts.objects import ObjectStore, check_document
-from services.validator.arrow_checks import accepted_schema
 from services.validator.block_checks import QuarantinedRow
 from services.validator.domain import (
     FileConcluded,
@@ -52,6 +51,7 @@ from services.validator.line_blocks import BLOCK_BYTES
 from services.validator.ports import Inputs, Outputs
 from services.validator.pseudonyms import COLUMN, Pseudonyms
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
+from services.validator.staged_rows import accepted_schema
 
 SOURCE = "ecommerce-pipeline/validator"
 

@@ -9,6 +9,8 @@ import pytest
 from tests.contract.compatibility_project import ORDERS, ContractProject, Edit
 
 ITEMS = "files/order_items/v1.json"
+NEWEST_ORDERS = "files/orders/v2.json"
+WORDS = ["", "NULL", "null", "\\N", "NaN", "nan", "None", "N/A"]
 
 
 @pytest.fixture
@@ -47,6 +49,13 @@ def put(name: str, **keywords: Any) -> Edit:
 def add(name: str, *, required: bool) -> Edit:
     return lambda document: document["fields"].append(
         {"name": name, "type": "string", "constraints": {"required": required}}
+    )
+
+
+def optional(name: str, *, required: bool = False) -> Edit:
+    column = {"name": name, "type": "string", "optional": True}
+    return lambda document: document["fields"].append(
+        column | {"constraints": {"required": required}}
     )
 
 
@@ -132,12 +141,50 @@ def test_what_takes_every_file_of_today_passes(project: ContractProject, edit: E
     assert project.findings() == []
 
 
-def test_a_second_version_is_no_way_around(project: ContractProject) -> None:
+def test_a_newer_version_is_no_way_around(project: ContractProject) -> None:
     """A CSV names no version of its contract."""
-    document = json.loads(project.path(ORDERS).read_text()) | {"version": 2}
-    project.write("files/orders/v2.json", document)
+    document = json.loads(project.path(NEWEST_ORDERS).read_text()) | {"version": 3}
+    project.write("files/orders/v3.json", document)
     assert project.findings() == []
     limit("total_amount", maximum=1000)(document)
-    project.write("files/orders/v2.json", document)
-    [found] = project.findings()
-    assert found["contract"] == "files/orders v2"
+    project.write("files/orders/v3.json", document)
+    found = project.findings()
+    assert {one["contract"] for one in found} == {"files/orders v3"}
+    assert {one["rule"] for one in found} == {"maximum"}
+
+
+NEW_VERSIONS: list[tuple[str, Edit, set[str]]] = [
+    ("a column that files may lack", optional("channel"), set()),
+    ("one that must say something", optional("channel", required=True), {"new"}),
+    ("one that is no longer optional", put("currency", optional=False), {"optional", "new"}),
+    (
+        "another word for nothing",
+        put("user_id", missingValues=["", "NULL", "-"]),
+        {"missingValues"},
+    ),
+    ("more words for nothing", put("user_id", missingValues=[*WORDS, "-"]), set()),
+    ("words for nothing in ids", put("order_id", missingValues=["", "-"]), {"missingValues"}),
+    ("a key of old columns", lambda d: d.update(uniqueKeys=[["status"]]), {"uniqueKeys"}),
+    ("a wider class of characters", limit("order_id", pattern="^[^\u0000-\u001f]+$"), set()),
+    ("a narrower class", limit("order_id", pattern="^[^\u0000-\u00ff]+$"), {"pattern"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("edit", "rules"), [c[1:] for c in NEW_VERSIONS], ids=[c[0] for c in NEW_VERSIONS]
+)
+def test_a_new_version_may_take_more_and_never_less(
+    project: ContractProject, edit: Edit, rules: set[str]
+) -> None:
+    document = json.loads(project.path(NEWEST_ORDERS).read_text()) | {"version": 3}
+    edit(document)
+    project.write("files/orders/v3.json", document)
+    assert {one["rule"] for one in project.findings()} == rules
+
+
+def test_a_key_may_hold_a_column_that_no_file_has_yet(project: ContractProject) -> None:
+    document = json.loads(project.path(NEWEST_ORDERS).read_text()) | {"version": 3}
+    optional("part")(document)
+    document["uniqueKeys"] = [["order_id", "part"]]
+    project.write("files/orders/v3.json", document)
+    assert project.findings() == []

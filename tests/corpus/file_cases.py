@@ -75,7 +75,7 @@ def file_cases() -> Iterator[Case]:
         ("random bytes", random.Random(7).randbytes(5000), "file.encoding", "not UTF-8"),
         ("prose", b"Dear all,\nplease find attached the orders.\n", "file.header", "not a header"),
         ("JSON", b'{"orders": [{"order_id": 1}]}\n', "file.header", "the first line"),
-        ("HTML", b"<!DOCTYPE html>\n<html></html>\n", "file.header", "not a header"),
+        ("HTML", b"<!DOCTYPE html>\n<html></html>\n", "file.header", "this is an HTML page"),
         (
             "a Git LFS pointer",
             b"version https://git-lfs.github.com/spec/v1\n",

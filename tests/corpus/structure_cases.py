@@ -98,7 +98,6 @@ def _wrong_headers() -> Iterator[Case]:
         ("delimited preamble", f"Orders,of,July,,\n{_ORDERS}", "the first line is not a header"),
         ("preamble after a blank line", f"\nShop\n{_ORDERS}", "the first line is not a header"),
         ("a comment before the header", f"# orders\n{_ORDERS}", "the first line is not a header"),
-        ("Excel's sep line", f"sep=,\n{_ORDERS}", "the first line is not a header"),
         ("names one below the other", without_header, "user_id, order_date, total_amount"),
         ("missing column", "order_id,user_id,order_date,total_amount", "column status missing"),
         ("two missing columns", "order_id,order_date,status", "user_id, total_amount missing"),
@@ -111,13 +110,10 @@ def _wrong_headers() -> Iterator[Case]:
         ("header of order_items", ",".join(COLUMNS["order_items"]), "missing from the header"),
         ("stray quote in the header", '"' + _ORDERS, "the header line is not readable"),
         ("a quoted line break in the header", '"order_\nid",user_id', "not readable"),
-        ("two byte order marks", "\ufeff\ufeff" + _ORDERS, "column order_id missing"),
         ("header of 5 MB", f"{_ORDERS},{'x' * 5_000_000}", "the header line is not readable"),
     ):
         yield Sheet(header=header).rows().rejected(name, "structure", "file.header", because)
     for delimiter, what in (
-        (";", "semicolons"),
-        ("\t", "tabs"),
         ("|", "bars"),
         (":", "colons"),
         (" ", "spaces"),
@@ -132,6 +128,7 @@ def _wrong_headers() -> Iterator[Case]:
             name = f"delimited by {delimiter!a}" + (", quoted" if quote else "")
             sheet = Sheet(header="\n".join(lines))
             yield sheet.rejected(name, "structure", "file.header", f"separated by {what}")
+    yield from _understood()
     sheet = Sheet()
     for number in range(HEALTHY_ROWS):
         sheet.other(";".join(healthy_cells("orders", number)))
@@ -158,3 +155,31 @@ def _blank_lines() -> Iterator[Case]:
         .row(("9", "Toys", "a\n\n \nb", "5.00"), lines=4, written=('9,Toys,"a\n\n \nb",5.00'))
     )
     yield sheet.other("").rows(3).case("blank lines inside and outside quotes", "structure")
+
+
+def _understood() -> Iterator[Case]:
+    """Headers and delimiters that can only mean one thing."""
+    for name, header, delimiter in (
+        ("semicolons", _ORDERS.replace(",", ";"), ";"),
+        ("tabs", _ORDERS.replace(",", "\t"), "\t"),
+        ("a sep line and semicolons", "sep=;\n" + _ORDERS.replace(",", ";"), ";"),
+        ("a quoted sep line", '"sep=,"\n' + _ORDERS, ","),
+        ("a sep line with delimiters", "SEP=,,,,,\n" + _ORDERS, ","),
+        ("a sep line and a byte order mark", "sep=,\n\ufeff" + _ORDERS, ","),
+        ("two byte order marks", "\ufeff\ufeff" + _ORDERS, ","),
+        ("three byte order marks", "\ufeff\ufeff\ufeff" + _ORDERS, ","),
+        ("empty names at the end", _ORDERS + ",,", ","),
+        ("empty names at the end, semicolons", _ORDERS.replace(",", ";") + ";;", ";"),
+        ("no-break spaces around names", _ORDERS.replace(",", "\u00a0,\u00a0"), ","),
+        ("names as text formulas", ",".join(f'="{each}"' for each in _ORDERS.split(",")), ","),
+    ):
+        for extra in ("", delimiter, 5 * delimiter, f" {delimiter}\u00a0{delimiter}"):
+            sheet = Sheet(header=header)
+            sheet._line += header.count("\n")
+            for number in range(HEALTHY_ROWS):
+                cells = healthy_cells("orders", number)
+                sheet.row(cells, delimiter.join(cells) + extra)
+            sheet.row(None, delimiter.join(healthy_cells("orders", 1)))
+            faulty = delimiter.join(healthy_cells("orders", 3)) + 3 * delimiter + "x"
+            sheet.broken(faulty, "record.fields")
+            yield sheet.case(f"{name}, rows ending in {extra!a}", "structure")

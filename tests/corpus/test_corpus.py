@@ -77,6 +77,9 @@ def outcome(case: Case, content: bytes, path: str, block_bytes: int) -> tuple[ob
 
 def written_out(row: dict[str, object]) -> tuple[int, tuple[str, ...]]:
     line = row.pop("source_line")
+    assert row.pop("line_id", None) is None
+    if amount := row.pop("line_amount_cents", None):
+        assert amount == int(str(row["quantity"])) * int(str(row["unit_price_cents"]))
     assert isinstance(line, int)
     return line, tuple(
         f"{int(str(value)) // 100}.{int(str(value)) % 100:02d}"

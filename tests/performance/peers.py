@@ -11,8 +11,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from contracts.file_contracts import Field, FileContract, file_contract
-from services.validator.arrow_checks import accepted_schema
 from services.validator.pseudonyms import Pseudonyms
+from services.validator.staged_rows import accepted_schema
 from tests.performance.staging import KEY
 
 MONEY = pa.decimal128(18, 2)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from contracts.file_contracts import file_contract
 from contracts.messages import ManifestFile
-from services.validator.arrow_checks import accepted_schema
 from services.validator.block_checks import QuarantinedRow
 from services.validator.file_check import FileCheck, check_file
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
+from services.validator.staged_rows import accepted_schema
 
 KEY = b"a key of the benchmarks"
 

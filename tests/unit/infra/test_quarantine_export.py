@@ -76,22 +76,29 @@ def test_an_exported_row_finds_its_quarantined_row_again(fields: list[str], raw:
             write_cells(file, columns_of("orders"), [cells])
         [correction] = read_corrections([path])
     assert correction.row_id == (BATCH, f"orders/{raw}.csv", "v1", 7)
-    assert correction.fields == cells[:5] == tuple(field.strip(" \t") for field in fields)
+    assert correction.fields == cells[:6] == (*(field.strip(" \t") for field in fields), "")
 
 
 def test_fields_stand_where_the_files_own_header_says() -> None:
     header = ("Status ", "note", "order_date", "total_amount", "user_id", "ORDER_ID")
     row = a_row("done,hello,2025-02-30,1.00,u1,17")
-    assert fields_of(row, header) == ("17", "u1", "2025-02-30", "1.00", "done")
+    assert fields_of(row, header) == ("17", "u1", "2025-02-30", "1.00", "done", "")
+
+
+def test_columns_that_a_file_may_lack_come_along_where_it_has_them() -> None:
+    header = ("order_id", "user_id", "order_date", "total_amount", "status", "currency")
+    row = a_row("17,u1,2025-02-30,1.00,done,EUR")
+    assert fields_of(row, header) == ("17", "u1", "2025-02-30", "1.00", "done", "EUR")
 
 
 def test_a_broken_record_is_cut_at_its_commas() -> None:
-    assert fields_of(a_row('1,"7,2025-07-01,1,ok'), None) == ("1", '"7', "2025-07-01", "1", "ok")
+    found = fields_of(a_row('1,"7,2025-07-01,1,ok'), None)
+    assert found == ("1", '"7', "2025-07-01", "1", "ok", "")
 
 
 @pytest.mark.parametrize("raw", ["1,2,3", "1,u,2025-07-01,1,234.00,ok", "", '1,"\nx,2,3,4'])
 def test_a_record_that_cannot_be_split_leaves_the_fields_empty(raw: str) -> None:
-    assert fields_of(a_row(raw), None) == ("",) * 5
+    assert fields_of(a_row(raw), None) == ("",) * 6
 
 
 def saved(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:

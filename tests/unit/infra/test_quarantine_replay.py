@@ -215,7 +215,7 @@ def quarantined(line: int, raw: str, rule: str = "order_date.format") -> dict[st
 
 def verdict_on(raw: str, *fields: str, rule: str = "order_date.format") -> Any:
     row_id = RowId(BATCH, ORDERS, "v1", 7)
-    corrections = [Correction("orders", row_id, fields, "f")]
+    corrections = [Correction("orders", row_id, (*fields, ""), "f")]
     return judge(corrections, {row_id: quarantined(7, raw, rule)}, NoHeaders())[0]  # type: ignore[arg-type]
 
 

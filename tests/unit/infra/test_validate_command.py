@@ -68,7 +68,8 @@ def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
                 "column": "total_amount",
                 "rule": "total_amount.format",
                 "message": "orders/a.csv line 11: total_amount '$5' is not a number such as "
-                "1234.50 (digits and one dot) (rule total_amount.format, orders v1)",
+                "1234.50 (digits and one dot): it names a currency; write the number alone, and "
+                "the currency's code in a column `currency` (rule total_amount.format, orders v2)",
                 "raw": "1,u1,2025-07-07,$5,completed",
             }
         ],

@@ -27,6 +27,11 @@ def reading(texts: list[str], places: int) -> list[int | None]:
 
 def plain_reading(text: str, places: int) -> int | None:
     """The same by a pattern and Decimal."""
+    whole, dot, decimals = text.partition(".")
+    while len(decimals) > max(places, 0 if set(decimals) == {"0"} else 1) and decimals[-1] == "0":
+        decimals = decimals[:-1]
+    if dot and text[-1] != ".":
+        text = f"{whole}.{decimals}" if decimals else whole
     decimals = rf"(\.[0-9]{{1,{places}}})?" if places else ""
     if len(text) > 18 - places or not re.fullmatch(rf"[0-9]+{decimals}", text):
         return None
@@ -45,7 +50,8 @@ def test_each_text_is_read_as_a_decimal_of_its_own_would_be(
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", ".5", "5.", "1..5", "1.2.3", "1.234", "-1", "+1", "1e3", "1,5", " 1", "1²"]
+    "text",
+    ["", ".", ".5", "5.", "1..5", "1.2.3", "1.234", "1.2340", "-1", "+1", "1e3", "1,5", " 1", "1²"],
 )
 def test_what_is_not_plainly_a_number_is_left_to_the_slow_path(text: str) -> None:
     assert reading(["1.25", text, "3"], places=2) == [125, None, 300]

@@ -1,0 +1,28 @@
+"""What a cell says: the text that is compared, joined and stored, whoever wrote it down.
+
+Two texts that look the same are the same: characters are composed (Unicode NFC), and each of
+Unicode's spaces counts as a space. Zero-width joiners are letters' business and stay.
+"""
+
+import re
+from unicodedata import normalize
+
+BLANKS = " \t"
+"""What is trimmed around a cell, once every other space is one of these."""
+
+SPACES = "".join(map(chr, (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+"""Unicode's other spaces (category Zs)."""
+
+FORMULA_START = '="'
+_FORMULA = re.compile(r'="((?:[^"]|"")*+)"')
+_TO_SPACE = str.maketrans(dict.fromkeys(SPACES, " "))
+
+
+def plain_text(cell: str) -> str:
+    """The text of a cell; `="0001"`, a spreadsheet's way to keep a text a text, is `0001`."""
+    if not cell.isascii():
+        cell = normalize("NFC", cell).translate(_TO_SPACE)
+    text = cell.strip(BLANKS)
+    if text.startswith(FORMULA_START) and (formula := _FORMULA.fullmatch(text)):
+        return formula[1].replace('""', '"').strip(BLANKS)
+    return text
