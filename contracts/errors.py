@@ -14,7 +14,14 @@ class Transient(PipelineError):
 
 
 class StaleWriter(PipelineError):
-    """Another writer with a higher fence or epoch has taken over (DESIGN 3, Lock)."""
+    """Another writer with a higher fence or epoch has taken over (DESIGN 3, Lock).
+
+    `seen_fence`: the higher fence, where that is why.
+    """
+
+    def __init__(self, message: str, seen_fence: int | None = None) -> None:
+        super().__init__(message)
+        self.seen_fence = seen_fence
 
 
 class ContractViolation(PipelineError):

@@ -2,7 +2,7 @@
 
 The one place that turns whatever a sender can write into values that all later code can hold: that
 can be encoded, counted, compared and stored. What cannot is the sender's fault, a
-ContractViolation. How such bytes are shown to people is here too, what a message must say is not.
+ContractViolation. What a message must say is not here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from contracts.errors import ContractViolation
+from contracts.printable import printable
 
 MAX_BODY_BYTES = 262_144
 """Ours have at most 200 KB (`envelope.MAX_MESSAGE_BYTES`), notices of AWS a few; with room for the
@@ -64,13 +65,9 @@ def json_value(text: str | bytes, max_bytes: int = MAX_BODY_BYTES) -> Any:
 
 
 def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
-    r"""The text for a log line, a reason or an answer: what cannot be printed as `\u001b`, cut."""
-    head = "".join(one if one.isprintable() else _escaped(one) for one in text[:limit])
+    """The text for a log line, a reason or an answer: printable, and cut."""
+    head = printable(text[:limit])
     return head if len(text) <= limit else f"{head}… ({len(text)} characters)"
-
-
-def _escaped(character: str) -> str:
-    return json.dumps(character)[1:-1] if ord(character) != 0x7F else "\\u007f"
 
 
 def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

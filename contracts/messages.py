@@ -36,6 +36,20 @@ class AcquireLock(BaseModel):
     attempt: int
 
 
+class AdmitFence(BaseModel):
+    """
+    Take a fence of the lock for seen, though it is far above the highest one seen
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    fence: int
+    requested_by: str
+    reason: str
+
+
 class BreakLock(BaseModel):
     """
     Take the lock from its holder on a person's word
@@ -88,6 +102,20 @@ class MaintainFacts(BaseModel):
     )
     request_id: str
     requested_by: str
+
+
+class RaiseFence(BaseModel):
+    """
+    Grant no fence any more that is not above one that a writer has seen
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    seen_fence: int
+    requested_by: str
+    reason: str
 
 
 class RebuildKpis(BaseModel):
@@ -308,6 +336,36 @@ class FactsRekeyed(BaseModel):
     deleted_files: int
     deleted_bytes: int
     duration_seconds: float
+
+
+class FenceAdmitted(BaseModel):
+    """
+    The transformer refuses every fence below this one from now on
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    request_id: str
+    epoch: int
+    fence_before: int
+    fence: int
+    requested_by: str
+    reason: str
+
+
+class FenceRaised(BaseModel):
+    """
+    Every fence granted from now on is above this one, which the lock had not granted
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    lock_id: str
+    fence: int
+    requested_by: str
+    reason: str
 
 
 class FileDetected(BaseModel):

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli import (
+    aligning,
     batches,
     cloud,
     contracts,
@@ -139,6 +140,7 @@ quarantine.app.command()(replay.replay)
 quarantine.app.command()(dismiss.dismiss)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(privacy.app, name="privacy", rich_help_panel=DATA)
+lock.app.command()(aligning.align)
 app.add_typer(lock.app, name="lock", rich_help_panel=LOOK)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=LOOK)
 app.add_typer(contracts.app, name="contracts", rich_help_panel=LOOK)

@@ -207,6 +207,13 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
         f"{e.category_kpis:,} category, {e.deleted:,} deleted, {e.unchanged:,} were right"
     ),
     "FactsMaintained": lambda e: f"facts looked after in {e.duration_seconds:.1f} s",
+    "FenceRaised": lambda e: (
+        f"only fences above {e.fence} are granted now, asked for by {e.requested_by}: {e.reason}"
+    ),
+    "FenceAdmitted": lambda e: (
+        f"fences under {e.fence} are stale now ({e.fence_before} was seen before), asked for by "
+        f"{e.requested_by}: {e.reason}"
+    ),
     "UpkeepRefused": lambda e: f"a rebuild or an upkeep gave way: {e.reason}",
     "UserErasedFromQuarantine": lambda e: f"erased from quarantine: {_erased(e)}",
     "UserErasedFromArchive": lambda e: f"erased from the archive: {_erased(e)}",

@@ -10,7 +10,9 @@ from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.event_store import EventStore
 from infra.queries.names import SOURCE
 
-ENDS = frozenset(("KpisRebuilt", "FactsMaintained", "FactsRekeyed", "UpkeepRefused"))
+ENDS = frozenset(
+    ("KpisRebuilt", "FactsMaintained", "FactsRekeyed", "FenceAdmitted", "UpkeepRefused")
+)
 
 
 def request_message(command: BaseModel, message_id: str, now: str) -> Message:

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from contracts.clock import from_rfc3339, to_rfc3339
-from contracts.errors import Transient
+from contracts.errors import Refused, Transient
+from contracts.fences import is_never_granted
 from contracts.messages import (
+    FenceRaised,
     LeaseExtended,
     LockGranted,
     LockQueued,
@@ -25,7 +27,13 @@ from contracts.messages import (
 LOCK_ID = "ecommerce-pipeline-lock"
 
 LockEvent: TypeAlias = (
-    LockQueued | LockGranted | LeaseExtended | LockReleased | LockRecovered | WaiterSkipped
+    LockQueued
+    | LockGranted
+    | LeaseExtended
+    | LockReleased
+    | LockRecovered
+    | WaiterSkipped
+    | FenceRaised
 )
 RecoveryReason: TypeAlias = Literal["EXECUTION_ENDED", "LEASE_EXPIRED", "BROKEN"]
 
@@ -49,7 +57,7 @@ class Waiter:
 
 @dataclass(frozen=True)
 class Holder:
-    """The one execution that may write; `fence` is the stream version of its LockGranted.
+    """The one execution that may write; `fence` is over all that were granted before.
 
     `granted_at` and `lease_until` are RFC 3339 UTC. `granted_at` is for people and is not part of
     equality: the fold takes it from the envelope, a decision from the clock a moment before.
@@ -82,6 +90,8 @@ class Lock:
     version: int = 0
     holder: Holder | None = None
     waiters: tuple[Waiter, ...] = ()
+    highest_fence: int = 0
+    """Granted or raised; the version of the stream is one that might have been, too."""
 
     # -- fold ------------------------------------------------------------------------------
 
@@ -110,7 +120,14 @@ class Lock:
                 holder = Holder(
                     event.execution_id, event.batch_id, event.fence, event.lease_until, at
                 )
-                return replace(lock, holder=holder, waiters=self._without({event.execution_id}))
+                return replace(
+                    lock,
+                    holder=holder,
+                    waiters=self._without({event.execution_id}),
+                    highest_fence=max(self.highest_fence, event.fence),
+                )
+            case FenceRaised():
+                return replace(lock, highest_fence=max(self.highest_fence, event.fence))
             case LeaseExtended() if self.holder is not None:
                 return replace(lock, holder=replace(self.holder, lease_until=event.lease_until))
             case LockReleased() | LockRecovered():
@@ -243,6 +260,22 @@ class Lock:
         recovered = self._recovered(self.holder, "BROKEN", f"broken by {who}: {why}")
         return self._hand_over((recovered,), self.waiters, terms)
 
+    def raise_fence(self, seen: int, who: str, why: str) -> tuple[LockEvent, ...]:
+        """Grant only fences above one that a writer has seen; nothing when that is so already.
+
+        Raises Refused for one that is so far above that it can come from no lock of this kind.
+        """
+        may_be_granted = max(self.version, self.highest_fence)
+        if seen <= may_be_granted:
+            return ()
+        if is_never_granted(seen, beside=may_be_granted):
+            raise Refused(f"fence {seen} is too far above {may_be_granted}: raise it by steps")
+        return (self.raised_to(seen, who, why),)
+
+    def raised_to(self, fence: int, who: str, why: str) -> FenceRaised:
+        """That every fence from now on is above this one."""
+        return FenceRaised(lock_id=self.lock_id, fence=fence, requested_by=who, reason=why)
+
     # -- parts of decisions ----------------------------------------------------------------
 
     def _hand_over(
@@ -257,7 +290,7 @@ class Lock:
             lock_id=self.lock_id,
             execution_id=applicant.execution_id,
             batch_id=applicant.batch_id,
-            fence=self.version + after + 1,
+            fence=max(self.version + after, self.highest_fence) + 1,
             lease_until=terms.lease_until,
         )
 

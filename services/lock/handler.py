@@ -64,6 +64,7 @@ def lock_service(ports: use_cases.Ports, dead_letters: DeadLetters) -> LockServi
             "AcquireLock": lambda message: use_cases.acquire_lock(message, ports),
             "ReleaseLock": lambda message: use_cases.release_lock(message, ports),
             "ExtendLease": lambda message: use_cases.extend_lease(message, ports),
+            "RaiseFence": lambda message: use_cases.raise_fence(message, ports),
             "BreakLock": lambda message: use_cases.break_lock(message, ports),
         },
         ports.answers,

@@ -23,6 +23,7 @@ def lock_item(lock: Lock) -> dict[str, Any]:
         "currentlockcount": 0 if lock.holder is None else 1,
         "execution_metadata": {} if lock.holder is None else _metadata(lock.holder),
         "stream_version": lock.version,
+        "highest_fence": lock.highest_fence,
         "waiting": len(lock.waiters),
         "waiters": [
             {"execution_id": waiter.execution_id, "batch_id": waiter.batch_id}
@@ -45,6 +46,7 @@ def lock_from(item: Mapping[str, Any] | None, lock_id: str) -> Lock:
         version=item["stream_version"],
         holder=Holder(**metadata) if metadata else None,
         waiters=tuple(Waiter(**waiter) for waiter in item["waiters"]),
+        highest_fence=item.get("highest_fence", 0),
     )
 
 

@@ -28,7 +28,7 @@ from contracts.event_store import (
 from contracts.executions import may_be_asked_about
 from contracts.foreign import shown
 from contracts.logs import about, logger
-from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
+from contracts.messages import AcquireLock, BreakLock, ExtendLease, RaiseFence, ReleaseLock
 from services.lock.domain import LOCK_ID, Lock, LockEvent, Terms, Waiter
 from services.lock.items import lock_from, lock_item, lock_key, token_item, token_key
 
@@ -172,6 +172,39 @@ def break_lock(message: Message, ports: Ports) -> None:
     pay_what_is_owed(breach.lock, ports, message.event_id)
 
 
+def raise_fence(message: Message, ports: Ports) -> None:
+    """Let every fence from now on be above one that a writer has seen.
+
+    Where the lock's table remembers more than its stream does, the event store was put back to an
+    earlier time: what the table remembers is let go of, and fences go on above it.
+    """
+    command: RaiseFence = message.data
+    _check_lock_id(command.lock_id)
+    context = MessageContext(SOURCE, message.correlation_id, message.event_id)
+
+    def decide(lock: Lock, _terms: Terms) -> tuple[LockEvent, ...]:
+        return lock.raise_fence(command.seen_fence, command.requested_by, command.reason)
+
+    def decide_again(lock: Lock, _terms: Terms) -> tuple[LockEvent, ...]:
+        forgotten = lock_from(ports.store.get_item(ports.table, lock_key(LOCK_ID)), LOCK_ID)
+        highest = max(command.seen_fence, forgotten.version, forgotten.highest_fence)
+        return (lock.raised_to(highest, command.requested_by, command.reason),)
+
+    if _remembers_more_than_its_stream(ports):
+        change = retry_on_conflict(
+            lambda: _change(ports, decide_again, context, load=_load_from_the_stream)
+        )
+    else:
+        change = _decide(ports, decide, context)
+    logger.warning(
+        "fence %s was seen by %s: %s",
+        command.seen_fence,
+        shown(command.requested_by),
+        "granted are only higher ones now" if change.happened else "nothing new to the lock",
+    )
+    pay_what_is_owed(change.lock, ports, message.event_id)
+
+
 def execution_ended(execution_id: str, status: str, causation_id: str, ports: Ports) -> None:
     """An execution is over: recover the lock from it, or take it out of the line."""
     lock = _recover(ports, {execution_id: status}, causation_id)
@@ -246,8 +279,14 @@ def _decide(ports: Ports, decision: Decision, context: MessageContext) -> Change
     return retry_on_conflict(lambda: _change(ports, decision, context))
 
 
-def _change(ports: Ports, decision: Decision, context: MessageContext, *also: StateWrite) -> Change:
-    lock = _load(ports)
+def _change(
+    ports: Ports,
+    decision: Decision,
+    context: MessageContext,
+    *also: StateWrite,
+    load: Callable[[Ports], Lock] | None = None,
+) -> Change:
+    lock = (load or _load)(ports)
     terms = ports.terms()
     events = decision(lock, terms)
     if not events:
@@ -270,6 +309,16 @@ def _load(ports: Ports) -> Lock:
     """The lock from its snapshot and the events after it: the stream grows for ever."""
     snapshot = lock_from(ports.store.get_item(ports.table, lock_key(LOCK_ID)), LOCK_ID)
     return snapshot.replay(ports.store.read(_stream(LOCK_ID), snapshot.version))
+
+
+def _remembers_more_than_its_stream(ports: Ports) -> bool:
+    version = lock_from(ports.store.get_item(ports.table, lock_key(LOCK_ID)), LOCK_ID).version
+    return version > 0 and not ports.store.read(_stream(LOCK_ID), version - 1)
+
+
+def _load_from_the_stream(ports: Ports) -> Lock:
+    """The lock as the whole stream tells it."""
+    return Lock(LOCK_ID).replay(ports.store.read(_stream(LOCK_ID)))
 
 
 def _correlated(context: MessageContext, lock: Lock, left: list[str]) -> MessageContext:

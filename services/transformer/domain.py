@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from contracts import fences
 from contracts.envelope import Message
 from contracts.errors import DataRejected, PipelineError, StaleWriter
-from contracts.messages import BatchAbandoned, KpisPublished, ObjectRef
+from contracts.messages import BatchAbandoned, KpisPublished, ObjectRef, TransformStarted
 from services.transformer.engines.port import EngineName
 
 Heads = Mapping[str, int]
@@ -65,11 +66,11 @@ class TransformerState:
         return {"epoch": self.epoch, "phase": self.phase} if self.epoch else {"epoch": None}
 
     def admit(self, fence: int) -> None:
-        """Raise StaleWriter when a holder of a newer lock grant was seen here."""
-        if fence < self.fence:
-            raise StaleWriter(
-                f"lock fence {fence} is stale: {self.fence} was seen; acquire the lock again"
-            )
+        """Raise StaleWriter when a holder of a newer lock grant was seen here.
+
+        Raises Refused for a fence that no grant can have (contracts/fences.py).
+        """
+        fences.admit(fence, self.fence)
 
     def begin(self, batch_id: str, fence: int, attempt: int, mains: Heads) -> "TransformerState":
         """The next epoch, at work on a batch.
@@ -197,6 +198,16 @@ class BatchHistory:
     version: int = 0
     result: ObjectRef | None = None
     abandoned_under: int = 0
+    is_begun: bool = False
+    """Whether any attempt ever took an epoch for it."""
+
+    def admit(self, batch_id: str, fence: int) -> None:
+        """Raise StaleWriter for an attempt under a grant under which the batch was given up."""
+        if fence <= self.abandoned_under:
+            raise StaleWriter(
+                f"batch {batch_id} was abandoned under lock fence {self.abandoned_under}; "
+                "acquire the lock again"
+            )
 
     @staticmethod
     def replay(events: Iterable[Message]) -> "BatchHistory":
@@ -205,6 +216,8 @@ class BatchHistory:
         for event in events:
             history = replace(history, version=event.stream_version)
             match event.data:
+                case TransformStarted():
+                    history = replace(history, is_begun=True)
                 case KpisPublished():
                     history = replace(history, result=event.data.result)
                 case BatchAbandoned():

@@ -16,6 +16,7 @@ from contracts.event_store import PutItem, StreamAppend, retry_on_conflict
 from contracts.messages import (
     FactsMaintained,
     FactsRekeyed,
+    FenceAdmitted,
     KpisRebuilt,
     UpkeepRefused,
     UserErasedFromFacts,
@@ -24,7 +25,14 @@ from services.transformer.domain import STATE_ID, Heads, TransformerState
 from services.transformer.engines.port import Engine
 from services.transformer.use_cases import SOURCE, Ports
 
-ENDED = (KpisRebuilt, FactsMaintained, UserErasedFromFacts, FactsRekeyed, UpkeepRefused)
+ENDED = (
+    KpisRebuilt,
+    FactsMaintained,
+    UserErasedFromFacts,
+    FactsRekeyed,
+    FenceAdmitted,
+    UpkeepRefused,
+)
 
 
 AfterMove = Callable[[TransformerState, Heads], TransformerState]

@@ -200,6 +200,8 @@ def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
     Afterwards no attempt under the same lock grant can bring the batch back. Raises StaleWriter
     when a newer lock grant was seen, Transient when it is to be asked again.
     """
+    if retry_on_conflict(lambda: _gave_up_before_it_began(command, ports)):
+        return {"outcome": "ABANDONED"}
     try:
         with _forgetting_on_a_fault(ports.facts):
             _settle(command.fence, ports)
@@ -211,6 +213,32 @@ def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
             return {"outcome": "ABANDONED"}
     except StaleWriter as error:
         return _published_by_another(command.batch_id, ports, error)
+
+
+def _gave_up_before_it_began(command: AbandonBatch, ports: Ports) -> bool:
+    """Whether nothing of the batch was ever begun here: then there is nothing to undo.
+
+    Its own stream remembers that it was given up, which keeps late attempts under this grant away.
+    The state that all batches share stays as it is: a command about a batch that nobody here knows
+    must not make others stale.
+    """
+    history = _history(command.batch_id, ports)
+    if history.is_begun:
+        return False
+    if history.abandoned_under >= command.fence:
+        return True
+    state = _state(ports)
+    state.admit(command.fence)
+    given_up = BatchAbandoned(
+        batch_id=command.batch_id,
+        epoch=max(1, state.epoch),
+        reason="the saga gave the batch up before anything of it was begun",
+        attempt=command.attempt,
+        fence=command.fence,
+    )
+    append = StreamAppend(_stream(command.batch_id), history.version, [given_up])
+    ports.store.append(append, context=_context(command.batch_id))
+    return True
 
 
 class _Attempt:
@@ -275,6 +303,7 @@ class _Attempt:
         history = _history(command.batch_id, ports)
         if history.result is not None:
             return history.result
+        history.admit(command.batch_id, command.fence)
         currency = domain.check_inputs(reports, before.currency)
         state = before.begin(command.batch_id, command.fence, command.attempt, mains)
         started = TransformStarted(

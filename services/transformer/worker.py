@@ -9,11 +9,12 @@ from contracts.clock import new_event_id, system_clock
 from contracts.consumer import CommandConsumer
 from contracts.dead_letters import SqsDeadLetters
 from contracts.event_store import DynamoDBEventStore
+from contracts.fence_questions import ask_the_lock, asking_when_stale
 from contracts.leases import extend_lease_of
 from contracts.messages import TransformBatch
 from contracts.objects import S3ObjectStore
 from contracts.worker import QueueWorker, run_worker
-from services.transformer import erasing, rebuild, rekeying, upkeep, use_cases
+from services.transformer import aligning, erasing, rebuild, rekeying, upkeep, use_cases
 from services.transformer.adapters import (
     S3StagedInputs,
     engines,
@@ -57,13 +58,17 @@ def on_aws(settings: Settings) -> QueueWorker:
     ports = ports_on_aws(settings)
     transform = transform_by(settings, ports)
     key_of = rotation_keys(client("secretsmanager"), settings.rotation_secret_id)
+    ask = ask_the_lock(sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id)
     return QueueWorker(
         sqs,
         settings.command_queue_url,
         CommandConsumer(
             {
-                "TransformBatch": lambda message: transform(message.data),
-                "AbandonBatch": lambda message: use_cases.abandon_batch(message.data, ports),
+                "TransformBatch": asking_when_stale(lambda message: transform(message.data), ask),
+                "AbandonBatch": asking_when_stale(
+                    lambda message: use_cases.abandon_batch(message.data, ports), ask
+                ),
+                "AdmitFence": lambda message: aligning.admit_fence(message.data, ports),
                 "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
                 "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
                 "EraseFromFacts": lambda message: erasing.erase_from_facts(message.data, ports),

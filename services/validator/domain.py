@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from contracts.errors import ContractViolation, PipelineError, StaleWriter
+from contracts.fences import admit, is_never_granted
 from contracts.file_contracts import FileContract
 from contracts.messages import (
     BatchManifest,
@@ -53,14 +54,19 @@ class FileHistory:
 
         One execution holds the lock under one fence, so an equal fence is a retry or a second
         delivery: the first conclusion stands. A higher fence is a redrive. Raises StaleWriter
-        when a holder of a newer lock grant was here.
+        when a holder of a newer lock grant was here, and Refused for a fence that no grant can
+        have; a conclusion that stands under such a one says nothing.
         """
-        if self.latest is None or self.latest.fence < command.fence:
+        if self.latest is None or is_never_granted(self.latest.fence, beside=command.fence):
+            return None
+        if self.latest.fence < command.fence:
+            admit(command.fence, self.latest.fence)
             return None
         if self.latest.fence > command.fence:
             raise StaleWriter(
                 f"file {command.file_index} of batch {command.batch_id} was validated under lock "
-                f"fence {self.latest.fence}; {command.fence} is stale: acquire the lock again"
+                f"fence {self.latest.fence}; {command.fence} is stale: acquire the lock again",
+                seen_fence=self.latest.fence,
             )
         return self.latest
 

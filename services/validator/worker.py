@@ -9,6 +9,7 @@ from contracts.consumer import CommandConsumer
 from contracts.dead_letters import SqsDeadLetters
 from contracts.erasure import ErasurePorts
 from contracts.event_store import DynamoDBEventStore
+from contracts.fence_questions import ask_the_lock, asking_when_stale
 from contracts.file_contracts import file_contract
 from contracts.leases import extend_lease_of
 from contracts.object_versions import S3Versions
@@ -44,12 +45,15 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         versions_of=lambda bucket: S3Versions(s3, bucket),
         clock=system_clock,
     )
+    ask = ask_the_lock(sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id)
     return QueueWorker(
         sqs,
         settings.command_queue_url,
         CommandConsumer(
             {
-                "ValidateFile": lambda message: use_cases.validate_file(message, ports),
+                "ValidateFile": asking_when_stale(
+                    lambda message: use_cases.validate_file(message, ports), ask
+                ),
                 "EraseFromQuarantine": lambda message: erase_from_quarantine(message, erasing),
             },
             answers,

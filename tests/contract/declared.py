@@ -21,6 +21,8 @@ EVENTS = {schema.name for schema in all_schemas() if schema.kind == "events"}
 COMMANDS = {schema.name for schema in all_schemas() if schema.kind == "commands"}
 EXTENDS_LEASES = "extend_lease_of"
 """Who calls this function of contracts/leases.py sends ExtendLease with each heartbeat."""
+ASKS_THE_LOCK = "ask_the_lock"
+"""Who calls this function of contracts/fence_questions.py sends RaiseFence for what is stale."""
 
 
 class _TemplateLoader(yaml.SafeLoader):
@@ -131,6 +133,7 @@ class Service:
         """Events and commands that the code makes."""
         names = {name for module in self.modules for name in called(module)}
         heartbeat = {"ExtendLease"} if EXTENDS_LEASES in names else set()
+        heartbeat |= {"RaiseFence"} if ASKS_THE_LOCK in names else set()
         return names & (EVENTS | COMMANDS) | heartbeat
 
 

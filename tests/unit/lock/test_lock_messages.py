@@ -184,6 +184,7 @@ def test_a_free_lock_is_answered_at_once_and_the_item_names_the_holder(desk: Des
             "lease_until": "2025-07-07T12:15:00.000Z",
         },
         "stream_version": 1,
+        "highest_fence": 1,
         "waiting": 0,
         "waiters": [],
     }

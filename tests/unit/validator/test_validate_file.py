@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from contracts.errors import ContractViolation, PipelineError, StaleWriter, Transient
+from contracts.errors import ContractViolation, PipelineError, Refused, StaleWriter, Transient
 from contracts.layout import FILE_GONE
 from contracts.messages import FileRejected, FileValidated, ObjectRef
 from contracts.pseudonyms import check_of
@@ -284,6 +284,30 @@ def test_a_stale_command_is_refused() -> None:
     with pytest.raises(StaleWriter, match="fence 9; 7 is stale"):
         desk.validate(fence=7)
     assert [event.fence for event in desk.events()] == [9]
+
+
+def test_a_conclusion_under_a_fence_that_no_grant_can_have_keeps_nobody_away() -> None:
+    desk = a_desk(*healthy(3))
+    desk.validate(fence=1_000_000_000)
+    assert desk.validate(fence=9)["outcome"] == "VALIDATED"
+    assert desk.validate(fence=11)["outcome"] == "VALIDATED"
+    assert [event.fence for event in desk.events()] == [1_000_000_000, 9, 11]
+
+
+def test_such_a_fence_is_refused_where_a_conclusion_stands() -> None:
+    desk = a_desk(*healthy(3))
+    desk.validate(fence=9)
+    with pytest.raises(Refused, match="never granted fence 1000000000"):
+        desk.validate(fence=1_000_000_000)
+    assert [event.fence for event in desk.events()] == [9]
+
+
+def test_a_stale_command_names_the_fence_that_was_seen() -> None:
+    desk = a_desk(*healthy(3))
+    desk.validate(fence=9)
+    with pytest.raises(StaleWriter) as stale:
+        desk.validate(fence=7)
+    assert stale.value.seen_fence == 9
 
 
 def test_a_writer_that_became_stale_while_it_read_leaves_the_newer_result_alone() -> None:

@@ -1,0 +1,113 @@
+"""`ecp lock align`: lock and transformer in step again, after a restore of one of their tables."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from contracts.clock import new_event_id, system_clock, to_rfc3339
+from contracts.envelope import Message, MessageContext, unanswered_command
+from contracts.fences import LEAP
+from contracts.messages import AdmitFence, RaiseFence
+from infra.cli.between_batches import carried_out
+from infra.cli.errors import CommandFailed, WrongUsage
+from infra.cli.options import AsJson
+from infra.cli.output import print_json, print_line
+from infra.cli.requester import requester
+from infra.cli.settings import CliSettings
+from infra.cli.target import Target, current_target
+from infra.queries.fences import LOCK_STREAM, Fences, read_fences
+from infra.queries.names import LOCK_ID, SOURCE
+from infra.queries.timeline import describe
+
+WAIT_SECONDS = 20.0
+"""How long to wait for the lock function, which may have to start first."""
+MOST_STEPS = 100
+
+
+def align(
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded with your name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put lock and transformer in step again when batches fail because fences do not fit.
+
+    That is so after one of ProcessingLockTable, EventStore and TransformerState was restored
+    alone. Fences only grow: the lock grants higher ones from now on, or the transformer takes the
+    lock's for seen. So no writer of before can come back, and it may be typed at any time.
+
+    Example: `ecp lock align --reason "TransformerState was restored to Monday"`
+    """
+    if not reason.strip():
+        raise WrongUsage("--reason is empty: say why, for those who read the lock's story")
+    target = current_target()
+    before = _fences(target)
+    said: list[str] = []
+    for _ in range(MOST_STEPS):
+        fences = _fences(target)
+        if fences.lock_is_behind:
+            said += map(describe, _raised(target, fences, reason.strip()))
+        elif fences.transformer_is_behind:
+            said.append(describe(_admitted(target, fences, reason.strip(), quietly=as_json)))
+        else:
+            break
+    else:
+        raise CommandFailed(
+            f"not in step after {MOST_STEPS} steps of {LEAP:,}: type the same again to go on"
+        )
+    after = _fences(target)
+    if as_json:
+        print_json({"before": vars(before), "after": vars(after), "said": said})
+        return
+    for line in said:
+        print_line(line)
+    print_line(
+        f"{'in step' if said else 'nothing to do'}: the lock has granted up to {after.granted}, "
+        f"the transformer has seen {after.seen}"
+    )
+
+
+def _fences(target: Target) -> Fences:
+    return read_fences(target.client("dynamodb"), target.event_store)
+
+
+def raise_command(fences: Fences, who: str, why: str, message_id: str, now: str) -> Message:
+    """The command that the lock takes; it carries no token."""
+    command = RaiseFence(lock_id=LOCK_ID, seen_fence=fences.next_step, requested_by=who, reason=why)
+    return unanswered_command(command, MessageContext(SOURCE), LOCK_STREAM, message_id, now)
+
+
+def _raised(target: Target, fences: Fences, reason: str) -> list[Message]:
+    """What the lock recorded; nothing when it has caught up by itself meanwhile."""
+    command = raise_command(fences, requester(), reason, new_event_id(), to_rfc3339(system_clock()))
+    target.client("sqs").send_message(
+        QueueUrl=target.names.lock_commands_url, MessageBody=command.to_json()
+    )
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(CliSettings().poll_seconds)
+        events = target.event_store.read(LOCK_STREAM, fences.stream_version)
+        raised = [event for event in events if event.causation_id == command.event_id]
+        if raised or not _fences(target).lock_is_behind:
+            return raised
+    raise CommandFailed(
+        f"the lock did not record it within {WAIT_SECONDS:g} s, and may still do so: `ecp lock "
+        "align` again tells, `ecp dlq show lock-commands-dlq` says if it could not be done"
+    )
+
+
+def _admitted(target: Target, fences: Fences, reason: str, *, quietly: bool) -> Any:
+    command = AdmitFence(
+        request_id=f"align-{new_event_id()}",
+        fence=fences.granted,
+        requested_by=requester(),
+        reason=reason,
+    )
+    ended = carried_out(target, command, quietly=quietly)
+    if ended is None:
+        raise CommandFailed(
+            f"{command.request_id} has not ended within {CliSettings().wait_seconds:g} s; it may "
+            "go on: `ecp dlq show transformer-commands-dlq` says if it could not be done"
+        )
+    if ended.event_type == "UpkeepRefused":
+        raise CommandFailed(ended.data.reason)
+    return ended
