@@ -49,7 +49,8 @@ def gather(paths: Sequence[Path]) -> Gathered:
 def single(path: Path) -> InputFile:
     """One file, its kind told by the name of its folder, else by its header.
 
-    Raises WrongUsage when neither says what it is.
+    Below a kind's folder it gets the key that its directory would give it (`orders/2025/07.csv`),
+    unless its header is that of another kind. Raises WrongUsage when neither says what it is.
     """
     if (fault := why_not_an_input(f"{KINDS[0]}/{path.name}")) is not None:
         meant = (fault.did_you_mean or "").rpartition("/")[2]
@@ -57,14 +58,20 @@ def single(path: Path) -> InputFile:
         raise WrongUsage(f"{path}: {fault.reason}{advice}")
     if (unsendable := why_not_sendable(path, f"{KINDS[0]}/{path.name}")) is not None:
         raise WrongUsage(f"{path}: {unsendable}")
-    folder = path.resolve().parent.name
-    kind = folder if folder in KINDS else kind_by_header(read_header_names(path))
+    *folders, name = (path.parent.resolve() / path.name).parts
+    if folders[-1] in KINDS:
+        return InputFile(path, folders[-1], f"{folders[-1]}/{name}")
+    kind = kind_by_header(read_header_names(path))
+    above = next((folder for folder in reversed(folders) if folder in KINDS), None)
+    if above is not None and kind in (None, above):
+        below = folders[len(folders) - folders[::-1].index(above) :]
+        return InputFile(path, above, "/".join((above, *below, name)))
     if kind is None:
         raise WrongUsage(
             f"{path}: cannot tell whether it holds {', '.join(KINDS[:-1])} or {KINDS[-1]}; "
             "put it into a folder of that name, or correct its header"
         )
-    return InputFile(path, kind, f"{kind}/{path.name}")
+    return InputFile(path, kind, f"{kind}/{name}")
 
 
 def _below(directory: Path, inside: Gathered) -> list[LeftOut]:

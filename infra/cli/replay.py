@@ -85,7 +85,7 @@ def replay(
         if as_json:
             print_json(submission_document(submission) | {"rows": rows})
         else:
-            print_line(on_its_way(submission))
+            print_line(on_its_way(submission.batch_id))
         raise typer.Exit(int(exit_code))
     outcome = wait_for_outcome(target, submission, as_json=as_json)
     if as_json:

@@ -1,15 +1,21 @@
 """`ecp submit`: uploads files as one batch and, if asked, waits for what becomes of it."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contracts.clock import system_clock
-from contracts.envelope import Message
 from contracts.messages import ObjectRef
+from infra.cli.batch_of_submission import (
+    BatchOfSubmission,
+    StillWaiting,
+    completion_document,
+    open_set_of,
+    what_is_missing,
+    what_it_completes,
+)
 from infra.cli.directories import InputFile
 from infra.cli.errors import CommandFailed, ExitCode
 from infra.cli.first_look import about_columns_of, about_statuses_of
@@ -17,7 +23,7 @@ from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wa
 from infra.cli.intake import gather
 from infra.cli.options import AsJson, Wait
 from infra.cli.outcome_view import EXIT_CODES, print_outcome
-from infra.cli.output import print_json, print_line, print_note, spinner, styled
+from infra.cli.output import print_beside, print_json, print_line, print_note, spinner, styled
 from infra.cli.sender_view import (
     left_out_document,
     print_hints,
@@ -27,7 +33,6 @@ from infra.cli.sender_view import (
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.cli.upload import Submission, Uploader
-from infra.queries.batches import batch_holding, newest_batches
 from infra.queries.outcome import Outcome, read_outcome
 from infra.queries.progress import Step, StepState
 from infra.queries.timeline import plural, size
@@ -35,10 +40,9 @@ from infra.queries.timeline import plural, size
 if TYPE_CHECKING:
     from rich.text import Text
 
-SEARCH_EVERY_SECONDS = 3.0
-SEARCHED_BATCHES = 25
 NAMED_FILES = 3
 NOT_SENT: dict[str, Any] = {"batch_id": None, "status": "NOT_SENT", "files": []}
+WAITING: dict[str, Any] = {"batch_id": None, "status": "WAITING"}
 
 
 def submit(
@@ -69,8 +73,11 @@ def submit(
     other folders, files that do not end in .csv or .csv.gz, hidden files. When that leaves nothing
     of a kind to send, or a file cannot be read, nothing is sent at all.
 
+    After a rejection, the corrected file under its name takes along what waits for it: one batch.
+    When that batch needs other corrected files, too, the files wait, and it is said for which.
+
     Exit code: 1 nothing was sent for what was left out. With --wait: 0 completed, 1 the data was
-    rejected, 3 the system failed.
+    rejected or the files wait for others, 3 the system failed.
 
     Example: `ecp submit shop/ --wait`
     """
@@ -83,14 +90,25 @@ def submit(
             print_json(NOT_SENT | {"left_out": left_out, "reason": incomplete})
         raise CommandFailed(f"nothing was sent: {incomplete}", ExitCode.DATA_REJECTED)
     target = current_target()
+    before = open_set_of(target)
     submission = upload(target, gathered.files, as_json=as_json, one_statement=parts)
-    with no_longer_than_wanted(submission.batch_id):
+    batch = BatchOfSubmission(target, submission, before)
+    completes = batch.completes
+    if completes is not None and not as_json:
+        print_beside(what_it_completes(completes))
+    with no_longer_than_wanted(batch.batch_id):
         hints = _hints(gathered.files, columns=not wait)  # else the outcome has the columns
-        beside = {"left_out": left_out, "hints": hints}
+        beside = {"left_out": left_out, "hints": hints} | completion_document(completes)
         if not wait:
-            _print_submission(submission, beside, as_json=as_json)
+            _print_submission(batch, beside, as_json=as_json)
             return
-        outcome = wait_for_outcome(target, submission, as_json=as_json)
+        try:
+            outcome = wait_for_outcome(target, submission, as_json=as_json, batch=batch)
+        except StillWaiting as waits:
+            if as_json:
+                beside |= completion_document(waits.completion)
+                print_json(submission_document(submission) | WAITING | beside)
+            raise
     if as_json:
         print_json(outcome | beside)
     else:
@@ -151,48 +169,32 @@ def _left_behind(uploader: Uploader) -> str:
     )
 
 
-def wait_for_outcome(target: Target, submission: Submission, *, as_json: bool) -> Outcome:
-    """Follow the batch of a submission until it is closed; raises CommandFailed when it is not."""
+def wait_for_outcome(
+    target: Target,
+    submission: Submission,
+    *,
+    as_json: bool,
+    batch: BatchOfSubmission | None = None,
+) -> Outcome:
+    """Follow the batch of a submission until it is closed.
+
+    Raises StillWaiting when it waits for more than these files, CommandFailed when it is not
+    closed in time.
+    """
     settings = CliSettings()
     waiting = Waiting(settings.poll_seconds, settings.wait_seconds)
-    read_events = finder(target, submission)
+    batch = batch or BatchOfSubmission(target, submission)
     with view_for(as_json=as_json) as view:
         events = follow(
-            read_events,
+            batch.read,
             view,
             waiting,
             execution_over=execution_watch(target.client("stepfunctions")),
         )
     outcome = read_outcome(events, target.objects, submission.started_at)
     if outcome is None:
-        raise CommandFailed(
-            f"batch {submission.batch_id} has no outcome; `ecp status` may tell why"
-        )
+        raise CommandFailed(f"batch {batch.batch_id} has no outcome; `ecp status` may tell why")
     return outcome
-
-
-def finder(target: Target, submission: Submission) -> Callable[[], Sequence[Message]]:
-    """Reads the events of the batch that holds the submitted files.
-
-    It is the batch of exactly these files, unless somebody started the set by hand meanwhile;
-    then it is looked for among the newest batches, now and then.
-    """
-    found = submission.batch_id
-    searched_at = time.monotonic()
-
-    def read() -> Sequence[Message]:
-        nonlocal found, searched_at
-        events = target.event_store.read_correlated(found)
-        if events or time.monotonic() - searched_at < SEARCH_EVERY_SECONDS:
-            return events
-        searched_at = time.monotonic()
-        newest = newest_batches(target.client("dynamodb"), SEARCHED_BATCHES)
-        candidates = [str(batch["batch_id"]) for batch in newest]
-        other = batch_holding(submission.files, candidates, target.event_store, target.objects)
-        found = other or found
-        return target.event_store.read_correlated(found)
-
-    return read
 
 
 def submission_document(submission: Submission) -> dict[str, Any]:
@@ -212,15 +214,20 @@ def _hints(files: Sequence[InputFile], *, columns: bool) -> list[str]:
         return unread + about_statuses_of(files)
 
 
-def _print_submission(submission: Submission, beside: dict[str, Any], *, as_json: bool) -> None:
+def _print_submission(batch: BatchOfSubmission, beside: dict[str, Any], *, as_json: bool) -> None:
+    completes = batch.completes
+    waits = completes is not None and bool(completes.missing)
     if as_json:
-        print_json(submission_document(submission) | beside)
+        batch_id = None if waits else batch.batch_id
+        print_json(submission_document(batch.submission) | {"batch_id": batch_id} | beside)
         return
     print_hints(beside["hints"])
-    print_line(on_its_way(submission))
+    if completes is not None and waits:
+        print_line(f"the files wait: {what_is_missing(completes)}")
+    else:
+        print_line(on_its_way(batch.batch_id))
 
 
-def on_its_way(submission: Submission) -> "Text":
+def on_its_way(batch_id: str) -> "Text":
     """What is said to people who do not wait."""
-    batch_id = submission.batch_id
     return styled("batch [bold]{}[/] is on its way; see it with `ecp batch {}`", batch_id, batch_id)

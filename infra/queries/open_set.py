@@ -16,10 +16,16 @@ SETTLES = "a quiet moment: SETTLE_SECONDS without a new file"
 
 def read_open_set(store: EventStore, tables: StateTables, bucket: str) -> dict[str, Any]:
     """The open set of a bucket: its files, oldest first, and what is missing, in words."""
+    file_set, products_known = load_open_set(store, tables, bucket)
+    return describe_open_set(file_set, products_known=products_known)
+
+
+def load_open_set(store: EventStore, tables: StateTables, bucket: str) -> tuple[FileSet, bool]:
+    """The open set as the aggregator folds it, and whether products are known from before."""
     pointer = tables.get_item(STATE_TABLE, open_set_key(bucket)) or {}
     start = FileSet(bucket, int(pointer.get("set_number", 1)))
     file_set = start.evolve(store.read(start.stream_id))
-    return describe_open_set(file_set, products_known=bool(pointer.get("products_known", False)))
+    return file_set, bool(pointer.get("products_known", False))
 
 
 def describe_open_set(file_set: FileSet, *, products_known: bool) -> dict[str, Any]:

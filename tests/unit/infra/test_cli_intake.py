@@ -86,6 +86,19 @@ def test_the_folder_of_a_file_wins_over_its_header(tmp_path: Path) -> None:
     assert found_in(tmp_path / "products" / "a.csv") == [("products", "products/a.csv")]
 
 
+def test_a_file_deeper_below_a_kinds_folder_keeps_the_key_that_the_directory_gives_it(
+    tmp_path: Path,
+) -> None:
+    """So that a corrected `orders/2025/07.csv` is the key that its rejected batch waits for."""
+    shop = write(tmp_path, "orders/2025/07.csv", text=f"{ORDERS_HEADER}\n")
+    write(tmp_path, "orders/2025/spoilt.csv", text="a,b\n")
+    write(tmp_path, "orders/2025/catalogue.csv", text=f"{PRODUCTS_HEADER}\n")
+    deep = shop / "orders/2025"
+    assert found_in(deep / "07.csv") == [("orders", "orders/2025/07.csv")]
+    assert found_in(deep / "spoilt.csv") == [("orders", "orders/2025/spoilt.csv")]
+    assert found_in(deep / "catalogue.csv") == [("products", "products/catalogue.csv")]
+
+
 def test_a_header_that_fits_two_kinds_is_ambiguous() -> None:
     both = f"{ORDERS_HEADER},{ITEMS_HEADER}".split(",")
     assert kind_by_header(both) is None
