@@ -4,7 +4,8 @@ import pytest
 from botocore import exceptions as boto
 
 from contracts.errors import ContractViolation, DataRejected, PipelineError
-from infra.cli.errors import CommandFailed, ExitCode, WrongUsage, evidence, explain
+from infra.cli.errors import CommandFailed, ExitCode, WrongUsage
+from infra.cli.explaining import evidence, explain
 from infra.cli.settings import CliSettings
 from infra.errors import DeploymentFailed, UnknownName
 

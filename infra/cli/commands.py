@@ -1,0 +1,158 @@
+"""Every command of `ecp`: where it is, its line in the help; loaded when asked for."""
+
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.main import get_command
+
+RUN, LOOK, DATA = "Run", "Look", "Data"
+
+
+class Entry(NamedTuple):
+    """A function, or the group that a module calls `app`; `line` is what its own help begins with.
+
+    A test holds the lines against the docstrings.
+    """
+
+    panel: str
+    module: str
+    attribute: str
+    line: str
+
+
+COMMANDS = {
+    "up": Entry(
+        RUN, "cloud", "up",
+        "Start the local cloud of this directory and return when it is ready.",
+    ),
+    "down": Entry(
+        RUN, "cloud", "down",
+        "Stop the local cloud of this directory; what was in it is gone, its logs stay.",
+    ),
+    "deploy": Entry(
+        RUN, "deploy", "deploy",
+        "Deploy the pipeline, one CloudFormation stack per service.",
+    ),
+    "demo": Entry(
+        RUN, "demo", "demo",
+        "See everything at once: a local cloud, a month of an invented shop, KPIs, quarantine.",
+    ),
+    "submit": Entry(
+        DATA, "submit", "submit",
+        "Upload CSV files as one batch.",
+    ),
+    "validate": Entry(
+        DATA, "validate", "validate",
+        "Check CSV files as the pipeline would, without uploading anything.",
+    ),
+    "sample": Entry(
+        DATA, "demo", "sample",
+        "Write the invented shop of the demo as CSV files, to try things with.",
+    ),
+    "redrive": Entry(
+        DATA, "batches", "redrive",
+        "Run a failed batch again, on exactly the same files.",
+    ),
+    "release": Entry(
+        DATA, "release", "release",
+        "Let the healthy files of a rejected batch go on without the rejected ones.",
+    ),
+    "rebuild": Entry(
+        DATA, "upkeep", "rebuild",
+        "Make the KPI tables exactly what the facts give, and say what was wrong.",
+    ),
+    "maintain": Entry(
+        DATA, "upkeep", "maintain",
+        "Look after the facts tables: small files, old snapshots, files that nothing refers to.",
+    ),
+    "status": Entry(
+        LOOK, "batches", "status",
+        "What is going on: the lock, files that wait, batches, dead letters.",
+    ),
+    "batches": Entry(
+        LOOK, "batches", "list_batches",
+        "The newest batches and how they ended.",
+    ),
+    "batch": Entry(
+        LOOK, "batches", "batch",
+        "What happened to one batch, event by event, with the seconds since its start.",
+    ),
+    "logs": Entry(
+        LOOK, "logs", "logs",
+        "What the services and the saga logged about one batch, by time.",
+    ),
+    "why": Entry(
+        LOOK, "why", "why",
+        "Why a number is what it is: the files, rows and batches behind it.",
+    ),
+    "diff": Entry(
+        LOOK, "diff", "diff",
+        "What a batch changed: orders and lines by day, and each KPI before and after.",
+    ),
+    "kpis": Entry(
+        LOOK, "kpis", "app",
+        "The published daily KPIs: of all orders, or by category.",
+    ),
+    "quarantine": Entry(
+        LOOK, "quarantine_group", "app",
+        "Rows and files that were refused: why, and what to do.",
+    ),
+    "privacy": Entry(
+        DATA, "privacy", "app",
+        "Erasing one user everywhere; new pseudonyms for all.",
+    ),
+    "lock": Entry(
+        LOOK, "lock_group", "app",
+        "The single-writer lock: one batch writes at a time.",
+    ),
+    "dlq": Entry(
+        LOOK, "dlq", "app",
+        "Messages that could not be taken: why, and sending them back.",
+    ),
+    "contracts": Entry(
+        LOOK, "contracts", "app",
+        "The contracts: whom a change would break, and what is released of them.",
+    ),
+}  # fmt: skip
+
+
+class Commands(MutableMapping[str, Any]):
+    """The commands by name; one is loaded when it is taken."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _loaded(name, COMMANDS[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        raise TypeError(f"{name}: commands are listed in COMMANDS")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"{name}: commands are listed in COMMANDS")
+
+
+def summaries() -> dict[str, Any]:
+    """Commands that know their line and nothing else."""
+    from typer.core import TyperCommand
+
+    return {
+        name: TyperCommand(name, help=entry.line, rich_help_panel=entry.panel)
+        for name, entry in COMMANDS.items()
+    }
+
+
+def _loaded(name: str, entry: Entry) -> Any:
+    found = getattr(import_module(f"infra.cli.{entry.module}"), entry.attribute)
+    alone = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+    alone.callback()(lambda: None)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, rich_help_panel=entry.panel, no_args_is_help=True)
+    else:
+        alone.command(name, rich_help_panel=entry.panel)(found)
+    return get_command(alone).commands[name]  # type: ignore[attr-defined]
