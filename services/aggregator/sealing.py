@@ -85,9 +85,14 @@ def superseded(file_set: FileSet, selection: Selection) -> list[FileSuperseded]:
     """Waiting files that this batch overtakes, and that would undo its rows if they came later.
 
     That is an older version of a key in it, and a healthy file of a rejected batch that was sent
-    again with equal content. Files that a manifest claims or waits for are left to it.
+    again with equal content. Files that a manifest claims or waits for are left to it, unless the
+    manifest is done with: no other one will claim them.
     """
-    kept = {one.identity for claim in survey(file_set).every_claim for one in claim.files}
+    claims = survey(file_set).every_claim
+    spent = {
+        one.identity for claim in claims if claim.key in selection.spent for one in claim.files
+    }
+    kept = {one.identity for claim in claims for one in claim.files} - spent
     kept |= {pending.identity for pending in selection.files}
     by_key = {pending.file.key: pending for pending in selection.files}
     by_content = _Contents()
@@ -95,7 +100,8 @@ def superseded(file_set: FileSet, selection: Selection) -> list[FileSuperseded]:
         by_content.add(index, pending.file)
     found = []
     for pending in sorted(file_set.files.values(), key=lambda one: one.age):
-        if pending.identity in kept or pending.file.manifest_key is not None:
+        is_labelled = pending.file.manifest_key is not None and pending.identity not in spent
+        if pending.identity in kept or is_labelled:
             continue
         newer = by_key.get(pending.file.key)
         if newer is not None and pending.age <= newer.age:

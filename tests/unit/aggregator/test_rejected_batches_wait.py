@@ -105,6 +105,21 @@ def test_it_waits_until_every_rejected_key_is_corrected(desk: Desk) -> None:
     assert batches_after(desk, batch_id) == [sorted([BAD, *HEALTHY])]
 
 
+def test_a_correction_that_is_submitted_twice_goes_once_and_leaves_nothing_behind(
+    desk: Desk,
+) -> None:
+    desk.upload(BAD, *HEALTHY)
+    desk.settle()
+    desk.relay()
+    batch_id = str(desk.the_batch()["batch_id"])
+    desk.close(batch_id, "REJECTED", rejected=[0, 2])
+    submit(desk, "first", BAD)
+    submit(desk, "again", BAD)
+    submit(desk, "second", "orders/rome.csv")
+    assert batches_after(desk, batch_id) == [sorted([BAD, *HEALTHY])]
+    assert (desk.pending(), desk.waits_for()) == ([], [])
+
+
 def test_an_older_version_that_is_told_late_is_no_correction(desk: Desk) -> None:
     late = desk.put(BAD)
     batch_id = a_rejected_batch(desk)
