@@ -6,7 +6,7 @@ BIN := .venv/bin
 ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants troubles matrix linearizability containers format clean
+.PHONY: help setup demo test check bench simulate mutants mutation troubles matrix linearizability containers format clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer
 simulate: .venv/ready-to-develop  ## 100,000 seeds of the simulation; each that fails is shrunk
 	$(BIN)/python -m tests.simulation --seeds 100000 --shrink
 
+mutation: .venv/ready-to-develop  ## Put faults into the code one by one, and see which no test notices
+	$(BIN)/python -m tests.mutation
+
 mutants: .venv/ready-to-develop  ## Show that the simulation finds faults put into the code
 	$(BIN)/python -m tests.simulation --mutants --seeds 3000
 
@@ -61,7 +64,7 @@ format: .venv/ready-to-develop  ## Rewrite the sources as `make check` wants the
 	$(BIN)/python -m contracts.generate
 
 clean:  ## Remove .venv and everything generated
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .mutation
 
 .venv/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11, or say which with make PYTHON=..." >&2; exit 1; }

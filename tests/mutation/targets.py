@@ -1,7 +1,7 @@
 """What is mutated, and the tests that are to notice: a list for each part, so that it is fast.
 
-`mutmut` finds out which of these tests run which function; a mutant that they leave alive is given
-to the simulation where that runs the part for real.
+`mutmut` finds out which of these tests run which function. SEEDS are seeds of the simulation, for
+what it runs for real.
 """
 
 from dataclasses import dataclass
@@ -9,25 +9,20 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ("contracts", "services", "infra", "tests", "pyproject.toml")
+SEEDS = "tests/mutation/seeds.py"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Some files and their tests; `seeds` of the simulation are for what those leave alive."""
+    """Some files and their tests."""
 
     name: str
     files: tuple[str, ...]
     tests: tuple[str, ...]
-    seeds: int = 0
 
 
 TARGETS = (
-    Target(
-        "lock",
-        ("services/lock/*.py",),
-        ("tests/unit/lock",),
-        seeds=60,
-    ),
+    Target("lock", ("services/lock/*.py",), ("tests/unit/lock", SEEDS)),
     Target(
         "event store",
         ("contracts/event_store/*.py", "contracts/relay.py"),
@@ -35,10 +30,10 @@ TARGETS = (
             "tests/unit/contracts/test_event_store.py",
             "tests/unit/contracts/test_metrics.py",
             "tests/unit/contracts/test_relay.py",
+            "tests/unit/contracts/test_store_requests.py",
             "tests/unit/contracts/test_traces.py",
             "tests/unit/contracts/test_tracing.py",
         ),
-        seeds=60,
     ),
     Target(
         "messaging",
@@ -59,21 +54,28 @@ TARGETS = (
             "tests/unit/contracts/test_no_message_is_lost.py",
             "tests/unit/contracts/test_worker_deadline.py",
             "tests/unit/contracts/test_worker_life.py",
+            SEEDS,
         ),
-        seeds=60,
     ),
     Target(
         "publication",
         (
             "services/transformer/domain.py",
-            "services/transformer/use_cases.py",
             "services/transformer/publication.py",
-            "services/transformer/catalog.py",
             "services/transformer/kpis.py",
             "services/transformer/turns.py",
+            "services/transformer/use_cases.py",
+            "services/transformer/catalog.py",
         ),
-        ("tests/unit/transformer", "tests/unit/test_transformation.py"),
-        seeds=60,
+        (
+            "tests/unit/test_transformation.py",
+            "tests/unit/transformer/test_crashes.py",
+            "tests/unit/transformer/test_rebuild.py",
+            "tests/unit/transformer/test_rekeying.py",
+            "tests/unit/transformer/test_stale_commands.py",
+            "tests/unit/transformer/test_upkeep.py",
+            SEEDS,
+        ),
     ),
     Target(
         "validator",

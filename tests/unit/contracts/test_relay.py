@@ -106,3 +106,25 @@ def test_the_lambda_relays_to_the_bus_of_its_environment(monkeypatch: pytest.Mon
     relay_module.handler({"Records": [a_record(1)]}, None)
     relay_module.settings.cache_clear()
     assert bus.calls[0][0]["EventBusName"] == "the-bus"
+
+
+def test_an_answer_that_is_shorter_than_what_was_sent_makes_the_batch_come_again() -> None:
+    """Nobody can say which of the entries it is silent about."""
+
+    class TerseBus:
+        def put_events(self, **_request: Any) -> dict[str, Any]:
+            return {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}
+
+    with pytest.raises(ValueError, match="zip"):
+        relay([a_record(1), a_record(2)], TerseBus(), BUS)
+
+
+def test_the_lambda_asks_for_the_client_of_event_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    bus = FakeBus()
+    monkeypatch.setenv("EVENT_BUS_NAME", "the-bus")
+    monkeypatch.setattr(relay_module, "client", lambda name: asked.append(name) or bus)
+    relay_module.settings.cache_clear()
+    relay_module.handler({"Records": []}, None)
+    relay_module.settings.cache_clear()
+    assert asked == ["events"]

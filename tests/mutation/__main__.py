@@ -1,0 +1,95 @@
+"""`make mutation`: faults by the hundred in the code that must not fail, and which go unnoticed.
+
+`python -m tests.mutation [--target NAME]`; what was tried is kept in `.mutation`, so a run that was
+stopped goes on, and only functions that changed and mutants that survived are tried again.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.mutation.named import FAULTS, copy_project, put_in, run_tests, take_out
+from tests.mutation.report import keep, summary
+from tests.mutation.results import SURVIVED, Mutant, forget_survivors, mutants_in, with_edits
+from tests.mutation.targets import PROJECT, TARGETS, Target, target
+
+WORK = PROJECT / ".mutation"
+SETTINGS_OF_CHILDREN = "[mutmut]\nsource_paths =\n    contracts\n    services\n"
+"""For processes that tests start: mutmut's recorder of calls asks for them there, too."""
+
+
+def main() -> int:
+    """0 when every fault with a name is noticed and every survivor of the others is explained."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    names = [one.name for one in TARGETS]
+    parser.add_argument("--target", choices=names, action="append", help="only this one")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
+    parser.add_argument("--fresh", action="store_true", help="forget what was tried before")
+    options = parser.parse_args()
+    if options.fresh:
+        shutil.rmtree(WORK, ignore_errors=True)
+    missed = _named()
+    unexplained = 0
+    for name in options.target or names:
+        mutants = _mutate(target(name), options.jobs)
+        unexplained += keep(name, mutants)
+        print(summary(name), flush=True)
+    return 1 if missed or unexplained else 0
+
+
+def _named() -> int:
+    """How many of the faults with a name go unnoticed."""
+    project = copy_project(WORK / "named")
+    missed = 0
+    for fault in FAULTS:
+        put_in(fault, project)
+        code = run_tests(project, [fault.test]).returncode
+        take_out(fault, project)
+        missed += code != 1
+        print(f"{'noticed' if code == 1 else 'NOT NOTICED'}: {fault.name}", flush=True)
+    return missed
+
+
+def _mutate(chosen: Target, jobs: int) -> list[Mutant]:
+    """Every mutant of a target and how it ended; survivors with their edit."""
+    project = copy_project(WORK / chosen.name.replace(" ", "-"))
+    folder = project / "mutants"
+    _clear(folder)
+    (project / "setup.cfg").write_text(SETTINGS_OF_CHILDREN)
+    _python(project, ["-m", "tests.mutation.mutate", chosen.name, str(jobs)], quiet=False)
+    mutants = mutants_in(folder)
+    alive = [mutant.name for mutant in mutants if mutant.end == SURVIVED]
+    edits = json.loads(_python(project, ["-m", "tests.mutation.diffs"], said="\n".join(alive)))
+    return with_edits(mutants, edits)
+
+
+def _clear(folder: Path) -> None:
+    """Leave only what was found out, so that everything else is of the present code."""
+    if not folder.exists():
+        return
+    forget_survivors(folder)
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".meta":
+            path.unlink()
+
+
+def _python(folder: Path, arguments: list[str], said: str = "", *, quiet: bool = True) -> str:
+    """Run a module of the copy in it; returns what it printed, unless that is for people."""
+    ran = subprocess.run(
+        [sys.executable, "-B", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        input=said,
+        stdout=subprocess.PIPE if quiet else None,
+        text=True,
+        check=True,
+    )
+    return ran.stdout or ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
