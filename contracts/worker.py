@@ -24,6 +24,7 @@ from contracts.consumer import CommandConsumer
 from contracts.envelope import Message, parse
 from contracts.errors import ContractViolation
 from contracts.logs import about, keys_of, logger
+from contracts.worker_state import WorkerState
 
 OnHeartbeat = Callable[[Message], None]
 LONG_POLL_SECONDS = 2
@@ -58,6 +59,8 @@ class QueueWorker:
         self._deadline_seconds = deadline_seconds or {}
         self._stopping = threading.Event()
         self._on_sign_of_life: Callable[[], object] = lambda: None
+        self.state: WorkerState | None = None
+        """Where it tells what it has in hand."""
 
     def stop(self) -> None:
         """Finish the message in hand, take no other."""
@@ -107,14 +110,26 @@ class QueueWorker:
         return max(15, int(3 * self._heartbeat_seconds))
 
     def _take(self, body: str, receipt: str) -> None:
+        fault = None
+        if self.state:
+            self.state.took(body)
+        try:
+            fault = self._handle(body, receipt)
+        finally:
+            if self.state:
+                self.state.finished(fault)
+
+    def _handle(self, body: str, receipt: str) -> Exception | None:
+        """Have it handled, and delete it; returns the fault of which it comes again."""
         try:
             with self._kept_alive(body, receipt):
                 self._consumer.handle(body, self._queue_name)
-        except Exception:
+        except Exception as fault:
             logger.exception("message will be delivered again", queue=self._queue_name)
             self._give_back(receipt)
-            return
+            return fault
         self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
+        return None
 
     def _give_back(self, receipt: str) -> None:
         """Let the message be seen again now; where that fails, it is when its time is over."""
@@ -177,8 +192,8 @@ def run_worker(worker: QueueWorker, stop_seconds: float = STOP_SECONDS) -> None:
     process ends with STUCK_EXIT_CODE.
 
     When the environment variable WORKER_READY_FILE names a file, it is written before the first
-    poll, and touched with every sign of life: `ecp up` waits for it, and the container's health
-    check wants it younger than a minute.
+    poll, says what the worker has in hand, and is touched with every sign of life: `ecp up` waits
+    for it, and the container's health check wants it younger than a minute.
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -191,9 +206,8 @@ def run_worker(worker: QueueWorker, stop_seconds: float = STOP_SECONDS) -> None:
         if not ready_file:
             worker.run()
             return
-        path = Path(ready_file)
-        path.write_text(str(os.getpid()))
-        worker.run(on_sign_of_life=path.touch)
+        worker.state = WorkerState(Path(ready_file))
+        worker.run(on_sign_of_life=worker.state.alive)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def demo(scale: Scale = 1) -> None:
             )
         finally:
             with progress("stopping the local cloud"):
-                cloud.down(directory)
+                cloud.down(directory, keep=False)
     took = time.monotonic() - began
     print_line(styled("[dim]all of it took {:.1f} s; nothing is left running[/]", took))
 

@@ -111,7 +111,11 @@ def _explain_client_error(error: Any) -> str:
 
 def _explain_boto(error: Any) -> str:
     if isinstance(error, _UNREACHABLE):
-        endpoint = error.kwargs.get("endpoint_url", "")
+        from infra.cli.target import local_trouble
+
+        endpoint = error.kwargs.get("endpoint_url") or ""
+        if "127.0.0.1" in endpoint and (trouble := local_trouble()):
+            return trouble
         return (
             f"cannot reach the cloud at {endpoint or 'its endpoint'}: is it running? "
             "`ecp up` starts a local one; AWS_ENDPOINT_URL says where ecp looks"

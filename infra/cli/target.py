@@ -36,13 +36,16 @@ class Choice:
 
 
 def choose(
-    environment: Mapping[str, str], find_local: Callable[[], tuple[str, Mapping[str, str]] | None]
+    environment: Mapping[str, str],
+    find_local: Callable[[], tuple[str, Mapping[str, str]] | None],
+    what_is_wrong: Callable[[], str | None] = lambda: None,
 ) -> Choice:
     """Decide which cloud is meant.
 
     An endpoint or credentials in the environment win, then a running local cloud (`find_local`
     gives its endpoint and settings), then a bare region (an instance role). Raises CommandFailed
-    when nothing names a cloud, WrongUsage for an endpoint that is no URL.
+    when nothing names a cloud (`what_is_wrong` tells of a local one that cannot be used),
+    WrongUsage for an endpoint that is no URL.
     """
     if endpoint := environment.get("AWS_ENDPOINT_URL"):
         if not endpoint.startswith(("http://", "https://")):
@@ -59,7 +62,7 @@ def choose(
         return Choice({**ours, **settings}, f"the local cloud at {endpoint}")
     if environment.get("AWS_REGION"):
         return Choice(environment, f"AWS (AWS_REGION={environment['AWS_REGION']})")
-    raise CommandFailed(NO_CLOUD)
+    raise CommandFailed(what_is_wrong() or NO_CLOUD)
 
 
 @dataclass
@@ -158,7 +161,7 @@ def current_target() -> Target:
 
     Raises CommandFailed when there is none.
     """
-    choice = choose(os.environ, find_running_cloud)
+    choice = choose(os.environ, find_running_cloud, local_trouble)
     if choice.ignored_local is not None:
         print_note(
             f"using {choice.origin}, though a local cloud runs at {choice.ignored_local}; "
@@ -176,6 +179,16 @@ def find_running_cloud() -> tuple[str, Mapping[str, str]] | None:
 
     running = cloud.find(directory)
     return None if running is None else (running.endpoint, running.environment())
+
+
+def local_trouble() -> str | None:
+    """What is wrong with the local cloud of the working directory or a parent, if it has one."""
+    directory = cloud_directory(Path.cwd())
+    if directory is None:
+        return None
+    from infra.local import cloud
+
+    return cloud.trouble(directory)
 
 
 def cloud_directory(start: Path) -> Path | None:

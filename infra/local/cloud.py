@@ -18,9 +18,10 @@ from infra.errors import LocalCloudError
 from infra.local import ministack
 from infra.local.folders import Folders, private
 from infra.local.processes import end_group
-from infra.local.records import SUPERVISOR, CloudRecord, read_record
+from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, Restoration, read_record
 
-DOWN_SECONDS = 60.0
+DOWN_SECONDS = 90.0
+"""The supervisor gives its workers and its server time to finish, and the server saves."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RunningCloud:
     started_at: str
     workers: Mapping[str, int]
     settings: Mapping[str, str]
+    restored: Restoration | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables that point an AWS client at this cloud."""
@@ -46,23 +48,27 @@ def up(
     settings: Mapping[str, str] | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     *,
+    fresh: bool = False,
     project: Path = PROJECT,
 ) -> RunningCloud:
     """Start the local cloud of `directory` in the background and return when it is ready.
 
-    It starts empty. When it is up already, that one is returned. `port`: None takes 4566, 0 any
-    free one. `settings`: tunables such as `SETTLE_SECONDS`. Raises LocalCloudError, with the reason
-    and nothing left behind, when the port is in use or anything does not start, and when a running
+    It goes on from what was saved, or starts empty if `fresh` or nothing was. When it is up
+    already, that one is returned. `port`: None takes the last one or 4566, 0 any free one.
+    `settings`: tunables such as `SETTLE_SECONDS`. Raises LocalCloudError, with the reason and
+    nothing left behind, when the port is in use or anything does not start, and when a running
     cloud has another port or other settings than asked for.
     """
     wanted = dict(settings or {})
     if running := find(directory):
-        return _confirm(running, port, wanted)
+        return _confirm(running, port, wanted, fresh=fresh)
     folders = Folders(directory)
     folders.make_root()
     with _only_one(folders) as lock:
         down(directory)
-        chosen_port = ministack.claim_port(port)
+        if fresh:
+            folders.state.forget()
+        chosen_port = ministack.claim_port(_port_like_before(folders) if port is None else port)
         process = _start_background(folders, project, chosen_port, wanted, lock)
     try:
         _follow(process, folders, on_progress)
@@ -74,26 +80,72 @@ def up(
     raise LocalCloudError(f"it was up and is gone again\n{folders.tail(SUPERVISOR)}")
 
 
-def down(directory: Path) -> bool:
+def down(directory: Path, *, keep: bool = True) -> bool:
     """Stop the local cloud of `directory`; False when there was none.
 
-    Also ends what a supervisor that was killed left behind. On return no process of it is left,
-    its port is free, and what was in it is gone; its logs stay.
+    Also ends what a supervisor that was killed left behind. On return no process of it is left and
+    its port is free; the next `up` goes on from there, unless `keep` is False. Raises
+    LocalCloudError, and stops nothing, when its state cannot be saved.
     """
     folders = Folders(directory)
     record = read_record(folders.record)
-    if record is None:
-        return False
-    was_up = any(one.process() for one in record.processes.values())
-    supervisor = record.processes[SUPERVISOR].process()
-    if supervisor:
-        _stop_supervisor(supervisor)
-    for leftover in (read_record(folders.record) or record).processes.values():
+    was_up = record is not None and any(one.process() for one in record.processes.values())
+    if record is not None:
+        if keep:
+            _save_first(record)
+        _stop(record, folders)
+    if not keep:
+        folders.state.forget()
+    return was_up
+
+
+def trouble(directory: Path) -> str | None:
+    """What is wrong with a local cloud that was started and cannot be used; None if it can."""
+    record = read_record(Folders(directory).record)
+    if record is None or find(directory):
+        return None
+    whose = f"the local cloud of {directory}"
+    again = "`ecp up` starts it again from what was saved last"
+    if record.status == "crashed":
+        return f"{whose} is down: {record.crash}; {again}"
+    if not record.processes[SUPERVISOR].process():
+        return f"{whose} was killed or the machine went down; {again}"
+    if record.status == "starting":
+        return f"{whose} is starting; try again in a moment"
+    return (
+        f"{whose} does not answer at {record.endpoint}, though its processes live; "
+        "see .ecp/logs/ministack.log, or `ecp down` and `ecp up`"
+    )
+
+
+def _save_first(record: CloudRecord) -> None:
+    """Save while everything still runs: who has no room on the disk can make some."""
+    if record.status != "ready":
+        return
+    said = ministack.ask(record.port, ministack.SAVE_PATH, "POST")
+    if said is not None and said["save_failed"]:
+        raise LocalCloudError(
+            f"not stopped, for its state cannot be saved: {said['save_failed']}; free some space "
+            f"and try again, or `ecp down --forget` gives up what came after {said['saved_at']}"
+        )
+
+
+def _stop(record: CloudRecord, folders: Folders) -> None:
+    if supervisor := record.processes[SUPERVISOR].process():
+        _end_politely(supervisor)
+    left = (read_record(folders.record) or record).processes
+    if server := left[CLOUD].process() if CLOUD in left else None:
+        _end_politely(server)
+    for leftover in left.values():
         if process := leftover.process():
             end_group(process.pid)
             process.wait(DOWN_SECONDS)
-    folders.remove_state()
-    return was_up
+    folders.clean_up()
+
+
+def _port_like_before(folders: Folders) -> int | None:
+    save = folders.state.newest()
+    return save.port if save else None
 
 
 def find(directory: Path) -> RunningCloud | None:
@@ -113,11 +165,18 @@ def _running(directory: Path, record: CloudRecord) -> RunningCloud:
         started_at=record.started_at,
         workers=record.workers,
         settings=record.settings,
+        restored=record.restored,
     )
 
 
-def _confirm(running: RunningCloud, port: int | None, wanted: Mapping[str, str]) -> RunningCloud:
+def _confirm(
+    running: RunningCloud, port: int | None, wanted: Mapping[str, str], *, fresh: bool
+) -> RunningCloud:
     """The running cloud, if it is what was asked for."""
+    if fresh:
+        raise LocalCloudError(
+            f"already up at {running.endpoint}; `ecp down` first, then `ecp up --fresh`"
+        )
     if port not in (None, 0, running.port) or (wanted and wanted != running.settings):
         raise LocalCloudError(
             f"already up at {running.endpoint} with settings {dict(running.settings)}; "
@@ -144,7 +203,7 @@ def _only_one(folders: Folders) -> Iterator[int]:
 def _start_background(
     folders: Folders, project: Path, port: int, settings: Mapping[str, str], lock: int
 ) -> "subprocess.Popen[str]":
-    folders.start_afresh()
+    folders.prepare()
     with folders.log(SUPERVISOR).open("ab") as log:
         return subprocess.Popen(
             [
@@ -187,13 +246,15 @@ def _end(process: "subprocess.Popen[str]", directory: Path) -> None:
     down(directory)
 
 
-def _stop_supervisor(supervisor: psutil.Process) -> None:
+def _end_politely(process: psutil.Process) -> None:
+    """Let it clean up, also one that is paused; by force if that takes too long."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        supervisor.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
     try:
-        supervisor.wait(DOWN_SECONDS)
+        process.wait(DOWN_SECONDS)
     except psutil.TimeoutExpired:
-        end_group(supervisor.pid)
+        end_group(process.pid)
 
 
-__all__ = ["LocalCloudError", "RunningCloud", "down", "find", "up"]
+__all__ = ["LocalCloudError", "RunningCloud", "down", "find", "trouble", "up"]

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.local.saved_state import SavedState
+
 
 class Folders:
     """The paths under `<directory>/.ecp`."""
 
     def __init__(self, directory: Path) -> None:
         self.root = directory.resolve() / ".ecp"
-        self.logs = self.root / "logs"
+        self.logs, self.earlier_logs = self.root / "logs", self.root / "logs-before"
         self.run = self.root / "run"
         self.versions = self.run / "versions"
+        self.state = SavedState(self.root / "state")
+        self.recovered = self.root / "recovered"
         self.record = self.root / "cloud.json"
         self.lock = self.root / "lock"
 
@@ -27,14 +31,17 @@ class Folders:
         """The log of one process."""
         return self.logs / f"{name}.log"
 
-    def start_afresh(self) -> None:
-        """Make the folders; the logs and temporary files of an earlier cloud are removed."""
+    def prepare(self) -> None:
+        """Make the folders; temporary files of an earlier cloud are removed, its logs set aside."""
+        shutil.rmtree(self.run, ignore_errors=True)
+        if self.logs.exists():
+            shutil.rmtree(self.earlier_logs, ignore_errors=True)
+            self.logs.rename(self.earlier_logs)
         for folder in (self.logs, self.run):
-            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
 
-    def remove_state(self) -> None:
-        """Remove what was in the cloud, and then the record of it; the logs stay."""
+    def clean_up(self) -> None:
+        """Remove temporary files and then the record; what was saved and the logs stay."""
         shutil.rmtree(self.run, ignore_errors=True)
         self.record.unlink(missing_ok=True)
 

@@ -5,10 +5,12 @@ otherwise run in containers), and knows no credentials but dummies.
 """
 
 import http.client
+import json
 import os
 import socket
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from infra.environments import LOCAL_CREDENTIALS, LOCAL_REGION
 from infra.errors import LocalCloudError
@@ -16,7 +18,11 @@ from infra.local.folders import Folders
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
-COMMAND = (sys.executable, "-m", "ministack")
+STATE_PATH, SAVE_PATH = "/_ecp/state", "/_ecp/save"
+"""What the server answers beside AWS: how saving goes, and the order to save."""
+ASK_SECONDS = 150.0
+"""More than the longest save."""
+COMMAND = (sys.executable, "-m", "infra.local.server")
 
 
 def endpoint_url(port: int) -> str:
@@ -46,8 +52,10 @@ def ministack_environment(port: int, folders: Folders) -> Mapping[str, str]:
         "MINISTACK_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": LOCAL_REGION,
-        "STATE_DIR": str(folders.run / "state"),
-        "S3_DATA_DIR": str(folders.run / "s3"),
+        "PERSIST_STATE": "1",  # load at the start what `infra.local.server` saved
+        "STATE_DIR": str(folders.state.saved),
+        "S3_DATA_DIR": str(folders.state.objects),
+        "ECP_STATE": str(folders.state.root),
         "TMPDIR": str(folders.run),
         "S3_PERSIST": "1",  # objects lie on the disk, not in memory
         "LAMBDA_EXECUTOR": "local",
@@ -69,6 +77,19 @@ def answers(port: int, timeout_seconds: float = 2.0) -> bool:
         return False
     finally:
         connection.close()
+
+
+def ask(port: int, path: str, method: str = "GET") -> dict[str, Any] | None:
+    """What our own server answers under /_ecp/, None when it does not answer."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=ASK_SECONDS)
+    try:
+        connection.request(method, path)
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return answer
 
 
 def claim_port(port: int | None) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -38,20 +38,37 @@ def record_of(pid: int) -> ProcessRecord:
 
 
 @dataclass(frozen=True)
+class Restoration:
+    """What a start brought back. `saved_at`: RFC 3339. `at_stop`: nothing came after the save.
+
+    `lost`: keys of uploads that came later; they lie under `recovered`. `interrupted`: executions
+    that ran when it was saved, by name; they are FAILED.
+    """
+
+    saved_at: str
+    at_stop: bool
+    lost: Sequence[str] = ()
+    recovered: str = ""
+    interrupted: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class CloudRecord:
     """The content of cloud.json.
 
     `processes`: the supervisor, the cloud and the workers by name. `started_at`: RFC 3339.
-    `settings`: what the cloud was started with.
+    `settings`: what the cloud was started with. `crash`: how and when its server ended by itself.
     """
 
     pid: int
     port: int
     endpoint: str
     started_at: str
-    status: Literal["starting", "ready"]
+    status: Literal["starting", "ready", "crashed"]
     settings: Mapping[str, str]
     processes: Mapping[str, ProcessRecord]
+    restored: Restoration | None = None
+    crash: str = ""
 
     def with_process(self, name: str, process: ProcessRecord) -> "CloudRecord":
         """The same record with one process added or replaced."""
@@ -79,7 +96,10 @@ def read_record(path: Path) -> CloudRecord | None:
         processes = {
             name: ProcessRecord(**process) for name, process in fields.pop("processes").items()
         }
-        return CloudRecord(processes=processes, **fields)
+        restored = fields.pop("restored", None)
+        return CloudRecord(
+            processes=processes, restored=restored and Restoration(**restored), **fields
+        )
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as broken:

@@ -21,13 +21,21 @@ from infra.local.crew import Crew
 from infra.local.folders import Folders
 from infra.local.launch import Launcher
 from infra.local.processes import ChildProcess
-from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, record_of, write_record
+from infra.local.records import (
+    CLOUD,
+    SUPERVISOR,
+    CloudRecord,
+    Restoration,
+    record_of,
+    write_record,
+)
 from infra.local.rolling import Rolling
 from infra.local.versions import Versions
 
 WATCH_SECONDS = 0.2
 CLOUD_START_SECONDS = 30.0
-CLOUD_STOP_SECONDS = 30.0
+CLOUD_STOP_SECONDS = 60.0
+"""With saving."""
 WORKERS_READY_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
@@ -47,6 +55,7 @@ class Supervisor:
         self._folders, self._project, self._report = folders, project, report
         self._environment = local_environment(endpoint, settings)
         self._stop = threading.Event()
+        self._crash = ""
         self._cloud: ChildProcess | None = None
         self._crew = Crew(
             folders,
@@ -76,7 +85,7 @@ class Supervisor:
 
         Raises LocalCloudError or DeploymentFailed; `shut_down` is due then as well.
         """
-        self._progress("starting an empty cloud")
+        restored = self._bring_back()
         self._cloud = ChildProcess(
             ministack.COMMAND,
             ministack.ministack_environment(self._record.port, self._folders),
@@ -94,28 +103,65 @@ class Supervisor:
         )
         self._await_workers()
         self._rolling.tell()
-        self._record = replace(self._record, status="ready")
+        self._save_for_the_first_time()
+        self._record = replace(self._record, status="ready", restored=self._told(restored))
         write_record(self._folders.record, self._record)
 
     def watch(self) -> None:
         """Keep the workers alive and at their newest version, until told to stop.
 
-        Raises LocalCloudError when the cloud dies.
+        Raises LocalCloudError when the cloud dies; the record then says so until the next start.
         """
         while not self._stop.wait(WATCH_SECONDS):
             if self._cloud and (code := self._cloud.exit_code()) is not None:
-                raise LocalCloudError(
-                    f"the local cloud ended by itself (exit code {code}); its state is lost"
-                )
+                how = f"was killed by signal {-code}" if code < 0 else f"ended (exit code {code})"
+                self._crash = f"its server {how} at {to_rfc3339(datetime.now(UTC))}"
+                raise LocalCloudError(f"the local cloud is down: {self._crash}")
             self._rolling.follow(time.monotonic())
 
     def shut_down(self) -> None:
-        """Stop the workers, then the cloud; leave no process and no record behind."""
+        """Stop the workers, then the cloud, which saves its state; leave no process behind.
+
+        The record goes, too, except after a crash.
+        """
         self._crew.stop()
         if self._cloud:
             self._cloud.stop(CLOUD_STOP_SECONDS)
-        self._folders.remove_state()
+        if self._crash:
+            self._record = replace(self._record, status="crashed", crash=self._crash)
+            write_record(self._folders.record, self._record)
+        else:
+            self._folders.clean_up()
         logger.info("stopped")
+
+    def _bring_back(self) -> Restoration | None:
+        """Make the cloud's files those of the last save, before it is started."""
+        state = self._folders.state
+        save = state.newest()
+        if save is None:
+            state.forget()
+            self._progress("starting an empty cloud")
+            return None
+        self._progress(f"bringing back what was saved at {save.saved_at}")
+        if save.port != self._record.port:
+            state.move_to(self._record.port, save)
+        recovered = self._folders.recovered / save.saved_at.replace(":", "-")
+        lost = state.bring_back_objects(recovered)
+        for key in lost:
+            logger.warning("uploaded after the last save, now under %s: %s", recovered, key)
+        return Restoration(save.saved_at, save.at_stop, lost, str(recovered) if lost else "")
+
+    def _save_for_the_first_time(self) -> None:
+        """From now on the server saves by itself."""
+        said = ministack.ask(self._record.port, ministack.SAVE_PATH, "POST")
+        if said is None or said["save_failed"]:
+            reason = said["save_failed"] if said else "its server does not answer"
+            raise LocalCloudError(f"the state under {self._folders.root} cannot be saved: {reason}")
+
+    def _told(self, restored: Restoration | None) -> Restoration | None:
+        """With the executions that the server found interrupted."""
+        said = ministack.ask(self._record.port, ministack.STATE_PATH)
+        return restored and replace(restored, interrupted=said["interrupted"] if said else ())
 
     def _await_cloud(self, cloud: ChildProcess) -> None:
         deadline = time.monotonic() + CLOUD_START_SECONDS

@@ -1,30 +1,71 @@
 """What is going on right now: lock, open set, batches and dead letters in one document."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from contracts.event_store import DynamoDBEventStore
+from contracts.objects import ObjectStore
 from infra.queries.batches import is_running, newest_batches
+from infra.queries.current_step import read_current_step
 from infra.queries.dead_letters import dead_letters
 from infra.queries.lock import read_lock
 from infra.queries.open_set import read_open_set
+from infra.queries.summaries import summary
 
 LOOKED_AT = 50
 LAST_BATCHES = 10
+STEPS_SHOWN = 10
+READ_AT_ONCE = 8
 
 Status = dict[str, Any]
 
 
-def read_status(dynamodb: Any, sqs: Any, store: DynamoDBEventStore, bucket: str) -> Status:
+@dataclass(frozen=True)
+class Sources:
+    """Where it is read. `bucket`: the data bucket."""
+
+    dynamodb: Any
+    sqs: Any
+    stepfunctions: Any
+    store: DynamoDBEventStore
+    objects: ObjectStore
+    bucket: str
+
+
+def read_status(sources: Sources, now: datetime) -> Status:
     """The document of `ecp status --json` (DESIGN 4).
 
-    `running` are those of the newest 50 batches that are not closed, `last_batches` the newest
-    ten that are, newest first.
+    `running` are those of the newest 50 batches that are not closed, with the step of their
+    execution, `last_batches` the newest ten that are, newest first, with what they came to. All is
+    read at once, and nothing is scanned.
     """
-    newest = newest_batches(dynamodb, LOOKED_AT)
-    return {
-        "lock": read_lock(dynamodb),
-        "open_set": read_open_set(store, store, bucket),
-        "running": [batch for batch in newest if is_running(batch)],
-        "last_batches": [batch for batch in newest if not is_running(batch)][:LAST_BATCHES],
-        "dead_letters": dead_letters(sqs),
-    }
+    with ThreadPoolExecutor(READ_AT_ONCE) as readers:
+        lock = readers.submit(read_lock, sources.dynamodb)
+        open_set = readers.submit(read_open_set, sources.store, sources.store, sources.bucket)
+        letters = readers.submit(dead_letters, sources.sqs)
+        newest = newest_batches(sources.dynamodb, LOOKED_AT)
+        running = [batch for batch in newest if is_running(batch)]
+        closed = [batch for batch in newest if not is_running(batch)][:LAST_BATCHES]
+        steps = readers.map(_with_step(sources, now), running[:STEPS_SHOWN])
+        summaries = readers.map(
+            lambda batch: summary(batch, sources.store, sources.objects), closed
+        )
+        return {
+            "lock": lock.result(),
+            "open_set": open_set.result(),
+            "running": [*steps, *running[STEPS_SHOWN:]],
+            "last_batches": list(summaries),
+            "dead_letters": letters.result(),
+        }
+
+
+def _with_step(sources: Sources, now: datetime) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def add_step(batch: dict[str, Any]) -> dict[str, Any]:
+        execution = batch.get("execution_id")
+        step = execution and read_current_step(sources.stepfunctions, execution, now)
+        return batch | {"step": step or None}
+
+    return add_step

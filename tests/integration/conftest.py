@@ -16,7 +16,7 @@ def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningC
     directory = tmp_path_factory.mktemp("cloud")
     running = local_cloud.up(directory, port=0, settings={"SETTLE_SECONDS": SETTLE_SECONDS})
     yield running
-    local_cloud.down(directory)
+    local_cloud.down(directory, keep=False)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def fresh_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClo
     directory = tmp_path_factory.mktemp("cloud")
     running = local_cloud.up(directory, port=0, settings={"SETTLE_SECONDS": SETTLE_SECONDS})
     yield running
-    local_cloud.down(directory)
+    local_cloud.down(directory, keep=False)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def watched(
     settings = {"SETTLE_SECONDS": "2", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     running = local_cloud.up(directory, port=0, settings=settings)
     yield running
-    local_cloud.down(directory)
+    local_cloud.down(directory, keep=False)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_small_batch_from_upload_to_completed(tmp_path_factory: pytest.TempPathF
         pipeline = Pipeline(running.environment())
         timings = [one_batch(pipeline, number) for number in range(BATCHES)]
     finally:
-        local_cloud.down(directory)
+        local_cloud.down(directory, keep=False)
     report(timings)
     total = statistics.median(timing["upload to COMPLETED"] for timing in timings)
     rest = statistics.median(timing["of it not transform"] for timing in timings)

@@ -41,7 +41,7 @@ MEMORY_GROWTH = 1.1
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[RunningCloud]:
     yield local_cloud.up(tmp_path, port=0, settings={"TRANSFORM_ENGINE": "duckdb"})
-    local_cloud.down(tmp_path)
+    local_cloud.down(tmp_path, keep=False)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.support.pipeline import eventually
 def running_ministack(directory: Path) -> Iterator[Mapping[str, str]]:
     """Gives the environment variables that point an AWS client at it."""
     folders = Folders(directory)
-    folders.start_afresh()
+    folders.prepare()
     port = ministack.claim_port(0)
     server = ChildProcess(
         ministack.COMMAND,

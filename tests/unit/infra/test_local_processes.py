@@ -81,7 +81,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folders = Folders(folder)
-        self.folders.start_afresh()
+        self.folders.prepare()
         self.started: list[tuple[str, int]] = []
         self.gone: list[str] = []
         self.crew = Crew(

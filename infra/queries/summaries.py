@@ -1,0 +1,55 @@
+"""What a closed batch came to, in a few figures: its time, its rows and days, what is live."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from contracts.envelope import Message
+from contracts.event_store import EventStore
+from contracts.messages import BatchResult, ObjectRef
+from contracts.objects import ObjectStore
+from infra.queries.documents import read_unless_expired
+
+Batch = dict[str, Any]
+
+
+def summary(batch: Batch, store: EventStore, objects: ObjectStore) -> Batch:
+    """A batch of the read model with `duration_seconds`, `rows`, `days` and `published`.
+
+    `rows` and `days` are those of its result, None without one. `published`: whether KPIs of it are
+    live; one that FAILED after its publication has True, and a redrive finishes it.
+    """
+    result = _result(batch, objects)
+    return batch | {
+        "duration_seconds": duration_seconds(batch),
+        "rows": result and sum(file.rows_in for file in result.files),
+        "days": result and len(result.affected_days),
+        "published": _is_published(batch, store),
+    }
+
+
+def duration_seconds(batch: Batch) -> float | None:
+    """From seal to close, None while it runs."""
+    if not batch.get("closed_at"):
+        return None
+    began, ended = (datetime.fromisoformat(batch[name]) for name in ("sealed_at", "closed_at"))
+    return round((ended - began).total_seconds(), 1)
+
+
+def is_published(events: Iterable[Message]) -> bool:
+    """Whether KPIs of a batch are live, by its events: publication is never undone."""
+    return any(event.event_type == "KpisPublished" for event in events)
+
+
+def _is_published(batch: Batch, store: EventStore) -> bool:
+    if batch["status"] != "FAILED":
+        return bool(batch["status"] == "COMPLETED")
+    return is_published(store.read_correlated(batch["batch_id"]))
+
+
+def _result(batch: Batch, objects: ObjectStore) -> BatchResult | None:
+    ref = batch.get("result")
+    if not ref:
+        return None
+    document = read_unless_expired(objects, ObjectRef.model_validate(ref))
+    return document and BatchResult.model_validate(document)
