@@ -1,4 +1,4 @@
-"""`ecp status`, `batches`, `batch` and `redrive`: what runs, what ran, and running it again."""
+"""`ecp batches`, `batch` and `redrive`: what ran, and running it again."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -8,6 +8,7 @@ import typer
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import RedriveBatch
+from infra.cli.batches_view import print_closed
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wanted, view_for
 from infra.cli.options import AsJson, Wait
@@ -16,60 +17,28 @@ from infra.cli.output import print_json, print_line, print_table
 from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
-from infra.queries.batches import newest_batches
+from infra.queries.current_step import read_current_step
 from infra.queries.names import SOURCE
 from infra.queries.outcome import read_order_totals, read_outcome
 from infra.queries.progress import ENDS, ending, this_attempt
-from infra.queries.status import read_status
-from infra.queries.timeline import plural, size, timeline
-
-BATCH_COLUMNS = ("batch", "status", "files", "sealed (UTC)")
-SHOWN_FILES, SHOWN_REASONS = 20, 5
-
-
-def status(as_json: AsJson = False) -> None:
-    """What is going on: the lock, files that wait, batches, dead letters.
-
-    Example: `ecp status`
-    """
-    target = current_target()
-    found = read_status(
-        target.client("dynamodb"),
-        target.client("sqs"),
-        target.event_store,
-        target.names.data_bucket,
-    )
-    if as_json:
-        print_json(found)
-        return
-    print_line(f"speaking to {target.origin}")
-    held = found["lock"]
-    print_line(
-        f"lock: held by batch {held['batch_id']} until {held['lease_until']}, "
-        f"{len(held['waiters'])} in line"
-        if held["held"]
-        else "lock: free"
-    )
-    _print_open_set(found["open_set"])
-    _print_batches("Running", found["running"])
-    _print_batches("Last batches", found["last_batches"])
-    dead = {queue: count for queue, count in found["dead_letters"].items() if count}
-    print_table("Dead letters", ("queue", "messages"), list(dead.items()), empty="none")
+from infra.queries.summaries import read_summaries
+from infra.queries.timeline import timeline
 
 
 def list_batches(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """The newest batches and how they ended.
+    """The newest batches: rows, days and duration, and why one did not complete.
 
     Example: `ecp batches --limit 5`
     """
-    found = newest_batches(current_target().client("dynamodb"), limit)
+    target = current_target()
+    found = read_summaries(target.client("dynamodb"), target.event_store, target.objects, limit)
     if as_json:
         print_json(found)
     else:
-        _print_batches("Batches", found)
+        print_closed("Batches", found)
 
 
 def batch(
@@ -86,6 +55,7 @@ def batch(
     end = ending(this_attempt(events))
     state = ENDS[end.event_type] if end else "RUNNING"
     totals = read_order_totals(end, target.objects)
+    step = None if end else _step_of(target, events)
     if as_json:
         print_json(
             {
@@ -93,6 +63,7 @@ def batch(
                 "status": state,
                 "events": [vars(moment) for moment in moments],
                 "order_totals": totals,
+                "step": step,
             }
         )
         return
@@ -102,6 +73,11 @@ def batch(
         [(f"{moment.seconds:.3f}", moment.event_type, moment.said) for moment in moments],
     )
     print_order_totals(totals)
+    if step:
+        failed = f"; failed {step['failures']} times: {step['last_error']}"
+        print_line(
+            f"now in {step['name']} for {step['seconds']:.0f} s{failed if step['failures'] else ''}"
+        )
 
 
 def redrive(
@@ -168,33 +144,10 @@ def events_of(target: Target, batch_id: str) -> list[Message]:
     return events
 
 
-def _print_batches(title: str, found: Sequence[dict[str, Any]]) -> None:
-    print_table(
-        title,
-        BATCH_COLUMNS,
-        [
-            (
-                batch["batch_id"],
-                batch.get("status"),
-                batch.get("file_count"),
-                str(batch["sealed_at"])[:19].replace("T", " "),
-            )
-            for batch in found
-        ],
-    )
-
-
-def _print_open_set(open_set: dict[str, Any]) -> None:
-    files = open_set["files"]
-    if not files and not open_set["manifests"]:
-        print_line("open set: empty")
-        return
-    print_line(f"open set: {plural(len(files), 'file')} waiting since {open_set['waiting_since']}")
-    for reason in open_set["waiting_for"][:SHOWN_REASONS]:
-        print_line(f"  waits for {reason}")
-    print_table(
-        "Waiting files",
-        ("file", "size", "arrived (UTC)"),
-        [(file["key"], size(file["size_bytes"]), file["arrived_at"][:19]) for file in files],
-        limit=SHOWN_FILES,
-    )
+def _step_of(target: Target, events: Sequence[Message]) -> dict[str, Any] | None:
+    """What the execution of the present attempt is doing."""
+    started = [event for event in this_attempt(events) if event.event_type == "BatchStarted"]
+    if not started:
+        return None
+    execution_id = started[-1].data.execution_id
+    return read_current_step(target.client("stepfunctions"), execution_id, system_clock())

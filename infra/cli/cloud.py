@@ -91,11 +91,11 @@ def down(
     directory = cloud_directory(Path.cwd()) or Path.cwd()
     with progress("stopping the local cloud"):
         was_up = cloud.down(directory, keep=not forget)
-    kept = "forgotten" if forget else "kept; `ecp up` goes on from there"
+    kept = "removed" if forget else "kept; `ecp up` goes on from there"
     print_line(
         f"the local cloud is down, what was in it is {kept}"
         if was_up
-        else "no local cloud was up here"
+        else f"no local cloud was up here{', and nothing is kept' if forget else ''}"
     )
 
 
@@ -111,11 +111,11 @@ def told(restored: "Restoration") -> list[str]:
             f"uploaded after that: {shown}{f' and {more} more' if more > 0 else ''}; "
             f"`ecp submit {restored.recovered}` sends them again"
         )
-    lines += [
-        f"batch {name} was interrupted and is FAILED; `ecp redrive {name.partition('-')[0]}` "
-        "finishes it"
-        for name in restored.interrupted
-    ]
+    for name in restored.interrupted:
+        batch_id = name.partition("-")[0]
+        lines.append(
+            f"batch {batch_id} was interrupted and is FAILED; `ecp redrive {batch_id}` finishes it"
+        )
     return lines
 
 

@@ -29,7 +29,7 @@ COMMANDS = {
     ),
     "down": Entry(
         RUN, "cloud", "down",
-        "Stop the local cloud of this directory; what was in it is gone, its logs stay.",
+        "Stop the local cloud of this directory; what is in it is kept for the next `ecp up`.",
     ),
     "deploy": Entry(
         RUN, "deploy", "deploy",
@@ -68,12 +68,12 @@ COMMANDS = {
         "Look after the facts tables: small files, old snapshots, files that nothing refers to.",
     ),
     "status": Entry(
-        LOOK, "batches", "status",
-        "What is going on: the lock, files that wait, batches, dead letters.",
+        LOOK, "status", "status",
+        "What is going on: the lock, files that wait, batches and their steps, dead letters.",
     ),
     "batches": Entry(
         LOOK, "batches", "list_batches",
-        "The newest batches and how they ended.",
+        "The newest batches: rows, days and duration, and why one did not complete.",
     ),
     "batch": Entry(
         LOOK, "batches", "batch",

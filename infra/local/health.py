@@ -71,7 +71,9 @@ def _worker(name: str, record: CloudRecord, folders: Folders, now: float) -> dic
         said = json.loads(text)
     except FileNotFoundError:
         seen_at, said = None, {}
-    except ValueError:  # of a version that told less
+    except ValueError:
+        said = {}
+    if not isinstance(said, dict):  # the pid alone, of an older version
         said = {}
     silent = None if seen_at is None else max(0.0, round(now - seen_at, 1))
     return {

@@ -7,6 +7,7 @@ infra.local.server`; under /_ecp/ it answers what only this process knows.
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import sys
@@ -33,6 +34,8 @@ RESERVE_BYTES = 16_000_000
 """Objects are refused when the disk would have less than this left."""
 READS = ("Get", "List", "Describe", "Query", "Scan", "BatchGet", "Receive", "Head")
 """Calls of AWS that change nothing begin with these words."""
+
+logger = logging.getLogger("ecp.state")
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -92,7 +95,7 @@ class Saver:
             try:
                 await self.save()
             except SaveFailed as failed:
-                print(f"the state could not be saved: {failed}", file=sys.stderr, flush=True)
+                logger.error("the state could not be saved: %s", failed)
 
     async def save(self, *, at_stop: bool = False) -> None:
         """Save now; raises SaveFailed with the reason."""
@@ -207,7 +210,7 @@ class Server:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 await self._stop_saving()
-                sys.stdout.flush()
+                logging.shutdown()
                 os._exit(0)  # functions that run wait for this server, which answers no more
             return message
 
@@ -233,7 +236,7 @@ class Server:
         try:
             await self._saver.save_at_stop()
         except SaveFailed as failed:
-            print(f"the state could not be saved at the end: {failed}", file=sys.stderr, flush=True)
+            logger.error("the state could not be saved at the end: %s", failed)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()

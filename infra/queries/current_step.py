@@ -36,7 +36,7 @@ def read_current_step(
     except stepfunctions.exceptions.ExecutionDoesNotExist:
         return None
     step = current_step(answer["events"], now)
-    return step and asdict(step)
+    return None if step is None else asdict(step)
 
 
 def current_step(newest_first: Iterable[Mapping[str, Any]], now: datetime) -> CurrentStep | None:

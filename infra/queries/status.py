@@ -13,12 +13,11 @@ from infra.queries.current_step import read_current_step
 from infra.queries.dead_letters import dead_letters
 from infra.queries.lock import read_lock
 from infra.queries.open_set import read_open_set
-from infra.queries.summaries import summary
+from infra.queries.summaries import READ_AT_ONCE, summary
 
 LOOKED_AT = 50
 LAST_BATCHES = 10
 STEPS_SHOWN = 10
-READ_AT_ONCE = 8
 
 Status = dict[str, Any]
 

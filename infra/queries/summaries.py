@@ -1,6 +1,7 @@
 """What a closed batch came to, in a few figures: its time, its rows and days, what is live."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +9,20 @@ from contracts.envelope import Message
 from contracts.event_store import EventStore
 from contracts.messages import BatchResult, ObjectRef
 from contracts.objects import ObjectStore
+from infra.queries.batches import newest_batches
 from infra.queries.documents import read_unless_expired
 
 Batch = dict[str, Any]
+READ_AT_ONCE = 8
+
+
+def read_summaries(
+    dynamodb: Any, store: EventStore, objects: ObjectStore, limit: int
+) -> list[Batch]:
+    """The newest batches with what they came to, newest first, read several at once."""
+    with ThreadPoolExecutor(READ_AT_ONCE) as readers:
+        newest = newest_batches(dynamodb, limit)
+        return list(readers.map(lambda batch: summary(batch, store, objects), newest))
 
 
 def summary(batch: Batch, store: EventStore, objects: ObjectStore) -> Batch:

@@ -36,8 +36,11 @@ def test_up_prints_two_exports_that_a_shell_can_take(
 ) -> None:
     asked: list[object] = []
 
-    def up(directory: Path, port: int | None, settings: dict[str, str], _: object) -> RunningCloud:
+    def up(
+        directory: Path, port: int | None, settings: dict[str, str], _: object, *, fresh: bool
+    ) -> RunningCloud:
         asked.extend([directory, port, settings])
+        assert not fresh
         return a_running_cloud(directory)
 
     monkeypatch.setattr(cloud, "up", up)
@@ -60,8 +63,9 @@ def test_down_looks_for_the_cloud_of_a_parent_directory(
 ) -> None:
     stopped: list[Path] = []
 
-    def down(directory: Path) -> bool:
+    def down(directory: Path, *, keep: bool) -> bool:
         stopped.append(directory)
+        assert keep
         return True
 
     monkeypatch.setattr(cloud, "down", down)
@@ -70,7 +74,9 @@ def test_down_looks_for_the_cloud_of_a_parent_directory(
     below = tmp_path / "shop"
     below.mkdir()
     monkeypatch.chdir(below)
-    assert CliRunner().invoke(app, ["down"]).stdout == "the local cloud is down\n"
+    assert CliRunner().invoke(app, ["down"]).stdout == (
+        "the local cloud is down, what was in it is kept; `ecp up` goes on from there\n"
+    )
     assert stopped == [tmp_path]
 
 

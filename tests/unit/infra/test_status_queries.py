@@ -8,7 +8,7 @@ from contracts.envelope import MessageContext
 from contracts.event_store import DynamoDBEventStore, InMemoryEventStore, StreamAppend
 from contracts.identities import FileIdentity
 from contracts.messages import FileDetected, FilesReturned
-from contracts.objects import InMemoryObjectStore
+from contracts.objects import InMemoryObjectStore, S3ObjectStore
 from contracts.schemas import find
 from infra.deployer.templates import discover
 from infra.environments import PROJECT
@@ -17,7 +17,7 @@ from infra.queries.dead_letters import dead_letters, is_dead_letter_queue
 from infra.queries.lock import describe_lock, read_lock
 from infra.queries.names import LOCK_ID, STATE_TABLE
 from infra.queries.open_set import SETTLES, read_open_set
-from infra.queries.status import read_status
+from infra.queries.status import Sources, read_status
 from services.aggregator.domain import stream_of
 from services.aggregator.read_model import after, batch_writes, open_set_key, row_of
 from services.lock.domain import Holder, Lock, Waiter
@@ -155,10 +155,16 @@ def test_status_is_one_document_with_everything_in_it(aws: Any) -> None:
     create_table(dynamodb, "ProcessingLockTable", [lock_item(a_held_lock())])
     create_table(dynamodb, "EventStore")
     store = DynamoDBEventStore(dynamodb, "EventStore", lambda: BEGAN, new_event_id)
-    status = read_status(dynamodb, sqs, store, BUCKET)
+    s3 = aws("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    stepfunctions = aws("stepfunctions")
+    sources = Sources(dynamodb, sqs, stepfunctions, store, S3ObjectStore(s3), BUCKET)
+    status = read_status(sources, BEGAN)
     assert status.keys() == {"lock", "open_set", "running", "last_batches", "dead_letters"}
     assert [batch["batch_id"] for batch in status["running"]] == [OTHER_BATCH]
-    assert [batch["status"] for batch in status["last_batches"]] == ["COMPLETED"]
+    [completed] = status["last_batches"]
+    assert (completed["status"], completed["published"]) == ("COMPLETED", True)
+    assert (completed["rows"], completed["duration_seconds"]) == (None, 0.0)
 
 
 def test_the_open_set_is_read_where_the_aggregator_names_it(aws: Any) -> None:
