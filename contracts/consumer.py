@@ -8,7 +8,7 @@ from contracts.answers import TaskAnswers
 from contracts.aws import queue_name_of
 from contracts.dead_letters import DeadLetters
 from contracts.envelope import Message, parse, task_token_of
-from contracts.errors import ContractViolation, Refused
+from contracts.errors import ContractViolation, PipelineError, Refused, StaleWriter
 from contracts.foreign import shown
 from contracts.handling import told
 from contracts.logs import about, keys_of, logger, this_service
@@ -21,7 +21,7 @@ NO_RETRY = ContractViolation.__name__
 """By this name the saga knows that asking again is in vain."""
 
 
-def refuse(body: str, queue_name: str, error: ContractViolation, dead_letters: DeadLetters) -> None:
+def refuse(body: str, queue_name: str, error: PipelineError, dead_letters: DeadLetters) -> None:
     """Keep what nobody can ever take, with the reason, and tell of it."""
     logger.error("message refused", queue=queue_name, reason=shown(str(error), LOGGED_CHARACTERS))
     metrics.write(this_service(), [Metric.MESSAGES_REFUSED.of(1)], keys_of(body))
@@ -48,7 +48,8 @@ class CommandConsumer:
         goes to the dead-letter queue at once, and its task is failed if the token can be read:
         nobody waits for it in vain. A handler's answer completes the task; None means that
         somebody else will answer later. A command's fault fails its task and the saga decides; a
-        fault without a token is raised, so that SQS delivers the message again. So is a fault of
+        fault without a token is raised, so that SQS delivers the message again, except that of a
+        stale writer, who stays one: it is a dead letter. Raised is also a fault of
         the dead-letter queue or of Step Functions: what could not be kept or told comes again.
         """
         try:
@@ -64,6 +65,9 @@ class CommandConsumer:
             self._refuse(body, queue_name, error, message.task_token)
             return
         except Exception as error:
+            if message.task_token is None and isinstance(error, StaleWriter):
+                self._refuse(body, queue_name, error, None)
+                return
             if message.task_token is None:
                 raise
             logger.exception("command failed")
@@ -74,9 +78,7 @@ class CommandConsumer:
             if not waited_for:
                 logger.warning("nobody waits for the answer")
 
-    def _refuse(
-        self, body: str, queue_name: str, error: ContractViolation, token: str | None
-    ) -> None:
+    def _refuse(self, body: str, queue_name: str, error: PipelineError, token: str | None) -> None:
         refuse(body, queue_name, error, self._dead_letters)
         if token is not None:
             self._answers.fail(token, NO_RETRY, str(error))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from contracts import fence_questions
 from contracts.consumer import CommandConsumer, handle_sqs_records
 from services.aggregator import ports as aggregator_ports
 from services.aggregator.handler import aggregator_service
@@ -15,7 +16,7 @@ from services.lock import use_cases as lock
 from services.lock.handler import lock_service
 from services.transformer import use_cases as transformer
 from services.transformer.publication import TableNames
-from tests.simulation.compute import Handler
+from tests.simulation.compute import Handler, SqsClient
 from tests.simulation.facts import SimulatedEngine, SimulatedFacts
 from tests.simulation.stores import (
     ArchiverObjects,
@@ -167,10 +168,21 @@ def transformer_consumer(world: World) -> CommandConsumer:
         clock=world.clock,
         tables=TABLE_NAMES,
     )
+    ask = fence_questions.ask_the_lock(
+        SqsClient(world.queues["lock-commands"]),
+        "lock-commands",
+        transformer.SOURCE,
+        world.clock,
+        world.new_id,
+    )
     return CommandConsumer(
         {
-            "TransformBatch": lambda message: transformer.transform_batch(message.data, ports),
-            "AbandonBatch": lambda message: transformer.abandon_batch(message.data, ports),
+            "TransformBatch": fence_questions.asking_when_stale(
+                lambda message: transformer.transform_batch(message.data, ports), ask
+            ),
+            "AbandonBatch": fence_questions.asking_when_stale(
+                lambda message: transformer.abandon_batch(message.data, ports), ask
+            ),
         },
         world.answers,
         world.queues["lock-commands"],

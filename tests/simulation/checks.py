@@ -18,6 +18,7 @@ from contracts.messages import (
     BatchRedriven,
     BatchRejected,
     BatchSealed,
+    FenceRaised,
     LockGranted,
     LockQueued,
     LockRecovered,
@@ -95,6 +96,9 @@ class LockBook:
                         early.total_seconds() <= SKEW_SECONDS, "a lease is taken before its end"
                     )
                 self.holder = None
+            case FenceRaised(fence=fence):
+                require(fence > self.highest_fence, f"fence {fence} was raised for nothing")
+                self.highest_fence = fence
             case WaiterSkipped(execution_id=who):
                 self.known_dead[who] = 0
                 self.line = [one for one in self.line if one != who]
@@ -240,6 +244,11 @@ class Checks:
         require(after["epoch"] >= old["epoch"], f"epoch falls to {after['epoch']}")
         require(
             after["fence"] >= old["fence"], f"the transformer's fence falls to {after['fence']}"
+        )
+        real = self._world.strangers.fence_is_real(after["fence"], self.lock.grants)
+        require(
+            after["fence"] == old["fence"] or real,
+            f"the transformer saw fence {after['fence']}, which was never granted",
         )
         flight = old["in_flight"] or {}
         new_flight = after["in_flight"] or {}

@@ -34,6 +34,7 @@ from services.transformer import publication
 from services.transformer import use_cases as transformer
 from tests.simulation import facts, saga
 from tests.simulation.run import run_seed, simulated
+from tests.simulation.stranger_mutants import STRANGER_MUTANTS
 from tests.simulation.world import Outcome
 
 Patches = Callable[[], list[Any]]
@@ -606,4 +607,5 @@ MUTANTS = (
     Mutant("saga: a failed batch is called COMPLETED", _saga(_failed_is_green)),
     Mutant("saga: a rejected file goes on", _saga(_rejected_goes_on)),
     Mutant("saga: goes on without the lock", _saga(_without_the_lock)),
+    *(Mutant(name, patches) for name, patches in STRANGER_MUTANTS),
 )

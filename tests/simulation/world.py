@@ -25,6 +25,7 @@ from tests.simulation.network import Bus, Queue, Stream
 from tests.simulation.shop import BUCKET, Shop
 from tests.simulation.step_functions import STATUS_CHANGE, Answers, StateMachine
 from tests.simulation.stores import TABLES, Buckets, EventStoreTable
+from tests.simulation.strangers import Strangers
 
 BEGIN = datetime(2025, 7, 10, tzinfo=UTC)
 FAULTS_END_AFTER = 1500.0
@@ -111,6 +112,7 @@ class World:
         self.functions = self._functions()
         self._define_containers()
         self.shop = Shop(self, seed)
+        self.strangers = Strangers(self)
         self._failure: str | None = None
 
     # -- running ---------------------------------------------------------------------------
@@ -127,6 +129,9 @@ class World:
             rest.batches_have_ended(self, none_failed=self.chaos.is_calm)
             self._repair()
             self._rest()
+            if self.strangers.put_back_to:  # the first batch after it fails, and the lock hears
+                self._repair()
+                self._rest()
             self._wake_workers()
             rest.nothing_is_left_undone(self)
             rest.batches_have_ended(self, none_failed=True)
@@ -213,9 +218,9 @@ class World:
             lock_id=lock_id, fence=fence, requested_by="an operator", reason="it takes too long"
         )
         self.tell(f"an operator breaks the lock under fence {fence}")
-        self.queues["lock-commands"].send(self._command(command, f"lock/{lock_id}", None).to_json())
+        self.queues["lock-commands"].send(self.command(command, f"lock/{lock_id}", None).to_json())
 
-    def _command(self, data: Any, stream_id: str, correlation_id: str | None) -> Message:
+    def command(self, data: Any, stream_id: str, correlation_id: str | None) -> Message:
         return Message(
             event_id=self.new_id(),
             event_type=type(data).__name__,
@@ -233,7 +238,7 @@ class World:
         """What an operator does after a bad night: failed batches again; others are refused."""
         for batch_id, status in list(self.checks.status.items()):
             redrive = RedriveBatch(batch_id=batch_id, requested_by="an operator")
-            command = self._command(redrive, f"batch/{batch_id}", batch_id)
+            command = self.command(redrive, f"batch/{batch_id}", batch_id)
             self.tell(f"redrive of {batch_id}, {status}")
             self.queues["aggregator-commands"].send(command.to_json())
         self._sweep_later(SWEEP_SECONDS)
