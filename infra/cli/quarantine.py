@@ -168,4 +168,5 @@ def _since(row: Row, fates: Fates) -> dict[str, Any]:
     return {
         "answered_by": {"batch_id": answer.batch_id, "status": answer.status} if answer else None,
         "dismissed": {name: getattr(dismissal, name) for name in said} if dismissal else None,
+        "repeated_in": fates.repeated_in(found.batch_id, found.key),
     }

@@ -71,7 +71,11 @@ def print_files(files: Sequence[QuarantinedFile], fates: Fates) -> None:
     """Files that were refused whole; nothing where there are none."""
     if not files:
         return
-    outcomes = [_said_of(fates.dismissal_of_file(file.batch_id, file.key)) for file in files]
+    outcomes = [
+        _said_of(fates.dismissal_of_file(file.batch_id, file.key))
+        or _elsewhere(fates, file.batch_id, file.key)
+        for file in files
+    ]
     told = any(outcomes)
     print_table(
         "Files refused whole, kept byte for byte",
@@ -119,11 +123,21 @@ def _outcome(row: Row, fates: Fates | None) -> str:
     found = row_id(row)
     if fates.of(found) == "dismissed":
         return _said_of(fates.dismissal_of(found))
-    return _replayed(fates.answer_of(found))
+    if answer := fates.answer_of(found):
+        return _replayed(answer)
+    return _elsewhere(fates, found.batch_id, found.key)
 
 
-def _replayed(answer: Answer | None) -> str:
-    return f"answered by batch {answer.batch_id}, {answer.status}" if answer else ""
+def _elsewhere(fates: Fates, batch_id: str, key: str) -> str:
+    """Where an input came again: corrected and published, or as it was."""
+    if published := fates.published.get((batch_id, key)):
+        return f"answered by batch {published}, which published the file"
+    repeated = fates.repeated_in(batch_id, key)
+    return f"sent again unchanged: batch {repeated} has it now" if repeated else ""
+
+
+def _replayed(answer: Answer) -> str:
+    return f"answered by batch {answer.batch_id}, {answer.status}"
 
 
 def _said_of(dismissal: Dismissal | None) -> str:

@@ -1,6 +1,6 @@
 """What became of what lies in quarantine: still open, answered by a replay, or dismissed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -8,7 +8,9 @@ from typing import Any, Literal, NamedTuple
 from contracts.objects import ObjectStore
 from infra.queries import items
 from infra.queries.answers import COMPLETED, Answer, Answers, RowId, read_answers
+from infra.queries.copies import Copies, Input, read_copies
 from infra.queries.names import STATE_TABLE
+from infra.queries.quarantine import listing
 
 Fate = Literal["open", "answered", "dismissed"]
 
@@ -33,13 +35,17 @@ class Fates:
     published: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Inputs of rejected batches, by batch and key, of which a later batch has published a newer
     version, or the same one: all that was refused of them is answered by that batch."""
+    copies: Copies = field(default_factory=Copies)
+    """Inputs that were sent again unchanged: their rows are the same rows."""
 
     def of(self, row: RowId) -> Fate:
         """A completed replay has answered a row for good; else the newest word counts.
 
-        So a replay reopens what was dismissed before it, whatever became of that replay.
+        So a replay reopens what was dismissed before it, whatever became of that replay. A row of
+        a file that was sent again is answered by its newest copy; that one a replay of an older
+        copy does not answer, for the file has stated it anew after it.
         """
-        if (row.batch_id, row.key) in self.published:
+        if (row.batch_id, row.key) in self.published or self.repeated_in(row.batch_id, row.key):
             return "answered"
         answer, dismissal = self.answers.get(row), self.dismissal_of(row)
         if answer and answer.status == COMPLETED:
@@ -49,17 +55,22 @@ class Fates:
         return "open"
 
     def of_file(self, batch_id: str, key: str) -> Fate:
-        """Answered once a corrected version of its key is published."""
-        if (batch_id, key) in self.published:
+        """Answered once a corrected version of its key is published, or it was refused again."""
+        if (batch_id, key) in self.published or self.repeated_in(batch_id, key):
             return "answered"
         return "dismissed" if self.dismissal_of_file(batch_id, key) else "open"
+
+    def repeated_in(self, batch_id: str, key: str) -> str | None:
+        """The batch that has the newest copy of this input; None when this is it."""
+        newer = self.copies.newer(Input(batch_id, key))
+        return newer.batch_id if newer else None
 
     def answer_of(self, row: RowId) -> Answer | None:
         """The replay that answers a row, as far as it got."""
         return self.answers.get(row)
 
     def dismissal_of(self, row: RowId) -> Dismissal | None:
-        """The newest dismissal of a row, even if a replay has reopened it."""
+        """The newest dismissal of a row or of a copy of it, even if a replay has reopened it."""
         return self._newest(
             each
             for each in self._of_input(row.batch_id, row.key)
@@ -77,8 +88,10 @@ class Fates:
             found.setdefault((each.batch_id, each.key), []).append(each)
         return found
 
-    def _of_input(self, batch_id: str, key: str) -> Sequence[Dismissal]:
-        return self._by_input.get((batch_id, key), ())
+    def _of_input(self, batch_id: str, key: str) -> Iterator[Dismissal]:
+        """What was dismissed of an input and of its copies, which are no better."""
+        for copy in self.copies.of(Input(batch_id, key)):
+            yield from self._by_input.get(copy, ())
 
     @staticmethod
     def _newest(found: Iterable[Dismissal]) -> Dismissal | None:
@@ -86,12 +99,14 @@ class Fates:
 
 
 def read_fates(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Fates:
-    """From the documents of the replays and the aggregator's rows."""
+    """From the documents of the replays, the aggregator's rows and what lies in quarantine."""
+    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
     rows = items.query(dynamodb, STATE_TABLE, {"pk": "dismissals"})
     return Fates(
         answers=read_answers(s3, dynamodb, objects, bucket),
         dismissals=[dismissal_of(row) for row in rows],
         published=published_since(items.query(dynamodb, STATE_TABLE, {"pk": "refused"})),
+        copies=read_copies(batches, listing(s3, bucket).batches, objects),
     )
 
 
