@@ -1,13 +1,14 @@
 """`ecp kpis`: the published daily figures."""
 
-from datetime import date, datetime
 from typing import Annotated
 
 import typer
 
+from contracts.clock import system_clock
+from infra.cli.days import FORMS, day
 from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_table
+from infra.cli.output import print_json, print_note, print_table
 from infra.cli.target import current_target
 from infra.queries.kpis import (
     CATEGORY_FIELDS,
@@ -18,11 +19,15 @@ from infra.queries.kpis import (
     for_people,
     order_kpis,
 )
+from infra.queries.kpis import categories as all_categories
+from infra.queries.near_names import nearest
 
 app = typer.Typer(help="The published daily KPIs: of all orders, or by category.")
 
-From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First day.")]
-To = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day.")]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="DAY", help=f"First day: {FORMS} (UTC).")
+]
+To = Annotated[str | None, typer.Option("--to", metavar="DAY", help=f"Last day: {FORMS} (UTC).")]
 
 
 @app.command()
@@ -48,13 +53,35 @@ def categories(
     Example: `ecp kpis categories --category Electronics --json`
     """
     wanted = period(first, last)
-    found = category_kpis(current_target().client("dynamodb"), wanted, category)
+    dynamodb = current_target().client("dynamodb")
+    found = category_kpis(dynamodb, wanted, category)
+    if category is not None and not found:
+        _say_what_was_meant(category, all_categories(dynamodb))
     _print("CategoryKPIs", found, CATEGORY_FIELDS, as_json=as_json)
+
+
+def did_you_mean(category: str, names: set[str]) -> str:
+    """` (did you mean Books?)`, empty when no name is like it."""
+    meant = nearest(category, names)
+    return f" (did you mean {meant}?)" if meant else ""
+
+
+def _say_what_was_meant(category: str, names: set[str]) -> None:
+    """Beside the empty answer, where there is no such category at all."""
+    if category not in names:
+        print_note(
+            f"there is no category {category}{did_you_mean(category, names)}; "
+            "`ecp kpis categories` shows those that there are"
+        )
 
 
 def period(first: str | None, last: str | None) -> Period:
     """The period between two days as text; raises WrongUsage for what is no day."""
-    span = Period(_day("--from", first), _day("--to", last))
+    today = system_clock().date()
+    span = Period(
+        None if first is None else day("--from", first, today),
+        None if last is None else day("--to", last, today),
+    )
     if span.first and span.last and span.first > span.last:
         raise WrongUsage(f"--from {span.first} is after --to {span.last}")
     return span
@@ -84,12 +111,3 @@ def _print(title: str, found: list[Kpi], fields: tuple[str, ...], *, as_json: bo
         print_json(found)
     else:
         print_kpis(title, found, fields)
-
-
-def _day(option: str, text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 (a day has no zone)
-    except ValueError as error:
-        raise WrongUsage(f"{option} {text}: not a day; write it as YYYY-MM-DD") from error

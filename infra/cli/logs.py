@@ -9,7 +9,7 @@ import typer
 from contracts.clock import from_rfc3339
 from infra.cli.batches import events_of
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_table
+from infra.cli.output import print_json, print_note, print_table
 from infra.cli.target import Target, cloud_directory, current_target, find_running_cloud
 from infra.queries.log_lines import LogLine, lines_in_files, lines_in_groups
 
@@ -25,7 +25,8 @@ def logs(
 
     Example: `ecp logs 3f2a9c0d1e4b5a67`
     """
-    lines = _lines_of(current_target(), batch_id)
+    target = current_target()
+    lines = _lines_of(target, batch_id)
     if as_json:
         print_json([line.entry for line in lines])
         return
@@ -34,6 +35,12 @@ def logs(
         ("time (UTC)", "service", "level", "said"),
         [(_time_of_day(line.at), line.service, line.level, line.said) for line in lines],
     )
+    left_out = [str(path) for path in _files_left_out(target)]
+    if left_out:
+        print_note(
+            f"not searched, for they do not name batches: {', '.join(left_out)}; look there for "
+            "tracebacks of a process that died, and for the local cloud's own troubles"
+        )
 
 
 def _lines_of(target: Target, batch_id: str) -> list[LogLine]:
@@ -45,15 +52,28 @@ def _lines_of(target: Target, batch_id: str) -> list[LogLine]:
 
 def _files_of_workers(target: Target) -> list[Path]:
     """Where the workers beside a local cloud log; all that runs in a cloud is in CloudWatch."""
+    return [path for path in _log_files(target) if not _is_of_the_cloud(path)]
+
+
+def _files_left_out(target: Target) -> list[Path]:
+    """Logs of the local cloud's own processes, whose lines belong to no batch."""
+    return [path for path in _log_files(target) if _is_of_the_cloud(path)]
+
+
+def _is_of_the_cloud(path: Path) -> bool:
+    from infra.local.records import CLOUD, SUPERVISOR
+
+    return path.stem in (CLOUD, SUPERVISOR)
+
+
+def _log_files(target: Target) -> list[Path]:
     local = find_running_cloud()
     directory = cloud_directory(Path.cwd())
     if local is None or directory is None or local[0] != target.endpoint:
         return []
     from infra.local.folders import Folders
-    from infra.local.records import CLOUD, SUPERVISOR
 
-    logs = Folders(directory).logs.glob("*.log")
-    return [path for path in logs if path.stem not in (CLOUD, SUPERVISOR)]
+    return sorted(Folders(directory).logs.glob("*.log"))
 
 
 def _time_of_day(at: str) -> str:

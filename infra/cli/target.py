@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contracts.clock import new_event_id, system_clock
-from contracts.event_store import DynamoDBEventStore
-from contracts.objects import S3ObjectStore
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.output import print_note
 from infra.queries.names import Names
+
+if TYPE_CHECKING:
+    from contracts.event_store import DynamoDBEventStore
+    from contracts.objects import S3ObjectStore
 
 NO_CLOUD = "no cloud: run 'ecp up' first, or set AWS_PROFILE/AWS_REGION to use AWS"
 DEFAULT_REGION = "us-east-1"
@@ -100,15 +102,19 @@ class Target:
         return Names(self.client("ssm"))
 
     @cached_property
-    def event_store(self) -> DynamoDBEventStore:
+    def event_store(self) -> "DynamoDBEventStore":
         """The event store, for reading."""
+        from contracts.event_store import DynamoDBEventStore
+
         return DynamoDBEventStore(
             self.client("dynamodb"), self.names.event_store_table, system_clock, new_event_id
         )
 
     @cached_property
-    def objects(self) -> S3ObjectStore:
+    def objects(self) -> "S3ObjectStore":
         """Documents that events refer to."""
+        from contracts.objects import S3ObjectStore
+
         return S3ObjectStore(self.client("s3"))
 
     @cached_property

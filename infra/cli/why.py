@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from contracts.clock import system_clock
+from infra.cli.days import FORMS, day
 from infra.cli.errors import CommandFailed, WrongUsage
-from infra.cli.kpis import period
+from infra.cli.kpis import did_you_mean
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, print_table, styled
 from infra.cli.target import Target, current_target
-from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS, for_people
+from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS, categories, for_people
 from infra.queries.timeline import plural
 
 ALL_ORDERS = "orders"
@@ -21,7 +23,7 @@ def why(
     name: Annotated[
         str, typer.Argument(metavar="CATEGORY|orders", help="A category, or the day's orders.")
     ],
-    day: Annotated[str, typer.Argument(metavar="YYYY-MM-DD", help="The order_date.")],
+    when: Annotated[str, typer.Argument(metavar="DAY", help=f"The order_date: {FORMS} (UTC).")],
     is_category: Annotated[
         bool, typer.Option("--category", help="It is a category, even if its name is orders.")
     ] = False,
@@ -35,11 +37,9 @@ def why(
 
     Example: `ecp why Electronics 2025-07-07 --rows`
     """
-    span = period(day, day)
-    if span.first is None:
-        raise WrongUsage(f"{day}: not a day; write it as YYYY-MM-DD")
+    order_date = day("", when, system_clock().date())
     category = None if name == ALL_ORDERS and not is_category else name
-    found = _find(current_target(), span.first, category, with_rows=rows)
+    found = _find(current_target(), order_date, category, with_rows=rows)
     if as_json:
         print_json(found)
     else:
@@ -48,21 +48,26 @@ def why(
         raise CommandFailed(_unequal(found))
 
 
-def _find(target: Target, day: date, category: str | None, *, with_rows: bool) -> dict[str, Any]:
+def _find(target: Target, on: date, category: str | None, *, with_rows: bool) -> dict[str, Any]:
     # pyiceberg takes half a second to import, which no other command should wait for.
     from infra.queries.facts import as_document, explain, locations
 
-    found = explain(target.facts, target.client("dynamodb"), day, category, with_rows=with_rows)
+    found = explain(target.facts, target.client("dynamodb"), on, category, with_rows=with_rows)
     contributions = found.evidence.contributions
     if found.published is None and found.recomputed is None:
-        what = "orders" if category is None else f"category {category}"
+        what = "orders" if category is None else _named(category, target)
         raise WrongUsage(
-            f"there is nothing of {what} on {day}; `ecp kpis categories --from {day} --to {day}` "
+            f"there is nothing of {what} on {on}; `ecp kpis categories --from {on} --to {on}` "
             "lists what there is"
         )
     names = target.names
     places = locations(contributions, target.event_store, names.archive_bucket, names.data_bucket)
     return as_document(found, places)
+
+
+def _named(category: str, target: Target) -> str:
+    names = categories(target.client("dynamodb"))
+    return f"category {category}" + ("" if category in names else did_you_mean(category, names))
 
 
 def _print(found: dict[str, Any], *, with_rows: bool) -> None:

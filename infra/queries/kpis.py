@@ -26,6 +26,8 @@ CATEGORY_FIELDS = (
     "avg_order_value",
     "avg_return_rate",
 )
+SET_BY_FIELDS = ("batch_id", "epoch", "updated_at")
+"""Which batch set a KPI last, as the transformer's how many-th attempt, and when; for programs."""
 MONEY_FIELDS = frozenset({"total_revenue", "daily_revenue", "avg_order_value"})
 RATE_FIELDS = frozenset({"return_rate", "avg_return_rate"})
 
@@ -60,12 +62,17 @@ def category_kpis(dynamodb: Any, period: Period, category: str | None = None) ->
     return choose(found, CATEGORY_FIELDS, period)
 
 
+def categories(dynamodb: Any) -> set[str]:
+    """The names of all categories that have a KPI."""
+    return {str(item["category"]) for item in items.scan(dynamodb, CATEGORY_KPIS_TABLE)}
+
+
 def choose(
     found: Iterable[Mapping[str, Any]], fields: tuple[str, ...], period: Period
 ) -> list[Kpi]:
-    """The public fields of items within a period, sorted by their keys."""
+    """The public fields of items within a period and who set them, sorted by their keys."""
     kept = [
-        {name: item.get(name, UNSAID.get(name)) for name in fields}
+        {name: item.get(name, UNSAID.get(name)) for name in (*fields, *SET_BY_FIELDS)}
         for item in found
         if str(item["order_date"]) in period
     ]

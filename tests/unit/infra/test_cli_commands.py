@@ -108,7 +108,7 @@ def test_kpis_are_a_table_for_people_and_numbers_for_programs(account: Account) 
     wrong = ecp("kpis", "orders", "--from", "July")
     assert (wrong.exit_code, wrong.stderr) == (
         2,
-        "error: --from July: not a day; write it as YYYY-MM-DD\n",
+        "error: --from July: not a day; write it as YYYY-MM-DD, today, yesterday or 3-days-ago\n",
     )
 
 
@@ -389,3 +389,23 @@ def test_an_erasure_needs_an_id_that_could_be_and_somebody_who_says_yes(
     answer = ecp("privacy", *arguments)
     assert answer.exit_code == 2
     assert said in answer.stderr
+
+
+def test_a_category_that_is_spelled_otherwise_is_suggested(account: Account) -> None:
+    put_items(account.client("dynamodb"), "CategoryKPIs", [a_category("Books", "2025-07-07")])
+    said = ecp("kpis", "categories", "--category", "books", "--json")
+    assert (said.exit_code, json.loads(said.stdout)) == (0, [])
+    assert "there is no category books (did you mean Books?)" in said.stderr
+    there = ecp("kpis", "categories", "--category", "Books", "--from", "today")
+    assert "no category" not in there.stderr
+
+
+def test_programs_see_which_batch_set_a_kpi(account: Account) -> None:
+    put_items(account.client("dynamodb"), "OrderKPIs", [a_day("2025-07-07")])
+    [kpi] = json.loads(ecp("kpis", "orders", "--json").stdout)
+    assert (kpi["batch_id"], kpi["epoch"], kpi["updated_at"]) == (
+        "3f2a9c0d1e4b5a67",
+        3,
+        "2025-07-07T12:00:00.000Z",
+    )
+    assert "3f2a9c0d1e4b5a67" not in ecp("kpis", "orders").stdout

@@ -15,6 +15,7 @@ from infra.cli.output import print_json
 from infra.queries.kpis import (
     CATEGORY_FIELDS,
     ORDER_FIELDS,
+    SET_BY_FIELDS,
     Period,
     category_kpis,
     for_people,
@@ -54,7 +55,7 @@ def test_days_come_in_calendar_order_with_the_promised_fields_and_no_other(aws: 
     create_table(dynamodb, "OrderKPIs", [a_day("2025-07-09"), a_day("2025-07-01")])
     found = order_kpis(dynamodb, EVER)
     assert [kpi["order_date"] for kpi in found] == ["2025-07-01", "2025-07-09"]
-    assert all(tuple(kpi) == ORDER_FIELDS for kpi in found)
+    assert all(tuple(kpi) == (*ORDER_FIELDS, *SET_BY_FIELDS) for kpi in found)
 
 
 def test_both_ends_of_a_period_belong_to_it(aws: Any) -> None:
@@ -102,6 +103,10 @@ def test_programs_get_json_numbers_whole_ones_as_such(aws: Any) -> None:
         "total_items_sold": 3,
         "return_rate": 0.5,
         "unique_customers": 2,
+        "guests": 0,
+        "batch_id": "3f2a9c0d1e4b5a67",
+        "epoch": 3,
+        "updated_at": "2025-07-07T12:00:00.000Z",
     }
     assert isinstance(kpi["total_orders"], int)
 
@@ -111,7 +116,7 @@ def test_people_get_money_with_two_decimals_and_rates_in_percent() -> None:
     assert shown == ("Books", "2025-07-01", Decimal("25.00"), Decimal("12.75"), "33.33 %")
 
 
-@pytest.mark.parametrize("text", ["2025-02-30", "yesterday", "2025-7", ""])
+@pytest.mark.parametrize("text", ["2025-02-30", "last week", "2025-7", ""])
 def test_what_is_no_day_is_wrong_usage(text: str) -> None:
     with pytest.raises(WrongUsage, match=rf"--from {text}: not a day; write it as YYYY-MM-DD"):
         period(text, None)
