@@ -18,7 +18,7 @@ from contracts.executions import how_it_ended
 from contracts.identities import FileIdentity
 from contracts.messages import FileReport
 from contracts.objects import check_document
-from services.aggregator.detection import Notification, Sighting
+from services.aggregator.detection import ListedVersion, Notification, Sighting, VersionPage
 from services.aggregator.notices import Notice
 
 MANIFEST_METADATA = "ecp-manifest"
@@ -71,6 +71,20 @@ class S3Uploads:
                     return None
                 raise
         return content
+
+    def versions(self, bucket: str, prefix: str, after: tuple[str, str] | None) -> VersionPage:
+        """ListObjectVersions; S3 lists keys in order, the newest version of each first."""
+        markers = {"KeyMarker": after[0], "VersionIdMarker": after[1]} if after else {}
+        with _translated(f"s3://{bucket}/{prefix}"):
+            answer = self._client.list_object_versions(Bucket=bucket, Prefix=prefix, **markers)
+        versions = [
+            ListedVersion(one["Key"], one["VersionId"], to_rfc3339(one["LastModified"]))
+            for one in answer.get("Versions", ())
+        ]
+        following = None
+        if answer.get("IsTruncated"):
+            following = answer["NextKeyMarker"], answer["NextVersionIdMarker"]
+        return VersionPage(versions, following)
 
     def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
         """HEAD of each version, some side by side: a batch has 1,000 at most."""

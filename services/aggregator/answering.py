@@ -63,11 +63,5 @@ def _answer(name: str, published: set[str], batch: Batch, ports: Ports) -> None:
     ports.store.append(
         *appends,
         context=MessageContext(SOURCE, batch.batch_id),
-        writes=[
-            PutItem(
-                ports.table,
-                refused | {"answered": answered},
-                expected={"answered": refused["answered"]},
-            )
-        ],
+        writes=[PutItem(ports.table, refused | {"answered": answered})],
     )

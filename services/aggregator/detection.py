@@ -1,14 +1,17 @@
 """What an object in the data bucket is: an input file, an upload manifest, or nothing of ours."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from contracts import layout, schemas
 from contracts.errors import ContractViolation
+from contracts.input_names import NotAnInput, why_not_an_input
 from contracts.messages import (
     FileDetected,
+    FileGone,
     FileIgnored,
+    FileSuperseded,
     ManifestReceived,
     ObjectRef,
     UploadManifestFile,
@@ -20,6 +23,9 @@ MAX_MANIFEST_BYTES = 1_000_000
 MAX_EVENT_BYTES = 180_000
 """A manifest travels inside one event, and events stay under 200 KB (DESIGN 2)."""
 
+INPUT_PREFIXES = (*(f"{kind}/" for kind in layout.KINDS), layout.MANIFEST_UPLOAD_PREFIX)
+"""What the aggregator may list and read."""
+
 NO_VERSION = "null"
 """What S3 calls the version of an object written while versioning was off."""
 
@@ -27,13 +33,32 @@ _SPLIT = "split it into several"
 _KINDS = ", ".join(f"{kind}/" for kind in layout.KINDS)
 
 
-@dataclass(frozen=True)
-class Notification:
+class Notification(NamedTuple):
     """A hint that an object was written; `version_id` where the sender said it."""
 
     bucket: str
     key: str
     version_id: str | None = None
+
+
+class ListedVersion(NamedTuple):
+    """A version as a listing names it; `last_modified` RFC 3339."""
+
+    key: str
+    version_id: str
+    last_modified: str
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The key and the version."""
+        return self.key, self.version_id
+
+
+class VersionPage(NamedTuple):
+    """Versions in order of key, the newest of a key first, and where the next page begins."""
+
+    versions: Sequence[ListedVersion]
+    following: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -55,46 +80,68 @@ def is_manifest(key: str) -> bool:
     return key.startswith(layout.MANIFEST_UPLOAD_PREFIX) and not key.endswith("/")
 
 
-def gone(notification: Notification) -> FileIgnored:
+def gone(notification: Notification) -> FileGone:
     """An object that was announced and is not there any more."""
-    return foreign(
-        notification,
-        "it was announced but is not there any more; upload it again if it is wanted",
+    return FileGone(
+        bucket=notification.bucket,
+        key=notification.key,
+        version_id=notification.version_id,
+        reason="it was announced but is not there any more; upload it again if it is wanted",
     )
 
 
-def why_foreign(key: str) -> str | None:
-    """Why no object under this key is an input or a manifest, and what to do; None when it may be.
+def superseded(event: object, by: str) -> FileSuperseded:
+    """The event for an input or manifest that a newer version has overtaken before it counted."""
+    seen = cast("FileDetected | ManifestReceived", event)
+    return FileSuperseded(
+        bucket=seen.bucket,
+        key=seen.key,
+        version_id=seen.version_id,
+        by_version_id=by,
+        reason="a newer version of it came before this one was noticed; upload this one again, "
+        "under a key of its own, if its rows are wanted too",
+    )
+
+
+def is_unclaimed(event: object) -> bool:
+    """Whether a newer version of its key supersedes it: it was sent with no manifest."""
+    return isinstance(event, ManifestReceived) or (
+        isinstance(event, FileDetected) and event.manifest_key is None
+    )
+
+
+def why_foreign(key: str) -> NotAnInput | None:
+    """Why no object under this key is an input or a manifest, and what was probably meant.
 
     Such an object is not looked at: the aggregator may read input and manifest prefixes only.
     """
-    if key.endswith("/"):
-        return "it is a folder marker, not a file"
-    if is_manifest(key):
-        if key.endswith(".json"):
-            return None
-        return f"a manifest must be called {layout.MANIFEST_UPLOAD_PREFIX}<name>.json; rename it"
-    if layout.kind_of(key) is None:
-        return f"its key is under none of {_KINDS}; upload it there if it is an input"
-    if not layout.is_csv(key):
-        return "it is no .csv or .csv.gz file; upload it under such a name if it is an input"
-    return None
+    found = why_not_an_input(key)
+    if found is None or found.is_hidden or not is_manifest(key):
+        return found
+    if key.endswith(".json"):
+        return None
+    name = key.rpartition("/")[2].split(".")[0] or "name"
+    return NotAnInput(
+        f"a manifest must be called {layout.MANIFEST_UPLOAD_PREFIX}<name>.json; rename it",
+        f"{layout.MANIFEST_UPLOAD_PREFIX}{name}.json",
+    )
 
 
-def foreign(notification: Notification, reason: str) -> FileIgnored:
+def foreign(notification: Notification, why: NotAnInput) -> FileIgnored:
     """The event for an object that is no input by its key alone."""
     return FileIgnored(
         bucket=notification.bucket,
         key=notification.key,
         version_id=notification.version_id,
-        reason=reason,
+        reason=why.reason,
+        did_you_mean=why.did_you_mean,
     )
 
 
 def why_ignored(seen: Sighting) -> str | None:
     """Why an object is no input, and what to do; None when it is one (or is a manifest)."""
-    if (reason := why_foreign(seen.key)) is not None:
-        return reason
+    if (foreign := why_foreign(seen.key)) is not None:
+        return foreign.reason
     if seen.version_id in (None, NO_VERSION):
         return (
             f"bucket {seen.bucket} does not version its objects, so this file cannot be pinned; "

@@ -110,7 +110,7 @@ class FileSet:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     """Rejected batches whose healthy files are here, by batch id."""
     missed: frozenset[tuple[str, str]] = frozenset()
-    """(key, version_id) of versions that will not come any more: gone, or superseded."""
+    """(key, version_id) of versions that are gone: no manifest waits for them."""
     superseded: tuple[SupersededVersion, ...] = ()
     overdue_reported: bool = False
     sealed_as: str | None = None
@@ -216,7 +216,6 @@ class _Fold:
                 file = newer.file.model_copy(update=place | {"returned": True})
                 self.files[newer_identity] = replace(newer, file=file)
         self._drop(event.bucket, event.key, event.version_id)
-        self.missed.add((event.key, event.version_id))
         self.superseded.append(
             SupersededVersion(
                 key=event.key,

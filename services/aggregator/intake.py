@@ -12,10 +12,9 @@ from contracts.consumer import refuse, took
 from contracts.dead_letters import DeadLetters
 from contracts.errors import ContractViolation
 from contracts.logs import logger
-from services.aggregator.detection import Notification
 from services.aggregator.incoming import Check, parse_file_message
 from services.aggregator.ports import Ports
-from services.aggregator.sightings import Upload, look_at
+from services.aggregator.sightings import Upload, look_at_all
 from services.aggregator.use_cases import check_file_set, take_in
 
 FILES_QUEUE = "aggregator-files"
@@ -26,12 +25,12 @@ Record = Mapping[str, Any]
 class _Visit:
     """What these records ask of one bucket, and which of them stand or fall with it."""
 
-    asked: list[tuple[str, Upload | None]] = field(default_factory=list)
-    """Message ids, each with what it announced; None for a check."""
+    asked: list[tuple[str, list[Upload]]] = field(default_factory=list)
+    """Message ids, each with what it announced: nothing for a check."""
 
     @property
     def uploads(self) -> list[Upload]:
-        return [upload for _, upload in self.asked if upload is not None]
+        return [upload for _, uploads in self.asked for upload in uploads]
 
     @property
     def message_ids(self) -> list[str]:
@@ -88,10 +87,9 @@ class FileIntake:
         except ContractViolation as error:
             refuse(body, queue_name, error, self.dead_letters)
             return
-        upload = look_at(message, self.ports) if isinstance(message, Notification) else None
-        if upload is None and not isinstance(message, Check):
-            return
-        visits[message.bucket].asked.append((message_id, upload))
+        uploads = [] if isinstance(message, Check) else look_at_all(message, self.ports)
+        if uploads or isinstance(message, Check):
+            visits[message.bucket].asked.append((message_id, uploads))
 
     def _apply(self, bucket: str, visit: _Visit) -> None:
         if visit.uploads:

@@ -12,7 +12,7 @@ from contracts.event_store import EventStore, StateTables
 from contracts.identities import FileIdentity
 from contracts.messages import FileReport
 from contracts.objects import ObjectStore
-from services.aggregator.detection import Notification, Sighting
+from services.aggregator.detection import Notification, Sighting, VersionPage
 from services.aggregator.domain import FileSet
 from services.aggregator.notices import Notice
 
@@ -31,6 +31,9 @@ class Uploads(Protocol):
 
     def read(self, seen: Sighting) -> bytes | None:
         """The content of that version; None when it is gone."""
+
+    def versions(self, bucket: str, prefix: str, after: tuple[str, str] | None) -> VersionPage:
+        """Up to 1,000 versions under the prefix, without delete markers, after this one."""
 
     def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
         """Those of these versions that are deleted."""
@@ -87,3 +90,5 @@ class Ports:
     overdue: timedelta
     known_sets: dict[str, FileSet] = field(default_factory=dict)
     """Open sets folded before by this process, by bucket; only newer events are read again."""
+    judged: set[FileIdentity] = field(default_factory=set)
+    """Versions of which this process knows that a row tells what they are."""

@@ -4,6 +4,7 @@
 |---|---|---|
 | bucket#<bucket> | open-set | the number of the open set, and whether products are known |
 | file#<bucket>#<key> | <version_id> | a file version that was seen: each is taken in once |
+| bucket#<bucket> | sweep | how far the sweep of versions has come |
 | batch#<batch_id> | batch | a batch, as `ecp batch` and `ecp batches` show it |
 | batches | <sealed_at>#<batch_id> | the same row, in order of sealing |
 | unfinished | <batch_id> | a batch that is not closed, for the sweep of dead executions |
@@ -56,6 +57,16 @@ def open_set_key(bucket: str) -> Row:
 def file_key(identity: FileIdentity) -> Row:
     """Where a file version is remembered."""
     return {"pk": f"file#{identity.bucket}#{identity.key}", "sk": identity.version_id}
+
+
+def versions_of(bucket: str, key: str) -> Row:
+    """The partition of all versions of a key that were seen."""
+    return {"pk": f"file#{bucket}#{key}"}
+
+
+def sweep_key(bucket: str) -> Row:
+    """Where the sweep of a bucket stands."""
+    return {"pk": f"bucket#{bucket}", "sk": "sweep"}
 
 
 def batch_key(batch_id: str) -> Row:

@@ -16,6 +16,7 @@ from contracts import layout
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.event_store import PutItem, StateWrite, StreamAppend, retry_on_conflict
+from contracts.identities import FileIdentity
 from contracts.logs import logger
 from contracts.messages import (
     BatchOverdue,
@@ -38,9 +39,11 @@ from services.aggregator.open_sets import OpenSet, load, next_set
 from services.aggregator.ports import SOURCE, Ports
 from services.aggregator.sealing import gone, overdue, pin, seal, superseded, without_files
 from services.aggregator.sightings import Upload, look_for_missing, unseen
+from services.aggregator.sweeping import keep_position, sweep_versions
 
 FILES_PER_TRANSACTION = 25
 IGNORED_PER_TRANSACTION = 50
+ASKED_FOR = {"seen_as": "FileSuperseded"}
 MAX_DELAY_SECONDS = 900
 """Limit of an SQS message's delay (AWS API reference)."""
 
@@ -59,9 +62,18 @@ def take_in(bucket: str, uploads: Sequence[Upload], ports: Ports) -> list[BatchO
 
 
 def look_after_file_set(bucket: str, ports: Ports) -> list[BatchOverdue]:
-    """The sweep's look at an open set: find what notifications missed, then check it."""
+    """The sweep's look at a bucket: find what notifications missed, then check the open set."""
+    before = retry_on_conflict(partial(load, bucket, ports)).files
+    swept = sweep_versions(bucket, ports)
+    _record_all(bucket, swept.uploads, ports)
+    if swept.listed is not None:
+        _drop_gone([one for one in before.files if one not in swept.listed], bucket, ports)
+    keep_position(bucket, swept.position, ports)
     _record_missing(bucket, ports)
-    return check_file_set(bucket, ports)
+    overdue_now = check_file_set(bucket, ports)
+    if swept.uploads:
+        check_when_settled(bucket, ports)
+    return overdue_now
 
 
 def check_file_set(bucket: str, ports: Ports) -> list[BatchOverdue]:
@@ -109,6 +121,21 @@ def _record_missing(bucket: str, ports: Ports) -> None:
     _record_all(bucket, look_for_missing(open_set.files, ports), ports)
 
 
+def _drop_gone(unlisted: Sequence[FileIdentity], bucket: str, ports: Ports) -> None:
+    """Tell of waiting files that are deleted; a file that has just been archived waits no more."""
+    suspects = list(unlisted[:IGNORED_PER_TRANSACTION])
+    missed = ports.uploads.gone(suspects) if suspects else set()
+
+    def drop() -> None:
+        open_set = load(bucket, ports)
+        waiting = [one for identity, one in open_set.files.files.items() if identity in missed]
+        if waiting:
+            _append(open_set, [gone(one) for one in waiting], ports)
+
+    if missed:
+        retry_on_conflict(drop)
+
+
 def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
     open_set = load(bucket, ports)
     fresh = unseen(uploads, ports)
@@ -123,8 +150,10 @@ def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
                 "seen_as": type(upload.event).__name__,
                 "seen_at": seen_at,
                 "set_number": open_set.files.number,
+                "last_modified": getattr(upload.event, "last_modified", None) or "",
             },
-            unless_exists=True,
+            unless_exists=not upload.is_asked_for,
+            expected=ASKED_FOR if upload.is_asked_for else None,
         )
         for upload in fresh
         if upload.identity is not None

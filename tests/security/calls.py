@@ -32,6 +32,7 @@ from tests.security.targets import (
     bucket,
     glue,
     inputs,
+    listed,
     log_stream,
     newest_task,
     queue,
@@ -163,6 +164,9 @@ def _aggregator() -> Iterator[Call]:
     yield from _calls(AGGREGATOR, adapters, "get_object", "s3:GetObject", REPORT)
     # Without it, S3 says 403 instead of 404.
     yield from _calls(AGGREGATOR, adapters, "head_object", "s3:ListBucket", bucket(DATA))
+    for prefix in ("orders/", "order_items/1.csv", "products/", "manifests/"):
+        versions = ("list_object_versions", "s3:ListBucketVersions")
+        yield from _calls(AGGREGATOR, adapters, *versions, listed(DATA, prefix))
     yield from _calls(AGGREGATOR, DOCUMENTS, "put_object", "s3:PutObject", MANIFEST)
     yield from _calls(AGGREGATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
     start = ("start_execution", "states:StartExecution")

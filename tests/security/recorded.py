@@ -31,6 +31,10 @@ def recorded_requests(calls_file: Path) -> Iterator[tuple[str, Request]]:
 
 
 def _s3(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
+    if operation == "ListObjectVersions":
+        whole = f"arn:aws:s3:::{asked['Bucket']}"
+        yield Request("s3:ListBucketVersions", whole, {"s3:prefix": [asked["Prefix"]]})
+        return
     target = f"arn:aws:s3:::{asked['Bucket']}/{asked['Key']}"
     version = "Version" if "VersionId" in asked else ""
     match operation:

@@ -54,6 +54,12 @@ def bucket(name: str) -> Target:
     return Target(named("AWS::S3::Bucket", name).arn, name)
 
 
+def listed(bucket_name: str, prefix: str) -> Target:
+    """The part of a bucket that a listing asks for."""
+    whole = bucket(bucket_name)
+    return Target(whole.resource, f"{bucket_name}/{prefix}*", {"s3:prefix": [prefix]})
+
+
 def stored(bucket_name: str, key: str) -> Target:
     """An object, present or not."""
     return Target(f"{bucket(bucket_name).resource}/{key}", f"{bucket_name}/{key}")

@@ -45,6 +45,7 @@ from tests.security.targets import (
     bucket,
     glue,
     inputs,
+    listed,
     queue,
     repository,
     role,
@@ -193,6 +194,11 @@ def objects() -> Iterator[Row]:
     for name in others(AGGREGATOR):
         yield name, "s3:PutObject", MANIFEST
         yield name, "s3:GetObject", stored(DATA, "manifests/july.json")
+    for name in EVERY_ROLE:
+        for prefix in ("", "processing/", "quarantine/"):
+            yield name, "s3:ListBucketVersions", listed(DATA, prefix)
+    for name in others(AGGREGATOR):
+        yield name, "s3:ListBucketVersions", listed(DATA, "orders/")
     for name in others(AGGREGATOR, VALIDATOR, ARCHIVER):
         yield name, "s3:ListBucket", bucket(DATA)
     for name in others(TRANSFORMER):

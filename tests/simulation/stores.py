@@ -19,7 +19,7 @@ from contracts.identities import FileIdentity
 from contracts.layout import file_report_key
 from contracts.messages import FileReport, ObjectRef
 from contracts.objects import canonical_json, sha256_hex
-from services.aggregator.detection import Notification, Sighting
+from services.aggregator.detection import ListedVersion, Notification, Sighting, VersionPage
 from services.archiver.domain import Stored
 from services.transformer.engines.port import StagedFile
 
@@ -157,8 +157,22 @@ class Buckets:
             return versions.get(version_id)
         return next(reversed(versions.values())) if versions else None
 
+    def all_in(self, bucket: str) -> list[Version]:
+        """Every version of every key."""
+        return [
+            version
+            for (name, _), versions in self.versions.items()
+            if name == bucket
+            for version in versions.values()
+        ]
+
     def delete(self, bucket: str, key: str, version_id: str) -> None:
         self.versions.get((bucket, key), {}).pop(version_id, None)
+
+
+def listing_order(key: str, version_id: str) -> tuple[str, int]:
+    """As S3 lists versions: by key, the newest first; ids are numbered in order of upload."""
+    return key, -int(version_id.removeprefix("v"))
 
 
 class Documents:
@@ -209,6 +223,21 @@ class Uploads:
             last_modified=found.last_modified,
             manifest_key=found.metadata.get("ecp-manifest"),
         )
+
+    def versions(self, bucket: str, prefix: str, after: tuple[str, str] | None) -> VersionPage:
+        """Two to a page: a small world has few versions, and passes through them in pieces."""
+        self._world.touch("aggregator list versions")
+        found = sorted(
+            (
+                ListedVersion(one.key, one.version_id, one.last_modified)
+                for one in self._world.buckets.all_in(bucket)
+                if one.key.startswith(prefix)
+            ),
+            key=lambda one: listing_order(*one.identity),
+        )
+        if after is not None:
+            found = [one for one in found if listing_order(*one.identity) > listing_order(*after)]
+        return VersionPage(found[:2], found[1].identity if len(found) > 2 else None)
 
     def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
         self._world.touch("aggregator look for gone")

@@ -21,13 +21,13 @@ from contracts.messages import CloseBatch, FileReport, ObjectRef, RedriveBatch, 
 from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
 from services.aggregator.completeness import missing
-from services.aggregator.detection import Notification, Sighting
+from services.aggregator.detection import ListedVersion, Notification, Sighting, VersionPage
 from services.aggregator.domain import FileSet
 from services.aggregator.handler import aggregator_service
 from services.aggregator.notices import Notice
 from services.aggregator.open_sets import load
 from services.aggregator.ports import Ports
-from services.aggregator.sightings import look_at
+from services.aggregator.sightings import look_at_all
 from services.aggregator.use_cases import take_in
 from tests.support.doubles import RecordedDeadLetters
 
@@ -43,9 +43,11 @@ FILES, COMMANDS, EVENTS = "aggregator-files", "aggregator-commands", "aggregator
 class Bucket:
     """Versions of objects, oldest first; keys in `unreachable` cannot be looked at."""
 
-    versions: dict[str, list[tuple[Sighting, bytes]]] = field(default_factory=dict)
+    versions_by_key: dict[str, list[tuple[Sighting, bytes]]] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
     looks: int = 0
+    page_size: int = 1000
+    pages: int = 0
 
     def look(self, notification: Notification) -> Sighting | None:
         self.looks += 1
@@ -53,23 +55,36 @@ class Bucket:
             raise Transient(f"{notification.key} is away")
         found = [
             seen
-            for seen, _ in self.versions.get(notification.key, [])
+            for seen, _ in self.versions_by_key.get(notification.key, [])
             if notification.version_id in (None, seen.version_id)
         ]
         return found[-1] if found else None
 
     def read(self, seen: Sighting) -> bytes | None:
-        bodies = [body for one, body in self.versions.get(seen.key, []) if one == seen]
+        bodies = [body for one, body in self.versions_by_key.get(seen.key, []) if one == seen]
         return bodies[-1] if bodies else None
+
+    def versions(self, _bucket: str, prefix: str, after: tuple[str, str] | None) -> VersionPage:
+        self.pages += 1
+        found = [
+            ListedVersion(key, str(seen.version_id), seen.last_modified)
+            for key in sorted(self.versions_by_key)
+            for seen, _ in reversed(self.versions_by_key[key])
+            if key.startswith(prefix)
+        ]
+        start = 0 if after is None else [one.identity for one in found].index(after) + 1
+        page = found[start : start + self.page_size]
+        is_last = start + self.page_size >= len(found)
+        return VersionPage(page, None if is_last else page[-1].identity)
 
     def gone(self, identities: Sequence[FileIdentity]) -> set[FileIdentity]:
         return {one for one in identities if self.look(Notification(*one)) is None}
 
     def delete(self, notification: Notification) -> None:
         """Delete exactly that version."""
-        self.versions[notification.key] = [
+        self.versions_by_key[notification.key] = [
             (seen, body)
-            for seen, body in self.versions[notification.key]
+            for seen, body in self.versions_by_key[notification.key]
             if seen.version_id != notification.version_id
         ]
 
@@ -177,7 +192,7 @@ class Desk:
             sha256=sha256,
             manifest_key=manifest_key,
         )
-        self.bucket.versions.setdefault(key, []).append((seen, body))
+        self.bucket.versions_by_key.setdefault(key, []).append((seen, body))
         return Notification(BUCKET, key, seen.version_id)
 
     def put_manifest(self, name: str, files: Sequence[str | dict[str, str | None]]) -> Notification:
@@ -185,8 +200,8 @@ class Desk:
 
     def notify(self, *notifications: Notification) -> None:
         """Have notifications taken in, all in one call."""
-        uploads = [look_at(one, self.ports) for one in notifications]
-        take_in(BUCKET, [upload for upload in uploads if upload is not None], self.ports)
+        uploads = [one for each in notifications for one in look_at_all(each, self.ports)]
+        take_in(BUCKET, uploads, self.ports)
 
     def upload(self, *keys: str, **options: Any) -> list[Notification]:
         """Put objects and take their notifications in one by one."""

@@ -179,7 +179,7 @@ def test_a_newer_version_of_a_healthy_key_takes_its_place(desk: Desk, rejected: 
 
 
 def test_deleting_the_rejected_key_answers_nothing(desk: Desk, rejected: str) -> None:
-    desk.bucket.versions[BAD] = []
+    desk.bucket.versions_by_key[BAD] = []
     desk.deliver(EVENTS, json.dumps({"sweep": "uploads"}))
     assert desk.pending() == HEALTHY
     assert desk.waits_for() == [f"rejected batch {rejected}: a corrected {BAD}"]
@@ -436,8 +436,8 @@ class TestGone:
     def test_a_waiting_file_that_is_deleted_does_not_stop_the_others(
         self, desk: Desk, rejected: str
     ) -> None:
-        [(seen, _)] = desk.bucket.versions["orders/rome.csv"]
-        desk.bucket.versions["orders/rome.csv"] = []
+        [(seen, _)] = desk.bucket.versions_by_key["orders/rome.csv"]
+        desk.bucket.versions_by_key["orders/rome.csv"] = []
         submit(desk, "fix", BAD)
         assert batches_after(desk, rejected) == [["order_items/1.csv", BAD, "products/1.csv"]]
         assert [event.version_id for event in desk.said("FileGone")] == [seen.version_id]
