@@ -110,7 +110,7 @@ class FileSet:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     """Rejected batches whose healthy files are here, by batch id."""
     missed: frozenset[tuple[str, str]] = frozenset()
-    """(key, version_id) of versions that are gone: no manifest waits for them."""
+    """(key, version_id) of versions that manifests wait for no longer: gone, or superseded."""
     superseded: tuple[SupersededVersion, ...] = ()
     overdue_reported: bool = False
     sealed_as: str | None = None
@@ -177,6 +177,7 @@ class _Fold:
                 self._supersede(event)
             case ManifestReceived() as event:
                 received = PendingManifest(**event.model_dump(exclude={"bucket"}))
+                self._count_after_all(received)
                 self._expect(WaitingManifest(received, now))
             case FilesCarriedOver() as event:
                 self._carry_over(event, now)
@@ -216,6 +217,7 @@ class _Fold:
                 file = newer.file.model_copy(update=place | {"returned": True})
                 self.files[newer_identity] = replace(newer, file=file)
         self._drop(event.bucket, event.key, event.version_id)
+        self.missed.add((event.key, event.version_id))
         self.superseded.append(
             SupersededVersion(
                 key=event.key,
@@ -224,6 +226,12 @@ class _Fold:
                 by_key=event.by_key,
             )
         )
+
+    def _count_after_all(self, manifest: PendingManifest) -> None:
+        """A manifest that comes later and names a superseded version wants it."""
+        superseded = {(one.key, one.version_id) for one in self.superseded}
+        named = {(entry.key, str(entry.version_id)) for entry in manifest.files}
+        self.missed -= superseded & named
 
     def _hold(self, hold: Hold) -> None:
         known = self.holds.get(hold.batch_id)
