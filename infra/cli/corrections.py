@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.file_contracts import file_contract
 from infra.cli.errors import WrongUsage
-from infra.cli.file_headers import kind_by_header
+from infra.cli.file_headers import kind_by_names
 from infra.cli.spreadsheets import read_cells
 from infra.queries.answers import RowId
 from infra.queries.quarantine import Row
@@ -79,7 +79,7 @@ def _read(path: Path) -> list[Correction]:
     found = []
     kind = None
     for line, cells in read_cells(path, LINK_COLUMNS):
-        kind = kind or kind_by_header(cells)
+        kind = kind or kind_by_names(cells)
         if kind is None:
             raise WrongUsage(
                 f"{path}: holds the columns of no kind of file; start from `ecp quarantine export`"

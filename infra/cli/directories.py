@@ -9,7 +9,8 @@ from pathlib import Path
 
 from contracts.input_names import nearest_folder, why_not_an_input
 from contracts.layout import CSV_SUFFIXES, KINDS, kind_of
-from infra.cli.file_headers import kind_by_header, read_header_names
+from infra.cli.errors import WrongUsage
+from infra.cli.file_headers import kind_by_header
 from infra.queries.timeline import plural
 
 COUNTED_FILES = 1000
@@ -175,7 +176,10 @@ class _Walk:
     def stray(self, path: Path) -> None:
         """A CSV file beside the folders: its header says where it was meant to lie."""
         unsendable = why_not_sendable(path, path.name)
-        kind = None if unsendable else kind_by_header(read_header_names(path))
+        try:
+            kind = None if unsendable else kind_by_header(path)
+        except WrongUsage:  # it has no header: its name alone says why it is left out
+            kind = None
         if kind is None:
             self.file(path, path.name, path.name)
         else:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from contracts.clock import system_clock
+from contracts.csv_files.bad_file import BadFile
 from contracts.file_contracts import file_contract
 from infra.cli import hints
 from infra.cli.directories import InputFile
-from infra.cli.errors import WrongUsage
-from infra.cli.file_headers import read_header_names
+from infra.cli.file_headers import read_file_header
 
 MAX_STATUSES = 1000
 """Different statuses that are counted; a column with more of them is none of statuses."""
@@ -33,13 +33,11 @@ class Statuses:
 
 def about_columns_of(file: InputFile) -> list[str]:
     """The columns of a file that nobody reads; nothing of a header that cannot be read either."""
-    known = file_contract(file.kind).columns
     try:
-        names = [name.strip() for name in read_header_names(file.path)]
-    except WrongUsage:
+        header = read_file_header(file.path, file.kind)
+    except BadFile:
         return []
-    unknown = [name for name in names if name and name.lower() not in known]
-    return hints.about_columns(file.key, file.kind, unknown) if len(unknown) < len(names) else []
+    return hints.about_columns(file.key, file.kind, header.unknown_columns)
 
 
 def about_statuses_of(files: Sequence[InputFile]) -> list[str]:

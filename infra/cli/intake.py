@@ -15,7 +15,7 @@ from infra.cli.directories import (
     why_not_sendable,
 )
 from infra.cli.errors import WrongUsage
-from infra.cli.file_headers import kind_by_header, read_header_names
+from infra.cli.file_headers import kind_by_header
 
 MAX_FILES = 1000
 """Files in one batch (DESIGN 3, Aggregation)."""
@@ -61,7 +61,7 @@ def single(path: Path) -> InputFile:
     *folders, name = (path.parent.resolve() / path.name).parts
     if folders[-1] in KINDS:
         return InputFile(path, folders[-1], f"{folders[-1]}/{name}")
-    kind = kind_by_header(read_header_names(path))
+    kind = kind_by_header(path)
     above = next((folder for folder in reversed(folders) if folder in KINDS), None)
     if above is not None and kind in (None, above):
         below = folders[len(folders) - folders[::-1].index(above) :]

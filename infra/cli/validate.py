@@ -14,7 +14,7 @@ from contracts.file_contracts import file_contract
 from infra.cli.directories import InputFile
 from infra.cli.errors import ExitCode, WrongUsage
 from infra.cli.first_look import Statuses
-from infra.cli.hints import about_columns, about_repeats, about_returns
+from infra.cli.hints import about_columns, about_guests, about_repeats, about_returns
 from infra.cli.intake import gather
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, print_table, spinner, styled
@@ -188,6 +188,7 @@ def _remarks(one: CheckedFile) -> list[str]:
     return [
         *about_columns(key, kind, one.summary["unknown_columns"]),
         *about_repeats(key, one.summary["duplicates"], one.contradicted),
+        *about_guests(key, one.summary.get("guests", 0)),
     ]
 
 

@@ -171,3 +171,8 @@ def _open(blocks: Iterator[Block], contract: FileContract) -> tuple[Header, int,
                 rest = replace(block, text=block.text[start:])
                 return header, line_number, chain((rest,), blocks)
     raise BadFile("file.empty", "the file is empty; upload it again with a header and rows")
+
+
+def header_of(stream: ByteStream, contract: FileContract, name: str) -> Header:
+    """The header of a file, read as `check_file` reads it; raises BadFile when it is none."""
+    return _open(line_blocks(stream, name, BLOCK_BYTES), contract)[0]

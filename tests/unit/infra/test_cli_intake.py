@@ -9,7 +9,7 @@ import pytest
 from infra.cli import directories, intake
 from infra.cli.directories import LeftOut
 from infra.cli.errors import WrongUsage
-from infra.cli.file_headers import kind_by_header
+from infra.cli.file_headers import kind_by_names
 from infra.cli.intake import gather
 from tests.support.shop import ITEMS_HEADER, ORDERS_HEADER, PRODUCTS_HEADER
 
@@ -68,6 +68,8 @@ def test_a_directory_named_like_a_kind_that_holds_a_whole_shop_is_a_shop(tmp_pat
         (ITEMS_HEADER, "order_items"),
         (PRODUCTS_HEADER, "products"),
         (" STATUS , order_date,total_amount,user_id,order_id,note", "orders"),
+        (f"\ufeffsep=;\n{ORDERS_HEADER.replace(',', ';')}", "orders"),
+        (f"\n{ITEMS_HEADER},line_id,,", "order_items"),
     ],
 )
 def test_a_file_elsewhere_is_known_by_its_header(tmp_path: Path, header: str, kind: str) -> None:
@@ -101,7 +103,7 @@ def test_a_file_deeper_below_a_kinds_folder_keeps_the_key_that_the_directory_giv
 
 def test_a_header_that_fits_two_kinds_is_ambiguous() -> None:
     both = f"{ORDERS_HEADER},{ITEMS_HEADER}".split(",")
-    assert kind_by_header(both) is None
+    assert kind_by_names(both) is None
 
 
 @pytest.mark.parametrize(
@@ -113,8 +115,8 @@ def test_a_header_that_fits_two_kinds_is_ambiguous() -> None:
         ("~$a.csv", "", "lock file of an office program"),
         ("a.xlsx", "", r"spreadsheet.*did you mean a\.csv\?"),
         ("a.csv", "a,b\n", "cannot tell whether it holds orders, order_items or products"),
-        ("empty.csv", "", "cannot tell"),
-        ("a.csv.gz", "plain", "not a gzip file, though its name says so"),
+        ("empty.csv", "", "the file is empty"),
+        ("a.csv.gz", "plain", "not readable as gzip"),
     ],
 )
 def test_a_file_that_cannot_be_told_is_wrong_usage(
