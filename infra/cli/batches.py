@@ -21,7 +21,7 @@ from infra.queries.current_step import read_current_step
 from infra.queries.names import SOURCE
 from infra.queries.outcome import read_order_totals, read_outcome
 from infra.queries.progress import ENDS, ending, this_attempt
-from infra.queries.summaries import read_summaries
+from infra.queries.summaries import is_published, read_summaries
 from infra.queries.timeline import timeline
 
 
@@ -56,6 +56,7 @@ def batch(
     state = ENDS[end.event_type] if end else "RUNNING"
     totals = read_order_totals(end, target.objects)
     step = None if end else _step_of(target, events)
+    published = is_published(events)
     if as_json:
         print_json(
             {
@@ -64,6 +65,7 @@ def batch(
                 "events": [vars(moment) for moment in moments],
                 "order_totals": totals,
                 "step": step,
+                "published": published,
             }
         )
         return
@@ -73,6 +75,10 @@ def batch(
         [(f"{moment.seconds:.3f}", moment.event_type, moment.said) for moment in moments],
     )
     print_order_totals(totals)
+    if state == "FAILED" and published:
+        print_line(
+            f"FAILED, but published: its KPIs are live; `ecp redrive {batch_id}` finishes it"
+        )
     if step:
         failed = f"; failed {step['failures']} times: {step['last_error']}"
         print_line(

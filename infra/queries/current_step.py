@@ -1,5 +1,6 @@
 """Where a batch that runs stands in the saga, and what it is trying again, from its history."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -40,16 +41,23 @@ def read_current_step(
 
 
 def current_step(newest_first: Iterable[Mapping[str, Any]], now: datetime) -> CurrentStep | None:
-    """The state entered last, and the failures of its tasks since.
+    """The state that was entered last and not left, and the failures of tasks since.
 
     Of a Map it is a step of an item: several are tried at once, and the newest one is told.
     """
     failures: list[Mapping[str, Any]] = []
+    left: Counter[str] = Counter()
     for event in newest_first:
+        if event["type"].endswith("StateExited"):
+            left[event["stateExitedEventDetails"]["name"]] += 1
         if event["type"].endswith("StateEntered"):
+            name = event["stateEnteredEventDetails"]["name"]
+            if left[name]:
+                left[name] -= 1
+                continue
             since: datetime = event["timestamp"]
             return CurrentStep(
-                event["stateEnteredEventDetails"]["name"],
+                name,
                 to_rfc3339(since),
                 round((now - since).total_seconds(), 1),
                 len(failures),

@@ -106,6 +106,13 @@ def switch(pipeline: Pipeline, source: str, *, on: bool) -> None:
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
 
 
+def status_with_a_silent_worker(directory: Path) -> dict[str, Any] | None:
+    """What `ecp status --json` says once it says that of the validator."""
+    status: dict[str, Any] = ecp("status", "--json", directory=directory).document
+    states = {worker["name"]: worker["state"] for worker in status["local"]["workers"]}
+    return status if states == {"transformer": "idle", "validator": "silent"} else None
+
+
 def test_down_in_the_middle_of_everything_loses_nothing(station: Station) -> None:
     station.up()
     before = station.pipeline
@@ -122,6 +129,11 @@ def test_down_in_the_middle_of_everything_loses_nothing(station: Station) -> Non
     eventually(lambda: [b for b in before.batches() if b["status"] == "SEALED"])
     switch(before, "aggregator-files", on=False)
     before.upload_set("three", a_set(3))
+    status = eventually(lambda: status_with_a_silent_worker(station.directory), 60)
+    steps = [batch["step"] and batch["step"]["name"] for batch in status["running"]]
+    assert steps[0] is None
+    assert steps[1].startswith("Validate")
+    assert "worker validator: SILENT for " in ecp("status", directory=station.directory).out
     kept, published = contents(before), revenue(before)
     quarantined = ecp("quarantine", "list", "--json", directory=station.directory).document
     assert (published, len(quarantined)) == (expected(0), 1)

@@ -16,6 +16,27 @@ def entered(name: str, seconds_ago: float) -> dict[str, Any]:
     }
 
 
+def exited(name: str) -> dict[str, Any]:
+    return {
+        "type": "TaskStateExited",
+        "timestamp": NOW,
+        "stateExitedEventDetails": {"name": name},
+    }
+
+
+def test_a_branch_that_is_over_is_not_the_step() -> None:
+    history = [
+        exited("WakeValidator"),
+        entered("WakeValidator", 3.0),
+        entered("ValidateFile", 4.0),
+        exited("ValidateFile"),
+        entered("ValidateFile", 5.0),
+    ]
+    step = current_step(history, NOW)
+    assert step is not None
+    assert (step.name, step.seconds) == ("ValidateFile", 4.0)
+
+
 def failed(error: str, cause: str) -> dict[str, Any]:
     return {
         "type": "TaskFailed",
