@@ -38,6 +38,7 @@ CURRENCY_RULE = "currency.other"
 MAX_SHOWN_CHARACTERS = 80
 MAX_INTEGER_DIGITS = 18
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
 _NUMBER = re.compile(r"(-?)0*([0-9]+)(?:\.([0-9]+))?")
 
 
@@ -51,13 +52,21 @@ class _Fault(Exception):
 
 
 @dataclass(frozen=True)
+class OneCurrency:
+    """The only currency (ISO 4217) that rows may say, and who says so."""
+
+    code: str
+    because: str
+
+
+@dataclass(frozen=True)
 class RowChecks:
-    """Everything that is asked of a row of one file; `currency` is the only one it may be in."""
+    """Everything that is asked of a row of one file."""
 
     header: Header
     names: tuple[str, ...]
     checks: tuple[FieldCheck, ...]
-    currency: str | None = None
+    currency: OneCurrency | None = None
 
     @property
     def width(self) -> int:
@@ -79,8 +88,12 @@ class RowChecks:
         values, problems = self._read(fields)
         if values and self.currency and CURRENCY in self.names:
             other = values[self.names.index(CURRENCY)]
-            if other not in (None, self.currency):
-                text = f"currency {other!r} is not {self.currency}, which this pipeline counts in"
+            if other not in (None, self.currency.code):
+                text = (
+                    f"currency {other!r} is not {self.currency.code}, {self.currency.because}: "
+                    "amounts of two currencies are not added up; send those in a pipeline of their "
+                    "own, or converted"
+                )
                 return [], [Problem(CURRENCY_RULE, text, column=CURRENCY)]
         return values, problems
 
@@ -146,7 +159,7 @@ class RowChecks:
 
 
 def row_checks(
-    contract: FileContract, header: Header, today: date, currency: str | None = None
+    contract: FileContract, header: Header, today: date, currency: OneCurrency | None = None
 ) -> RowChecks:
     """The checks of a contract for a file with this header; `today` bounds its dates.
 
@@ -217,24 +230,24 @@ def decimal_places(field: Field) -> int:
 def _text_check(field: Field) -> FieldCheck:
     pattern = re.compile(field.pattern) if field.pattern else None
     shortest, longest = field.minimum_length or 0, field.maximum_length
-    is_lower_cased, is_upper_cased = field.name in LOWER_CASED, field.name == CURRENCY
+    is_lower_cased, is_currency = field.name in LOWER_CASED, field.name == CURRENCY
     is_id = names_something(field)
 
     def check(text: str) -> str:
         if is_id and is_shortened_id(text):
             raise _Fault("shortened", SHORTENED)
+        if is_currency:
+            if not _CURRENCY.fullmatch(text):
+                raise _Fault("format", "is not the code of a currency (ISO 4217), such as EUR")
+            return text.upper()
         if len(text) < shortest:
             raise _Fault("minLength", f"is shorter than {shortest} characters")
         if longest is not None and len(text) > longest:
             raise _Fault("maxLength", f"is longer than {longest} characters")
-        if is_upper_cased and (len(text) < shortest or not text.isascii() or not text.isalpha()):
-            raise _Fault("format", "is not the code of a currency, such as EUR")
         if pattern and not pattern.fullmatch(text):
             raise _Fault(
                 "pattern", "holds a character that is not allowed, such as a control character"
             )
-        if is_upper_cased:
-            return text.upper()
         return text.lower() if is_lower_cased else text
 
     return check

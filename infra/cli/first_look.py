@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from contracts.clock import system_clock
 from contracts.csv_files.bad_file import BadFile
@@ -47,16 +47,15 @@ def about_statuses_of(files: Sequence[InputFile]) -> list[str]:
     if sum(file.path.stat().st_size for file in orders) > MAX_LOOKED_AT_BYTES:
         return []
     for file in orders:
-        with file.path.open("rb", buffering=0) as content:
-            _check(content, file, statuses.take)
+        _check(file, statuses.take)
     return hints.about_returns(statuses.seen)
 
 
-def _check(content: BinaryIO, file: InputFile, on_accepted: Callable[[Any], None]) -> None:
+def _check(file: InputFile, on_accepted: Callable[[Any], None]) -> None:
     from services.validator.file_check import check_file
 
     check_file(
-        content,
+        lambda: file.path.open("rb", buffering=0),
         file_contract(file.kind),
         name=file.key,
         today=system_clock().date(),

@@ -1,7 +1,9 @@
 """`ecp validate`: the pipeline's own checks on local files, without AWS and without an upload."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -32,14 +34,20 @@ CONTRADICTED = ".contradicted"
 ROWS_FOR_PEOPLE = 1000
 """Bad rows of a file that are kept to be shown; --json keeps all."""
 
+_FORMS = {
+    "MAX_REJECTED_FRACTION": "a number from 0 to 1",
+    "CURRENCY": "an ISO 4217 code in capitals, such as EUR",
+}
+
 Row = dict[str, Any]
 Say = Callable[[str], None]
 
 
 class CheckSettings(BaseSettings):
-    """`MAX_REJECTED_FRACTION`, 0 to 1, as for the pipeline."""
+    """`MAX_REJECTED_FRACTION`, 0 to 1, and `CURRENCY` (ISO 4217), as for the pipeline."""
 
     max_rejected_fraction: float = Field(default=0.2, ge=0, le=1)
+    currency: str | None = Field(default=None, pattern="^([A-Z]{3})?$")
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,7 @@ def validate(
 ) -> None:
     """Check CSV files as the pipeline would, without uploading anything.
 
-    Each file is checked by itself: ids that are stated more than once are found when the batch is
-    transformed, so `duplicates` is 0 here. MAX_REJECTED_FRACTION (0.2) is honoured.
+    Each file is checked by itself. MAX_REJECTED_FRACTION (0.2) and CURRENCY (none) are honoured.
 
     What a directory holds and is not sent is listed with the reason and the nearest right name:
     other folders, files that do not end in .csv or .csv.gz, hidden files.
@@ -125,16 +132,22 @@ def check(
             for row in found[:room]
         )
 
-    with file.path.open("rb", buffering=0) as content:
-        result = check_file(
-            _Watched(content, file, say),
-            contract,
-            name=file.key,
-            today=system_clock().date(),
-            max_rejected_fraction=max_rejected_fraction,
-            on_accepted=statuses.take if statuses and file.kind == "orders" else lambda _: None,
-            on_quarantined=keep,
-        )
+    @contextmanager
+    def opened() -> Iterator[_Watched]:
+        with file.path.open("rb", buffering=0) as content:
+            yield _Watched(content, file, say)
+
+    result = check_file(
+        opened,
+        contract,
+        name=file.key,
+        today=system_clock().date(),
+        max_rejected_fraction=max_rejected_fraction,
+        on_accepted=statuses.take if statuses and file.kind == "orders" else lambda _: None,
+        on_quarantined=keep,
+        currency=_settings().currency or None,
+    )
+    rows.sort(key=itemgetter("line"))
     summary = {
         "key": file.key,
         "kind": file.kind,
@@ -142,21 +155,26 @@ def check(
         "rows_in": result.rows_in,
         "accepted": result.accepted,
         "quarantined": result.quarantined,
-        "duplicates": 0,
+        "duplicates": result.duplicates,
         "reason": result.reason,
         "unknown_columns": list(result.unknown_columns),
+        "guests": result.guests,
+        "currency": result.currency,
     }
     return CheckedFile(summary, rows, contradicted)
 
 
 def _limit() -> float:
+    return _settings().max_rejected_fraction
+
+
+def _settings() -> CheckSettings:
     try:
-        return CheckSettings().max_rejected_fraction
+        return CheckSettings()
     except ValidationError as error:
-        [fault] = error.errors()
-        raise WrongUsage(
-            f"MAX_REJECTED_FRACTION={fault['input']}: give it as a number from 0 to 1"
-        ) from error
+        fault = error.errors()[0]
+        name = str(fault["loc"][0]).upper()
+        raise WrongUsage(f"{name}={fault['input']}: give it as {_FORMS[name]}") from error
 
 
 def as_document(checked: Sequence[CheckedFile]) -> dict[str, Any]:

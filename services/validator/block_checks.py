@@ -23,6 +23,9 @@ from services.validator.segments import Lines, Segments, field_counts, segment
 MAX_RAW_BYTES = 64 << 10
 """Raw text kept of a quarantined record; what is longer is cut and says so."""
 
+RAW = "raw"
+"""The column of a row's own text, where it is asked for."""
+
 PORTION_ROWS = 1 << 14
 MAX_LINES = 1 << 20
 PORTION_BYTES = 1 << 20
@@ -54,15 +57,28 @@ class CheckedBlock:
 
 
 class BlockChecker:
-    """Feed it the blocks that follow the header, in order."""
+    """Feed it the blocks that follow the header, in order.
+
+    `with_raw` gives accepted rows their text too, in a column of its own; it may end in the line's
+    end.
+    """
 
     def __init__(
-        self, name: str, label: str, rows: RowChecks, arrow: ArrowChecks, first_line: int
+        self,
+        name: str,
+        label: str,
+        rows: RowChecks,
+        arrow: ArrowChecks,
+        first_line: int,
+        *,
+        with_raw: bool = False,
     ) -> None:
         self._name, self._label = name, label
         self._rows, self._arrow = rows, arrow
         self._first_line = first_line
         self._usual_width = rows.width
+        self._with_raw = with_raw
+        self._schema = arrow.schema.append(_RAW_FIELD) if with_raw else arrow.schema
         self._rest = b""
 
     def check(self, block: Block) -> Iterator[CheckedBlock]:
@@ -88,7 +104,7 @@ class BlockChecker:
 
     def _checked(self, found: Segments) -> Iterator[CheckedBlock]:
         certain, doubtful = self._read_regular(found.regular, found.regular_lines)
-        none = self._arrow.schema.empty_table()
+        none = self._schema.empty_table()
         tables: list[Any] = []
         accepted: list[list[Value]] = []
         quarantined: list[QuarantinedRow] = []
@@ -97,7 +113,8 @@ class BlockChecker:
             if problems:
                 quarantined.append(self._quarantined(record, problems))
             elif values:
-                accepted.append([*values, self._first_line + record.first])
+                line = self._first_line + record.first
+                accepted.append([*values, line, *([record.raw] if self._with_raw else [])])
             if len(quarantined) == PORTION_ROWS:
                 yield CheckedBlock(none, tuple(quarantined))
                 quarantined.clear()
@@ -121,11 +138,11 @@ class BlockChecker:
     ) -> tuple[Any, tuple[Iterator[Record], ...]]:
         """The certain rows, and records for the other lines that are not blank, in order."""
         if not lines.text:
-            return self._arrow.schema.empty_table(), ()
+            return self._schema.empty_table(), ()
         texts = self._arrow.read_texts(lines.text, self._usual_width)
         if texts is not None and texts.rows == len(line_indexes):
             return self._read_of_one_width(lines, line_indexes, texts)
-        tables = [self._arrow.schema.empty_table()]
+        tables = [self._schema.empty_table()]
         doubtful: list[Iterator[Record]] = []
         counts = field_counts(lines, self._rows.delimiter)
         is_odd = counts != 0
@@ -159,6 +176,8 @@ class BlockChecker:
                 "not read back as that many rows; please report this file"
             )
         table, certain = self._arrow.read(texts, line_indexes + self._first_line)
+        if self._with_raw:
+            table = table.append_column(_RAW_FIELD, _texts_of(lines).filter(certain))
         if table.num_rows == len(line_indexes):
             return table, ()
         uncertain = np.flatnonzero(~certain.to_numpy(zero_copy_only=False))
@@ -176,9 +195,9 @@ class BlockChecker:
         columns = [list(column) for column in zip(*accepted, strict=True)]
         arrays = [
             pa.array(column, field.type)
-            for column, field in zip(columns, self._arrow.schema, strict=True)
+            for column, field in zip(columns, self._schema, strict=True)
         ]
-        return pa.Table.from_arrays(arrays, schema=self._arrow.schema)
+        return pa.Table.from_arrays(arrays, schema=self._schema)
 
     def _quarantined(self, record: Record, problems: list[Problem]) -> QuarantinedRow:
         line = self._first_line + record.first
@@ -190,6 +209,15 @@ class BlockChecker:
             message=f"{self._name} line {line}: {'; '.join(texts)}",
             raw=bounded(record.raw),
         )
+
+
+_RAW_FIELD = pa.field(RAW, pa.string())
+
+
+def _texts_of(lines: Lines) -> Any:
+    edges = np.concatenate(([0], lines.ends)).astype(np.int32)
+    buffers = (pa.py_buffer(edges), pa.py_buffer(lines.text))
+    return pa.StringArray.from_buffers(len(lines), *buffers)
 
 
 def _portions(block: Block) -> Iterator[tuple[bytes, bool]]:

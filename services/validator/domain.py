@@ -109,22 +109,27 @@ def keeps_rows(check: FileCheck) -> bool:
 def reconcile(name: str, check: FileCheck, rows_staged: int, rows_quarantined: int) -> None:
     """Raise PipelineError unless the rows in the written Parquet files are the rows of the file.
 
-    A file that was rejected because of its bad rows must add up as well, though its good rows
-    are thrown away; one that could not be read to its end has no count to hold against.
+    `rows_staged` are those that stand. A file that was rejected because of its bad rows must add
+    up as well, though its good rows are thrown away; one that could not be read to its end has no
+    count to hold against.
     """
     if not keeps_rows(check):
         return
-    balances = rows_staged + rows_quarantined == check.rows_in
+    removed = check.removed.count if check.removed else 0
+    balances = (rows_staged, rows_quarantined) == (check.read - removed, check.bad)
     if not check.is_rejected:
         balances = balances and (rows_staged, rows_quarantined) == (
             check.accepted,
             check.quarantined,
         )
+        out = check.accepted + check.quarantined + check.duplicates
+        balances = balances and check.rows_in == out
     if not balances:
         raise PipelineError(
             f"{name} does not add up: {check.rows_in} rows in, {check.accepted} accepted, "
-            f"{check.quarantined} quarantined, but {rows_staged} rows were written for staging and "
-            f"{rows_quarantined} for quarantine; nothing was staged, please report this file"
+            f"{check.quarantined} quarantined, {check.duplicates} duplicates, but {rows_staged} "
+            f"rows were written for staging and {rows_quarantined} for quarantine; nothing was "
+            "staged, please report this file"
         )
 
 
@@ -136,7 +141,8 @@ def report_of(
     written: Written,
     pseudonym_check: str | None = None,
 ) -> FileReport:
-    """What people and later steps may read about the file; rows_in = accepted + quarantined.
+    """What people and later steps may read about the file; rows_in = accepted + quarantined
+    + duplicates.
 
     `pseudonym_check` says which keys made the staged user ids, None where no row is staged or none
     names a user.
@@ -153,6 +159,9 @@ def report_of(
         rows_in=check.rows_in,
         accepted=check.accepted,
         quarantined=check.quarantined,
+        duplicates=check.duplicates,
+        guests=check.guests,
+        currency=check.currency,
         unknown_columns=list(check.unknown_columns),
         contract=contract.label,
         staged=written.staged,
@@ -180,6 +189,8 @@ def conclusion(command: ValidateFile, report: FileReport, ref: ObjectRef) -> Fil
         rows_in=report.rows_in,
         accepted=report.accepted,
         quarantined=report.quarantined,
+        duplicates=report.duplicates,
+        guests=report.guests,
         unknown_columns=report.unknown_columns,
     )
 

@@ -1,5 +1,6 @@
 """Rows on their way to S3: local Parquet files, finished and counted before any upload."""
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from contracts.csv_files.header import Header
 from contracts.messages import ManifestFile
 from services.validator.arrow_checks import SOURCE_LINE
 from services.validator.block_checks import QuarantinedRow
+from services.validator.second_look import Removed
 
 QUARANTINE_SCHEMA = pa.schema(
     {
@@ -49,13 +52,7 @@ class RowFile:
     def __init__(self, path: Path, schema: Any, prepare: Prepare = _unchanged) -> None:
         self.path = path
         self._prepare = prepare
-        self._writer = pq.ParquetWriter(
-            path,
-            schema,
-            compression="zstd",
-            use_dictionary=False,
-            column_encoding={name: GROWING for name in schema.names if name == SOURCE_LINE},
-        )
+        self._writer = _writer(path, schema)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
         self._waiting: Future[None] | None = None
 
@@ -94,6 +91,39 @@ class RowFile:
 
     def _append(self, table: Any) -> None:
         self._writer.write_table(self._prepare(table))
+
+
+def _writer(path: Path, schema: Any) -> Any:
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding={name: GROWING for name in schema.names if name == SOURCE_LINE},
+    )
+
+
+def keep_standing(path: Path, removed: Removed) -> int:
+    """Write a closed row file anew without the rows that are removed; returns how many it holds."""
+    whole = path.with_suffix(".whole")
+    path.rename(whole)
+    first = 0
+    with pq.ParquetFile(whole) as source, _writer(path, source.schema_arrow) as target:
+        for number in range(source.num_row_groups):
+            rows = source.read_row_group(number)
+            kept = rows.filter(pa.array(removed.stand(first, rows.num_rows)))
+            first += rows.num_rows
+            if kept.num_rows:
+                target.write_table(kept)
+    whole.unlink()
+    return int(pq.read_metadata(path).num_rows)
+
+
+def described(header: Header | None) -> dict[str, str]:
+    """What the footer of bad rows says, so that their text can be read again without the file."""
+    columns = header.names if header else ()
+    delimiter, spare = (header.delimiter, header.spare) if header else (",", 0)
+    return {"columns": json.dumps(columns), "delimiter": delimiter, "spare": str(spare)}
 
 
 def quarantine_table(

@@ -7,13 +7,17 @@ from pydantic_settings import BaseSettings
 
 
 class ValidatorSettings(BaseSettings):
-    """`MAX_REJECTED_FRACTION` is 0 to 1; `IDLE_EXIT_SECONDS` of 0 means: never exit."""
+    """`MAX_REJECTED_FRACTION` is 0 to 1; `IDLE_EXIT_SECONDS` of 0 means: never exit.
+
+    `CURRENCY` is the ISO 4217 code that all amounts are in; without it each file may have its own.
+    """
 
     event_store_table: str
     command_queue_url: str
     lock_queue_url: str
     pseudonym_secret_id: str
     max_rejected_fraction: float = Field(default=0.2, ge=0, le=1)
+    currency: str | None = Field(default=None, pattern="^([A-Z]{3})?$")
     heartbeat_seconds: float = 5.0
     idle_exit_seconds: float = 0.0
     validate_file_deadline_seconds: float = 7_200

@@ -4,7 +4,6 @@ How rows are judged is in `file_check.py`, what becomes of the file in `domain.p
 uploaded before the whole file is read and its rows add up; the event comes last.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -50,7 +49,13 @@ from services.validator.file_check import FileCheck, check_file
 from services.validator.line_blocks import BLOCK_BYTES
 from services.validator.ports import Inputs, Outputs
 from services.validator.pseudonyms import COLUMN, Pseudonyms
-from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
+from services.validator.row_files import (
+    QUARANTINE_SCHEMA,
+    RowFile,
+    described,
+    keep_standing,
+    quarantine_table,
+)
 from services.validator.staged_rows import accepted_schema
 
 SOURCE = "ecommerce-pipeline/validator"
@@ -58,7 +63,11 @@ SOURCE = "ecommerce-pipeline/validator"
 
 @dataclass(frozen=True)
 class Ports:
-    """All that the validator talks to, and its settings; `max_rejected_fraction` is 0 to 1."""
+    """All that the validator talks to, and its settings.
+
+    `max_rejected_fraction` is 0 to 1; `currency` (ISO 4217) the one that all amounts are in, None
+    where each file may have its own.
+    """
 
     store: EventStore
     documents: ObjectStore
@@ -67,6 +76,7 @@ class Ports:
     clock: Clock
     pseudonyms: Callable[[], Pseudonyms]
     max_rejected_fraction: float = 0.2
+    currency: str | None = None
     block_bytes: int = BLOCK_BYTES
 
 
@@ -125,8 +135,11 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
         RowFile(Path(folder, "quarantined.parquet"), QUARANTINE_SCHEMA) as quarantined,
     ):
         check = _check(job, staged, quarantined, ports)
-        quarantined.describe(columns=json.dumps(check.columns))
-        reconcile(key, check, staged.finish(), quarantined.finish())
+        quarantined.describe(**described(check.header))
+        rows_staged = staged.finish()
+        if check.removed:
+            rows_staged = keep_standing(staged.path, check.removed)
+        reconcile(key, check, rows_staged, quarantined.finish())
         known = _history(command, ports).answer_to(command)
         if known is not None:
             return known
@@ -140,14 +153,7 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
 
 def _conclude_gone(message: Message, job: _Job, error: VersionGone, ports: Ports) -> FileConcluded:
     """Nothing of the file stands anywhere, also not from an earlier attempt, and that is told."""
-    check = FileCheck(
-        rule=FILE_GONE,
-        reason=f"{error}; upload it again if it is wanted",
-        rows_in=0,
-        accepted=0,
-        quarantined=0,
-        unknown_columns=(),
-    )
+    check = FileCheck(rule=FILE_GONE, reason=f"{error}; upload it again if it is wanted")
     batch_id, file = job.command.batch_id, job.file
     for key in (
         quarantined_file_key(batch_id, file.key),
@@ -174,17 +180,17 @@ def _check(job: _Job, staged: RowFile, quarantined: RowFile, ports: Ports) -> Fi
     def quarantine(rows: Sequence[QuarantinedRow]) -> None:
         quarantined.write(quarantine_table(rows, batch_id, file, label))
 
-    with ports.inputs.open(job.bucket, file) as stream:
-        return check_file(
-            stream,
-            job.contract,
-            name=file.key,
-            today=ports.clock().astimezone(UTC).date(),
-            max_rejected_fraction=ports.max_rejected_fraction,
-            on_accepted=staged.write,
-            on_quarantined=quarantine,
-            block_bytes=ports.block_bytes,
-        )
+    return check_file(
+        lambda: ports.inputs.open(job.bucket, file),
+        job.contract,
+        name=file.key,
+        today=ports.clock().astimezone(UTC).date(),
+        max_rejected_fraction=ports.max_rejected_fraction,
+        on_accepted=staged.write,
+        on_quarantined=quarantine,
+        currency=ports.currency,
+        block_bytes=ports.block_bytes,
+    )
 
 
 def _write(job: _Job, check: FileCheck, staged: Path, quarantined: Path, ports: Ports) -> Written:

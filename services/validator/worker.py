@@ -38,6 +38,7 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         clock=system_clock,
         pseudonyms=lambda: Pseudonyms(*pseudonym_keys(secrets, settings.pseudonym_secret_id)),
         max_rejected_fraction=settings.max_rejected_fraction,
+        currency=settings.currency or None,
     )
     erasing = ErasurePorts(
         store=ports.store,
@@ -73,7 +74,7 @@ def warm_up() -> None:
     """Check a file without rows: what Arrow loads at its first use (0.3 s) is loaded then."""
     contract = file_contract("orders")
     check_file(
-        BytesIO(",".join(contract.columns).encode()),
+        lambda: BytesIO(",".join(contract.columns).encode()),
         contract,
         name="orders/warm-up.csv",
         today=system_clock().date(),

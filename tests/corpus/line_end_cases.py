@@ -33,7 +33,8 @@ def _quoted_lines(name: str, end: str) -> Case:
     for inner_name, inner in _ENDS.items():
         product = f"a{inner_name}{inner}b"
         lines = 1 if inner == "\r" and end != "\r" else 2
-        sheet.row(("9", "Toys", product, "5.00"), f'9,Toys,"{product}",5.00', lines=lines)
+        cells = (f"9{inner_name}", "Toys", product, "5.00")
+        sheet.row(cells, f'9{inner_name},Toys,"{product}",5.00', lines=lines)
     return (
         sheet.broken('9,Toys,"a,5.00', "record.quote")
         .rows(6)

@@ -179,7 +179,7 @@ def _understood() -> Iterator[Case]:
             for number in range(HEALTHY_ROWS):
                 cells = healthy_cells("orders", number)
                 sheet.row(cells, delimiter.join(cells) + extra)
-            sheet.row(None, delimiter.join(healthy_cells("orders", 1)))
+            sheet.row(healthy_cells("orders", 99), delimiter.join(healthy_cells("orders", 99)))
             faulty = delimiter.join(healthy_cells("orders", 3)) + 3 * delimiter + "x"
             sheet.broken(faulty, "record.fields")
             yield sheet.case(f"{name}, rows ending in {extra!a}", "structure")

@@ -15,6 +15,7 @@ from tests.corpus.file_cases import file_cases
 from tests.corpus.line_end_cases import line_end_cases
 from tests.corpus.record_cases import record_cases
 from tests.corpus.structure_cases import structure_cases
+from tests.support.standing_rows import that_stand
 
 TODAY = date(2026, 11, 23)
 CASES = [*file_cases(), *structure_cases(), *record_cases(), *field_cases(), *line_end_cases()]
@@ -58,7 +59,7 @@ def outcome(case: Case, content: bytes, path: str, block_bytes: int) -> tuple[ob
     accepted: list[tuple[int, tuple[str, ...]]] = []
     bad: list[tuple[int, str]] = []
     check = check_file(
-        io.BytesIO(content),
+        lambda: io.BytesIO(content),
         file_contract(case.table),
         name=path,
         today=TODAY,
@@ -70,9 +71,10 @@ def outcome(case: Case, content: bytes, path: str, block_bytes: int) -> tuple[ob
     if check.is_rejected:
         assert check.accepted == 0
         return ("rejected", check.rule, case.because in (check.reason or "") or check.reason)
+    accepted = that_stand(check, accepted)
     assert (check.accepted, check.quarantined) == (len(accepted), len(bad))
-    assert check.rows_in == check.accepted + check.quarantined
-    return ("accepted", accepted, bad)
+    assert check.rows_in == check.accepted + check.quarantined + check.duplicates
+    return ("accepted", accepted, sorted(bad))
 
 
 def written_out(row: dict[str, object]) -> tuple[int, tuple[str, ...]]:

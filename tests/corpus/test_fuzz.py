@@ -14,6 +14,7 @@ from contracts.file_contracts import file_contract
 from services.validator.file_check import check_file
 from tests.corpus.cases import COLUMNS, Sheet
 from tests.corpus.mutations import TOKENS, spoilt_files
+from tests.support.standing_rows import that_stand
 from tests.unit.validator.plain_reader import TODAY, read_file_plainly
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "400"))
@@ -28,7 +29,7 @@ def read_in_blocks(table: str, content: bytes, block_bytes: int) -> tuple[Any, .
     accepted: list[tuple[object, ...]] = []
     bad: list[tuple[object, ...]] = []
     check = check_file(
-        io.BytesIO(content),
+        lambda: io.BytesIO(content),
         file_contract(table),
         name=f"{table}/a.csv",
         today=TODAY,
@@ -39,7 +40,10 @@ def read_in_blocks(table: str, content: bytes, block_bytes: int) -> tuple[Any, .
     )
     if check.is_rejected:
         return ("rejected", check.rule)
-    assert check.rows_in == len(accepted) + len(bad) == check.accepted + check.quarantined
+    accepted = that_stand(check, accepted)
+    assert len(accepted) + len(bad) == check.accepted + check.quarantined
+    assert check.rows_in == len(accepted) + len(bad) + check.duplicates
+    bad.sort()
     return ("read", accepted, bad)
 
 

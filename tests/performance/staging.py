@@ -15,7 +15,12 @@ from contracts.messages import ManifestFile
 from services.validator.block_checks import QuarantinedRow
 from services.validator.file_check import FileCheck, check_file
 from services.validator.pseudonyms import Pseudonyms
-from services.validator.row_files import QUARANTINE_SCHEMA, RowFile, quarantine_table
+from services.validator.row_files import (
+    QUARANTINE_SCHEMA,
+    RowFile,
+    keep_standing,
+    quarantine_table,
+)
 from services.validator.staged_rows import accepted_schema
 
 KEY = b"a key of the benchmarks"
@@ -36,7 +41,6 @@ def stage(source: Path, staged: Path, *, pseudonyms: bool = True) -> FileCheck:
     )
     prepare = {"prepare": Pseudonyms(KEY).applied_to} if pseudonyms else {}
     with (
-        source.open("rb") as stream,
         RowFile(staged, accepted_schema(contract), **prepare) as accepted,
         RowFile(staged.with_suffix(".bad"), QUARANTINE_SCHEMA) as quarantined,
     ):
@@ -45,7 +49,7 @@ def stage(source: Path, staged: Path, *, pseudonyms: bool = True) -> FileCheck:
             quarantined.write(quarantine_table(rows, "bench", file, contract.label))
 
         check = check_file(
-            stream,
+            lambda: source.open("rb"),
             contract,
             name=file.key,
             today=datetime.now(UTC).date(),
@@ -53,7 +57,9 @@ def stage(source: Path, staged: Path, *, pseudonyms: bool = True) -> FileCheck:
             on_accepted=accepted.write,
             on_quarantined=quarantine,
         )
-        assert (accepted.finish(), quarantined.finish()) == (check.accepted, check.quarantined)
+        rows = accepted.finish()
+        rows = keep_standing(staged, check.removed) if check.removed else rows
+        assert (rows, quarantined.finish()) == (check.accepted, check.quarantined)
     return check
 
 

@@ -15,6 +15,7 @@ from services.validator.block_checks import QuarantinedRow
 from services.validator.file_check import FileCheck, check_file
 from services.validator.line_blocks import BLOCK_BYTES
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
+from tests.support.standing_rows import that_stand
 
 TODAY = date(2025, 7, 8)
 HEADER = b"order_id,user_id,order_date,total_amount,status\n"
@@ -36,21 +37,23 @@ def check(
     kind: str = "orders",
     name: str = "a.csv",
     limit: float = 1,
+    currency: str | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> Any:
     rows: list[dict[str, Any]] = []
     bad: list[QuarantinedRow] = []
     outcome = check_file(
-        io.BytesIO(content.encode() if isinstance(content, str) else content),
+        lambda: io.BytesIO(content.encode() if isinstance(content, str) else content),
         file_contract(kind),
         name=f"{kind}/{name}",
         today=TODAY,
         max_rejected_fraction=limit,
         on_accepted=lambda table: rows.extend(table.to_pylist()),
         on_quarantined=bad.extend,
+        currency=currency,
         block_bytes=block_bytes,
     )
-    return Checked(outcome, rows, bad)
+    return Checked(outcome, that_stand(outcome, rows), sorted(bad, key=lambda row: row.line))
 
 
 def the_row(content: str | bytes, kind: str = "orders") -> dict[str, Any]:
@@ -339,8 +342,8 @@ def test_more_than_one_bad_row_in_five_rejects_the_file_and_names_the_commonest_
     outcome = check(orders_csv(*rows), limit=0.2).outcome
     assert outcome.rule == "file.too_many_bad_rows"
     assert "3 of 10 rows are bad, more than 20%" in str(outcome.reason)
-    assert "most often order_id.required (2 rows)" in str(outcome.reason)
-    assert "the first is orders/a.csv line 9" in str(outcome.reason)
+    assert "most often order_id.required (2 rows, the first in lines 10, 11)" in str(outcome.reason)
+    assert "orders/a.csv line 10: order_id is empty" in str(outcome.reason)
     assert (outcome.rows_in, outcome.accepted, outcome.quarantined) == (10, 0, 10)
 
 

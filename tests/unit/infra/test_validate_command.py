@@ -46,6 +46,8 @@ def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
                 "duplicates": 0,
                 "reason": None,
                 "unknown_columns": [],
+                "guests": 0,
+                "currency": None,
             },
             {
                 "key": "products/p.csv",
@@ -57,6 +59,8 @@ def test_bad_rows_are_told_and_alone_reject_nothing(tmp_path: Path) -> None:
                 "duplicates": 0,
                 "reason": None,
                 "unknown_columns": [],
+                "guests": 0,
+                "currency": None,
             },
         ],
         "rows": [

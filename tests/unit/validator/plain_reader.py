@@ -62,13 +62,29 @@ def read_file_plainly(content, kind):
     if not is_whole:
         return ("rejected", "file.encoding")
     layout = Layout(names, delimiter, spare)
-    accepted, bad = read_rows(lines[index + 1 :], index + 2, layout, kind, returns_end_lines)
+    found = read_rows(lines[index + 1 :], index + 2, layout, kind, returns_end_lines)
+    accepted, bad = settled(*found, kind)
     return ("read", accepted, bad) if accepted or bad else ("rejected", "file.no_rows")
 
 
 def read_plainly(text, kind):
     """Rows after a header of one line that ends in LF: accepted, bad."""
-    return read_rows(split_lines(text, False), 2, Layout(COLUMNS[kind], ","), kind, False)
+    found = read_rows(split_lines(text, False), 2, Layout(COLUMNS[kind], ","), kind, False)
+    return settled(*found, kind)
+
+
+def settled(accepted, bad, kind):
+    """Of rows with one key the last stands; those that say otherwise are bad, equal ones go."""
+    standing, kept, contradicted = {}, [], []
+    for row, raw in reversed(accepted):
+        key = (row[0], row[4]) if kind == "order_items" else row[0]
+        stands = standing.setdefault(key, row)
+        if stands is row or (kind == "order_items" and row[4] is None):
+            kept.insert(0, row)
+        elif stands[:-1] != row[:-1]:
+            column = {"orders": "order_id", "products": "product_id"}.get(kind, "line_id")
+            contradicted.append((row[-1], f"{column}.contradicted", column, raw))
+    return kept, sorted([*bad, *contradicted])
 
 
 class Layout:
@@ -153,7 +169,7 @@ def read_rows(lines, line_number, layout, kind, returns_end_lines):
                 if faults:
                     bad.append((line_number, *faults[0], raw))
                 else:
-                    accepted.append((*values, line_number))
+                    accepted.append(((*values, line_number), raw))
         line_number += count
         lines = lines[count:]
     return accepted, bad
@@ -291,12 +307,12 @@ def check_field(column, cell):
         return check_number(text, 2, Decimal(0), Decimal("9999999999.99"))
     if column == "quantity":
         return check_number(text, 0, Decimal(1), Decimal(1_000_000))
-    longest = {"name": 1024, "category": 256}.get(column, 64)
-    if len(text) > longest:
-        return None, "maxLength"
     if column == "currency":
         is_code = len(text) == 3 and all("a" <= each.lower() <= "z" for each in text)
         return (text.upper(), None) if is_code else (None, "format")
+    longest = {"name": 1024, "category": 256}.get(column, 64)
+    if len(text) > longest:
+        return None, "maxLength"
     joiners = "\u200c\u200d" if column == "category" else ""
     if column != "name" and any(not is_printable(each) for each in text if each not in joiners):
         return None, "pattern"

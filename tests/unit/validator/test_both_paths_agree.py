@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from contracts.file_contracts import file_contract
 from services.validator.file_check import check_file
+from tests.support.standing_rows import that_stand
 from tests.unit.validator.plain_reader import COLUMNS, TODAY, read_plainly
 
 SNIPPETS = st.sampled_from(
@@ -108,7 +109,7 @@ def read_in_blocks(text, kind, block_bytes):
     accepted, bad = [], []
     header = ",".join(COLUMNS[kind]) + "\n"
     check = check_file(
-        io.BytesIO((header + text).encode()),
+        lambda: io.BytesIO((header + text).encode()),
         file_contract(kind),
         name=f"{kind}/a.csv",
         today=TODAY,
@@ -117,8 +118,9 @@ def read_in_blocks(text, kind, block_bytes):
         on_quarantined=lambda rows: bad.extend((r.line, r.rule, r.column, r.raw) for r in rows),
         block_bytes=block_bytes,
     )
-    assert check.rows_in == len(accepted) + len(bad)
-    return accepted, bad
+    accepted = that_stand(check, accepted)
+    assert check.rows_in == len(accepted) + len(bad) + check.duplicates
+    return accepted, sorted(bad)
 
 
 @settings(max_examples=300)

@@ -341,7 +341,7 @@ def test_a_second_delivery_at_the_same_time_gets_the_first_ones_answer() -> None
 
 
 def test_a_redrive_that_ends_otherwise_removes_what_no_longer_holds() -> None:
-    desk = a_desk(*healthy(1), an_order(order_date="2025-07-10"))
+    desk = a_desk(*healthy(1), an_order("2", order_date="2025-07-10"))
     assert desk.validate(fence=7)["outcome"] == "REJECTED"
     assert {KEPT_FILE, BAD_ROWS} <= desk.bucket.standing.keys()
     desk.now += timedelta(days=1)
