@@ -20,8 +20,14 @@ from infra.cli.target import Target, current_target
 from infra.queries.current_step import read_current_step
 from infra.queries.names import SOURCE
 from infra.queries.outcome import read_order_totals, read_outcome
-from infra.queries.progress import ENDS, ending, this_attempt
-from infra.queries.summaries import is_published, read_summaries
+from infra.queries.progress import (
+    ENDS,
+    PUBLICATION_WORDS,
+    ending,
+    publication,
+    this_attempt,
+)
+from infra.queries.summaries import read_summaries
 from infra.queries.timeline import timeline
 
 
@@ -56,7 +62,7 @@ def batch(
     state = ENDS[end.event_type] if end else "RUNNING"
     totals = read_order_totals(end, target.objects)
     step = None if end else _step_of(target, events)
-    published = is_published(events)
+    published = publication(events)
     if as_json:
         print_json(
             {
@@ -65,7 +71,8 @@ def batch(
                 "events": [vars(moment) for moment in moments],
                 "order_totals": totals,
                 "step": step,
-                "published": published,
+                "published": published == "done",
+                "publication": published,
             }
         )
         return
@@ -75,10 +82,15 @@ def batch(
         [(f"{moment.seconds:.3f}", moment.event_type, moment.said) for moment in moments],
     )
     print_order_totals(totals)
-    if state == "FAILED" and published:
-        print_line(
-            f"FAILED, but published: its KPIs are live; `ecp redrive {batch_id}` finishes it"
-        )
+    if state == "FAILED":
+        then = {
+            "none": "facts and KPIs are as before",
+            "begun": "its KPIs may be live already, and nothing undoes that",
+            "done": "its KPIs are live",
+        }[published]
+        finishes = "tries again" if published == "none" else "finishes it"
+        said = f"{PUBLICATION_WORDS[published]}: {then}; `ecp redrive {batch_id}` {finishes}"
+        print_line(said)
     if step:
         failed = f"; failed {step['failures']} times: {step['last_error']}"
         print_line(

@@ -42,6 +42,9 @@ def reason(batch: Batch) -> str:
         return (
             f"its KPIs are published; `ecp redrive {batch['batch_id']}` finishes the rest. {said}"
         )
+    if batch.get("status") == "FAILED" and batch.get("publication") == "begun":
+        redrive = f"`ecp redrive {batch['batch_id']}`"
+        return f"its publication has begun and is not undone; {redrive} finishes it. {said}"
     return said
 
 

@@ -83,6 +83,10 @@ COMMANDS = {
         LOOK, "logs", "logs",
         "What the services and the saga logged about one batch, by time.",
     ),
+    "waiting": Entry(
+        LOOK, "waiting", "waiting",
+        "Order lines that wait for their order, and lines whose product is not known.",
+    ),
     "why": Entry(
         LOOK, "why", "why",
         "Why a number is what it is: the files, rows and batches behind it.",

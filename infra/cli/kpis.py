@@ -8,8 +8,9 @@ from contracts.clock import system_clock
 from infra.cli.days import FORMS, day
 from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
-from infra.cli.output import print_json, print_note, print_table
+from infra.cli.output import print_json, print_line, print_note, print_table
 from infra.cli.target import current_target
+from infra.cli.waiting import unknown_products
 from infra.queries.kpis import (
     CATEGORY_FIELDS,
     ORDER_FIELDS,
@@ -22,6 +23,8 @@ from infra.queries.kpis import (
 from infra.queries.kpis import categories as all_categories
 from infra.queries.near_names import nearest
 
+UNKNOWN = "Unknown"
+"""The category of lines whose product has not come (DESIGN 3, Facts and KPIs)."""
 app = typer.Typer(help="The published daily KPIs: of all orders, or by category.")
 
 From = Annotated[
@@ -53,11 +56,14 @@ def categories(
     Example: `ecp kpis categories --category Electronics --json`
     """
     wanted = period(first, last)
-    dynamodb = current_target().client("dynamodb")
+    target = current_target()
+    dynamodb = target.client("dynamodb")
     found = category_kpis(dynamodb, wanted, category)
     if category is not None and not found:
         _say_what_was_meant(category, all_categories(dynamodb))
     _print("CategoryKPIs", found, CATEGORY_FIELDS, as_json=as_json)
+    if not as_json and any(kpi["category"] == UNKNOWN for kpi in found):
+        print_line(unknown_products(target))
 
 
 def did_you_mean(category: str, names: set[str]) -> str:

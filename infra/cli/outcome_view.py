@@ -136,6 +136,12 @@ def summary(outcome: dict[str, Any], paths: Mapping[str, Path] | None = None) ->
     if status == "REJECTED":
         return [f"nothing was published: {outcome['reason']}", *_after_rejection(outcome, paths)]
     happened = f"`ecp batch {batch_id}` shows what happened, `ecp redrive {batch_id} --wait`"
+    if status == "FAILED" and outcome.get("publication") == "begun":
+        return [
+            "its publication has begun, and nothing undoes it: the KPIs may show it already, or "
+            f"soon: {outcome['reason']}",
+            f"{happened} finishes it",
+        ]
     if status == "FAILED" and not outcome["engine"]:
         return [f"facts and KPIs are as before: {outcome['reason']}", f"{happened} tries again"]
     published = outcome["published"]

@@ -8,6 +8,7 @@ import typer
 
 from contracts.clock import system_clock
 from contracts.messages import ObjectRef
+from infra.cli import waiting
 from infra.cli.batch_of_submission import (
     BatchOfSubmission,
     StillWaiting,
@@ -109,6 +110,8 @@ def submit(
                 beside |= completion_document(waits.completion)
                 print_json(submission_document(submission) | WAITING | beside)
             raise
+        if outcome["waiting_order_items"]:
+            hints += waiting.warnings(target)
     if as_json:
         print_json(outcome | beside)
     else:

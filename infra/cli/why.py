@@ -8,10 +8,11 @@ import typer
 from contracts.clock import system_clock
 from infra.cli.days import FORMS, day
 from infra.cli.errors import CommandFailed, WrongUsage
-from infra.cli.kpis import did_you_mean
+from infra.cli.kpis import UNKNOWN, did_you_mean
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, print_table, styled
 from infra.cli.target import Target, current_target
+from infra.cli.waiting import unknown_products
 from infra.queries.kpis import CATEGORY_FIELDS, ORDER_FIELDS, categories, for_people
 from infra.queries.timeline import plural
 
@@ -39,11 +40,12 @@ def why(
     """
     order_date = day("", when, system_clock().date())
     category = None if name == ALL_ORDERS and not is_category else name
-    found = _find(current_target(), order_date, category, with_rows=rows)
+    target = current_target()
+    found = _find(target, order_date, category, with_rows=rows)
     if as_json:
         print_json(found)
     else:
-        _print(found, with_rows=rows)
+        _print(found, target, with_rows=rows)
     if not found["equal"]:
         raise CommandFailed(_unequal(found))
 
@@ -70,7 +72,7 @@ def _named(category: str, target: Target) -> str:
     return f"category {category}" + ("" if category in names else did_you_mean(category, names))
 
 
-def _print(found: dict[str, Any], *, with_rows: bool) -> None:
+def _print(found: dict[str, Any], target: Target, *, with_rows: bool) -> None:
     fields = ORDER_FIELDS if found["category"] is None else CATEGORY_FIELDS
     print_table(
         f"{found['category'] or 'All orders'} on {found['order_date']}",
@@ -95,6 +97,8 @@ def _print(found: dict[str, Any], *, with_rows: bool) -> None:
         "facts: "
         + ", ".join(f"{table} snapshot {which}" for table, which in found["snapshots"].items())
     )
+    if found["category"] == UNKNOWN:
+        print_line(unknown_products(target, found["order_date"]))
     if with_rows:
         print_table(
             "Rows",

@@ -10,6 +10,7 @@ from contracts.clock import from_rfc3339
 from contracts.envelope import Message
 from contracts.messages import BatchManifest, BatchResult, FileReport, FileResult
 from contracts.objects import ObjectStore
+from infra.queries import progress
 from infra.queries.documents import read_unless_expired
 from infra.queries.progress import ENDS, ending
 
@@ -60,12 +61,14 @@ def read_outcome(
         result = BatchResult.model_validate(objects.get_json(publication.data.result))
         seen_before = _seen_before((*events, *earlier), objects)
         return common | completed(result, seen_before) | {"reason": end.data.reason}
+    begun = {"publication": progress.publication((*events, *earlier))}
     manifest = _manifest(events, objects)
     reports = {
         index: FileReport.model_validate(objects.get_json(ref))
         for index, ref in _report_refs(events).items()
     }
-    return common | unpublished(manifest, reports, end.data.reason)
+    refused = {each.key: each.reason for each in getattr(end.data, "rejected_files", ())}
+    return common | unpublished(manifest, reports, end.data.reason, refused) | begun
 
 
 def completed(
@@ -87,6 +90,7 @@ def completed(
         "affected_days": sorted(result.affected_days),
         "published": result.published.model_dump(),
         "order_totals": order_totals(result),
+        "publication": "done",
         "reason": None,
     }
 
@@ -130,11 +134,16 @@ def order_totals(result: BatchResult) -> dict[str, Any] | None:
 
 
 def unpublished(
-    manifest: BatchManifest | None, reports: Mapping[int, FileReport], reason: str
+    manifest: BatchManifest | None,
+    reports: Mapping[int, FileReport],
+    reason: str,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
     """What a rejected or failed batch got to, from its manifest and the reports that exist.
 
-    A file that was not checked before the batch failed has the status `unchecked`.
+    `refused` are the files at fault by key, with the reason, when the batch was rejected: by the
+    validator, or for a fault that only the transformer sees, another currency say. A file that was
+    not checked before the batch failed has the status `unchecked`.
     """
     pinned = sorted(manifest.files, key=lambda file: file.index) if manifest else []
     files = []
@@ -147,12 +156,14 @@ def unpublished(
             {
                 "key": file.key,
                 "kind": file.kind,
-                "status": "duplicate" if repeated else (report.status if report else "unchecked"),
+                "status": _status(file.key, report, refused, repeated=repeated),
                 "rows_in": rows_in,
                 "accepted": 0 if repeated or report is None else report.accepted,
                 "quarantined": 0 if repeated or report is None else report.quarantined,
                 "duplicates": rows_in if repeated else (report.duplicates if report else 0),
-                "reason": _repeats(manifest, original) if repeated else report and report.reason,
+                "reason": _repeats(manifest, original)
+                if repeated
+                else (report and report.reason) or refused.get(file.key),
                 "guests": 0 if repeated or report is None else report.guests,
                 "unknown_columns": list(report.unknown_columns) if report else [],
                 "seen_before": file.seen_before,
@@ -168,8 +179,19 @@ def unpublished(
         "affected_days": [],
         "published": dict(NOTHING_PUBLISHED),
         "order_totals": None,
+        "publication": "none",
         "reason": reason,
     }
+
+
+def _status(
+    key: str, report: FileReport | None, refused: Mapping[str, str], *, repeated: bool
+) -> str:
+    if repeated:
+        return "duplicate"
+    if report is None:
+        return "unchecked"
+    return "rejected" if key in refused else report.status
 
 
 def _repeats(manifest: BatchManifest | None, original: int) -> str | None:

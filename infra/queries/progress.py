@@ -11,6 +11,25 @@ from infra.queries.timeline import describe, plural, size
 ENDS = {"BatchCompleted": "COMPLETED", "BatchRejected": "REJECTED", "BatchFailed": "FAILED"}
 
 
+PUBLICATION_WORDS = {
+    "none": "FAILED",
+    "begun": "FAILED while it was being published",
+    "done": "FAILED, but published",
+}
+"""What a failed batch has come to, by its `publication`."""
+
+
+def publication(events: Sequence[Message]) -> str:
+    """How far a batch's publication is: none, begun, done.
+
+    From FactsPublished on nothing undoes it: whoever writes next sets the rest of the KPIs.
+    """
+    types = {event.event_type for event in events}
+    if "KpisPublished" in types:
+        return "done"
+    return "begun" if "FactsPublished" in types else "none"
+
+
 class StepState(Enum):
     """Where a step stands."""
 

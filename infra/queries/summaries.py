@@ -11,6 +11,7 @@ from contracts.messages import BatchResult, ObjectRef
 from contracts.objects import ObjectStore
 from infra.queries.batches import newest_batches
 from infra.queries.documents import read_unless_expired
+from infra.queries.progress import publication
 
 Batch = dict[str, Any]
 READ_AT_ONCE = 8
@@ -26,17 +27,18 @@ def read_summaries(
 
 
 def summary(batch: Batch, store: EventStore, objects: ObjectStore) -> Batch:
-    """A batch of the read model with `duration_seconds`, `rows`, `days` and `published`.
+    """A batch of the read model with what it came to: its time, rows, days and publication.
 
     `rows` and `days` are those of its result, None without one. `published`: whether KPIs of it are
-    live; one that FAILED after its publication has True, and a redrive finishes it.
+    live; one that FAILED after its publication has True, and a redrive finishes it. `publication`:
+    none, begun or done; one that has begun is not undone.
     """
     result = _result(batch, objects)
     return batch | {
         "duration_seconds": duration_seconds(batch),
         "rows": result and sum(file.rows_in for file in result.files),
         "days": result and len(result.affected_days),
-        "published": _is_published(batch, store),
+        **_published(batch, store),
     }
 
 
@@ -53,10 +55,12 @@ def is_published(events: Iterable[Message]) -> bool:
     return any(event.event_type == "KpisPublished" for event in events)
 
 
-def _is_published(batch: Batch, store: EventStore) -> bool:
+def _published(batch: Batch, store: EventStore) -> dict[str, Any]:
     if batch["status"] != "FAILED":
-        return bool(batch["status"] == "COMPLETED")
-    return is_published(store.read_correlated(batch["batch_id"]))
+        is_done = batch["status"] == "COMPLETED"
+        return {"published": is_done, "publication": "done" if is_done else "none"}
+    events = store.read_correlated(batch["batch_id"])
+    return {"published": is_published(events), "publication": publication(events)}
 
 
 def _result(batch: Batch, objects: ObjectStore) -> BatchResult | None:

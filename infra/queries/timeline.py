@@ -35,10 +35,24 @@ def timeline(events: Sequence[Message]) -> list[Moment]:
             event_type=event.event_type,
             stream_id=event.stream_id,
             stream_version=event.stream_version,
-            said=describe(event),
+            said=describe(event) + _after_all(event, ordered[position:], ordered[:position]),
         )
-        for event in ordered
+        for position, event in enumerate(ordered)
     ]
+
+
+def _after_all(event: Message, since: Sequence[Message], before: Sequence[Message]) -> str:
+    """What a failed batch has published all the same, before its end or since, until a redrive."""
+    if event.event_type != "BatchFailed":
+        return ""
+    redrives = (n for n, each in enumerate(since) if each.event_type == "BatchRedriven")
+    scope = (*before, *since[: next(redrives, None)])
+    types = {each.event_type for each in scope}
+    if "KpisPublished" in types:
+        return "; but it is published, and a redrive finishes it"
+    if "FactsPublished" in types:
+        return "; but its publication has begun, and a redrive finishes it"
+    return ""
 
 
 def describe(event: Message) -> str:

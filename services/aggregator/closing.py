@@ -239,7 +239,7 @@ def _why(
 ) -> str:
     if index in reports:
         report = reports[index]
-        why = report.reason or "its report gives no reason"
+        why = report.reason or reason or "its report gives no reason"
         return f"{why} (rule {report.rule}, {report.contract})" if report.rule else why
     original = _original(manifest, index)
     equal = next((other for other in reports if _original(manifest, other) == original), None)

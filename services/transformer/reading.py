@@ -46,6 +46,13 @@ def data_files(table: Table, snapshot_id: int) -> list[DataFile]:
     return [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()]
 
 
+def read_ids(table: Table, column: str, snapshot_id: int) -> Iterator[str]:
+    """Every value of an id column at a snapshot, file by file: never all of them at once."""
+    scan = table.scan(selected_fields=(column,), snapshot_id=snapshot_id)
+    for batch in scan.to_arrow_batch_reader():
+        yield from batch.column(0).to_pylist()
+
+
 def days_with_facts(facts: FactsCatalog, heads: Heads) -> list[date]:
     """Every order_date that has orders or order lines, in order; read from manifests alone."""
     from services.transformer.engines.duckdb_engine import partition_of

@@ -95,6 +95,8 @@ def test_health_is_read_from_the_files_of_the_workers(tmp_path: Path) -> None:
 
 def test_a_failed_batch_that_is_published_says_so() -> None:
     batch = {"batch_id": "b1", "status": "FAILED", "reason": "the archive was away"}
+    begun = reason(batch | {"published": False, "publication": "begun"})
+    assert begun.startswith("its publication has begun and is not undone")
     assert reason(batch | {"published": False}) == "the archive was away"
     assert reason(batch | {"published": True}) == (
         "its KPIs are published; `ecp redrive b1` finishes the rest. the archive was away"

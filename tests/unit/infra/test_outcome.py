@@ -161,6 +161,55 @@ def test_a_batch_that_failed_after_its_publication_is_told_as_published() -> Non
     assert "as before" not in said
 
 
+def test_a_batch_that_failed_while_it_was_being_published_is_not_as_before() -> None:
+    """Its execution was stopped; its worker, or whoever writes next, sets the rest of the KPIs."""
+    events = [an_event("FactsPublished", 1), an_event("BatchFailed", 2, reason="it was stopped")]
+    outcome = read_outcome(events, InMemoryObjectStore(), BEGAN)
+    assert outcome is not None
+    assert (outcome["status"], outcome["publication"]) == ("FAILED", "begun")
+    said = " ".join(summary(outcome))
+    assert "its publication has begun, and nothing undoes it" in said
+    assert f"`ecp redrive {BATCH} --wait` finishes it" in said
+    assert "as before" not in said
+
+
+def test_a_worker_that_goes_on_after_the_failure_has_published_all_the_same() -> None:
+    objects = InMemoryObjectStore()
+    result = objects.put_json("b", "result.json", an_example("BatchResult"))
+    events = [
+        an_event("FactsPublished", 1),
+        an_event("BatchFailed", 2, reason="it was stopped"),
+        an_event("KpisPublished", 3, result=result.model_dump()),
+    ]
+    outcome = read_outcome(events, objects, BEGAN)
+    assert outcome is not None
+    assert (outcome["status"], outcome["publication"]) == ("FAILED", "done")
+    assert "published and stands: it was stopped" in " ".join(summary(outcome))
+
+
+def test_a_file_that_only_the_transformer_refused_is_rejected_with_its_reason() -> None:
+    objects = InMemoryObjectStore()
+    manifest = objects.put_json("b", "manifest", a_manifest(None, None).model_dump(mode="json"))
+    report = objects.put_json("b", "0", a_report().model_dump(mode="json"))
+    refused = [{"key": "orders/1.csv", "reason": "JPY, and what is published is in EUR"}]
+    outcome = read_outcome(
+        [
+            an_event("BatchSealed", manifest=manifest.model_dump()),
+            an_event("FileValidated", 1, file_index=0, report=report.model_dump()),
+            an_event("FileValidated", 1, file_index=1, report=report.model_dump()),
+            an_event("BatchRejected", 3, rejected_files=refused),
+        ],
+        objects,
+        BEGAN,
+    )
+    assert outcome is not None
+    assert [(one["status"], one["reason"]) for one in outcome["files"]] == [
+        ("accepted", None),
+        ("rejected", "JPY, and what is published is in EUR"),
+    ]
+    assert "orders/1.csv" in " ".join(summary(outcome))
+
+
 def test_a_batch_that_failed_before_its_publication_changed_nothing() -> None:
     outcome = read_outcome(
         [an_event("BatchFailed", reason="it broke")], InMemoryObjectStore(), BEGAN

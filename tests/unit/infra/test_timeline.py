@@ -79,6 +79,24 @@ def test_moments_are_told_in_the_order_they_happened_with_the_seconds_since_the_
     assert (moments[0].event_type, moments[-1].said) == ("BatchSealed", "COMPLETED")
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ([], "FAILED: why"),
+        ([("FactsPublished", 1)], "FAILED: why; but its publication has begun, and a redrive"),
+        ([("FactsPublished", 1), ("KpisPublished", 9)], "FAILED: why; but it is published, and a"),
+        ([("BatchRedriven", 6), ("FactsPublished", 7), ("KpisPublished", 9)], "FAILED: why"),
+    ],
+)
+def test_a_failure_says_what_was_published_all_the_same_until_a_redrive(
+    others: list[tuple[str, int]], said: str
+) -> None:
+    events = [an_event("BatchFailed", 5, reason="why"), *(an_event(*each) for each in others)]
+    [failed] = [moment for moment in timeline(events) if moment.event_type == "BatchFailed"]
+    assert failed.said.startswith(said)
+    assert (";" in failed.said) == (";" in said)
+
+
 def test_no_events_are_no_story() -> None:
     assert timeline([]) == []
 

@@ -1,0 +1,139 @@
+"""What waits for orders and products, read from the facts as the transformer left them."""
+
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from infra.queries import facts as facts_query
+from infra.queries.facts import PublishedFacts
+from infra.queries.near_misses import NearMiss, near_misses
+from infra.queries.waiting import read_waiting, unknown_products
+from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    return local_workbench(tmp_path)
+
+
+def published(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> PublishedFacts:
+    item = bench.ports.store.get_item("TransformerState", {"StateId": "facts"})
+    monkeypatch.setattr(facts_query.items, "get_item", lambda *_: item)
+    return PublishedFacts(bench.ports.facts._catalog, Mock())
+
+
+def waiting(bench: Workbench, monkeypatch: pytest.MonkeyPatch, **limits: Any) -> dict[str, Any]:
+    found = read_waiting(published(bench, monkeypatch), bench.ports.store, **limits)
+    return found.as_document()
+
+
+def test_what_waits_is_named_with_its_line_since_when_and_what_is_alike(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = a_batch(
+        [order("00100"), order("7")],
+        [line("100"), line("7"), line("100", quantity=2), line("7", "P2")],
+        [product("p1"), product("p2", "Toys")],
+    )
+    bench.transform(first)
+    second = a_batch([order("8")], [line("99", "p1"), line("100", "p9")])
+    bench.transform(second)
+    found = waiting(bench, monkeypatch)
+    assert (found["order_lines_without_order"], found["order_lines_without_product"]) == (4, 2)
+    by_id = {each["order_id"]: each for each in found["orders"]}
+    assert list(by_id) == ["100", "99"], "oldest first"
+    assert by_id["100"]["lines"] == 3
+    assert by_id["100"]["near"] == [{"id": "00100", "differs_in": "leading zeros"}]
+    stated = by_id["100"]["stated"]
+    assert [(each["batch_id"], each["line"], each["lines"]) for each in stated] == [
+        (first.batch_id, 2, 2),
+        (second.batch_id, 3, 1),
+    ]
+    assert stated[0]["since"] == by_id["100"]["since"] < stated[1]["since"]
+    assert by_id["99"]["near"] == []
+    assert [(each["product_id"], each["near"]) for each in found["products"]] == [
+        ("P2", [{"id": "p2", "differs_in": "upper and lower case"}]),
+        ("p9", []),
+    ]
+
+
+def test_what_came_waits_no_more(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.transform(a_batch(items=[line("1", "p1")]))
+    bench.transform(a_batch([order("1")], products=[product("p1")]))
+    found = waiting(bench, monkeypatch)
+    assert (found["orders"], found["products"]) == ([], [])
+
+
+def test_a_warning_looks_for_near_misses_only_among_few(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.transform(a_batch([order("00100"), order("2")], [line("100", "p1")]))
+    for limit, count in ((1, 0), (2, 1)):
+        [found] = waiting(bench, monkeypatch, compared_ids=limit)["orders"]
+        assert len(found["near"]) == count
+
+
+def test_the_products_behind_unknown_are_those_of_lines_that_count(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.transform(
+        a_batch(
+            [order("1"), order("2", "2025-07-08")],
+            [line("1", "p8"), line("2", "p9"), line("3", "p7"), line("1", "p1")],
+            [product("p1", "Unknown")],
+        )
+    )
+    facts = published(bench, monkeypatch)
+    assert unknown_products(facts) == ["p8", "p9"]
+    assert unknown_products(facts, "2025-07-08") == ["p9"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differs_in"),
+    [
+        ("100", "00100", "leading zeros"),
+        ("ORD-100", "ORD-00100", "leading zeros"),
+        ("2001", "2001.0", "a decimal part of zeros"),
+        ("2001", "2001,00", "a decimal part of zeros"),
+        ("a-1", "A-1", "upper and lower case"),
+        ("7", '"7"', 'quotes or Excel\'s ="..." around it'),
+        ("7", "'7", 'quotes or Excel\'s ="..." around it'),
+        ("0007", '="0007"', 'quotes or Excel\'s ="..." around it'),
+        ("é", "e\u0301", "the form of Unicode"),
+        ("12", "\uff11\uff12", "full-width or otherwise formatted signs"),
+        ("3", "\u0663", "the script of the digits"),
+        ("xy", "x\u200by", "spaces, accents or invisible characters"),
+        ("10 01", "10\u00a001", "full-width or otherwise formatted signs"),
+        ("1001", "#1001", "a # before it"),
+        ("a-b", "a\u2013b", "another kind of dash"),
+        ("A1", "\u04101", "letters of another alphabet"),
+        ("SO1001", "SO-1001", "separators"),
+        ("1001", "1,001", "separators"),
+        ("893123456789012345", "8.93E+17", "a spreadsheet has shortened one"),
+        (
+            "893123456789012345",
+            "893123456789012000",
+            "the last digits, which a spreadsheet has turned into zeros",
+        ),
+    ],
+)
+def test_ids_that_people_take_for_one(one: str, other: str, differs_in: str) -> None:
+    assert near_misses([one], ["x", other]) == {one: [NearMiss(other, differs_in)]}
+    assert near_misses([other], [one, "x"]) == {other: [NearMiss(one, differs_in)]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1-11", "11-1"), ("1-11", "111"), ("10", "100"), ("1001", "1010"), ("a1", "b1"), ("7", "7")],
+)
+def test_ids_that_are_two(one: str, other: str) -> None:
+    assert near_misses([one], [other]) == {}
+
+
+def test_at_most_three_are_shown_and_known_ids_are_gone_through_once() -> None:
+    known = iter([f"{'0' * zeros}5" for zeros in range(1, 9)])
+    [found] = near_misses(["5"], known).values()
+    assert [miss.known for miss in found] == ["05", "005", "0005"]
+    assert next(known, None) is None
