@@ -71,6 +71,10 @@ COMMANDS = {
         LOOK, "status", "status",
         "What is going on: the lock, files that wait, batches and their steps, dead letters.",
     ),
+    "ignored": Entry(
+        LOOK, "ignored", "ignored",
+        "Objects in the bucket that are no inputs, why, and the nearest right name.",
+    ),
     "batches": Entry(
         LOOK, "batches", "list_batches",
         "The newest batches: rows, days and duration, and why one did not complete.",

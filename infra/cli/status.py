@@ -41,6 +41,7 @@ def status(as_json: AsJson = False) -> None:
     _print_open_set(found["open_set"])
     print_running(found["running"])
     print_closed("Last batches", found["last_batches"])
+    _print_left_out(found["left_out"])
     dead = {queue: count for queue, count in found["dead_letters"].items() if count}
     print_table("Dead letters", ("queue", "messages"), list(dead.items()), empty="none")
 
@@ -130,6 +131,21 @@ def said_of_space(disk: dict[str, Any]) -> str:
     if not disk["is_short"]:
         return ""
     return "; SHORT: batches fail with 'No space left on device' when it is used up"
+
+
+def _print_left_out(left_out: list[dict[str, Any]]) -> None:
+    if not left_out:
+        return
+    print_table(
+        "Left out lately (`ecp ignored --all` has them all)",
+        ("when (UTC)", "what", "key", "why"),
+        [(row["at"][:19], row["what"], row["key"], _why_left_out(row)) for row in left_out],
+    )
+
+
+def _why_left_out(row: dict[str, Any]) -> str:
+    meant = f"; did you mean {row['did_you_mean']}?" if row["did_you_mean"] else ""
+    return f"{row['reason']}{meant}"
 
 
 def _print_open_set(open_set: dict[str, Any]) -> None:

@@ -11,12 +11,14 @@ from contracts.objects import ObjectStore
 from infra.queries.batches import is_running, newest_batches
 from infra.queries.current_step import read_current_step
 from infra.queries.dead_letters import dead_letters
+from infra.queries.left_out import read_left_out
 from infra.queries.lock import read_lock
 from infra.queries.open_set import read_open_set
 from infra.queries.summaries import READ_AT_ONCE, summary
 
 LOOKED_AT = 50
 LAST_BATCHES = 10
+LEFT_OUT_SHOWN = 10
 STEPS_SHOWN = 10
 
 Status = dict[str, Any]
@@ -38,13 +40,15 @@ def read_status(sources: Sources, now: datetime) -> Status:
     """The document of `ecp status --json` (DESIGN 4).
 
     `running` are those of the newest 50 batches that are not closed, with the step of their
-    execution, `last_batches` the newest ten that are, newest first, with what they came to. All is
-    read at once, and nothing is scanned.
+    execution, `last_batches` the newest ten that are, newest first, with what they came to.
+    `left_out`: the newest ten versions of which no row counts. All is read at once, and nothing is
+    scanned.
     """
     with ThreadPoolExecutor(READ_AT_ONCE) as readers:
         lock = readers.submit(read_lock, sources.dynamodb)
         open_set = readers.submit(read_open_set, sources.store, sources.store, sources.bucket)
         letters = readers.submit(dead_letters, sources.sqs)
+        left_out = readers.submit(read_left_out, sources.dynamodb, LEFT_OUT_SHOWN)
         newest = newest_batches(sources.dynamodb, LOOKED_AT)
         running = [batch for batch in newest if is_running(batch)]
         closed = [batch for batch in newest if not is_running(batch)][:LAST_BATCHES]
@@ -58,6 +62,7 @@ def read_status(sources: Sources, now: datetime) -> Status:
             "running": [*steps, *running[STEPS_SHOWN:]],
             "last_batches": list(summaries),
             "dead_letters": letters.result(),
+            "left_out": left_out.result(),
         }
 
 

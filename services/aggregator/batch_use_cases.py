@@ -21,6 +21,8 @@ from contracts.messages import (
     BatchRejected,
     BatchResult,
     CloseBatch,
+    FileGone,
+    FileSuperseded,
     RedriveBatch,
 )
 from services.aggregator import batch as batches
@@ -28,6 +30,7 @@ from services.aggregator import notices, read_model
 from services.aggregator.answering import answer_rejections
 from services.aggregator.batch import Batch
 from services.aggregator.closing import Rejection, reject
+from services.aggregator.contents import remember_contents
 from services.aggregator.domain import FileSet
 from services.aggregator.open_sets import load, load_since, products_became_known
 from services.aggregator.ports import SOURCE, Ports
@@ -62,7 +65,9 @@ def close_batch(message: Message, ports: Ports) -> dict[str, Any]:
     command: CloseBatch = message.data
     batch = retry_on_conflict(partial(_close, command, message.event_id, ports))
     if batch.status == "COMPLETED":
-        answer_rejections(batch, _manifest(batch, ports), _row(batch, ports), ports)
+        manifest = _manifest(batch, ports)
+        remember_contents(manifest, ports)
+        answer_rejections(batch, manifest, _row(batch, ports), ports)
     check_when_settled(batch.sealed.bucket, ports)
     notice = _notice_of(batch, ports)
     return {
@@ -191,6 +196,11 @@ def _reject(batch: Batch, command: CloseBatch, causation_id: str, ports: Ports) 
     )
     end = batches.close(batch, command.execution_id, rejection.end)
     refused_rows = read_model.refused_rows(row, rejection.refused, rejection.healthy, ports.clock())
+    left_out = [
+        read_model.left_out_row(event, ports.clock())
+        for event in rejection.returned
+        if isinstance(event, FileGone | FileSuperseded)
+    ]
     current = sets_since[-1]
     returned = [StreamAppend(current.stream_id, current.version, rejection.returned)]
     return _apply(
@@ -199,7 +209,7 @@ def _reject(batch: Batch, command: CloseBatch, causation_id: str, ports: Ports) 
         causation_id,
         ports,
         appends=returned if rejection.returned else (),
-        also=[PutItem(ports.table, refused) for refused in refused_rows],
+        also=[PutItem(ports.table, each) for each in (*refused_rows, *left_out)],
     )
 
 

@@ -10,6 +10,7 @@ from contracts.messages import (
     BatchOverdue,
     BatchRejected,
     BatchResult,
+    FileIgnored,
     OrderTotals,
 )
 from contracts.printable import printable
@@ -111,6 +112,21 @@ def overdue(event: BatchOverdue) -> Notice:
         "`ecp status` shows the files that wait.",
     ]
     return _notice(f"Files wait in {event.bucket}: {len(event.missing)} missing", lines)
+
+
+def ignored(bucket: str, folder: str, events: Sequence[FileIgnored]) -> Notice:
+    """Files came that nobody will read: why, and under which names they would be."""
+    lines = [
+        f"{_plural(len(events), 'file')} under {folder} in {bucket} will not be processed:",
+        *_listed(
+            f"{event.key}: {event.reason}"
+            + (f"; did you mean {event.did_you_mean}?" if event.did_you_mean else "")
+            for event in events
+        ),
+        "What to do: upload them again under the right names, if they are inputs. `ecp ignored` "
+        f"lists all that is left out; of {folder} you are told once a day.",
+    ]
+    return _notice(f"Files under {folder} are ignored", lines)
 
 
 def _notice(subject: str, lines: Sequence[str]) -> Notice:

@@ -5,6 +5,9 @@
 | bucket#<bucket> | open-set | the number of the open set, and whether products are known |
 | file#<bucket>#<key> | <version_id> | a file version that was seen: each is taken in once |
 | bucket#<bucket> | sweep | how far the sweep of versions has come |
+| content#<kind>#<size>#<SHA-256 or ETag> | batch | the completed batch that had this content |
+| left-out | <at>#<what> | a version that was ignored, superseded or gone, and why |
+| bucket#<bucket> | people-told | of which folders people were told today |
 | batch#<batch_id> | batch | a batch, as `ecp batch` and `ecp batches` show it |
 | batches | <sealed_at>#<batch_id> | the same row, in order of sealing |
 | unfinished | <batch_id> | a batch that is not closed, for the sweep of dead executions |
@@ -23,6 +26,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from contracts.clock import to_rfc3339
 from contracts.event_store import DeleteItem, PutItem, StateWrite
 from contracts.identities import FileIdentity
 from contracts.messages import (
@@ -32,8 +36,12 @@ from contracts.messages import (
     BatchRejected,
     BatchSealed,
     BatchStarted,
+    FileGone,
+    FileIgnored,
+    FileSuperseded,
     QuarantineDismissed,
 )
+from contracts.objects import sha256_hex
 from services.aggregator.batch import CLOSED
 
 Row = dict[str, Any]
@@ -44,6 +52,8 @@ BATCHES = {"pk": "batches"}
 UNFINISHED = {"pk": "unfinished"}
 DISMISSALS = {"pk": "dismissals"}
 REFUSED = {"pk": "refused"}
+LEFT_OUT = {"pk": "left-out"}
+LEFT_OUT_DAYS = 90
 REFUSED_KEYS_IN_ROW = 100
 REFUSED_DAYS = 400
 """Longer than quarantine keeps a refused file."""
@@ -67,6 +77,11 @@ def versions_of(bucket: str, key: str) -> Row:
 def sweep_key(bucket: str) -> Row:
     """Where the sweep of a bucket stands."""
     return {"pk": f"bucket#{bucket}", "sk": "sweep"}
+
+
+def content_key(content: Any, digest: str) -> Row:
+    """Where it is kept which completed batch had this content."""
+    return {"pk": f"content#{content.kind}#{content.size_bytes}#{digest}", "sk": "batch"}
 
 
 def batch_key(batch_id: str) -> Row:
@@ -174,6 +189,28 @@ def refused_rows(
                 }
             )
     return rows
+
+
+def left_out_row(event: FileIgnored | FileSuperseded | FileGone, at: datetime) -> Row:
+    """A version of which no row counts, at `at`; `what` is ignored, superseded or gone."""
+    named = f"{event.key} {event.version_id} {to_rfc3339(at)}"
+    return LEFT_OUT | {
+        "sk": f"{to_rfc3339(at)}#{sha256_hex(named.encode())[:16]}",
+        "at": to_rfc3339(at),
+        "what": type(event).__name__.removeprefix("File").lower(),
+        "bucket": event.bucket,
+        "key": event.key,
+        "version_id": event.version_id,
+        "reason": event.reason,
+        "did_you_mean": getattr(event, "did_you_mean", None),
+        "by_version_id": getattr(event, "by_version_id", None),
+        "expires_at": epoch_seconds(at + timedelta(days=LEFT_OUT_DAYS)),
+    }
+
+
+def people_told_key(bucket: str) -> Row:
+    """Where it is kept of which folders people were told today."""
+    return {"pk": f"bucket#{bucket}", "sk": "people-told"}
 
 
 def epoch_seconds(moment: datetime) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
 from contracts.clock import to_rfc3339
-from contracts.identities import batch_id_of
+from contracts.identities import FileIdentity, batch_id_of
 from contracts.messages import (
     BatchManifest,
     BatchOverdue,
@@ -45,10 +45,13 @@ class Sealing:
     """Begins the stream of the batch."""
 
 
-def pin(selection: Selection, now: datetime) -> BatchManifest:
+def pin(
+    selection: Selection, now: datetime, seen_before: Mapping[FileIdentity, str] | None = None
+) -> BatchManifest:
     """The batch's manifest: every file with its version, the newest statement last.
 
-    A file with equal content to an earlier one of the batch is marked as its duplicate.
+    A file with equal content to an earlier one of the batch is marked as its duplicate;
+    `seen_before` names the completed batches that had the content of a file already.
     """
     files: list[ManifestFile] = []
     originals = _Contents()
@@ -68,6 +71,7 @@ def pin(selection: Selection, now: datetime) -> BatchManifest:
                 sha256=file.sha256,
                 duplicate_of=original,
                 statement=file.statement,
+                seen_before=(seen_before or {}).get(pending.identity),
             )
         )
     return BatchManifest(

@@ -20,6 +20,9 @@ from contracts.identities import FileIdentity
 from contracts.logs import logger
 from contracts.messages import (
     BatchOverdue,
+    FileGone,
+    FileIgnored,
+    FileSuperseded,
     ManifestReceived,
     SealFileSet,
 )
@@ -34,7 +37,9 @@ from services.aggregator.completeness import (
     settles_at,
     spent_manifests,
 )
+from services.aggregator.contents import seen_before
 from services.aggregator.domain import stream_of
+from services.aggregator.ignoring import tell_of_ignored
 from services.aggregator.open_sets import OpenSet, load, next_set
 from services.aggregator.ports import SOURCE, Ports
 from services.aggregator.sealing import gone, overdue, pin, seal, superseded, without_files
@@ -42,7 +47,7 @@ from services.aggregator.sightings import Upload, look_for_missing, unseen
 from services.aggregator.sweeping import keep_position, sweep_versions
 
 FILES_PER_TRANSACTION = 25
-IGNORED_PER_TRANSACTION = 50
+IGNORED_PER_TRANSACTION = 45
 ASKED_FOR = {"seen_as": "FileSuperseded"}
 MAX_DELAY_SECONDS = 900
 """Limit of an SQS message's delay (AWS API reference)."""
@@ -113,6 +118,7 @@ def _record_all(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
     for start in range(0, len(uploads), FILES_PER_TRANSACTION):
         record = partial(_record, bucket, uploads[start : start + FILES_PER_TRANSACTION], ports)
         retry_on_conflict(record)
+    tell_of_ignored(bucket, [upload.event for upload in uploads], ports)
 
 
 def _record_missing(bucket: str, ports: Ports) -> None:
@@ -212,7 +218,7 @@ def seal_selection(
     `also`: what else the same decision appends, given the batch's id.
     """
     files, now = open_set.files, ports.clock()
-    manifest = pin(selection, now)
+    manifest = pin(selection, now, seen_before(selection.files, ports))
     document = manifest.model_dump(mode="json")
     check_document("BatchManifest", document)
     key = layout.manifest_key(manifest.batch_id)
@@ -272,10 +278,15 @@ def _append(
     open_set: OpenSet, events: Sequence[BaseModel], ports: Ports, *writes: StateWrite
 ) -> None:
     files = open_set.files
+    left_out = [
+        PutItem(ports.table, read_model.left_out_row(event, ports.clock()))
+        for event in events
+        if isinstance(event, FileIgnored | FileSuperseded | FileGone)
+    ]
     stored = ports.store.append(
         StreamAppend(files.stream_id, files.version, events),
         context=MessageContext(SOURCE),
-        writes=writes,
+        writes=[*writes, *left_out],
     )
     ports.known_sets[files.bucket] = files.evolve(stored)
 

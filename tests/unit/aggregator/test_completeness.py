@@ -284,3 +284,35 @@ def test_an_older_manifest_that_is_announced_late_does_not_replace_the_newer(des
     desk.notify(newer)
     desk.notify(older)
     assert desk.waits_for() == ["manifests/july.json: orders/2.csv"]
+
+
+def test_content_that_a_completed_batch_had_is_seen_before(desk: Desk) -> None:
+    desk.upload("orders/1.csv", content="same")
+    desk.upload("order_items/1.csv", "products/1.csv")
+    desk.settle()
+    desk.relay()
+    first = desk.the_batch()["batch_id"]
+
+    def seen_of(name: str) -> list[str | None]:
+        desk.upload(f"orders/{name}.csv", content="same")
+        desk.upload(f"products/{name}.csv", content="same")
+        desk.notify(desk.put_manifest(name, [f"orders/{name}.csv", f"products/{name}.csv"]))
+        files = desk.manifest(desk.sealed()[-1]["batch_id"])["files"]
+        return [file["seen_before"] for file in files]
+
+    assert seen_of("while-it-runs") == [None, None]
+    desk.close(first, "COMPLETED")
+    assert seen_of("after-it") == [first, None]
+    desk.wait(401 * 24 * 3600)
+    assert seen_of("after-years") == [None, None]
+
+
+def test_content_of_a_rejected_batch_is_not_seen_before(desk: Desk) -> None:
+    desk.upload(*A_SET, content="same")
+    desk.settle()
+    desk.relay()
+    desk.close(desk.the_batch()["batch_id"], "REJECTED", rejected=[0])
+    desk.upload("order_items/2.csv", content="same")
+    desk.notify(desk.put_manifest("m", ["order_items/2.csv"]))
+    [file] = desk.manifest(desk.sealed()[-1]["batch_id"])["files"]
+    assert file["seen_before"] is None

@@ -114,6 +114,39 @@ def test_a_notification_of_no_input_names_what_was_meant(
     assert event.did_you_mean == meant
 
 
+def test_people_are_told_once_a_day_for_each_folder(desk: Desk) -> None:
+    desk.upload("order_item/1.csv", "order_item/2.csv", "Orders/1.csv", "orders/.DS_Store")
+    assert [notice.subject for notice in desk.people.notices] == [
+        "Files under order_item/ are ignored",
+        "Files under Orders/ are ignored",
+    ]
+    assert "did you mean order_items/1.csv?" in desk.people.notices[0].message
+    desk.wait(24 * 3600)
+    desk.upload("order_item/3.csv")
+    assert len(desk.people.notices) == 3
+
+
+def test_thousands_of_folders_are_no_thousands_of_notices(desk: Desk) -> None:
+    desk.notify(*(desk.put(f"folder-{number}/a.csv") for number in range(60)))
+    desk.upload("one-more/a.csv")
+    assert len(desk.people.notices) == 20
+
+
+def test_what_is_left_out_is_listed_with_its_reason_until_it_expires(desk: Desk) -> None:
+    desk.upload("order_item/1.csv", "orders/1.csv", "orders/1.csv", "order_items/1.csv")
+    desk.upload("products/1.csv")
+    desk.settle()
+    rows = desk.store.query("AggregatorState", {"pk": "left-out"})
+    assert [(row["what"], row["key"]) for row in rows] == [
+        ("ignored", "order_item/1.csv"),
+        ("superseded", "orders/1.csv"),
+    ]
+    assert rows[0]["did_you_mean"] == "order_items/1.csv"
+    assert rows[1]["by_version_id"] == "v3"
+    days = (rows[0]["expires_at"] - desk.now.timestamp()) / 86_400
+    assert 89 < days <= 90
+
+
 def test_a_waiting_file_that_is_deleted_is_told_as_gone_at_the_next_sweep(desk: Desk) -> None:
     [lost, _] = desk.upload("orders/1.csv", "orders/2.csv", manifest_key="manifests/never.json")
     desk.bucket.delete(lost)

@@ -39,6 +39,8 @@ PROMISED = {
     "batches",
     "batch",
     "redrive",
+    "release",
+    "ignored",
     "kpis orders",
     "kpis categories",
     "quarantine list",

@@ -1,25 +1,27 @@
 """Lock, open set, batches and dead letters, as `ecp status --json` gives them."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from contracts.clock import new_event_id
 from contracts.envelope import MessageContext
 from contracts.event_store import DynamoDBEventStore, InMemoryEventStore, StreamAppend
 from contracts.identities import FileIdentity
-from contracts.messages import FileDetected, FilesReturned
+from contracts.messages import FileDetected, FileIgnored, FilesReturned, FileSuperseded
 from contracts.objects import InMemoryObjectStore, S3ObjectStore
 from contracts.schemas import find
 from infra.deployer.templates import discover
 from infra.environments import PROJECT
 from infra.queries.batches import batch_holding, is_running, newest_batches
 from infra.queries.dead_letters import dead_letters, is_dead_letter_queue
+from infra.queries.left_out import read_left_out
 from infra.queries.lock import describe_lock, read_lock
 from infra.queries.names import LOCK_ID, STATE_TABLE
 from infra.queries.open_set import SETTLES, read_open_set
 from infra.queries.status import Sources, read_status
 from services.aggregator.domain import stream_of
-from services.aggregator.read_model import after, batch_writes, open_set_key, row_of
+from services.aggregator.read_model import after, batch_writes, left_out_row, open_set_key, row_of
 from services.lock.domain import Holder, Lock, Waiter
 from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION, OTHER_BATCH, an_example
@@ -160,7 +162,14 @@ def test_status_is_one_document_with_everything_in_it(aws: Any) -> None:
     stepfunctions = aws("stepfunctions")
     sources = Sources(dynamodb, sqs, stepfunctions, store, S3ObjectStore(s3), BUCKET)
     status = read_status(sources, BEGAN)
-    assert status.keys() == {"lock", "open_set", "running", "last_batches", "dead_letters"}
+    assert status.keys() == {
+        "lock",
+        "open_set",
+        "running",
+        "last_batches",
+        "dead_letters",
+        "left_out",
+    }
     assert [batch["batch_id"] for batch in status["running"]] == [OTHER_BATCH]
     [completed] = status["last_batches"]
     assert (completed["status"], completed["published"]) == ("COMPLETED", True)
@@ -203,3 +212,21 @@ def test_the_open_set_names_the_rejected_batches_that_wait_and_for_what(aws: Any
         "corrected": ["orders/b.csv"],
         "files": ["products/1.csv"],
     }
+
+
+def test_what_is_left_out_is_read_newest_first_by_kind_and_since_a_day(aws: Any) -> None:
+    dynamodb = aws("dynamodb")
+    ignored = FileIgnored(**an_example("FileIgnored", key="order_item/1.csv"))
+    superseded = FileSuperseded(**an_example("FileSuperseded"))
+    rows = [
+        left_out_row(event, BEGAN + timedelta(days=day))
+        for day, event in enumerate((ignored, superseded, ignored))
+    ]
+    create_table(dynamodb, STATE_TABLE, rows)
+    every = read_left_out(dynamodb)
+    assert [row["what"] for row in every] == ["ignored", "superseded", "ignored"]
+    assert every[0]["at"] > every[1]["at"] > every[2]["at"]
+    assert "pk" not in every[0]
+    since = BEGAN + timedelta(days=1)
+    assert len(read_left_out(dynamodb, what=("ignored",), since=since)) == 1
+    assert len(read_left_out(dynamodb, 2)) == 2
