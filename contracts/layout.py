@@ -98,3 +98,8 @@ def kind_of_stored(key: str) -> str | None:
     if parts[0] == "quarantine" and len(parts) == 4 and parts[2] == "files":
         return kind_of(parts[3])
     return None
+
+
+def dropped_letter_key(queue: str, message_id: str) -> str:
+    """What is kept of a dead letter that a person dropped; in the archive bucket, for good."""
+    return f"dropped-letters/{queue}/{message_id}.json"

@@ -81,7 +81,8 @@ class TransformerState:
         if fence <= self.abandoned_fence:
             raise StaleWriter(
                 f"batch {batch_id} was abandoned under lock fence {self.abandoned_fence}; "
-                "acquire the lock again"
+                "acquire the lock again",
+                seen_fence=self.abandoned_fence,
             )
         return self._next("FACTS", batch_id, fence, attempt, mains)
 
@@ -206,7 +207,8 @@ class BatchHistory:
         if fence <= self.abandoned_under:
             raise StaleWriter(
                 f"batch {batch_id} was abandoned under lock fence {self.abandoned_under}; "
-                "acquire the lock again"
+                "acquire the lock again",
+                seen_fence=self.abandoned_under,
             )
 
     @staticmethod

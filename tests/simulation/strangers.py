@@ -59,6 +59,11 @@ class Strangers:
         if not all(reason for _, reason in refused):
             raise Violation(f"{queue_name} refused something for no reason")
 
+    @property
+    def were_here(self) -> bool:
+        """Whether somebody may have seen a fence that the lock has not granted yet."""
+        return bool(self.put_back_to or self.forged)
+
     def fence_is_real(self, fence: int, granted: Any) -> bool:
         """Whether the transformer may say that it saw this fence."""
         return fence in granted or fence in self.put_back_to

@@ -129,7 +129,7 @@ class World:
             rest.batches_have_ended(self, none_failed=self.chaos.is_calm)
             self._repair()
             self._rest()
-            if self.strangers.put_back_to:  # the first batch after it fails, and the lock hears
+            if self.strangers.were_here:  # the first batch after it fails, and the lock hears
                 self._repair()
                 self._rest()
             self._wake_workers()

@@ -115,6 +115,17 @@ def test_a_batch_that_was_given_up_before_it_began_does_not_come_back_under_that
     later.assert_equals(second().told_to(first().told_to(ShopModel())))
 
 
+def test_a_forged_giving_up_of_a_real_batch_is_a_question_to_the_lock(bench: Workbench) -> None:
+    later = replace(bench, fence=9)
+    command = later.stage(second())
+    forged = later.abandoning(command).model_copy(update={"fence": 500})
+    assert abandon_batch(forged, later.ports) == {"outcome": "ABANDONED"}
+    with pytest.raises(StaleWriter) as stale:
+        transform_batch(command, later.ports)
+    assert stale.value.seen_fence == 500
+    transform_batch(command.model_copy(update={"fence": 501}), later.ports)
+
+
 def test_an_old_holder_cannot_even_give_a_batch_up(bench: Workbench) -> None:
     with pytest.raises(StaleWriter, match="fence 6 is stale: 7 was seen") as stale:
         abandon_batch(a_stranger(6), bench.ports)
