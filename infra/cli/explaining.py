@@ -72,7 +72,7 @@ def explain(error: BaseException) -> tuple[str, ExitCode]:
         case UnknownName():
             return str(error), ExitCode.WRONG_USAGE
         case PipelineError():
-            return (str(error).splitlines() or ["no message"])[0], ExitCode.SYSTEM_FAILED
+            return (str(error).split("\n")[0] or "no message"), ExitCode.SYSTEM_FAILED
         case ValidationError() if error.title == CliSettings.__name__:
             return _explain_settings(error), ExitCode.WRONG_USAGE
         case OSError() if error.errno == errno.ENOSPC:
@@ -90,7 +90,7 @@ def explain(error: BaseException) -> tuple[str, ExitCode]:
 
 def evidence(error: BaseException) -> list[str]:
     """What a fault of ours says after its first line: the end of a log, what pip wrote."""
-    return str(error).splitlines()[1:] if isinstance(error, PipelineError) else []
+    return str(error).split("\n")[1:] if isinstance(error, PipelineError) else []
 
 
 def _explain_client_error(error: Any) -> str:

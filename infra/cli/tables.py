@@ -23,7 +23,6 @@ SENTENCES = frozenset(
         "reason",
         "said",
         "since then",
-        "text",
         "what breaks",
         "what happened",
         "what is wrong",
