@@ -46,7 +46,7 @@ def printed(width: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", str(width))
         patch.setenv("NO_COLOR", "1")
-        patch.setenv("TERM", "dumb")
+        patch.setenv("TERM", "xterm")
         screen = Screen()
         patch.setattr(output, "console", lambda **_: Terminal(screen))
         print_table("T", columns, rows)
