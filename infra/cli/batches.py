@@ -12,14 +12,26 @@ from infra.cli.batches_view import print_closed
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.follow import Waiting, execution_watch, follow, no_longer_than_wanted, view_for
 from infra.cli.options import AsJson, Wait
-from infra.cli.outcome_view import EXIT_CODES, print_order_totals, print_outcome
+from infra.cli.outcome_view import (
+    EXIT_CODES,
+    print_order_totals,
+    print_outcome,
+    print_restated,
+    seen_before_said,
+)
 from infra.cli.output import print_json, print_line, print_table
 from infra.cli.requester import requester
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.current_step import read_current_step
 from infra.queries.names import SOURCE
-from infra.queries.outcome import read_order_totals, read_outcome
+from infra.queries.outcome import (
+    order_totals,
+    read_outcome,
+    read_result,
+    read_seen_before,
+    restated,
+)
 from infra.queries.progress import (
     ENDS,
     PUBLICATION_WORDS,
@@ -60,7 +72,10 @@ def batch(
     moments = timeline(events)
     end = ending(this_attempt(events))
     state = ENDS[end.event_type] if end else "RUNNING"
-    totals = read_order_totals(end, target.objects)
+    result = read_result(end, target.objects)
+    totals = order_totals(result) if result else None
+    replaced = restated(result) if result else None
+    repeats = read_seen_before(events, target.objects)
     step = None if end else _step_of(target, events)
     published = publication(events)
     if as_json:
@@ -70,6 +85,8 @@ def batch(
                 "status": state,
                 "events": [vars(moment) for moment in moments],
                 "order_totals": totals,
+                "restated": replaced,
+                "seen_before": repeats,
                 "step": step,
                 "published": published == "done",
                 "publication": published,
@@ -81,6 +98,9 @@ def batch(
         ("seconds", "event", "what happened"),
         [(f"{moment.seconds:.3f}", moment.event_type, moment.said) for moment in moments],
     )
+    if repeats:
+        print_line(seen_before_said([repeats]))
+    print_restated(replaced)
     print_order_totals(totals)
     if state == "FAILED":
         then = {

@@ -1,7 +1,7 @@
 """How a batch ended, for people: its files, what was published and what to do next."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +67,20 @@ def _why(file: dict[str, Any]) -> str | None:
 def remarks(outcome: dict[str, Any]) -> list[str]:
     """What nobody refuses and the sender should know: repeats, columns not read, guests."""
     lines = []
-    if batch_id := outcome.get("seen_before"):
-        lines.append(
-            f"seen before: identical to batch {batch_id}; every file was sent already, and the "
-            "numbers say what they said"
-        )
+    if outcome.get("seen_before"):
+        lines.append(seen_before_said([file["seen_before"] for file in outcome["files"]]))
     for file in outcome["files"]:
         lines += hints.about_columns(file["key"], file["kind"], file.get("unknown_columns") or ())
         if file["status"] != "duplicate":
             lines += hints.about_repeats(file["key"], file["duplicates"])
             lines += hints.about_guests(file["key"], file.get("guests") or 0)
     return lines
+
+
+def seen_before_said(batches: Sequence[str]) -> str:
+    """The headline of files that were all sent before, by the batches that had them."""
+    named = " and ".join(dict.fromkeys(batches))
+    return f"seen before: identical to batch {named}; every file of this one was sent already"
 
 
 def print_restated(restated: dict[str, Any] | None) -> None:

@@ -96,9 +96,9 @@ def completed(
 
 
 def all_seen_before(batches: Sequence[str | None]) -> str | None:
-    """The newest of the batches that had all these files before; None when one file is new.
+    """The batch that had all these files before, the one of the last file where there are several.
 
-    Batch ids do not sort by time: it is the one named last.
+    None when one file is new.
     """
     return batches[-1] if batches and all(batches) else None
 
@@ -108,12 +108,18 @@ def restated(result: BatchResult) -> dict[str, Any] | None:
     return None if result.restated is None else result.restated.model_dump()
 
 
-def read_order_totals(end: Message | None, objects: ObjectStore) -> dict[str, Any] | None:
-    """The same for a batch by its last event; None, too, when its result has expired."""
+def read_result(end: Message | None, objects: ObjectStore) -> BatchResult | None:
+    """The result of a completed batch by its last event; None when there is none, or no more."""
     if end is None or end.event_type != "BatchCompleted":
         return None
     document = read_unless_expired(objects, end.data.result)
-    return order_totals(BatchResult.model_validate(document)) if document is not None else None
+    return BatchResult.model_validate(document) if document is not None else None
+
+
+def read_seen_before(events: Sequence[Message], objects: ObjectStore) -> str | None:
+    """The batch that had all files of this one before; None when one is new, or nobody knows."""
+    by_index = _seen_before(events, objects)
+    return all_seen_before([by_index[index] for index in sorted(by_index)])
 
 
 def order_totals(result: BatchResult) -> dict[str, Any] | None:

@@ -12,8 +12,9 @@ from infra.cli.outcome_view import remarks, summary
 from infra.queries.outcome import (
     all_seen_before,
     completed,
-    read_order_totals,
     read_outcome,
+    read_result,
+    read_seen_before,
     unpublished,
 )
 from tests.unit.infra.batch_events import BATCH, BEGAN, an_event
@@ -239,9 +240,9 @@ def test_an_older_result_says_nothing_of_totals() -> None:
     assert completed(BatchResult(**result))["order_totals"] is None
 
 
-def test_the_totals_of_a_batch_that_did_not_complete_are_unknown() -> None:
-    assert read_order_totals(None, InMemoryObjectStore()) is None
-    assert read_order_totals(an_event("BatchFailed"), InMemoryObjectStore()) is None
+def test_a_batch_that_did_not_complete_has_no_result() -> None:
+    assert read_result(None, InMemoryObjectStore()) is None
+    assert read_result(an_event("BatchFailed"), InMemoryObjectStore()) is None
 
 
 def test_files_that_were_all_seen_before_are_told_per_file_and_as_a_headline() -> None:
@@ -260,6 +261,7 @@ def test_files_that_were_all_seen_before_are_told_per_file_and_as_a_headline() -
     assert outcome["files"][0]["seen_before"] == "0123456789abcdef"
     [line] = [line for line in remarks(outcome) if "seen before" in line]
     assert line.startswith("seen before: identical to batch 0123456789abcdef")
+    assert read_seen_before([sealed], objects) == "0123456789abcdef"
     assert all_seen_before(["a", None]) is None
     assert all_seen_before([]) is None
 
