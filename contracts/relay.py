@@ -1,7 +1,7 @@
 """From the event store's stream to the event bus: an event is on the bus iff it is in the store."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,12 +13,15 @@ from contracts import metrics, traces, tracing
 from contracts.aws import client
 from contracts.clock import Clock, system_clock
 from contracts.envelope import Message
+from contracts.errors import ContractViolation
 from contracts.event_store.dynamodb import from_item
 from contracts.logs import about, keys_of_message, logger, this_service
 from contracts.measures import lag_seconds, measures_of, relay_measures, service_of
 
 MAX_ENTRIES = 10
-"""Limit of PutEvents (AWS API reference)."""
+MAX_REQUEST_BYTES = 262_144
+"""Limits of PutEvents (AWS API reference); newer accounts take more bytes, no event of ours needs
+it."""
 _deserialize = TypeDeserializer().deserialize
 
 
@@ -49,39 +52,82 @@ def relay(
     come again is told of, so that nothing is told twice.
     """
     inserted = [record for record in records if record["eventName"] == "INSERT"]
-    sent, refused = _put_on_bus(inserted, bus, bus_name)
-    failures = [refused.sequence_number] if refused else []
-    _tell([insert.message for insert in sent], len(failures), clock())
+    sent, again_from = _put_on_bus(inserted, bus, bus_name)
+    failures = [again_from] if again_from else []
+    _tell(sent, len(failures), clock())
     return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
 
 
 class _Insert:
-    """An event that was appended, and its place in the table's stream."""
+    """An event that was appended, and its place in the table's stream.
 
-    def __init__(self, record: Mapping[str, Any]) -> None:
+    Raises ContractViolation for what is no event, such as an item that somebody wrote by hand.
+    """
+
+    def __init__(self, record: Mapping[str, Any], bus_name: str) -> None:
         image = record["dynamodb"]["NewImage"]
         item = {name: _deserialize(value) for name, value in image.items()}
-        self.message = from_item(json.loads(json.dumps(item, default=int)))
-        self.sequence_number: str = record["dynamodb"]["SequenceNumber"]
+        stored = json.loads(json.dumps(item, default=int))
+        self.message = from_item(stored)
+        self.entry = to_entry(self.message, envelope_of(stored), bus_name)
+        self.size_bytes = entry_bytes(self.entry)
 
 
 def _put_on_bus(
     records: Sequence[Mapping[str, Any]], bus: Any, bus_name: str
-) -> tuple[list[_Insert], _Insert | None]:
-    """Those that went out in order, and the one, if any, from which on they have to come again."""
-    sent: list[_Insert] = []
-    for start in range(0, len(records), MAX_ENTRIES):
-        chunk = [_Insert(record) for record in records[start : start + MAX_ENTRIES]]
-        answer = bus.put_events(Entries=[to_entry(one.message, bus_name) for one in chunk])
-        for insert, result in zip(chunk, answer["Entries"], strict=True):
+) -> tuple[list[Message], str | None]:
+    """Those that went out in order, and the place, if any, from which they have to come again."""
+    sent: list[Message] = []
+    inserts, unreadable = _readable(records, bus_name)
+    for chunk in chunks(inserts):
+        answer = bus.put_events(Entries=[one.entry for one in chunk])
+        for one, result in zip(chunk, answer["Entries"], strict=True):
             if "ErrorCode" in result:
-                with about(**keys_of_message(insert.message)):
+                sequence_number: str = records[len(sent)]["dynamodb"]["SequenceNumber"]
+                with about(**keys_of_message(one.message)):
                     logger.warning(
-                        "bus refused an event", sequence_number=insert.sequence_number, **result
+                        "bus refused an event", sequence_number=sequence_number, **result
                     )
-                return sent, insert
-            sent.append(insert)
-    return sent, None
+                return sent, sequence_number
+            sent.append(one.message)
+    return sent, unreadable
+
+
+def _readable(
+    records: Sequence[Mapping[str, Any]], bus_name: str
+) -> tuple[list[_Insert], str | None]:
+    """The events before the first record that is none, and that record's place.
+
+    It comes again, for newer code may read it; after as many tries as the template says its place
+    is a dead letter, and the stream goes on. What came before it goes out now.
+    """
+    inserts: list[_Insert] = []
+    for record in records:
+        try:
+            inserts.append(_Insert(record, bus_name))
+        except (ContractViolation, KeyError, TypeError, ValueError, RecursionError):
+            sequence_number: str = record["dynamodb"]["SequenceNumber"]
+            logger.exception("no event of ours", sequence_number=sequence_number)
+            return inserts, sequence_number
+    return inserts, None
+
+
+def chunks(inserts: Iterable[_Insert]) -> Iterator[list[_Insert]]:
+    """As many at once as PutEvents takes, by their number and by their bytes."""
+    chunk: list[_Insert] = []
+    for one in inserts:
+        size_bytes = sum(each.size_bytes for each in chunk) + one.size_bytes
+        if chunk and (len(chunk) == MAX_ENTRIES or size_bytes > MAX_REQUEST_BYTES):
+            yield chunk
+            chunk = []
+        chunk.append(one)
+    if chunk:
+        yield chunk
+
+
+def entry_bytes(entry: Mapping[str, str]) -> int:
+    """How PutEvents counts an entry without a time (EventBridge user guide)."""
+    return sum(len(entry[name].encode()) for name in ("Source", "DetailType", "Detail"))
 
 
 def _tell(sent: Sequence[Message], refused: int, now: datetime) -> None:
@@ -96,11 +142,21 @@ def _tell(sent: Sequence[Message], refused: int, now: datetime) -> None:
     tracing.outbox.flush()
 
 
-def to_entry(message: Message, bus_name: str) -> dict[str, str]:
+def envelope_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored event as the bus gets it: whole, with fields that are newer than this code."""
+    return {
+        "correlation_id": None,
+        "causation_id": None,
+        **stored,
+        "data": json.loads(stored["data"]),
+    }
+
+
+def to_entry(message: Message, envelope: Mapping[str, Any], bus_name: str) -> dict[str, str]:
     """A PutEvents entry whose detail is the whole envelope."""
     return {
         "EventBusName": bus_name,
         "Source": message.source,
         "DetailType": message.event_type,
-        "Detail": message.to_json(),
+        "Detail": json.dumps(envelope, separators=(",", ":"), ensure_ascii=False),
     }

@@ -1,5 +1,7 @@
 """From the store's stream to the bus: what was appended goes out, and nothing is passed over."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from contracts import relay as relay_module
 from contracts.envelope import parse
 from contracts.event_store.dynamodb import to_item
 from contracts.relay import relay
-from tests.contract.builders import an_envelope
+from tests.contract.builders import an_envelope, an_example
 
 BUS = "ecommerce-pipeline"
 
@@ -128,3 +130,86 @@ def test_the_lambda_asks_for_the_client_of_event_bridge(monkeypatch: pytest.Monk
     relay_module.handler({"Records": []}, None)
     relay_module.settings.cache_clear()
     assert asked == ["events"]
+
+
+def a_large_record(version: int, characters: int) -> dict[str, Any]:
+    """An event of about so many bytes, two for each character."""
+    data = {**an_example("BatchFailed"), "reason": "é" * characters}
+    message = parse(an_envelope("BatchFailed", stream_version=version, data=data))
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {"SequenceNumber": f"s{version}", "NewImage": to_item(message)},
+    }
+
+
+def test_no_call_holds_more_bytes_than_the_bus_takes() -> None:
+    bus = FakeBus()
+    records = [a_large_record(version, 45_000) for version in range(1, 8)]
+    records += [a_record(version) for version in range(8, 21)]
+    assert relay(records, bus, BUS) == {"batchItemFailures": []}
+    assert bus.versions == list(range(1, 21))
+    sizes = [sum(map(relay_module.entry_bytes, call)) for call in bus.calls]
+    assert max(sizes) <= relay_module.MAX_REQUEST_BYTES
+    assert [len(call) for call in bus.calls] == [2, 2, 2, 10, 4]
+
+
+def test_the_largest_event_that_there_may_be_goes_out_alone() -> None:
+    bus = FakeBus()
+    records = [a_record(1), a_large_record(2, 99_500), a_large_record(3, 99_500)]
+    assert relay(records, bus, BUS) == {"batchItemFailures": []}
+    assert [len(call) for call in bus.calls] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {},
+        {"stream_id": {"S": "x"}, "stream_version": {"N": "1"}},
+        {**a_record(5)["dynamodb"]["NewImage"], "data": {"S": "[" * 3000}},
+        {**a_record(5)["dynamodb"]["NewImage"], "data": {"S": "not json"}},
+        {**a_record(5)["dynamodb"]["NewImage"], "data": {"N": "7"}},
+        {**a_record(5)["dynamodb"]["NewImage"], "event_type": {"S": "NeverHeardOf"}},
+        {**a_record(5)["dynamodb"]["NewImage"], "stream_version": {"S": "five"}},
+    ],
+    ids=["empty", "by hand", "deep", "no json", "a number", "newer", "no version"],
+)
+def test_what_is_no_event_holds_up_nothing_that_came_before_it(poison: dict[str, Any]) -> None:
+    """It alone comes again, until its place is a dead letter."""
+    bus = FakeBus()
+    records = [a_record(version) for version in range(1, 9)]
+    records[4] = {
+        "eventName": "INSERT",
+        "dynamodb": {"SequenceNumber": "s5", "NewImage": poison},
+    }
+    assert relay(records, bus, BUS) == {"batchItemFailures": [{"itemIdentifier": "s5"}]}
+    assert bus.versions == [1, 2, 3, 4]
+
+
+def test_a_refusal_before_what_is_no_event_is_the_place_to_go_on_from() -> None:
+    records = [a_record(version) for version in range(1, 5)]
+    records.append({"eventName": "INSERT", "dynamodb": {"SequenceNumber": "s5", "NewImage": {}}})
+    answer = relay(records, FakeBus(3), BUS)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "s3"}]}
+
+
+def test_a_field_that_is_newer_than_the_relay_goes_out_too() -> None:
+    record, bus = a_record(1), FakeBus()
+    image = record["dynamodb"]["NewImage"]
+    data = json.loads(image["data"]["S"]) | {"newer": {"a": 1}}
+    record["dynamodb"]["NewImage"] = {**image, "data": {"S": json.dumps(data)}}
+    relay([record], bus, BUS)
+    assert json.loads(bus.calls[0][0]["Detail"])["data"]["newer"] == {"a": 1}
+
+
+def test_the_template_lets_nothing_block_the_stream_for_ever() -> None:
+    """Bisected to the one record, tried so often, then its place is a dead letter."""
+    template = Path(__file__).parents[3].joinpath("infra/relay.yaml").read_text()
+    mapping = template.partition("Type: AWS::Lambda::EventSourceMapping")[2].partition("\n\n")[0]
+    for line in (
+        "FunctionResponseTypes: [ReportBatchItemFailures]",
+        "BisectBatchOnFunctionError: true",
+        "MaximumRetryAttempts: 20",
+        "OnFailure: {Destination: !GetAtt DeadLetterQueue.Arn}",
+        "StartingPosition: TRIM_HORIZON",
+    ):
+        assert line in mapping
