@@ -1,11 +1,13 @@
 """Messages in: a batch of notifications is one change, faults come again, poison is put aside."""
 
 import json
+from typing import Any
 
 import pytest
 
 from services.aggregator.handler import aggregator_service
 from tests.contract.builders import an_envelope
+from tests.support.hostile_bodies import HOSTILE
 from tests.unit.aggregator.desk import (
     BUCKET,
     COMMANDS,
@@ -143,3 +145,35 @@ def test_a_seal_of_a_batch_that_nobody_knows_comes_again(desk: Desk) -> None:
 def test_a_notice_on_the_command_queue_is_refused(desk: Desk) -> None:
     desk.deliver(COMMANDS, json.dumps({"sweep": BUCKET}))
     assert [letter[0] for letter in desk.dead_letters.letters] == [COMMANDS]
+
+
+def test_an_upload_that_cannot_be_stored_does_not_bring_its_neighbours_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be dead letters after five times, for nothing of their own."""
+    notifications = [desk.put(f"orders/{n}.csv") for n in range(4)]
+    append = desk.store.append
+
+    def picky(*appends: Any, **options: Any) -> Any:
+        keys = [getattr(event, "key", "") for one in appends for event in one.events]
+        if "orders/2.csv" in keys:
+            raise ValueError("an item that no table takes")
+        return append(*appends, **options)
+
+    monkeypatch.setattr(desk.store, "append", picky)
+    bodies = [object_created(one.key, one.version_id) for one in notifications]
+    assert desk.deliver(FILES, *bodies) == [bodies[2]]
+    assert desk.pending() == ["orders/0.csv", "orders/1.csv", "orders/3.csv"]
+
+
+@pytest.mark.parametrize("queue", [FILES, EVENTS, COMMANDS])
+def test_no_hostile_record_brings_the_others_of_its_call_again(desk: Desk, queue: str) -> None:
+    desk.put("orders/1.csv")
+    good = {
+        FILES: object_created("orders/1.csv"),
+        EVENTS: json.dumps({"sweep": BUCKET}),
+        COMMANDS: json.dumps(an_envelope("RedriveBatch")),
+    }[queue]
+    assert [one for one in desk.deliver(queue, *HOSTILE.values(), good) if one != good] == []
+    kept = {body for _, body, _ in desk.dead_letters.letters}
+    assert set(HOSTILE.values()) <= kept
