@@ -13,6 +13,8 @@ from infra.cli.corrections import BLANKS, Correction
 from infra.queries.answers import COMPLETED, Answers
 from infra.queries.standing import IDENTITY_COLUMNS, Identity, Origin, Place, StandingRow
 
+LINE_ID = "line_id"
+
 
 @dataclass(frozen=True)
 class FixedRow:
@@ -121,30 +123,83 @@ def _statements(
 def _lines_of_pair(
     rows: Sequence[FixedRow], stands: Standing
 ) -> tuple[list[PlannedRow], list[Refusal]]:
-    """Order lines: a batch's lines of a pair replace the earlier ones as a whole.
+    """Order lines: those without line_id replace all earlier lines of their pair as a whole.
 
-    So the lines that stand from the same batch go along, but not an earlier correction of a row
-    that is corrected again.
+    So the lines that stand from the same statement go along, but not an earlier correction of a
+    row that is corrected again. A line with a line_id replaces that line, and earlier ones of the
+    pair that have none.
     """
-    newest = max(row.place.epoch for row in rows)
-    stated = stands.newest.epoch if stands.newest else 0
-    if stated > newest:
-        return [], [Refusal(row, _restated(row, stands)) for row in rows]
-    current = [row for row in rows if row.place.epoch == newest]
-    answered = {row.place for row in current}
-    carried = [
+    numbered = [row for row in rows if _line_id(row)]
+    unnumbered = [row for row in rows if not _line_id(row)]
+    kept: list[FixedRow] = []
+    refused: list[Refusal] = []
+    for row in numbered:
+        later = [
+            line
+            for line in stands.rows
+            if line.row.line_id in (None, _line_id(row)) and line.place.stated > row.place.stated
+        ]
+        if later:
+            refused.append(Refusal(row, _restated(row, Standing(later))))
+        else:
+            kept.append(row)
+    if unnumbered:
+        newest = max(row.place.stated for row in unnumbered)
+        if stands.newest is not None and stands.newest.stated > newest:
+            refused += [Refusal(row, _restated(row, stands)) for row in unnumbered]
+        else:
+            current = [row for row in unnumbered if row.place.stated == newest]
+            earlier = [row for row in unnumbered if row.place.stated < newest]
+            refused += [Refusal(row, _outdone(row, current[0])) for row in earlier]
+            kept += current
+    kept.sort(key=lambda row: row.place)
+    return [
+        *_going_along(kept, stands),
+        *(PlannedRow(k.correction.fields, k) for k in kept),
+    ], refused
+
+
+def _going_along(kept: Sequence[FixedRow], stands: Standing) -> list[PlannedRow]:
+    """The standing lines that an upload of the kept rows would replace, and must not."""
+    answered = {row.place for row in kept}
+    without_id = {row.place.stated for row in kept if not _line_id(row)}
+    with_id = {row.place.stated for row in kept if _line_id(row)}
+    return [
         PlannedRow(_as_fields(line.row), line)
         for line in stands.rows
-        if stated == newest and line.place not in answered
+        if line.place not in answered
+        and (
+            line.place.stated in without_id
+            or (line.row.line_id is None and line.place.stated in with_id)
+        )
     ]
-    planned = carried + [PlannedRow(row.correction.fields, row) for row in current]
-    earlier = [row for row in rows if row.place.epoch < newest]
-    return planned, [Refusal(row, _outdone(row, current[0])) for row in earlier]
+
+
+def _line_id(row: FixedRow) -> str:
+    """The line_id of a corrected order line; empty for none."""
+    contract = file_contract(row.correction.kind)
+    field = next((each for each in contract.fields if each.name == LINE_ID), None)
+    position = contract.columns.index(LINE_ID) if field else len(row.correction.fields)
+    if field is None or position >= len(row.correction.fields):
+        return ""
+    text = row.correction.fields[position].strip(BLANKS)
+    return "" if text in field.missing_values else text
 
 
 def _as_fields(line: StandingRow) -> tuple[str, ...]:
-    cents = line.unit_price_cents or 0
-    return (*line.identity, str(line.quantity), f"{cents // 100}.{cents % 100:02d}")
+    """In the order of the contract's columns; what the facts do not have is left empty."""
+    said = {
+        "quantity": str(line.quantity),
+        "unit_price": _money(line.unit_price_cents or 0),
+        LINE_ID: line.line_id or "",
+        "line_amount": "" if line.line_amount_cents is None else _money(line.line_amount_cents),
+    }
+    rest = file_contract("order_items").columns[len(line.identity) :]
+    return (*line.identity, *(said.get(name, "") for name in rest))
+
+
+def _money(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
 
 
 def _moved(row: FixedRow, answers: Answers) -> str | None:

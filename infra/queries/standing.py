@@ -15,6 +15,7 @@ from contracts.event_store import EventStore
 from contracts.messages import AnsweredRow, ObjectRef, RestatedRow
 from contracts.objects import ObjectStore
 from infra.queries.answers import replay_document
+from infra.queries.documents import read_unless_expired
 from infra.queries.names import FACTS_DATABASE
 
 IDENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -32,12 +33,19 @@ Identity = tuple[str, ...]
 class Place(NamedTuple):
     """Sorts rows as they count: a later one replaces an earlier one.
 
-    `epoch` grows with each published batch, `file_index` and `line` within it.
+    `epoch` grows with each published batch, `file_index` and `line` within it. `statement` is the
+    index of the last file of its statement, where several files are one.
     """
 
     epoch: int
     file_index: int
     line: int
+    statement: int = -1
+
+    @property
+    def stated(self) -> tuple[int, int]:
+        """The statement that the row belongs to; a greater one is newer."""
+        return self.epoch, max(self.file_index, self.statement)
 
 
 class Origin(NamedTuple):
@@ -58,6 +66,8 @@ class StandingRow:
     source_line: int
     quantity: int | None = None
     unit_price_cents: int | None = None
+    line_id: str | None = None
+    line_amount_cents: int | None = None
 
     @property
     def stated_at(self) -> Origin:
@@ -85,6 +95,8 @@ def standing_rows(
                     **{name: row[name] for name in PROVENANCE},
                     quantity=row.get("quantity"),
                     unit_price_cents=row.get("unit_price_cents"),
+                    line_id=row.get("line_id"),
+                    line_amount_cents=row.get("line_amount_cents"),
                 )
             )
     return found
@@ -95,7 +107,9 @@ def _scan(table: Any, kind: str, first_ids: Iterable[str]) -> Iterator[dict[str,
 
     columns = (*IDENTITY_COLUMNS[kind], *PROVENANCE)
     if kind == "order_items":
-        columns += ("quantity", "unit_price_cents")
+        # Tables that are older than the last two get them with their next batch.
+        wanted = ("quantity", "unit_price_cents", "line_id", "line_amount_cents")
+        columns += tuple(name for name in wanted if name in table.schema().column_names)
     every = sorted(first_ids)
     for start in range(0, len(every), IDS_IN_ONE_SCAN):
         among = In(IDENTITY_COLUMNS[kind][0], every[start : start + IDS_IN_ONE_SCAN])
@@ -124,6 +138,20 @@ class BatchRecord:
     def file_indexes(self) -> dict[str, int]:
         """The index of each input by key; a key is in a batch once."""
         return {e.data.key: e.data.file_index for e in self._of_type("FileValidated")}
+
+    @cached_property
+    def statements(self) -> dict[str, int]:
+        """By key, the index of the last file of its statement, for files that share one.
+
+        A batch whose manifest has expired has none: its files are told apart then.
+        """
+        found: dict[str, int] = {}
+        for event in self._of_type("BatchSealed"):
+            document = read_unless_expired(self._objects, event.data.manifest)
+            files = [file for file in (document or {}).get("files", ()) if file.get("statement")]
+            last = {file["statement"]: file["index"] for file in files}
+            found |= {file["key"]: last[file["statement"]] for file in files}
+        return found
 
     @cached_property
     def origins(self) -> dict[tuple[str, int], Origin]:
@@ -171,4 +199,4 @@ class Places:
         batch = self.batch(batch_id)
         if batch.epoch is None or key not in batch.file_indexes:
             return None
-        return Place(batch.epoch, batch.file_indexes[key], line)
+        return Place(batch.epoch, batch.file_indexes[key], line, batch.statements.get(key, -1))

@@ -46,7 +46,8 @@ def standing(*places: Place, key: str = ITEMS) -> Standing:
 
 
 def uploaded(found: Plan) -> list[tuple[str, ...]]:
-    return [row.fields for row in found.rows]
+    """The fields of each planned row, without empty ones at its end."""
+    return [tuple(",".join(row.fields).rstrip(",").split(",")) for row in found.rows]
 
 
 def lines(*fixed: FixedRow, stands: Standing | None = None, answers: Answers | None = None) -> Plan:
@@ -78,6 +79,56 @@ def test_the_other_lines_of_its_batch_go_along_to_the_cent() -> None:
         (2, ITEMS, 1),
         (3, ITEMS, 2),
     ]
+
+
+def numbered(place: Place, line_id: str | None, cents: int = 900) -> PlacedRow:
+    """A standing line of (1, p1) with a line_id and an amount of its own."""
+    row = StandingRow(("1", "p1"), BATCH, ITEMS, place.line, 2, 1050, line_id, cents)
+    return PlacedRow(row, Origin(BATCH, ITEMS, place.line), place)
+
+
+def test_what_a_line_costs_and_its_id_go_along() -> None:
+    stands = Standing([numbered(Place(5, 1, 2), "a", 1234)])
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=stands)
+    assert uploaded(found) == [
+        ("1", "p1", "2", "10.50", "a", "12.34"),
+        ("1", "p1", "4", "2.00"),
+    ]
+
+
+def test_a_line_with_an_id_goes_beside_the_other_ids_of_its_pair_and_no_later_one_of_its_own() -> (
+    None
+):
+    fixed = a_line(9, "1", "p1", "4", "2.00", "b")
+    beside = Standing([numbered(Place(5, 1, 2), "a"), numbered(Place(7, 1, 2), "c")])
+    assert uploaded(lines(fixed, stands=beside)) == [("1", "p1", "4", "2.00", "b")]
+    for later in ("b", None):
+        outdone = lines(fixed, stands=Standing([numbered(Place(7, 1, 2), later)]))
+        assert (uploaded(outdone), len(outdone.refused)) == ([], 1)
+
+
+def test_lines_without_id_of_its_file_go_along_with_a_line_that_has_one() -> None:
+    stands = Standing([numbered(Place(5, 1, 2), None), numbered(Place(3, 1, 2), None)])
+    found = lines(a_line(9, "1", "p1", "4", "2.00", "b"), stands=stands)
+    assert uploaded(found) == [("1", "p1", "2", "10.50", "", "9.00"), ("1", "p1", "4", "2.00", "b")]
+
+
+@pytest.mark.parametrize(
+    ("other", "goes_along"),
+    [
+        (Place(5, 0, 2), False),
+        (Place(5, 2, 2), None),
+        (Place(5, 0, 2, statement=1), True),
+    ],
+)
+def test_a_pair_belongs_to_its_file_or_to_the_parts_of_one_export(
+    other: Place, goes_along: bool | None
+) -> None:
+    """None: the other file of the batch is newer, and its lines stand."""
+    row = a_line(9, "1", "p1", "4", "2.00")
+    fixed = FixedRow(row.correction, Place(5, 1, 9, statement=1))
+    found = lines(fixed, stands=standing(other))
+    assert len(found.rows) == {False: 1, True: 2, None: 0}[goes_along]
 
 
 def test_a_line_that_is_replayed_again_replaces_its_earlier_correction() -> None:
@@ -180,24 +231,30 @@ def test_a_replayed_row_counts_in_the_place_of_the_one_it_answers() -> None:
     again = RestatedRow(batch_id=BATCH, key=ORDERS, line=5, replay_key=replay, replay_line=3)
     document = ReplayAnswers(rows=[answered()], restated=[again])
     ref = objects.put_json("b", "quarantine/answers/1.json", document.model_dump())
+    parts = [
+        {"key": key, "index": index, "statement": "manifests/parts.json"}
+        for key, index in ((ORDERS, 4), ("orders/b.csv", 6))
+    ]
+    manifest = objects.put_json("b", "parts.json", {"files": parts}).model_dump()
+    alone = objects.put_json("b", "alone.json", {"files": [{"key": replay, "index": 0}]})
     store = Stored(
         {
             BATCH: [
-                an_event("BatchSealed"),
+                an_event("BatchSealed", manifest=manifest),
                 an_event("FileValidated", key=ORDERS, file_index=4),
                 an_event("KpisPublished", epoch=5),
             ],
             OTHER_BATCH: [
-                an_event("BatchSealed", answers=ref.model_dump()),
+                an_event("BatchSealed", answers=ref.model_dump(), manifest=alone.model_dump()),
                 an_event("FileValidated", key=replay, file_index=0),
                 an_event("KpisPublished", epoch=8),
             ],
         }
     )
     places = Places(store, objects)  # type: ignore[arg-type]
-    assert places.of(Origin(BATCH, ORDERS, 7)) == Place(5, 4, 7)
-    assert places.of(Origin(OTHER_BATCH, replay, 2)) == Place(5, 4, 7)
-    assert places.of(Origin(OTHER_BATCH, replay, 3)) == Place(5, 4, 5)
+    assert places.of(Origin(BATCH, ORDERS, 7)) == Place(5, 4, 7, 6)
+    assert places.of(Origin(OTHER_BATCH, replay, 2)) == Place(5, 4, 7, 6)
+    assert places.of(Origin(OTHER_BATCH, replay, 3)) == Place(5, 4, 5, 6)
     assert places.of(Origin(OTHER_BATCH, replay, 4)) == Place(8, 0, 4)
     assert places.of(Origin("unknown", ORDERS, 7)) is None
 

@@ -84,8 +84,9 @@ class Kept:
         self, batch_id: str, key: str, rows: Sequence[StandingRow], answers: Any = None
     ) -> None:
         """Take a batch into the facts: its lines of a pair, or its last order, replace all."""
+        manifest = self.objects.put_json("b", f"{batch_id}.json", {"files": []}).model_dump()
         self.events[batch_id] = [
-            an_event("BatchSealed", answers=answers),
+            an_event("BatchSealed", answers=answers, manifest=manifest),
             an_event("FileValidated", key=key, file_index=0),
             an_event("KpisPublished", epoch=len(self.events) + 1),
         ]
