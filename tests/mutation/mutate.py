@@ -1,46 +1,36 @@
-"""Runs mutmut over one target, in a copy of the project: `python -m tests.mutation.mutate TARGET`.
+"""Has mutmut write the mutants of a target: `python -m tests.mutation.mutate TARGET`.
 
-Started with the copy as its working directory. What was tried before is not tried again unless the
-function has changed.
+Started in a copy of the project; they go to its folder `mutants`, where each function chooses, by
+the mutant under test, which of its versions runs. What is known of functions that have not changed
+stays.
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from mutmut import configuration
+from mutmut.utils import file_utils
 
 from tests.mutation import operators
 from tests.mutation.targets import target
 
-PLUGINS = (
-    "tests.mutation.fastest_first",
-    "no:cacheprovider",
-    "no:threadexception",
-    "no:unraisableexception",
-    "no:xdist",
-)
-"""Without those that cost a tenth of a second in every process."""
-
 
 def main() -> None:
-    """Tests that fail on the unchanged code end it with an error."""
-    chosen = target(sys.argv[1])
+    """Prints how many files were mutated."""
     settings: dict[str, Any] = {
         "source_paths": ["contracts", "services"],
-        "only_mutate": list(chosen.files),
+        "only_mutate": list(target(sys.argv[1]).files),
         "also_copy": ["infra"],
-        "pytest_add_cli_args": [option for plugin in PLUGINS for option in ("-p", plugin)],
-        "pytest_add_cli_args_test_selection": list(chosen.tests),
-        "process_isolation": "forkserver",
-        "timeout_constant": 3.0,
-        "timeout_multiplier": 5.0,
-        "use_git_change_detection": False,
     }
     configuration._config_reader = lambda: settings.get  # type: ignore[assignment,return-value]
     operators.install()
-    from mutmut.__main__ import _run
+    from mutmut.__main__ import create_mutants
 
-    _run((), max_children=int(sys.argv[2]))
+    Path("mutants").mkdir(exist_ok=True)
+    file_utils.copy_src_dir()
+    file_utils.copy_also_copy_files()
+    create_mutants(1)
 
 
 if __name__ == "__main__":

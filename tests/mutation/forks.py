@@ -1,0 +1,188 @@
+"""A pytest plugin that tries every mutant in a process of its own, forked after the collection.
+
+Started in mutmut's folder of mutants. A run of pytest for each mutant would cost half a second
+before the first test; a fork of one that has collected everything costs hundredths. First one child
+runs all tests and notes which functions each reaches; then each mutant meets the tests that reach
+it, the quickest first, until one fails.
+"""
+
+import gc
+import json
+import os
+import pickle
+import resource
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+from hypothesis import settings
+from mutmut import configuration
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.state import state
+
+ALIVE, KILLED, UNREACHED = 0, 1, 33
+_terminal = os.fdopen(os.dup(2), "w")
+"""As it was before pytest captured it."""
+LONGEST_SECONDS = 600
+"""However loaded the machine is."""
+
+settings.register_profile(
+    "mutation", deadline=None, derandomize=True, database=None, max_examples=30
+)
+configuration._config_reader = lambda: {"source_paths": ["contracts", "services"]}.get  # type: ignore[assignment,return-value]
+
+Reached = dict[str, list[int]]
+"""Numbers of the tests that reach a function, the quickest first."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many processes at once."""
+    parser.addoption("--processes", type=int, default=2)
+
+
+def pytest_sessionstart() -> None:
+    """After the project's own profile was loaded, before the tests are imported."""
+    settings.load_profile("mutation")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """In place of running the tests once."""
+    if session.testsfailed:
+        raise session.Interrupted("the tests cannot be collected")
+    gc.freeze()
+    reached, seconds = _learn(session.items)
+    _Hunt(session.items, reached, seconds, session.config.getoption("--processes")).run()
+    return True
+
+
+def _learn(items: Sequence[pytest.Item]) -> tuple[Reached, list[float]]:
+    """Which tests reach which function, and the CPU seconds of each test, from a run in a child."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _and_end(lambda: _note(items, writing))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        content = pipe.read()
+    os.waitpid(child, 0)
+    if not content:
+        raise pytest.UsageError("the tests do not pass on the unchanged code")
+    functions, seconds = pickle.loads(content)  # noqa: S301 (of our own child)
+    reached: Reached = defaultdict(list)
+    for number in sorted(range(len(items)), key=seconds.__getitem__):
+        for function in functions[number]:
+            reached[function].append(number)
+    return reached, seconds
+
+
+def _note(items: Sequence[pytest.Item], pipe: int) -> int:
+    set_mutant_under_test("stats")
+    functions, seconds = [], []
+    for number, item in enumerate(items):
+        began_at = time.process_time()
+        if not _passes(item, items[number + 1] if number + 1 < len(items) else None):
+            _say(f"fails on the unchanged code: {item.nodeid}")
+            return KILLED
+        seconds.append(time.process_time() - began_at)
+        functions.append(set(state()._stats))
+        state()._stats.clear()
+    with os.fdopen(pipe, "wb") as out:
+        pickle.dump((functions, seconds), out)
+    return ALIVE
+
+
+def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    reports = runtestprotocol(item, log=False, nextitem=following)
+    return not any(report.failed for report in reports)
+
+
+def _and_end(work: Callable[[], int]) -> None:
+    """Do it and end the process with its answer, whatever happens."""
+    code = KILLED
+    try:
+        code = work()
+    finally:
+        os._exit(code)
+
+
+def _say(line: str) -> None:
+    print(line, file=_terminal, flush=True)
+
+
+class _Hunt:
+    """All mutants, a few at a time; how each ended goes into mutmut's `.meta` files."""
+
+    def __init__(
+        self, items: Sequence[pytest.Item], reached: Reached, seconds: list[float], processes: int
+    ) -> None:
+        self._items, self._reached, self._seconds = items, reached, seconds
+        self._processes = processes
+        self._metas = {meta: json.loads(meta.read_text()) for meta in Path().rglob("*.meta")}
+        self._running: dict[int, tuple[Path, str]] = {}
+        self._told_at, self._ended = time.monotonic(), 0
+
+    def run(self) -> None:
+        """Try those of which it is not known yet how they end."""
+        untried = [
+            (meta, name)
+            for meta, document in self._metas.items()
+            for name, code in document["exit_code_by_key"].items()
+            if code is None
+        ]
+        _say(f"{len(untried)} mutants to try, {len(self._items)} tests")
+        for meta, name in untried:
+            tests = self._reached.get(name.partition("__mutmut_")[0], [])
+            if not tests:
+                self._end(meta, name, UNREACHED)
+                continue
+            if len(self._running) >= self._processes:
+                self._await_one()
+            self._running[self._start(name, tests)] = (meta, name)
+            self._tell(len(untried))
+        while self._running:
+            self._await_one()
+
+    def _start(self, name: str, tests: list[int]) -> int:
+        child = os.fork()
+        if child == 0:
+            cpu_seconds = int(10 + 10 * sum(self._seconds[number] for number in tests))
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+            signal.alarm(LONGEST_SECONDS)
+            set_mutant_under_test(name)
+            _and_end(lambda: self._try([self._items[number] for number in tests]))
+        return child
+
+    @staticmethod
+    def _try(tests: Sequence[pytest.Item]) -> int:
+        for number, test in enumerate(tests):
+            if not _passes(test, tests[number + 1] if number + 1 < len(tests) else None):
+                return KILLED
+        return ALIVE
+
+    def _await_one(self) -> None:
+        child, status = os.wait()
+        meta, name = self._running.pop(child)
+        self._end(meta, name, os.waitstatus_to_exitcode(status))
+
+    def _end(self, meta: Path, name: str, code: int) -> None:
+        self._ended += 1
+        self._metas[meta]["exit_code_by_key"][name] = code
+        meta.write_text(json.dumps(self._metas[meta], indent=4))
+
+    def _tell(self, of: int) -> None:
+        if time.monotonic() - self._told_at > 10:
+            self._told_at = time.monotonic()
+            codes: list[Any] = [
+                code
+                for document in self._metas.values()
+                for code in document["exit_code_by_key"].values()
+            ]
+            alive = codes.count(ALIVE) + codes.count(UNREACHED)
+            _say(f"{self._ended} of {of} tried, {alive} alive")
