@@ -61,20 +61,28 @@ TARGETS = (
         "publication",
         (
             "services/transformer/domain.py",
-            "services/transformer/publication.py",
             "services/transformer/kpis.py",
-            "services/transformer/turns.py",
+            "services/transformer/publication.py",
             "services/transformer/use_cases.py",
-            "services/transformer/catalog.py",
         ),
+        (
+            "tests/unit/transformer/test_engine_choice.py",
+            "tests/unit/transformer/test_kpi_items.py",
+            "tests/unit/transformer/test_stale_commands.py",
+            "tests/unit/transformer/test_transformer_state.py",
+            "tests/unit/test_transformation.py",
+            SEEDS,
+        ),
+    ),
+    Target(
+        "facts",
+        ("services/transformer/catalog.py", "services/transformer/turns.py"),
         (
             "tests/unit/test_transformation.py",
             "tests/unit/transformer/test_crashes.py",
             "tests/unit/transformer/test_rebuild.py",
             "tests/unit/transformer/test_rekeying.py",
-            "tests/unit/transformer/test_stale_commands.py",
             "tests/unit/transformer/test_upkeep.py",
-            SEEDS,
         ),
     ),
     Target(

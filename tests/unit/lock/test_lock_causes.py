@@ -1,6 +1,7 @@
 """Every event of the lock names the batch that it is about and the message that caused it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from pydantic import BaseModel
 
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message
+from contracts.messages import ExtendLease, RaiseFence
+from services.lock.domain import LOCK_ID, Lock
 from tests.unit.lock.test_lock_messages import COMMANDS, STREAM, Desk, batch_of, falling_at
 
 BATCH = "00000000000000aa"
@@ -161,3 +164,25 @@ def test_a_heartbeat_answers_a_holder_that_was_not_told(
         desk.acquire("a")
     desk.heartbeat("b", 1)
     assert desk.answers.succeeded["a-0"]["fence"] == 1
+
+
+def test_a_holder_that_asks_again_has_its_longer_lease_under_its_batch(desk: Traced) -> None:
+    desk.acquire("a")
+    desk.now = desk.now.replace(minute=1)
+    desk.acquire("a", attempt=1)
+    assert desk.causes()[1:] == [("LeaseExtended", batch_of("a"), desk.sent[-1])]
+
+
+def test_a_raised_fence_names_the_message_that_asked_for_it(desk: Traced) -> None:
+    command = RaiseFence(
+        lock_id=LOCK_ID, seen_fence=500, requested_by="dana@host", reason="restored"
+    )
+    desk.send(command)
+    assert desk.causes() == [("FenceRaised", BATCH, desk.sent[-1])]
+
+
+def test_an_event_of_another_stream_is_no_part_of_the_lock() -> None:
+    """Folded in silence, it would count as a version and be forgotten."""
+    stranger = ExtendLease(lock_id=LOCK_ID, execution_id="a", fence=1)
+    with pytest.raises(TypeError, match="ExtendLease is no event of this stream"):
+        Lock().evolve((stranger,), datetime(2025, 7, 7, tzinfo=UTC))  # type: ignore[arg-type]
