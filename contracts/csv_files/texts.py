@@ -4,6 +4,7 @@ Two texts that look the same are the same: characters are composed (Unicode NFC)
 Unicode's spaces counts as a space. Zero-width joiners are letters' business and stay.
 """
 
+import codecs
 import re
 from unicodedata import normalize
 
@@ -18,11 +19,21 @@ _FORMULA = re.compile(r'="((?:[^"]|"")*+)"')
 _TO_SPACE = str.maketrans(dict.fromkeys(SPACES, " "))
 
 
+def without_marks(content: bytes) -> bytes:
+    """Bytes without the byte order marks that they begin with; some tools add a second one."""
+    while content.startswith(codecs.BOM_UTF8):
+        content = content[len(codecs.BOM_UTF8) :]
+    return content
+
+
+def composed(text: str) -> str:
+    """The text in NFC, every space a space."""
+    return text if text.isascii() else normalize("NFC", text).translate(_TO_SPACE)
+
+
 def plain_text(cell: str) -> str:
     """The text of a cell; `="0001"`, a spreadsheet's way to keep a text a text, is `0001`."""
-    if not cell.isascii():
-        cell = normalize("NFC", cell).translate(_TO_SPACE)
-    text = cell.strip(BLANKS)
+    text = composed(cell).strip(BLANKS)
     if text.startswith(FORMULA_START) and (formula := _FORMULA.fullmatch(text)):
         return formula[1].replace('""', '"').strip(BLANKS)
     return text

@@ -14,14 +14,16 @@ from functools import cached_property
 
 from contracts.csv_files.bad_file import BadFile
 from contracts.csv_files.csv_records import (
+    FirstLine,
     Layout,
     Record,
     field_span,
     is_split_by_returns,
     read_record,
 )
-from contracts.csv_files.header import read_header
+from contracts.csv_files.header import is_separator_line, names_of, read_header
 from contracts.csv_files.row_checks import row_checks
+from contracts.csv_files.texts import composed, plain_text, without_marks
 from contracts.file_contracts import file_contract
 
 USER_COLUMN = "user_id"
@@ -37,15 +39,18 @@ _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 @dataclass(frozen=True)
 class Replacement:
-    """One user's id, and the token that takes its place: 1 to 64 characters that need no quotes."""
+    """One user's id, and the token that takes its place: 1 to 64 characters that need no quotes.
+
+    The id is as `texts.plain_text` gives it; files may spell it in other ways.
+    """
 
     user_id: str
     token: str
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The id as text may spell it: quotes doubled, or written in Windows-1252."""
-        spelled = {self.user_id, self.user_id.replace('"', '""')}
+        """The id as text may spell it: quotes doubled once or twice, or written in Windows-1252."""
+        spelled = {self.user_id.replace('"', '"' * times) for times in (1, 2, 4)}
         narrow = self.user_id.encode("cp1252", errors="ignore")
         if narrow.decode("cp1252") == self.user_id:
             spelled.add(narrow.decode(errors="surrogateescape"))
@@ -69,12 +74,22 @@ class Replacement:
         return re.compile(f"(?<![^{_NEITHER_WORD}])(?:{spelled})(?![^{_NEITHER_WORD}])")
 
     def in_words(self, text: str) -> str:
-        """The text with the token for the id wherever that is a whole word."""
-        return self._word.sub(self.token, text)
+        """The text with the token for the id wherever that is a whole word.
+
+        Where the id is only seen once letters are composed and spaces made plain, all of the text
+        is.
+        """
+        plain = composed(text)
+        return self._word.sub(self.token, plain if self._word.search(plain) else text)
 
     def is_in(self, content: bytes) -> bool:
         """Whether the id or the token may be in these bytes."""
-        return any(needle in content for needle in self.needles)
+        if any(needle in content for needle in self.needles):
+            return True
+        if content.isascii():
+            return False
+        plain = composed(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+        return any(needle in plain for needle in self.needles)
 
 
 @dataclass
@@ -116,12 +131,12 @@ class Columns:
         return True
 
 
-def columns_named(names: Sequence[str]) -> Columns | None:
+def columns_named(names: Sequence[str], delimiter: str = ",", spare: int = 0) -> Columns | None:
     """Where user_id stands among a header's names; None unless it stands there exactly once."""
     lowered = [name.lower() for name in names]
     if lowered.count(USER_COLUMN) != 1:
         return None
-    return Columns(len(lowered), lowered.index(USER_COLUMN))
+    return Columns(len(lowered), lowered.index(USER_COLUMN), delimiter, spare)
 
 
 def erase_in_record(raw: str, columns: Columns | None, wanted: Replacement, found: Found) -> str:
@@ -139,9 +154,9 @@ def _erased(
     """`raw` is the record's text, its line break included; `record` what was read of it."""
     fields = record.fields if record and not record.problem else None
     if fields and columns and len(fields) == columns.width:
-        if fields[columns.user_position] not in (wanted.user_id, wanted.token):
+        if plain_text(fields[columns.user_position]) not in (wanted.user_id, wanted.token):
             return raw
-        start, end = field_span(raw.rstrip("\r\n"), columns.user_position)
+        start, end = field_span(raw.rstrip("\r\n"), columns.user_position, columns.delimiter)
         after = f"{raw[:start]}{wanted.token}{raw[end:]}"
         found.count(raw, after, wanted.token, certain=True)
         return after
@@ -169,7 +184,7 @@ class FileEraser:
         if encoding := _utf_16_of(first):
             yield from self._in_words_of(encoding, first, blocks)
             return
-        mark = codecs.BOM_UTF8 if first.startswith(codecs.BOM_UTF8) else b""
+        mark = first[: len(first) - len(without_marks(first))]
         yield mark
         reading = _Reading(self, _returns_end_lines(first))
         pending = first[len(mark) :]
@@ -200,7 +215,7 @@ class _Reading:
         self._has_header = False
         self._is_nobodys = False
         self._columns: Columns | None = None
-        self._layout: Layout = Columns(0, 0)
+        self._layout: Layout = FirstLine()
 
     def take(self, text: bytes, *, is_last: bool) -> tuple[bytes, bytes]:
         """The records that end in this text, rewritten, and the rest of it."""
@@ -251,20 +266,24 @@ class _Reading:
             at += count
 
     def _of_header(self, raw: bytes, record: Record) -> bytes:
-        """Blank lines before the header are skipped; a line that is none is searched itself."""
-        if not record.fields and not record.problem:
+        """Blank lines before the header are skipped, and one that only names the delimiter.
+
+        A line that is no header is searched itself.
+        """
+        if not (record.fields or record.problem) or is_separator_line(record):
             return raw
         self._has_header = True
         contract = file_contract(self._eraser.kind)
-        names = [name.lower() for name in record.fields or ()]
+        names = names_of(record)
         self._columns = columns_named(names)
         try:
             header = read_header(record, contract)
         except BadFile:
-            self._layout = self._columns or Columns(0, 0)
+            self._layout = self._columns or FirstLine()
             return raw if self._columns else self._rewritten(raw, None)
+        self._columns = columns_named(header.names, header.delimiter, header.spare)
         self._layout = row_checks(contract, header, self._eraser.today)
-        self._is_nobodys = USER_COLUMN not in names
+        self._is_nobodys = USER_COLUMN not in header.names
         return raw
 
     def _rewritten(self, raw: bytes, record: Record | None) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contracts.csv_files.header import OTHER_DELIMITERS
 from contracts.file_contracts import file_contract
 from infra.cli.errors import WrongUsage
 from infra.cli.file_headers import kind_by_names
@@ -100,13 +101,20 @@ def _correction(kind: str, cells: Mapping[str, str], place: str) -> Correction:
 
 
 def _split(raw: str, width: int) -> list[str] | None:
-    """The fields of a record; one with a stray quote is cut at its commas."""
-    reader = csv.reader(io.StringIO(raw, newline=""), strict=True, skipinitialspace=True)
-    try:
-        rows = list(reader)
-    except csv.Error:
-        rows = []
-    if len(rows) == 1 and len(rows[0]) == width:
-        return rows[0]
-    pieces = raw.split(",")
-    return pieces if len(pieces) == width and "\n" not in raw else None
+    """The fields of a record, by whichever delimiter gives so many.
+
+    One with a stray quote is cut at its delimiters. Empty fields beyond the width are dropped.
+    """
+    for delimiter in "," + OTHER_DELIMITERS:
+        reader = csv.reader(
+            io.StringIO(raw, newline=""), strict=True, skipinitialspace=True, delimiter=delimiter
+        )
+        try:
+            rows = list(reader)
+        except csv.Error:
+            rows = []
+        pieces = [raw.split(delimiter)] if "\n" not in raw else []
+        for fields in rows if len(rows) == 1 else pieces:
+            if len(fields) >= width and not any(field.strip() for field in fields[width:]):
+                return fields[:width]
+    return None

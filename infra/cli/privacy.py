@@ -163,9 +163,10 @@ def _user_id(user: str) -> str:
     """The id as the validator would read it; raises WrongUsage when no row could state it."""
     text = (sys.stdin.readline() if user == "-" else user).strip(" \t\r\n")
     [column] = [each for each in file_contract("orders").fields if each.name == USER_COLUMN]
-    if passed(field_check(column, system_clock().date()), text) is None:
+    user_id = passed(field_check(column, system_clock().date()), text)
+    if user_id is None:
         raise WrongUsage(f"{text!r} is no user_id that a file could state: 1 to 64 characters")
-    return text
+    return str(user_id)
 
 
 def _show_plan(plan: dict[str, Any], *, as_json: bool) -> None:

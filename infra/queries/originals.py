@@ -1,14 +1,16 @@
 """The first line of an input, wherever it lies by now: a bad row can only be split with it."""
 
-import csv
-import io
 import zlib
 from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from contracts.layout import archive_prefix, quarantined_file_key
+from contracts.csv_files.csv_records import FirstLine, read_record
+from contracts.csv_files.header import OTHER_DELIMITERS, is_separator_line, names_of
+from contracts.csv_files.texts import without_marks
+from contracts.file_contracts import file_contract
+from contracts.layout import KINDS, archive_prefix, quarantined_file_key
 
 FIRST_BYTES = 64 << 10
 GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "MethodNotAllowed"})
@@ -49,6 +51,17 @@ def header_of(start: bytes) -> tuple[str, ...] | None:
     """The column names of a file that begins with these bytes (gzip too); None for no line."""
     if start[:2] == b"\x1f\x8b":
         start = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, FIRST_BYTES)
-    text = start.decode("utf-8-sig", errors="replace")
-    rows = csv.reader(io.StringIO(text, newline=""))
-    return next((tuple(row) for row in rows if any(cell.strip() for cell in row)), None)
+    for line in without_marks(start).splitlines():
+        found = [_names(line, delimiter) for delimiter in "," + OTHER_DELIMITERS]
+        names = max(found, key=lambda each: len(_KNOWN & set(each)))
+        if any(names):
+            return names
+    return None
+
+
+_KNOWN = {name for kind in KINDS for name in file_contract(kind).columns}
+
+
+def _names(line: bytes, delimiter: str) -> tuple[str, ...]:
+    record = read_record([line], 0, FirstLine(delimiter), is_last_block=True)
+    return () if record is None or is_separator_line(record) else names_of(record)

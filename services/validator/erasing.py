@@ -92,7 +92,9 @@ def rewrite_quarantined(opened: Open, path: Path, wanted: Replacement) -> Found:
 
     def with_columns(described: dict[bytes, bytes]) -> Callable[[Any], Any]:
         names = json.loads(described.get(b"columns", b"null"))
-        columns = columns_named(names) if names else None
+        delimiter = described.get(b"delimiter", b",").decode()
+        spare = int(described.get(b"spare", b"0"))
+        columns = columns_named(names, delimiter, spare) if names else None
         is_old = names is None
         is_nobodys = names is not None and USER_COLUMN not in names
 

@@ -249,3 +249,45 @@ def test_what_a_plain_reader_of_csv_sees_is_the_same_but_for_the_user(
         assert seen[1:] == expected
         assert found == Found(rows=theirs, replaced=theirs)
         assert len(after) == len(before.encode()) + grown
+
+
+SPELLED = [
+    "café 1",
+    "cafe\u0301 1",
+    "cafe\u0301\u00a01",
+    "\u00a0café\u20071 ",
+    '="café 1"',
+    '"=""cafe\u0301 1"""',
+    '"café 1"',
+]
+
+
+@pytest.mark.parametrize("spelled", SPELLED)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("before", ["", "\ufeff\ufeff", "sep={}\n", "sep={}\n\ufeff"])
+def test_a_user_is_found_however_the_export_spells_the_id(
+    spelled: str, delimiter: str, before: str
+) -> None:
+    """All that the validator reads as that user, and only the field is touched."""
+    header = ["order_id", "user_id", "order_date", "total_amount", "status"]
+    row = ["1", spelled, "2025-07-07", "1.00", "paid"]
+    other = ["2", "NULL", "2025-07-07", "1.00", "café 1"]
+    start = before.format(delimiter)
+    lines = [delimiter.join(each) for each in (header, row, other, [*row, ""])]
+    content = (start + "\n".join(lines) + "\n").encode()
+    eraser = FileEraser("orders", date(2025, 7, 8), Replacement("café 1", "TOKEN"))
+    erased = b"".join(eraser.rewritten(iter([content]))).decode()
+    found = erased.removeprefix(start).splitlines()
+    assert [line.split(delimiter)[1].strip('" ') for line in found[1:]] == [
+        "TOKEN",
+        "NULL",
+        "TOKEN",
+    ]
+    assert found[2] == lines[2]
+    assert (eraser.found.rows, eraser.found.uncertain_rows) == (2, 0)
+
+
+def test_in_a_broken_row_a_word_is_found_however_it_is_spelled() -> None:
+    content = 'order_id,user_id,order_date,total_amount,status\n1,"cafe\u0301,x\n'.encode()
+    eraser = FileEraser("orders", date(2025, 7, 8), Replacement("café", "TOKEN"))
+    assert b"".join(eraser.rewritten(iter([content]))).endswith(b'\n1,"TOKEN,x\n')

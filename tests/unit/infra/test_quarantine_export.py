@@ -139,5 +139,7 @@ def test_the_header_of_an_input_is_its_first_line_that_is_not_blank() -> None:
     import gzip
 
     text = b"\xef\xbb\xbf\r\n,,\r\norder_id,status\r\n1,ok\r\n"
+    semicolons = b"\xef\xbb\xbf\xef\xbb\xbfsep=;\r\nOrder_id;status;\r\n1;ok;\r\n"
+    assert header_of(semicolons) == ("order_id", "status")
     assert header_of(text) == header_of(gzip.compress(text)) == ("order_id", "status")
     assert header_of(b"") is None
