@@ -152,6 +152,8 @@ def _groups(
     free = [one for one in loose if one.file.held_by not in held]
     groups: list[Group] = []
     for batch_id, hold in file_set.holds.items():
+        if not held[batch_id]:
+            continue
         own = Group(
             (hold,),
             tuple(held[batch_id]),

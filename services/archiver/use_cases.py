@@ -94,7 +94,8 @@ def _move(
     copied = _side_by_side(lambda move: (move, _copy_input(move, ports)), planned, ports, beat)
     papers = audit_copies(command, manifest)
     _side_by_side(lambda paper: _keep_paper(paper, ports), papers, ports, beat)
-    _side_by_side(lambda move: _delete_input(move, ports), planned, ports, beat)
+    kept = [move for move, is_kept in copied if is_kept]
+    _side_by_side(lambda move: _delete_input(move, ports), kept, ports, beat)
     gone = [move.source.key for move, is_kept in copied if not is_kept]
     if gone:
         logger.warning("inputs were deleted before they could be archived", keys=gone)

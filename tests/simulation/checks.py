@@ -273,9 +273,13 @@ class Checks:
         files: list[File] = []
         for (key, version_id), file in self.files_of(batch_id).items():
             if file["duplicate_of"] is None:
-                version = self._world.buckets.find("ecommerce-data-bucket", key, version_id)
-                require(version is not None, f"{key} is gone before its batch is published")
-                content = json.loads(version.content) if version else {}
+                stands = self._world.buckets.find("ecommerce-data-bucket", key, version_id)
+                is_deleted = (key, version_id) in self._world.shop.deleted
+                require(
+                    is_deleted or stands is not None, f"{key} is gone before its batch is published"
+                )
+                version = self._world.buckets.ever["ecommerce-data-bucket", key, version_id]
+                content = json.loads(version.content)
                 require(not content["is_bad"], f"batch {batch_id} publishes {key}, which is bad")
                 files.append(File(file["kind"], content["rows"]))
         self.model.take(files)

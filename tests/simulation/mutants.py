@@ -22,7 +22,15 @@ from contracts.consumer import CommandConsumer
 from contracts.envelope import Message, MessageContext
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import BatchRedriven, LockQueued, LockReleased
-from services.aggregator import batch, batch_use_cases, carry_over, closing, sealing, sightings
+from services.aggregator import (
+    batch,
+    batch_use_cases,
+    carry_over,
+    closing,
+    sealing,
+    sightings,
+    sweeping,
+)
 from services.aggregator import use_cases as files
 from services.archiver import domain as archive_rules
 from services.archiver import use_cases as archiver
@@ -391,7 +399,7 @@ def _seen_files_are_taken_again() -> list[Any]:
         real(open_set, events, ports, *(replace(one, unless_exists=False) for one in writes))
 
     return [
-        patch.object(sightings, "_was_seen", lambda _identity, _ports: False),
+        patch.object(sightings, "was_seen", lambda _identity, _ports: False),
         patch.object(files, "_append", append),
     ]
 
@@ -440,6 +448,61 @@ def _left_files_are_dropped() -> list[Any]:
         return [event.model_copy(update={"files": []}) for event in events]
 
     return [patch.object(sealing, "carry_over", carry)]
+
+
+def _nothing_is_swept() -> list[Any]:
+    real = files.sweep_versions
+    return [
+        patch.object(
+            files, "sweep_versions", lambda bucket, ports: replace(real(bucket, ports), uploads=[])
+        )
+    ]
+
+
+def _overtaken_versions_are_passed_over() -> list[Any]:
+    """Of a key only the newest version is looked at, as a listing without versions would."""
+    real = sightings.judge
+
+    def judge(bucket: str, versions: Any, newest: str, ports: Any) -> Any:
+        return real(bucket, [one for one in versions if one.version_id == newest], newest, ports)
+
+    return [patch.object(sightings, "judge", judge), patch.object(sweeping, "judge", judge)]
+
+
+def _superseded_versions_are_forgotten() -> list[Any]:
+    """They are neither told nor sealed: the next set does not have them."""
+    real = carry_over.carry_over
+
+    def carry(file_set: Any, selection: Any, *, products_known: bool) -> Any:
+        dropped = {
+            (event.key, event.version_id) for event in sealing.superseded(file_set, selection)
+        }
+        events = real(file_set, selection, products_known=products_known)
+        return [
+            event.model_copy(
+                update={"files": [f for f in event.files if (f.key, f.version_id) not in dropped]}
+            )
+            for event in events
+        ]
+
+    return [
+        patch.object(sealing, "carry_over", carry),
+        patch.object(files, "superseded", lambda *_: []),
+    ]
+
+
+def _what_is_gone_is_at_fault() -> list[Any]:
+    return [patch.object(closing, "FILE_GONE", "no such rule")]
+
+
+def _any_gone_input_stops_the_archive() -> list[Any]:
+    def copy(move: Any, ports: Any) -> bool:
+        source = move.source
+        standing = ports.objects.head(source.bucket, source.key, source.version_id)
+        archiver._see_archived(move, standing, ports)
+        return True
+
+    return [patch.object(archiver, "_copy_input", copy)]
 
 
 # -- archiver, relay, consumers --------------------------------------------------------------
@@ -596,6 +659,11 @@ MUTANTS = (
     Mutant("aggregator: dead executions are ignored", _dead_executions_are_ignored),
     Mutant("aggregator: no sweep of open batches", _start_is_not_recorded_or_swept),
     Mutant("aggregator: sealing drops the files that it leaves", _left_files_are_dropped),
+    Mutant("aggregator: the sweep takes nothing in", _nothing_is_swept),
+    Mutant("aggregator: overtaken versions are passed over", _overtaken_versions_are_passed_over),
+    Mutant("aggregator: superseded versions are forgotten", _superseded_versions_are_forgotten),
+    Mutant("aggregator: what is gone is at fault", _what_is_gone_is_at_fault),
+    Mutant("archiver: a gone input stops it", _any_gone_input_stops_the_archive),
     Mutant("archiver: deletes before it copies", _deleted_before_copied),
     Mutant("archiver: deletes the newest version", _newest_version_is_deleted),
     Mutant("relay: FailedEntryCount is ignored", _refused_entries_are_forgotten),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from contracts.layout import archive_prefix
-from contracts.messages import BatchRejected, FileIgnored, FileSuperseded
+from contracts.messages import BatchRejected, FileGone, FileIgnored, FileSuperseded
 from services.aggregator.domain import FileSet, stream_of
 from tests.simulation.checks import require
 from tests.simulation.shop import BUCKET
@@ -45,31 +44,37 @@ def batches_have_ended(world: World, *, none_failed: bool) -> None:
         if status == "COMPLETED":
             continue
         if status == "REJECTED" or none_failed:
-            bad = [key for key, _ in world.checks.files_of(batch_id) if world.is_bad(batch_id, key)]
-            require(bool(bad), f"batch {batch_id} is {status} and none of its files is bad")
+            files = world.checks.files_of(batch_id)
+            bad = [key for key, _ in files if world.is_bad(batch_id, key)]
+            is_at_fault = bool(bad) or bool(world.shop.deleted & set(files))
+            require(is_at_fault, f"batch {batch_id} is {status} and none of its files is bad")
 
 
-def no_file_is_lost(world: World) -> None:
-    """Each upload is in exactly one of: open set, batch, ignored."""
-    places: Counter[Place] = Counter()
+def no_version_is_unnoticed(world: World) -> None:
+    """Each upload is in one place: the open set, a batch, or named as ignored, superseded or gone.
+
+    One that a person deleted may be in none, if nobody had noticed it before.
+    """
     where: dict[Place, list[str]] = {}
+    gone: set[Place] = set()
 
     def put(place: Place, what: str) -> None:
-        places[place] += 1
         where.setdefault(place, []).append(what)
 
-    nameless: set[Place] = set()
     for messages in world.table.streams().values():
         for message in messages:
             match message.data:
                 case FileIgnored(key=key, version_id=version_id):
                     require(bool(message.data.reason), f"{key} is ignored for no reason")
-                    if version_id:
-                        put((key, version_id), "ignored")
-                    else:
-                        nameless.add((key, _only_version(world, key)))
-                case FileSuperseded(key=key, version_id=version_id):
-                    put((key, version_id), f"superseded by {message.data.by_version_id}")
+                    put((key, str(version_id)), "ignored")
+                case FileSuperseded(key=key, version_id=version_id, by_version_id=by):
+                    put((key, version_id), f"superseded by {by}")
+                    newer = (message.data.by_key or key, by)
+                    require(newer in world.shop.uploaded, f"{newer} supersedes {key} and never was")
+                case FileGone(key=key, version_id=version_id):
+                    gone.add((key, str(version_id)))
+    for place in gone:
+        put(place, "gone")
     for batch_id, status in world.checks.status.items():
         files = set(world.checks.files_of(batch_id))
         if status == "REJECTED":
@@ -82,12 +87,15 @@ def no_file_is_lost(world: World) -> None:
     open_set = FileSet(BUCKET, number).evolve(messages)
     for identity in open_set.files:
         put((identity.key, identity.version_id), "open set")
-    for key, version_id in world.shop.uploaded:
-        if not key.startswith("manifests/"):
-            place = key, version_id
-            if place in nameless and not places[place]:
-                put(place, "ignored")
-            require(places[place] == 1, f"{key} {version_id} is in {where.get(place, 'no place')}")
+    for place in world.shop.uploaded:
+        if place[0].startswith("manifests/"):
+            continue
+        places = where.get(place, [])
+        if place in world.shop.deleted:
+            require(len(places) <= 1, f"{place} is in {places}")
+        else:
+            require("gone" not in places, f"{place} is there and told as gone")
+            require(len(places) == 1, f"{place} is in {places or 'no place'}")
 
 
 def archive_is_right(world: World) -> None:
@@ -98,8 +106,13 @@ def archive_is_right(world: World) -> None:
             for key, version_id in world.checks.files_of(batch_id):
                 done.add((key, version_id))
                 copy = world.buckets.find(world.archive, archive_prefix(batch_id) + key)
-                require(copy is not None, f"{key} of {batch_id} is not in the archive")
+                is_deleted = (key, version_id) in world.shop.deleted
+                require(
+                    copy is not None or is_deleted, f"{key} of {batch_id} is not in the archive"
+                )
     for key, version_id in world.shop.uploaded:
+        if (key, version_id) in world.shop.deleted:
+            continue
         standing = world.buckets.find(BUCKET, key, version_id) is not None
         expected = (key, version_id) not in done
         require(
@@ -108,17 +121,11 @@ def archive_is_right(world: World) -> None:
         )
 
 
-def _only_version(world: World, key: str) -> str:
-    """The version of an upload whose notification named none: it was the only one."""
-    [version_id] = [version_id for name, version_id in world.shop.uploaded if name == key]
-    return version_id
-
-
 def _at_fault(world: World, batch_id: str, files: set[Place]) -> set[Place]:
     """The files that the BatchRejected names; a healthy one must not be among them."""
     for message in world.table.streams()[f"batch/{batch_id}"]:
         if isinstance(message.data, BatchRejected):
-            named = {file.key for file in message.data.rejected_files}
+            named = {file.key for file in message.data.rejected_files if not file.gone}
             for key in named:
                 require(world.is_bad(batch_id, key), f"{key} is healthy and was rejected")
             return {place for place in files if place[0] in named}

@@ -24,8 +24,9 @@ class Shop:
         self._random = Random(seed)
         self.uploaded: list[tuple[str, str]] = []
         """(key, version_id) of every object that was uploaded."""
+        self.deleted: set[tuple[str, str]] = set()
+        """Of those the ones that a person has deleted again."""
         self.ends_at = 0.0
-        self._planned: list[str] = []
         self._draw()
 
     def _draw(self) -> None:
@@ -37,6 +38,9 @@ class Shop:
         if random.random() < 0.25:
             start = random.uniform(1, 300)
             self._at(start, lambda: self._start_by_hand(f"manual-{random.getrandbits(16)}"))
+        for number in range(random.choice((0, 0, 0, 0, 1, 2))):
+            deleting = partial(self._delete_one, f"person deletes a version #{number}")
+            self._at(random.uniform(3, 200), deleting)
         for number in range(random.choice((0, 0, 0, 1, 1, 2))):
             self._at(random.uniform(5, 600), partial(self._stop_one, f"person stops #{number}"))
 
@@ -115,7 +119,6 @@ class Shop:
     def _upload_at(
         self, moment: float, key: str, content: bytes, tags: dict[str, str] | None = None
     ) -> None:
-        self._planned.append(key)
         self._at(moment, lambda: self._upload(key, content, tags or {}))
 
     def _upload(self, key: str, content: bytes, tags: dict[str, str]) -> None:
@@ -123,8 +126,7 @@ class Shop:
         self._world.tell(f"upload {key} {version.version_id}")
         self.uploaded.append((key, version.version_id))
         seen: dict[str, Any] = {"key": key}
-        may_be_nameless = self._planned.count(key) == 1
-        if not may_be_nameless or self._world.chaos.below("names version", 4):
+        if self._world.chaos.below("names version", 4):
             seen["version-id"] = version.version_id
         notice = {
             "id": self._world.new_id(),
@@ -132,10 +134,24 @@ class Shop:
             "source": "aws.s3",
             "detail": {"bucket": {"name": BUCKET}, "object": seen},
         }
-        self._world.queues["aggregator-files"].send(json.dumps(notice))
+        if not self._world.chaos.fault("S3 notification", "notice lost"):
+            self._world.queues["aggregator-files"].send(json.dumps(notice))
 
     def _start_by_hand(self, name: str) -> None:
         self._world.machine.start(name, {"fileKey": "", "bucket": BUCKET})
+
+    def _delete_one(self, name: str) -> None:
+        """A version that is there, or was a moment ago: at any time between upload and archive."""
+        buckets, standing = self._world.buckets, []
+        for key, version_id in self.uploaded:
+            is_file = not key.startswith("manifests/")
+            if is_file and buckets.find(BUCKET, key, version_id) is not None:
+                standing.append((key, version_id))
+        if standing and self._world.chaos.happens(name):
+            one = standing[self._world.chaos.below("which version is deleted", len(standing))]
+            self._world.tell(f"a person deletes {one}")
+            buckets.delete(BUCKET, *one)
+            self.deleted.add(one)
 
     def _stop_one(self, name: str) -> None:
         running = self._world.machine.running

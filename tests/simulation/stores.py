@@ -135,6 +135,8 @@ class Buckets:
         self._world = world
         self._numbers = itertools.count(1)
         self.versions: dict[tuple[str, str], dict[str, Version]] = {}
+        self.ever: dict[tuple[str, str, str], Version] = {}
+        """Every version that there was, for those who check."""
 
     def put(
         self, bucket: str, key: str, content: bytes, metadata: Mapping[str, str] | None = None
@@ -148,6 +150,7 @@ class Buckets:
             metadata or {},
         )
         self.versions.setdefault((bucket, key), {})[version.version_id] = version
+        self.ever[bucket, key, version.version_id] = version
         return version
 
     def find(self, bucket: str, key: str, version_id: str | None = None) -> Version | None:

@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from contracts.envelope import Message, MessageContext
-from contracts.errors import PipelineError
 from contracts.event_store import StreamAppend
-from contracts.layout import file_report_key, staged_key
+from contracts.layout import FILE_GONE, file_report_key, staged_key
 from contracts.messages import BatchManifest, FileRejected, FileReport, FileValidated, ValidateFile
 from tests.simulation.stores import Documents, FaultyStore
 
@@ -31,9 +30,7 @@ def validate_file(message: Message, world: World) -> dict[str, Any]:
     if file.duplicate_of is not None:
         return _answer(command, None)
     found = world.buckets.find(manifest.bucket, file.key, file.version_id)
-    if found is None:
-        raise PipelineError(f"s3://{manifest.bucket}/{file.key} {file.version_id} is gone")
-    content = json.loads(found.content)
+    content = json.loads(found.content) if found else {"rows": [], "is_bad": True}
     common: dict[str, Any] = {
         "batch_id": command.batch_id,
         "file_index": command.file_index,
@@ -47,6 +44,8 @@ def validate_file(message: Message, world: World) -> dict[str, Any]:
     if content["is_bad"]:
         counts |= {"accepted": 0, "quarantined": rows}
         verdict = {"status": "rejected", "rule": "file.header", "reason": "it has no header"}
+        if found is None:
+            verdict |= {"rule": FILE_GONE, "reason": "somebody has deleted it"}
     else:
         key = staged_key(command.batch_id, file.kind, file.index)
         staged = documents.put_json(manifest.bucket, key, content["rows"])

@@ -135,7 +135,7 @@ class World:
             self._wake_workers()
             rest.nothing_is_left_undone(self)
             rest.batches_have_ended(self, none_failed=True)
-            rest.no_file_is_lost(self)
+            rest.no_version_is_unnoticed(self)
             rest.archive_is_right(self)
         except Violation as broken:
             violation = str(broken)
@@ -178,7 +178,16 @@ class World:
     def _is_unsettled(self) -> bool:
         """Whether a sweep has something to do."""
         item = self.table.item("ProcessingLockTable", "ecommerce-pipeline-lock") or {}
-        return bool(item.get("currentlockcount")) or "OPEN" in self.checks.status.values()
+        is_held = bool(item.get("currentlockcount"))
+        return is_held or "OPEN" in self.checks.status.values() or self._is_unnoticed()
+
+    def _is_unnoticed(self) -> bool:
+        """Whether an upload lies there of which the aggregator has written nothing down."""
+        return any(
+            self.buckets.find(BUCKET, key, version_id) is not None
+            and self.table.item("AggregatorState", f"file#{BUCKET}#{key}", version_id) is None
+            for key, version_id in self.shop.uploaded
+        )
 
     def _held(self) -> dict[str, int]:
         """Messages by queue; those of a worker that nobody has woken wait for the next batch."""
@@ -297,10 +306,8 @@ class World:
         """Whether the batch's version of that file breaks its contract."""
         for (name, version_id), _ in self.checks.files_of(batch_id).items():
             if name == key:
-                found = self.buckets.find(BUCKET, key, version_id) or self.buckets.find(
-                    self.archive, f"archive/{batch_id}/{key}"
-                )
-                return bool(found and json.loads(found.content)["is_bad"])
+                found = self.buckets.ever[BUCKET, key, version_id]
+                return bool(json.loads(found.content)["is_bad"])
         return False
 
     # -- time, identity, faults ------------------------------------------------------------
