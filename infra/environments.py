@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL_REGION = "us-east-1"
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -44,6 +42,8 @@ class Environment:
 
     def client(self, service: str) -> Any:
         """A boto3 client of this environment."""
+        import boto3  # a second to load, which finding a local cloud need not wait for
+
         return boto3.client(service, **self.client_options)
 
 

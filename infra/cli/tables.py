@@ -23,6 +23,7 @@ SENTENCES = frozenset(
         "reason",
         "said",
         "since then",
+        "tried again because",
         "what breaks",
         "what happened",
         "what is wrong",

@@ -19,6 +19,7 @@ TITLES = {
     "at_once": "Fifty sets at once on the local cloud",
     "arrivals": "Files that arrive for minutes on the local cloud",
     "memory": "The workers' memory over many batches",
+    "start": "How ecp begins to answer",
     "containers": "The workers' images and how fast they begin",
 }
 """By file name, in the order of the page."""

@@ -160,3 +160,25 @@ def test_whenever_it_is_stopped_it_says_one_line_and_exits_with_130(
 ) -> None:
     code, said, out = stopped(number, after)
     assert (code, said, out) == (130, ["error: interrupted"], "")
+
+
+def test_status_begins_to_answer_before_it_loads_what_it_asks_with(tmp_path: Path) -> None:
+    with a_cloud_that_never_answers() as (server, environment):
+        process = subprocess.Popen(
+            [sys.executable, "-X", "importtime", *ECP[1:], "status"],
+            env=environment, cwd=PROJECT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert process.stdout
+        before = []
+        for line in process.stdout:
+            if line.startswith("speaking to AWS_ENDPOINT_URL="):
+                break
+            before.append(line.rsplit("|", 1)[-1].strip())
+        else:
+            pytest.fail("it did not begin to answer")
+        process.terminate()
+        process.communicate(timeout=60)
+        server.close()
+    assert "infra.cli.target" in before
+    assert {"boto3", "contracts.messages", "pyarrow", "duckdb", "numpy"} & set(before) == set()
