@@ -9,7 +9,9 @@ import asyncio
 import json
 import logging
 import os
+import selectors
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -158,7 +160,7 @@ def _save_and_exit(state: SavedState, folder: Path, save: Save, to_parent: int) 
 
 def _let_go_of_connections(keep: int) -> None:
     """The copy holds every socket, too; a client would wait for its end of them."""
-    for descriptor in map(int, os.listdir("/proc/self/fd")):
+    for descriptor in map(int, os.listdir("/dev/fd")):
         if descriptor > 2 and descriptor != keep:
             try:
                 os.close(descriptor)
@@ -168,10 +170,9 @@ def _let_go_of_connections(keep: int) -> None:
 
 def _read_all(descriptor: int, child: int) -> str:
     """What the copy told; it is ended when it takes too long."""
-    import select
-    import signal
-
-    readable, _, _ = select.select([descriptor], [], [], LONGEST_SAVE_SECONDS)
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        readable = selector.select(LONGEST_SAVE_SECONDS)
     if not readable:
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
