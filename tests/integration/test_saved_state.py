@@ -130,9 +130,9 @@ def test_down_in_the_middle_of_everything_loses_nothing(station: Station) -> Non
     switch(before, "aggregator-files", on=False)
     before.upload_set("three", a_set(3))
     status = eventually(lambda: status_with_a_silent_worker(station.directory), 60)
-    steps = [batch["step"] and batch["step"]["name"] for batch in status["running"]]
-    assert steps[0] is None
-    assert steps[1].startswith("Validate")
+    [running] = [batch for batch in status["running"] if batch["status"] == "RUNNING"]
+    assert "orders/1.csv" in before.keys_of(running["batch_id"])
+    assert running["step"]["name"] == "ValidateBatch", running
     assert "worker validator: SILENT for " in ecp("status", directory=station.directory).out
     kept, published = contents(before), revenue(before)
     quarantined = ecp("quarantine", "list", "--json", directory=station.directory).document
