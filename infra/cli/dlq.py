@@ -179,7 +179,8 @@ def _print_letter(letter: Letter, limit: int | None) -> None:
     )
     waits = ", its task waited for an answer" if letter.awaits_answer else ""
     print_line(
-        f"  since {letter.sent_at[:19].replace('T', ' ')} UTC, received {letter.receives} times, "
+        f"  since {letter.sent_at[:19].replace('T', ' ')} UTC, received {letter.receives} times "
+        "(looking counts), "
         f"{'batch ' + letter.batch_id if letter.batch_id else 'no batch'}{waits}"
     )
     print_line(styled("  why: {}", letter.reason or FAILED_TOO_OFTEN))

@@ -19,7 +19,7 @@ from unittest.mock import patch
 from contracts import relay
 from contracts.clock import from_rfc3339
 from contracts.consumer import CommandConsumer
-from contracts.envelope import Message, MessageContext
+from contracts.envelope import Message, MessageContext, task_token_of
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import BatchRedriven, LockQueued, LockReleased
 from services.aggregator import (
@@ -542,6 +542,9 @@ def _answered_before_stored() -> list[Any]:
     real = CommandConsumer.handle
 
     def handle(self: Any, body: str, queue_name: str) -> None:
+        if task_token_of(body) is None:
+            real(self, body, queue_name)
+            return
         message = json.loads(body)
         if message.get("event_type") == "ReleaseLock":
             self._answers.succeed(message["task_token"], {"outcome": "RELEASED"})
