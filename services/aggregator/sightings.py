@@ -52,6 +52,8 @@ def look_at_all(notification: Notification, ports: Ports) -> list[Upload]:
         upload = look_at(notification, ports)
         return [upload] if upload is not None else []
     versions = _versions_of(notification, ports)
+    if not versions and _is_known(notification, ports):
+        return []  # it came again after its file was archived, or deleted and told as gone
     if not versions or versions[0].version_id == detection.NO_VERSION:
         upload = look_at(notification, ports)
         return [upload] if upload is not None else []
@@ -174,6 +176,11 @@ def _newer_than(version: ListedVersion, newest: str, bucket: str, ports: Ports) 
     ]
     latest = max(newer, key=lambda row: str(row["last_modified"]), default=None)
     return latest["sk"] if latest else None
+
+
+def _is_known(notification: Notification, ports: Ports) -> bool:
+    key = read_model.versions_of(notification.bucket, notification.key)
+    return bool(ports.store.query(ports.table, key))
 
 
 def _pinned(file_set: FileSet) -> set[tuple[str, str | None]]:

@@ -102,6 +102,15 @@ def test_an_object_that_is_gone_again_is_told_so(desk: Desk) -> None:
     assert "not there any more" in event.reason
 
 
+def test_a_nameless_notification_that_comes_again_after_the_archive_says_nothing(
+    desk: Desk,
+) -> None:
+    [archived] = desk.upload("orders/1.csv")
+    desk.bucket.delete(archived)
+    desk.notify(Notification(BUCKET, "orders/1.csv"))
+    assert (desk.said("FileGone"), desk.said("FileIgnored")) == ([], [])
+
+
 def test_a_file_in_a_bucket_without_versions_cannot_be_pinned(desk: Desk) -> None:
     desk.put("orders/1.csv")
     seen, body = desk.bucket.versions_by_key["orders/1.csv"].pop()
