@@ -1,5 +1,7 @@
 """Late, corrected and waiting rows: after each batch every KPI equals the independent model's."""
 
+from typing import Any
+
 import pytest
 
 from tests.model import ShopModel
@@ -80,3 +82,25 @@ def test_kpis_equal_the_model_after_late_corrected_moved_and_waiting_rows(
     assert emptied["published"]["deleted"] > 0
     assert "2024-05-03" not in pipeline.order_kpis()
     assert_kpis_equal(pipeline, model)
+
+
+ORDERS = "order_id,user_id,order_date,total_amount,status,currency\n"
+
+
+def test_a_batch_in_another_currency_is_rejected_and_its_lock_is_free_for_the_next(
+    fresh_pipeline: Pipeline,
+) -> None:
+    pipeline = fresh_pipeline
+
+    def submit(name: str, currency: str) -> dict[str, Any]:
+        key = f"orders/{name}.csv"
+        row = f"{name},anna,2024-05-01,10.00,completed,{currency}\n"
+        pipeline.upload_set(name, {key: ORDERS + row})
+        return pipeline.batch_of(key)
+
+    assert submit("first", "EUR")["status"] == "COMPLETED"
+    rejected = submit("yen", "JPY")
+    assert rejected["status"] == "REJECTED"
+    assert "what is published is in EUR: JPY in orders/yen.csv" in rejected["reason"]
+    assert submit("last", "EUR")["status"] == "COMPLETED"
+    assert pipeline.order_kpis()["2024-05-01"]["total_orders"] == 2

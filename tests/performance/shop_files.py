@@ -124,7 +124,7 @@ def _spoiled(columns: Columns, bad_fraction: float) -> Columns:
 
 def _write(path: Path, columns: Columns) -> None:
     """As exports look: a header, and quotes nowhere."""
-    assert tuple(columns) == file_contract(path.stem).columns
+    assert tuple(columns) == file_contract(path.stem).required_columns
     options = pa_csv.WriteOptions(include_header=False, quoting_style="none")
     with path.open("wb") as sink:
         sink.write(",".join(columns).encode() + b"\n")

@@ -187,9 +187,9 @@ def manifest_of(batch: Batch) -> dict[str, Any]:
 
 
 def report_of(
-    batch: Batch, file: Mapping[str, Any], found: Sequence[Row], staged: ObjectRef | None
+    batch: Batch, file: Mapping[str, Any], rows: int, staged: ObjectRef | None
 ) -> dict[str, Any]:
-    rows = len(found)
+    stated = batch.files[file["index"]][1]
     return {
         "batch_id": batch.batch_id,
         "file_index": file["index"],
@@ -202,7 +202,7 @@ def report_of(
         "rows_in": rows + batch.quarantined,
         "accepted": rows,
         "quarantined": batch.quarantined,
-        "guests": sum(row.get("user_id") == "" for row in found),
+        "guests": sum(row.get("user_id") == "" for row in stated),
         "currency": batch.currencies.get(file["index"]),
         "unknown_columns": [],
         "contract": f"{file['kind']} v1",
@@ -227,7 +227,7 @@ class LocalInputs:
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(staged_table(kind, rows), path, compression="zstd")
             ref = ObjectRef(bucket=DATA_BUCKET, key=str(path), version_id="v1", sha256="0" * 64)
-            reports[file["index"]] = report_of(batch, file, rows, ref if rows else None)
+            reports[file["index"]] = report_of(batch, file, len(rows), ref if rows else None)
         self.batches[batch.batch_id] = reports
 
     def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
@@ -280,7 +280,7 @@ class Workbench:
         client = self.ports.inputs._client  # type: ignore[attr-defined]
         for file, (_, rows) in zip(manifest["files"], batch.files, strict=True):
             ref = self._put_rows(client, batch.batch_id, file, rows) if rows else None
-            report = report_of(batch, file, rows, ref)
+            report = report_of(batch, file, len(rows), ref)
             client.put_object(
                 Bucket=DATA_BUCKET,
                 Key=layout.file_report_key(batch.batch_id, file["index"]),

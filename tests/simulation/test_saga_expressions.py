@@ -1,0 +1,35 @@
+"""What the saga's own expressions make of an answer, by the JSONata that the simulation runs."""
+
+from typing import Any
+
+import pytest
+
+from tests.simulation.saga import definition, evaluate
+
+STATES = definition()["States"]
+
+
+def value(expression: str, answer: dict[str, Any]) -> Any:
+    """Of an expression in the state after a Parallel of one branch with this answer."""
+    return evaluate(expression[2:-2].strip(), {"states": {"input": [answer]}})
+
+
+@pytest.mark.parametrize("at_fault", [[], [3], [0, 2]])
+def test_what_the_transformer_rejects_is_closed_with_its_reason_and_its_files(
+    at_fault: list[int],
+) -> None:
+    """One file at fault stays a list of one: CloseBatch takes no single number."""
+    [rejected] = STATES["IsTransformed"]["Choices"]
+    reason = "JPY, and what is published is in EUR"
+    answer = {"outcome": "REJECTED", "reason": reason, "rejected_files": at_fault}
+    assert value(rejected["Condition"], answer) is True
+    assert value(rejected["Assign"]["reason"], answer) == reason
+    assert value(rejected["Assign"]["rejected_files"], answer) == at_fault
+
+
+def test_what_is_published_goes_on_to_the_archive() -> None:
+    answer = {"outcome": "PUBLISHED", "result": {"key": "k"}}
+    [rejected] = STATES["IsTransformed"]["Choices"]
+    assert value(rejected["Condition"], answer) is False
+    assert STATES["IsTransformed"]["Default"] == "RecordPublication"
+    assert value(STATES["RecordPublication"]["Assign"]["result"], answer) == {"key": "k"}
