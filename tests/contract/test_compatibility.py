@@ -306,7 +306,7 @@ def test_a_command_that_nobody_declares_may_go(project: ContractProject) -> None
     project.path("schemas/commands/ExtendLease/v1.json").unlink()
     project.declare("lock", ", ExtendLease v1", "")
     for service in ("validator", "transformer"):
-        project.declare(service, "commands: [ExtendLease v1]", "commands: []")
+        project.declare(service, "commands: [ExtendLease v1, ", "commands: [")
     assert project.findings("schemas/commands/ExtendLease/v1.json") == []
 
 
