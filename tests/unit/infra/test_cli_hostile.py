@@ -54,7 +54,7 @@ FAILING: dict[str, list[str]] = {
     **{name: [HOSTILE] for name in ("batch", "logs", "diff", "redrive", "quarantine show")},
     "dlq show": ["lock-commands-dlq"],
     "dlq redrive": ["lock-commands-dlq", "--yes"],
-    "dlq drop": ["lock-commands-dlq", "--reason", HOSTILE, "--yes"],
+    "dlq drop": ["lock-commands-dlq", "1", "--reason", HOSTILE],
     "deploy": ["validator", "--yes"],
     "lock align": ["--reason", HOSTILE],
     "lock break": ["--reason", HOSTILE, "--yes"],
