@@ -28,7 +28,7 @@ from mutmut.state import state
 ALIVE, KILLED, UNREACHED = 0, 1, 33
 _terminal = os.fdopen(os.dup(2), "w")
 """As it was before pytest captured it."""
-LONGEST_SECONDS = 600
+LONGEST_SECONDS = 300
 """However loaded the machine is."""
 
 settings.register_profile(
@@ -152,7 +152,7 @@ class _Hunt:
     def _start(self, name: str, tests: list[int]) -> int:
         child = os.fork()
         if child == 0:
-            cpu_seconds = int(10 + 10 * sum(self._seconds[number] for number in tests))
+            cpu_seconds = int(5 + 3 * sum(self._seconds[number] for number in tests))
             resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
             signal.alarm(LONGEST_SECONDS)
             set_mutant_under_test(name)

@@ -213,3 +213,16 @@ def test_the_template_lets_nothing_block_the_stream_for_ever() -> None:
         "StartingPosition: TRIM_HORIZON",
     ):
         assert line in mapping
+
+
+def test_each_event_is_measured_for_the_service_whose_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the relay itself, once for the batch of records: what went out, what was refused."""
+    written: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(relay_module.metrics, "write", lambda *given: written.append(given))
+    relay([a_record(1), a_record(2)], FakeBus(2), BUS)
+    [(service, _, keys), (itself, _, nothing)] = written
+    assert service == "test"
+    assert keys
+    assert (itself, nothing) == (relay_module.this_service(), {})

@@ -186,3 +186,14 @@ def test_each_wait_is_drawn_from_nothing_to_the_longest() -> None:
     longest = [0.04, 0.08, 0.16, 0.32, 0.64, 1.0, 1.0]
     assert all(0 <= nap <= most for nap, most in zip(naps, longest, strict=True))
     assert len(set(naps)) > 1
+
+
+def test_an_event_is_of_its_own_batch_and_otherwise_of_its_cause() -> None:
+    """A single append of the lock may speak of two batches."""
+    of_another = MessageContext(source="test", correlation_id="76a5b4e1d0c9a2f3")
+    released = parse(an_envelope("LockReleased")).data
+    completed, freed = store_on(Client()).append(
+        StreamAppend("batch/a", 0, [EVENT, released]), context=of_another
+    )
+    assert completed.correlation_id == EVENT.batch_id
+    assert freed.correlation_id == "76a5b4e1d0c9a2f3"

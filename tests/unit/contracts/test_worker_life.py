@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -122,3 +123,40 @@ def a_command() -> str:
         causation_id=None,
         data=ValidateFile(**schema["examples"][0]),
     ).to_json()
+
+
+def test_a_worker_that_never_had_work_ends_when_it_was_idle_for_long_enough() -> None:
+    queue, answers = Queue(), InMemoryTaskAnswers()
+    consumer = CommandConsumer({}, answers, RecordedDeadLetters())
+    QueueWorker(
+        queue, "http://queue/q", consumer, answers, lambda _: None, idle_exit_seconds=0.001
+    ).run()
+    assert queue.polls >= 1
+
+
+def test_a_message_is_hidden_for_three_heartbeats_and_at_least_15_seconds() -> None:
+    """What is hidden for less comes to a second worker while the first is at it."""
+    asked: list[int] = []
+
+    class Noting(Queue):
+        def receive_message(self, **request: Any) -> dict[str, Any]:
+            asked.append(request["VisibilityTimeout"])
+            return super().receive_message(**request)
+
+    answers = InMemoryTaskAnswers()
+    consumer = CommandConsumer({}, answers, RecordedDeadLetters())
+    QueueWorker(Noting(), "http://queue/q", consumer, answers, lambda _: None).poll_once()
+    for heartbeat_seconds in (0.01, 5.0, 20.0):
+        worker_on(Noting(), heartbeat_seconds=heartbeat_seconds).poll_once()
+    assert asked == [15, 15, 15, 60]
+
+
+def test_who_awaits_the_stop_of_a_worker_goes_on_when_it_is_told_to_stop() -> None:
+    worker = worker_on(Queue())
+    waiting = threading.Thread(target=worker.await_stop, daemon=True)
+    waiting.start()
+    waiting.join(timeout=0.05)
+    assert waiting.is_alive()
+    worker.stop()
+    waiting.join(timeout=10)
+    assert not waiting.is_alive()

@@ -108,6 +108,16 @@ DEEDS: dict[str, Callable[[Traced], Any]] = {
     "release": lambda desk: desk.release("a", 1),
     "break": lambda desk: desk.break_it(1),
 }
+REMINDERS: dict[str, Callable[[Traced], Any]] = {
+    "heartbeat": lambda desk: desk.heartbeat("a", 9),
+    "break": lambda desk: desk.break_it(9),
+    "raised fence": lambda desk: desk.send(a_raise(1)),
+}
+"""Messages that change nothing by themselves."""
+
+
+def a_raise(seen_fence: int) -> RaiseFence:
+    return RaiseFence(lock_id=LOCK_ID, seen_fence=seen_fence, requested_by="dana", reason="why")
 
 
 @pytest.mark.parametrize("deed", DEEDS)
@@ -141,7 +151,7 @@ def test_so_has_one_that_is_passed_over_after_an_execution_ended(desk: Traced) -
     assert None not in {cause for _, _, cause in since}
 
 
-@pytest.mark.parametrize("deed", ["heartbeat", "break"])
+@pytest.mark.parametrize("deed", REMINDERS)
 def test_any_message_pays_what_is_owed_and_is_the_cause(
     desk: Traced, deed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,10 +159,7 @@ def test_any_message_pays_what_is_owed_and_is_the_cause(
     with falling_at(monkeypatch, desk.answers, "succeed"):
         desk.acquire("a")
     desk.dies_unanswered("a")
-    if deed == "heartbeat":
-        desk.heartbeat("a", 9)
-    else:
-        desk.break_it(9)
+    REMINDERS[deed](desk)
     assert desk.causes()[1:] == [("LockRecovered", batch_of("a"), desk.sent[-1])]
     assert desk.owed() == []
 

@@ -10,14 +10,15 @@ import pytest
 from contracts.envelope import MessageContext
 from contracts.errors import Transient
 from contracts.event_store import PutItem
-from contracts.messages import AcquireLock, ExtendLease
+from contracts.fences import LEAP
+from contracts.messages import AcquireLock, ExtendLease, RaiseFence
 from contracts.metrics import Measure
 from services.lock import handler
 from services.lock.adapters import StepFunctionsExecutions
-from services.lock.domain import LOCK_ID
-from services.lock.items import token_item
+from services.lock.domain import LOCK_ID, Lock
+from services.lock.items import lock_from, lock_item, token_item
 from tests.support.doubles import Refusing, refused
-from tests.unit.lock.test_lock_messages import COMMANDS, EVENTS, TABLE, Desk, batch_of
+from tests.unit.lock.test_lock_messages import COMMANDS, EVENTS, STREAM, TABLE, Desk, batch_of
 
 
 @pytest.fixture
@@ -176,3 +177,50 @@ def test_the_function_hands_each_record_to_the_service(
     record["body"] %= LOCK_ID
     assert handler.handler({"Records": [record]}, None) == {"batchItemFailures": []}
     assert desk.item()["currentlockcount"] == 0
+
+
+def test_an_item_tells_of_the_lock_that_is_asked_for() -> None:
+    assert lock_from(None, "another").lock_id == "another"
+    held = lock_item(Lock(lock_id="another", version=4))
+    assert lock_from(held, "another") == Lock(lock_id="another", version=4)
+    del held["highest_fence"]
+    assert lock_from(held, "another").highest_fence == 0
+
+
+def test_the_last_attempt_that_a_saga_may_make_gets_into_the_line(desk: Desk) -> None:
+    desk.acquire("a", attempt=1_000)
+    assert desk.answers.succeeded["a-1000"]["outcome"] == "GRANTED"
+
+
+def ask(desk: Desk, seen: int) -> None:
+    desk.send(RaiseFence(lock_id=LOCK_ID, seen_fence=seen, requested_by="dana", reason="why"))
+
+
+def test_a_lock_without_a_past_is_raised_by_steps_too(desk: Desk) -> None:
+    ask(desk, 1 + LEAP)
+    assert desk.said() == []
+    [(_, _, reason)] = desk.dead_letters.letters
+    assert "too far above 0" in reason
+
+
+@pytest.mark.parametrize(("remembered", "kept"), [(1, 0), (2, 1), (3, 1)])
+def test_a_stream_that_ends_before_the_tables_memory_is_gone_on_with(
+    remembered: int, kept: int
+) -> None:
+    """The event store was put back to an earlier time, by one event or by more."""
+    fuller, restored = Desk(), Desk()
+    for name in "abc"[:remembered]:
+        fuller.acquire(name)
+    for name in "abc"[:kept]:
+        restored.acquire(name)
+    write = PutItem(TABLE, fuller.item())
+    restored.store.append(context=MessageContext("restore"), writes=[write])
+    ask(restored, 1)
+    assert restored.said()[-1] == "FenceRaised"
+    assert restored.store.read(STREAM)[-1].data.fence == remembered
+
+
+def test_a_stream_that_is_as_long_as_the_table_remembers_is_believed(desk: Desk) -> None:
+    desk.acquire("a")
+    ask(desk, 1)
+    assert desk.said() == ["LockGranted"]
