@@ -28,7 +28,7 @@ from mutmut.state import state
 ALIVE, KILLED, UNREACHED = 0, 1, 33
 _terminal = os.fdopen(os.dup(2), "w")
 """As it was before pytest captured it."""
-LONGEST_SECONDS = 300
+LONGEST_SECONDS = 120
 """However loaded the machine is."""
 
 settings.register_profile(

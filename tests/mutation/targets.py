@@ -70,7 +70,6 @@ TARGETS = (
             "tests/unit/transformer/test_kpi_items.py",
             "tests/unit/transformer/test_stale_commands.py",
             "tests/unit/transformer/test_transformer_state.py",
-            "tests/unit/test_transformation.py",
             SEEDS,
         ),
     ),
