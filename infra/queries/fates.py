@@ -105,7 +105,11 @@ def read_fates(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Fat
     return Fates(
         answers=read_answers(s3, dynamodb, objects, bucket),
         dismissals=[dismissal_of(row) for row in rows],
-        published=published_since(items.query(dynamodb, STATE_TABLE, {"pk": "refused"})),
+        published=published_since(
+            row
+            for partition in ("refused", "answered")
+            for row in items.query(dynamodb, STATE_TABLE, {"pk": partition})
+        ),
         copies=read_copies(batches, listing(s3, bucket).batches, objects),
     )
 

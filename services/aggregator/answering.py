@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from contracts.envelope import MessageContext
-from contracts.event_store import PutItem, StreamAppend, retry_on_conflict
+from contracts.event_store import DeleteItem, PutItem, StateWrite, StreamAppend, retry_on_conflict
 from contracts.messages import BatchManifest, RejectionAnswered
 from services.aggregator import read_model
 from services.aggregator.batch import Batch, stream_of
@@ -59,9 +59,19 @@ def _answer(name: str, published: set[str], batch: Batch, ports: Ports) -> None:
     open_set = load(batch.sealed.bucket, ports).files
     if told and event.batch_id in open_set.holds:
         appends.append(StreamAppend(open_set.stream_id, open_set.version, told))
-    answered = refused["answered"] | dict.fromkeys(keys, batch.batch_id)
+    answered = refused | {"answered": refused["answered"] | dict.fromkeys(keys, batch.batch_id)}
     ports.store.append(
         *appends,
         context=MessageContext(SOURCE, batch.batch_id),
-        writes=[PutItem(ports.table, refused | {"answered": answered})],
+        writes=_writes(answered, ports),
     )
+
+
+def _writes(answered: read_model.Row, ports: Ports) -> list[StateWrite]:
+    """A row without an open key is kept apart: every completed batch reads the others."""
+    if any(key not in answered["answered"] for key in answered["keys"]):
+        return [PutItem(ports.table, answered)]
+    return [
+        PutItem(ports.table, answered | read_model.ANSWERED),
+        DeleteItem(ports.table, read_model.REFUSED | {"sk": answered["sk"]}),
+    ]

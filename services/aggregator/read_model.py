@@ -6,6 +6,7 @@
 | file#<bucket>#<key> | <version_id> | a file version that was seen: each is taken in once |
 | bucket#<bucket> | sweep | how far the sweep of versions has come |
 | content#<kind>#<size>#<SHA-256 or ETag> | batch | the completed batch that had this content |
+| answered | <batch_id>#<number> | the same, once all of them are published |
 | left-out | <at>#<what> | a version that was ignored, superseded or gone, and why |
 | bucket#<bucket> | people-told | of which folders people were told today |
 | batch#<batch_id> | batch | a batch, as `ecp batch` and `ecp batches` show it |
@@ -52,6 +53,7 @@ BATCHES = {"pk": "batches"}
 UNFINISHED = {"pk": "unfinished"}
 DISMISSALS = {"pk": "dismissals"}
 REFUSED = {"pk": "refused"}
+ANSWERED = {"pk": "answered"}
 LEFT_OUT = {"pk": "left-out"}
 LEFT_OUT_DAYS = 90
 REFUSED_KEYS_IN_ROW = 100

@@ -63,6 +63,7 @@ def take_in(bucket: str, uploads: Sequence[Upload], ports: Ports) -> list[BatchO
         _record_missing(bucket, ports)
     overdue_now = check_file_set(bucket, ports)
     check_when_settled(bucket, ports)
+    tell_of_ignored(bucket, [upload.event for upload in uploads], ports)
     return overdue_now
 
 
@@ -78,6 +79,7 @@ def look_after_file_set(bucket: str, ports: Ports) -> list[BatchOverdue]:
     overdue_now = check_file_set(bucket, ports)
     if swept.uploads:
         check_when_settled(bucket, ports)
+        tell_of_ignored(bucket, [upload.event for upload in swept.uploads], ports)
     return overdue_now
 
 
@@ -118,7 +120,6 @@ def _record_all(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
     for start in range(0, len(uploads), FILES_PER_TRANSACTION):
         record = partial(_record, bucket, uploads[start : start + FILES_PER_TRANSACTION], ports)
         retry_on_conflict(record)
-    tell_of_ignored(bucket, [upload.event for upload in uploads], ports)
 
 
 def _record_missing(bucket: str, ports: Ports) -> None:

@@ -268,7 +268,8 @@ def test_the_corrected_version_answers_the_refused_file_when_it_is_published(
     desk.close(second, "COMPLETED")
     [event] = desk.said("RejectionAnswered")
     assert (event.batch_id, event.keys, event.answered_by) == (rejected, [BAD], second)
-    bad, healthy = desk.store.query("AggregatorState", {"pk": "refused"})
+    assert desk.store.query("AggregatorState", {"pk": "refused"}) == []
+    bad, healthy = desk.store.query("AggregatorState", {"pk": "answered"})
     assert bad["answered"] == {BAD: second}
     assert healthy["answered"] == dict.fromkeys(HEALTHY, second)
 
