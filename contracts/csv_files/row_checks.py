@@ -23,7 +23,7 @@ from contracts.csv_files.advice import (
 )
 from contracts.csv_files.csv_records import Problem
 from contracts.csv_files.header import Header
-from contracts.csv_files.texts import plain_text
+from contracts.csv_files.texts import is_plain, plain_text
 from contracts.file_contracts import Field, FileContract
 
 Value: TypeAlias = str | date | int | None
@@ -113,8 +113,9 @@ class RowChecks:
             if position is None:
                 values.append(None)
                 continue
+            cell = fields[position]
             try:
-                values.append(check(fields[position]))
+                values.append(check(cell if is_plain(cell) else plain_text(cell)))
             except _Fault as fault:
                 shown = f"{_shown(fields[position])} " if fields[position] else ""
                 text = f"{name} {shown}{fault.text}"
@@ -155,7 +156,7 @@ class RowChecks:
         if position not in self.header.positions:
             return True
         check = self.checks[self.header.positions.index(position)]
-        return passed(check, value) is not None
+        return passed(check, plain_text(value)) is not None
 
 
 def row_checks(
@@ -165,12 +166,19 @@ def row_checks(
 
     Rows that say another currency than `currency` are bad; None lets each say its own.
     """
-    checks = tuple(field_check(field, today) for field in contract.fields)
+    checks = tuple(_check_of(field, today) for field in contract.fields)
     return RowChecks(header, contract.columns, checks, currency)
 
 
 def field_check(field: Field, today: date) -> FieldCheck:
-    """The check of one column."""
+    """The check of one column, for cells as they stand."""
+    check = _check_of(field, today)
+    return lambda cell: check(plain_text(cell))
+
+
+def _check_of(field: Field, today: date) -> FieldCheck:
+    """The check of one column, for plain text."""
+    missing, is_required = frozenset(field.missing_values), field.required
     if field.type == "string":
         check = _text_check(field)
     elif field.type == "date":
@@ -178,11 +186,10 @@ def field_check(field: Field, today: date) -> FieldCheck:
     else:
         check = _number_check(field)
 
-    def check_filled(cell: str) -> Value:
-        text = plain_text(cell)
-        if text not in field.missing_values:
+    def check_filled(text: str) -> Value:
+        if text not in missing:
             return check(text)
-        if field.required:
+        if is_required:
             raise _Fault("required", "is empty")
         return None
 

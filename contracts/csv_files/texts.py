@@ -31,6 +31,11 @@ def composed(text: str) -> str:
     return text if text.isascii() else normalize("NFC", text).translate(_TO_SPACE)
 
 
+def is_plain(cell: str) -> bool:
+    """Whether a cell that is trimmed of BLANKS is its own text for sure."""
+    return cell.isascii() and not cell.startswith("=")
+
+
 def plain_text(cell: str) -> str:
     """The text of a cell; `="0001"`, a spreadsheet's way to keep a text a text, is `0001`."""
     text = composed(cell).strip(BLANKS)

@@ -30,7 +30,7 @@ from contracts.csv_files.row_checks import (
     number_limits,
     passed,
 )
-from contracts.csv_files.texts import BLANKS, FORMULA_START
+from contracts.csv_files.texts import BLANKS, FORMULA_START, SPACES
 from contracts.file_contracts import Field, FileContract
 from services.validator.arrow_numbers import plain_numbers
 
@@ -73,7 +73,8 @@ class ArrowChecks:
             )
         except pa.ArrowInvalid:
             return None
-        trimmed = [pc.ascii_trim(column.combine_chunks(), BLANKS) for column in table.columns]
+        is_ascii = text.isascii()
+        trimmed = [_trimmed(column.combine_chunks(), is_ascii) for column in table.columns]
         count = len(self._positions)
         are_empty = [pc.equal(column, "") for column in trimmed[count:]]
         return Texts(table.num_rows, trimmed[:count], are_empty)
@@ -222,6 +223,16 @@ def _characters(texts: Any) -> bytes:
         return b""
     edges = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     return bytes(characters.slice(int(edges[0]), int(edges[-1] - edges[0])).to_pybytes())
+
+
+_SPACE = f"[{SPACES}]"
+
+
+def _trimmed(texts: Any, is_ascii: bool) -> Any:
+    """Every space a space, none of them around the text."""
+    if not is_ascii:
+        texts = pc.replace_substring_regex(texts, _SPACE, " ")
+    return pc.ascii_trim(texts, BLANKS)
 
 
 def _without_formulas(texts: Any) -> Any:

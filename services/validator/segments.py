@@ -10,9 +10,10 @@ CRs end lines: each part is a physical line with a number of its own, and no rec
 the last part into the next line. Otherwise the CR is content: one line, one row.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, overload
 
 import numpy as np
@@ -21,14 +22,18 @@ from contracts.csv_files.csv_records import (
     MAX_RECORD_BYTES,
     Layout,
     Record,
+    body_of,
     is_split_by_returns,
     read_record,
 )
+from contracts.csv_files.texts import BLANKS
 from contracts.errors import PipelineError
 from services.validator.file_text import BLANK_BYTES, count_line_ends
 
 _LF, _CR, _QUOTE, _NUL = b'\n\r"\0'
 _IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
+_QUICK_BYTES = 1 << 16
+_QUICK_WIDTH = 30
 _PROBE_BYTES = MAX_RECORD_BYTES // 2
 
 MAX_EXCEPTIONAL = 1 << 16
@@ -115,6 +120,23 @@ def segment(
     return reading.result()
 
 
+@cache
+def _record_of(width: int, delimiter: str) -> re.Pattern[bytes] | None:
+    """A record of so many fields, each quoted, a text formula, or bare; None where it is long."""
+    if width > _QUICK_WIDTH:
+        return None
+    blanks, end = BLANKS.replace(delimiter, "").encode(), re.escape(delimiter).encode()
+    quoted = rb'[%b]*+"((?:[^"]++|"")*+)"[%b]*+' % (blanks, blanks)
+    formula = rb'[%b]*+(="(?:[^"\r\n]++|"")*+")[%b]*+' % (blanks, blanks)
+    field = rb'(?:%b|%b|([^"\r\n%b]*+))' % (quoted, formula, end)
+    return re.compile(end.join([field] * width) + rb"\r?\n")
+
+
+def _field(quoted: bytes, formula: bytes, bare: bytes) -> str:
+    text = (formula or bare or quoted.replace(b'""', b'"')).decode()
+    return text.strip(BLANKS)
+
+
 class _Reading:
     """The suspects of a text, read in order.
 
@@ -133,6 +155,8 @@ class _Reading:
         self._added_lines = 0
         self._read_to = len(lines)
         self._is_paused = False
+        is_usual = may_split and layout.width > 1 and not layout.spare
+        self._pattern = _record_of(layout.width, layout.delimiter) if is_usual else None
 
     def read(self, suspects: list[int]) -> None:
         """Read each suspect that no record before it has taken."""
@@ -148,7 +172,9 @@ class _Reading:
 
     def _read_one(self, index: int) -> int:
         """The line after the record; the same line when it may go on in the next block."""
-        record = read_record(self._lines, index, self._layout, is_last_block=self._is_last_block)
+        record = self._whole_record(index) or read_record(
+            self._lines, index, self._layout, is_last_block=self._is_last_block
+        )
         if record is None:
             return index
         if self._may_split and is_split_by_returns(record, self._lines[index], self._layout):
@@ -157,6 +183,28 @@ class _Reading:
         after = index + record.line_count
         self._kept[index:after] = False
         return after
+
+    def _whole_record(self, index: int) -> Record | None:
+        """What `read_record` gives, where one look at the text shows a record of the right width.
+
+        No line that goes on in it may have so many delimiters that it could be a row by itself.
+        """
+        start, width = int(self._lines.starts[index]), self._layout.width
+        text = self._lines.text
+        match = self._pattern.match(text, start, start + _QUICK_BYTES) if self._pattern else None
+        if not match or b"\0" in match[0]:
+            return None
+        lines = match[0].split(b"\n")[:-1]
+        delimiter = self._layout.delimiter.encode()
+        if any(line.count(delimiter) >= width - 1 for line in lines[1:]):
+            return None
+        groups = match.groups(b"")
+        fields = [_field(*groups[at : at + 3]) for at in range(0, 3 * width, 3)]
+        if len(lines) > 1:
+            over_lines = [n for n in range(width) if b"\n" in groups[3 * n]]
+            if not all(self._layout.may_hold(n, fields[n]) for n in over_lines):
+                return None
+        return Record(index, len(lines), body_of(match[0]), tuple(fields))
 
     def _read_parts(self, index: int) -> int:
         """A line that is several: its parts hold all of its records."""

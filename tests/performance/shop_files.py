@@ -20,7 +20,7 @@ WRONG_TOTAL_EVERY = 1_000
 BAD_VALUES = {
     "order_date": "2025-02-30",
     "total_amount": "12.345",
-    "user_id": "",
+    "user_id": "u" * 65,
     "unit_price": "free",
     "quantity": "0",
     "product_id": "",
