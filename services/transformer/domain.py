@@ -255,7 +255,7 @@ def engine_to_finish(made_by: EngineName, *, spark_is_here: bool) -> EngineName:
 
 
 def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | None) -> str | None:
-    """Which keys made the staged pseudonyms (FileReport), None when no user is named.
+    """Which keys made the staged pseudonyms (FileReport), None when no user is named: guests only.
 
     Raises StaleWriter unless all were made by the keys that made those of the facts: the same user
     would be two. Facts of which no batch has said it yet take any.
@@ -263,7 +263,7 @@ def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | N
     staged = {
         report.get("pseudonym_check")
         for report in reports.values()
-        if report["kind"] == "orders" and report["staged"]
+        if report["kind"] == "orders" and report["staged"] and _names_users(report)
     }
     if len(staged) > 1 or (staged and of_the_facts is not None and staged != {of_the_facts}):
         raise StaleWriter(
@@ -272,6 +272,10 @@ def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | N
             "redrive the batch, which stages its rows anew"
         )
     return next(iter(staged), None)
+
+
+def _names_users(report: Mapping[str, Any]) -> bool:
+    return bool(report["accepted"] > report.get("guests", 0))
 
 
 def statement_indexes(manifest: Mapping[str, Any]) -> dict[int, int]:

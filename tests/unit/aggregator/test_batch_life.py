@@ -83,6 +83,15 @@ def test_rejected_names_the_fault_and_returns_the_healthy_files(desk: Desk, batc
     assert desk.waits_for() == [f"rejected batch {batch_id}: a corrected orders/1.csv"]
 
 
+def test_a_file_that_passed_its_checks_and_is_rejected_all_the_same_says_why(
+    desk: Desk, batch_id: str
+) -> None:
+    """By the transformer: in another currency than the facts, say."""
+    desk.reports.reports[0] = a_report(0, status="accepted", rule=None, reason=None)
+    answer = desk.close(batch_id, "REJECTED", rejected=[0], reason="JPY, and the facts are in EUR")
+    assert "orders/1.csv: JPY, and the facts are in EUR" in answer["message"]
+
+
 def test_returned_files_wait_for_the_corrected_one_and_complete_with_it(
     desk: Desk, batch_id: str
 ) -> None:

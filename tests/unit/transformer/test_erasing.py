@@ -94,7 +94,10 @@ def some_history(bench: Workbench) -> tuple[list[Batch], ShopModel]:
             [line("1"), line("2"), line("4", "p2")],
         ),
         a_batch([order("2", user_id=OTHER), order("4", "2025-07-09", user_id=USER)]),
-        a_batch([order("5", "2025-07-08", user_id=OTHER)], [line("5")]),
+        a_batch(
+            [order("5", "2025-07-08", user_id=OTHER), order("6", "2025-07-08", user_id="")],
+            [line("5")],
+        ),
     ]
     model = ShopModel()
     for batch in batches:

@@ -191,7 +191,7 @@ def test_a_batch_that_was_staged_before_is_refused_and_right_after_a_redrive(
 
 
 def test_rows_of_other_keys_than_the_facts_or_each_other_are_refused() -> None:
-    report = {"kind": "orders", "staged": {"key": "x"}, "pseudonym_check": "a"}
+    report = {"kind": "orders", "accepted": 2, "staged": {"key": "x"}, "pseudonym_check": "a"}
     for held in (None, "a", "b"):
         with pytest.raises(StaleWriter, match="redrive the batch"):
             staged_check({0: report, 1: {**report, "pseudonym_check": "b"}}, held)
@@ -202,6 +202,21 @@ def test_rows_of_other_keys_than_the_facts_or_each_other_are_refused() -> None:
     assert staged_check({0: {**report, "pseudonym_check": None}}, None) is None
     assert staged_check({0: {**report, "kind": "products"}}, "b") is None
     assert staged_check({0: {**report, "staged": None}}, "b") is None
+    guests = {**report, "guests": 2, "pseudonym_check": None}
+    assert staged_check({0: guests}, "b") is None
+    assert staged_check({0: guests, 1: report}, "a") == "a"
+
+
+def test_guests_stay_guests_through_a_rotation(bench: Workbench) -> None:
+    """A file of guests alone names no user, so no keys made anything of it."""
+    files = [("orders", [by("ann", "1")]), ("orders", [order("2", user_id="")])]
+    bench.transform(Batch(files, pseudonym_check=check(1)))
+    bench.transform(Batch([("orders", [order("3", user_id="")])]))
+    rekey(bench)
+    users = {row["order_id"]: row["user_id"] for row in bench.facts()["orders"]}
+    assert users == {"1": pseudonym("ann", 2), "2": None, "3": None}
+    [day] = bench.order_kpis()
+    assert (day["unique_customers"], day["guests"]) == (1, 2)
 
 
 def test_two_rotations_follow_each_other(bench: Workbench) -> None:
