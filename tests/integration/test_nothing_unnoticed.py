@@ -1,0 +1,126 @@
+"""Files that are lost, overtaken, deleted, misnamed or rejected, through the whole local cloud."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import RunningCloud
+from tests.support.ecp import ecp
+from tests.support.pipeline import DATA_BUCKET, Pipeline, eventually
+from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
+
+pytestmark = pytest.mark.integration
+
+NO_ORDERS = "order_id;user_id\n1;u1\n"
+
+
+def healthy(day: str, *ids: str) -> dict[str, str]:
+    """A set of one order each for these ids, by key."""
+    return {
+        f"orders/{ids[0]}.csv": orders_csv(*(an_order(order_id=i, order_date=day) for i in ids)),
+        f"order_items/{ids[0]}.csv": items_csv(*(an_item(order_id=i) for i in ids)),
+        f"products/{ids[0]}.csv": products_csv(a_product()),
+    }
+
+
+def sweep(pipeline: Pipeline) -> None:
+    """What the rule `aggregator-sweep` sends once a minute."""
+    sqs = pipeline.client("sqs")
+    url = sqs.get_queue_url(QueueName="aggregator-events")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"sweep": DATA_BUCKET}))
+
+
+def left_out(cloud: RunningCloud) -> dict[str, dict[str, Any]]:
+    said = ecp("ignored", "--all", "--json", directory=cloud.directory)
+    assert said.exit_code == 0, said.err
+    return {row["key"]: row for row in said.document}
+
+
+def test_a_rejected_batch_goes_with_its_corrected_key_and_with_nothing_else(
+    fresh_pipeline: Pipeline,
+) -> None:
+    pipeline, day = fresh_pipeline, "2024-03-01"
+    pipeline.upload_set("bad", healthy(day, "a1") | {"orders/bad.csv": NO_ORDERS})
+    assert pipeline.batch_of("orders/bad.csv")["status"] == "REJECTED"
+    pipeline.upload_set("other", {"orders/other.csv": orders_csv(an_order(order_id="other"))})
+    assert pipeline.batch_of("orders/other.csv")["file_count"] == 1
+    assert day not in pipeline.order_kpis()
+    fixed = orders_csv(an_order(order_id="a2", order_date=day))
+    pipeline.upload_set("fix", {"orders/bad.csv": fixed})
+    batch = pipeline.batch_of("orders/bad.csv", after=1)
+    assert (batch["status"], batch["file_count"]) == ("COMPLETED", 4)
+    assert pipeline.order_kpis()[day]["total_orders"] == 2
+
+
+def test_a_person_releases_what_will_never_be_corrected(
+    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline
+) -> None:
+    pipeline, day = fresh_pipeline, "2024-03-02"
+    pipeline.upload_set("never", healthy(day, "b1") | {"orders/never.csv": NO_ORDERS})
+    rejected = pipeline.batch_of("orders/never.csv")["batch_id"]
+    said = ecp("release", rejected, "--reason", "closed", "--json", directory=fresh_cloud.directory)
+    assert said.exit_code == 0, said.err
+    assert said.document["without"] == ["orders/never.csv"]
+    batch = pipeline.batch_of("orders/b1.csv", after=1)
+    assert batch["batch_id"] == said.document["released_as"]
+    assert (batch["status"], pipeline.order_kpis()[day]["total_orders"]) == ("COMPLETED", 1)
+    again = ecp("release", rejected, "--reason", "closed", directory=fresh_cloud.directory)
+    assert (again.exit_code, "no files wait with batch" in again.err) == (2, True)
+
+
+def test_what_no_notification_told_of_is_found_and_what_is_no_input_is_named(
+    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline
+) -> None:
+    pipeline, day = fresh_pipeline, "2024-03-03"
+    events = pipeline.client("events")
+    events.disable_rule(Name="aggregator-uploads")
+    try:
+        for key, text in healthy(day, "c1").items():
+            pipeline.upload(key, "overtaken\n")
+            pipeline.upload(key, text)
+        pipeline.upload("orders/c.txt", "x")
+        pipeline.upload("manifests/deep.json", "[" * 100_000)
+    finally:
+        events.enable_rule(Name="aggregator-uploads")
+    sweep(pipeline)
+    assert pipeline.batch_of("orders/c1.csv")["status"] == "COMPLETED"
+    rows = eventually(lambda: left_out(fresh_cloud) if len(left_out(fresh_cloud)) > 4 else None)
+    assert rows["orders/c1.csv"]["what"] == "superseded"
+    assert rows["orders/c.txt"]["did_you_mean"] == "orders/c.csv"
+    assert "nested deeper" in rows["manifests/deep.json"]["reason"]
+
+
+def test_a_version_that_is_deleted_after_its_seal_does_not_stop_the_others(
+    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline
+) -> None:
+    pipeline, day = fresh_pipeline, "2024-03-04"
+    many = orders_csv(*(an_order(order_id=f"m{n}") for n in range(100_000)))
+    pipeline.upload_set("long", {"orders/long.csv": many})
+    pipeline.upload_set("gone", healthy(day, "d1") | {"orders/gone.csv": orders_csv(an_order())})
+
+    def sealed() -> str | None:
+        found = [b["batch_id"] for b in pipeline.batches() if b["file_count"] == 4]
+        keys = {batch_id: pipeline.manifest(batch_id)["files"] for batch_id in found}
+        return next(
+            (
+                file["version_id"]
+                for files in keys.values()
+                for file in files
+                if file["key"] == "orders/gone.csv"
+            ),
+            None,
+        )
+
+    version_id = eventually(sealed)
+    pipeline.client("s3").delete_object(
+        Bucket=DATA_BUCKET, Key="orders/gone.csv", VersionId=version_id
+    )
+    stopped = pipeline.batch_of("orders/gone.csv")
+    assert stopped["status"] == "REJECTED"
+    [named] = stopped["rejected_files"]
+    assert (named["key"], named["gone"]) == ("orders/gone.csv", True)
+    batch = pipeline.batch_of("orders/d1.csv", after=1)
+    assert (batch["status"], batch["file_count"]) == ("COMPLETED", 3)
+    assert pipeline.order_kpis()[day]["total_orders"] == 1
+    assert left_out(fresh_cloud)["orders/gone.csv"]["what"] == "gone"
