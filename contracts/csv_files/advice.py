@@ -85,4 +85,4 @@ def about_width(fields: Sequence[str], width: int) -> str:
     """Why a row may have too many or too few fields."""
     if len(fields) > width:
         return "quote a value that holds the delimiter, and write decimals after a dot"
-    return "write every field, also where it is empty"
+    return "write every field, also the empty ones at the end, which spreadsheets leave out"

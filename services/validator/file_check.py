@@ -333,7 +333,8 @@ class _Counts:
             )
         return (
             f"{self.bad:,} of {self.rows_in:,} rows{read} are bad, more than "
-            f"{self._limit:.0%}{stopped}; most often {most_common} ({times:,} rows, the first in "
+            f"{self._limit:.0%}{stopped}; most often {most_common} "
+            f"({times:,} {'row' if times == 1 else 'rows'}, the first in "
             f"{'line' if len(first) == 1 else 'lines'} {lines}): {first[0].message}"
         )
 
