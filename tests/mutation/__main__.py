@@ -30,14 +30,17 @@ def main() -> int:
     names = [one.name for one in TARGETS]
     parser.add_argument("--target", choices=names, action="append", help="only this one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
+    parser.add_argument("--tell", action="store_true", help="try nothing, tell what was tried")
     parser.add_argument("--fresh", action="store_true", help="forget what was tried before")
     options = parser.parse_args()
     if options.fresh:
         shutil.rmtree(WORK, ignore_errors=True)
-    missed = 0 if options.target else _named()
+    missed = 0 if options.target or options.tell else _named()
     unexplained = 0
     for name in options.target or names:
-        mutants = _mutate(target(name), options.jobs)
+        if not options.tell:
+            _try(target(name), options.jobs)
+        mutants = _found(target(name))
         unexplained += keep(name, mutants)
         print(summary(name), flush=True)
     return 1 if missed or unexplained else 0
@@ -56,16 +59,25 @@ def _named() -> int:
     return missed
 
 
-def _mutate(chosen: Target, jobs: int) -> list[Mutant]:
-    """Every mutant of a target and how it ended; survivors with their edit."""
-    project = copy_project(WORK / chosen.name.replace(" ", "-"))
+def _folder_of(chosen: Target) -> Path:
+    return WORK / chosen.name.replace(" ", "-")
+
+
+def _try(chosen: Target, jobs: int) -> None:
+    """Make the mutants of a target, and try those of which it is not known how they end."""
+    project = copy_project(_folder_of(chosen))
     folder = project / "mutants"
     _clear(folder)
     (project / "setup.cfg").write_text(SETTINGS_OF_CHILDREN)
     _python(project, ["-m", "tests.mutation.mutate", chosen.name])
     options = ["-q", "-p", "tests.mutation.forks", *WITHOUT, f"--processes={jobs}"]
     _python(folder, ["-m", "pytest", *options, *chosen.tests], quiet=False)
-    mutants = mutants_in(folder)
+
+
+def _found(chosen: Target) -> list[Mutant]:
+    """Every mutant of a target and how it ended; survivors with their edit."""
+    project = _folder_of(chosen)
+    mutants = mutants_in(project / "mutants")
     alive = [mutant.name for mutant in mutants if mutant.end == SURVIVED]
     edits = json.loads(_python(project, ["-m", "tests.mutation.diffs"], said="\n".join(alive)))
     return with_edits(mutants, edits)

@@ -129,16 +129,17 @@ class _Hunt:
         self._told_at, self._ended = time.monotonic(), 0
 
     def run(self) -> None:
-        """Try those of which it is not known yet how they end."""
+        """Try those of which it is not known yet how they end, the cheap ones first."""
         untried = [
             (meta, name)
             for meta, document in self._metas.items()
             for name, code in document["exit_code_by_key"].items()
             if code is None
         ]
+        untried.sort(key=lambda one: sum(self._seconds[test] for test in self._tests_of(one[1])))
         _say(f"{len(untried)} mutants to try, {len(self._items)} tests")
         for meta, name in untried:
-            tests = self._reached.get(name.partition("__mutmut_")[0], [])
+            tests = self._tests_of(name)
             if not tests:
                 self._end(meta, name, UNREACHED)
                 continue
@@ -148,6 +149,9 @@ class _Hunt:
             self._tell(len(untried))
         while self._running:
             self._await_one()
+
+    def _tests_of(self, name: str) -> list[int]:
+        return self._reached.get(name.partition("__mutmut_")[0], [])
 
     def _start(self, name: str, tests: list[int]) -> int:
         child = os.fork()

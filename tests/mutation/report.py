@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.mutation.results import KILLED, SURVIVED, TIMEOUT, Mutant
+from tests.mutation.results import KILLED, SURVIVED, TIMEOUT, UNTRIED, Mutant
 from tests.mutation.targets import PROJECT, TARGETS
 
 FIGURES = PROJECT / "docs/mutation.json"
@@ -32,7 +32,7 @@ def keep(name: str, mutants: list[Mutant]) -> int:
     files: dict[str, Any] = {}
     for file in sorted({mutant.file for mutant in mutants}):
         ends = Counter(mutant.end for mutant in mutants if mutant.file == file)
-        files[file] = {end: ends[end] for end in (KILLED, TIMEOUT, SURVIVED)}
+        files[file] = {end: ends[end] for end in (KILLED, TIMEOUT, SURVIVED, UNTRIED)}
     survivors = [
         {
             "file": mutant.file,
@@ -43,11 +43,13 @@ def keep(name: str, mutants: list[Mutant]) -> int:
         for mutant in mutants
         if mutant.end == SURVIVED
     ]
-    found = len(mutants) - len(survivors)
+    tried = sum(mutant.end != UNTRIED for mutant in mutants)
+    found = tried - len(survivors)
     document = {
         "date": datetime.now(UTC).date().isoformat(),
         "files": files,
-        "killed_percent": round(100 * found / len(mutants), 1) if mutants else 0.0,
+        "killed_percent": round(100 * found / tried, 1) if tried else 0.0,
+        "untried": len(mutants) - tried,
         "survivors": survivors,
     }
     FIGURES.write_text(json.dumps(kept() | {name: document}, indent=1, ensure_ascii=False) + "\n")
@@ -67,8 +69,9 @@ def summary(name: str) -> str:
     """One line about a target."""
     found = kept()[name]
     total = sum(sum(counts.values()) for counts in found["files"].values())
+    untried = f" ({found['untried']} not tried yet)" if found["untried"] else ""
     return (
-        f"{name}: {total} mutants, {found['killed_percent']} % killed, "
+        f"{name}: {total} mutants{untried}, {found['killed_percent']} % killed, "
         f"{len(found['survivors'])} alive, "
         f"{sum(one['why'] is None for one in found['survivors'])} of them unexplained"
     )
@@ -84,8 +87,8 @@ def with_figures(page: str, document: dict[str, Any]) -> str:
 def table(document: dict[str, Any]) -> str:
     """A line for each target, and its files."""
     lines = [
-        "| part | file | mutants | killed by a test | took too long | alive |",
-        "|---|---|---:|---:|---:|---:|",
+        "| part | file | mutants | killed by a test | took too long | alive | not tried yet |",
+        "|---|---|---:|---:|---:|---:|---:|",
     ]
     for one in TARGETS:
         found = document.get(one.name)
@@ -98,12 +101,12 @@ def table(document: dict[str, Any]) -> str:
         lines.append(
             f"| **{one.name}** | {found['date']}: **{found['killed_percent']} % killed** | "
             f"{sum(sums.values())} | {sums[KILLED]} | {sums[TIMEOUT]} | "
-            f"{sums[SURVIVED]} |"
+            f"{sums[SURVIVED]} | {sums[UNTRIED]} |"
         )
         for file, counts in files.items():
             lines.append(
                 f"| | `{file}` | {sum(counts.values())} | {counts[KILLED]} | {counts[TIMEOUT]} | "
-                f"{counts[SURVIVED]} |"
+                f"{counts[SURVIVED]} | {counts[UNTRIED]} |"
             )
     return "\n".join(lines)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-KILLED, TIMEOUT, SURVIVED = "killed", "timeout", "survived"
-_ENDS = {1: KILLED, 3: KILLED, 0: SURVIVED, 5: SURVIVED, 33: SURVIVED}
+KILLED, TIMEOUT, SURVIVED, UNTRIED = "killed", "timeout", "survived", "untried"
+_ENDS = {None: UNTRIED, 1: KILLED, 3: KILLED, 0: SURVIVED, 5: SURVIVED, 33: SURVIVED}
 """pytest's exit codes, and mutmut's 33 for a function that no test runs; others took too long."""
 
 
@@ -22,13 +22,12 @@ class Mutant:
 
 
 def mutants_in(folder: Path) -> list[Mutant]:
-    """All that mutmut tried in its folder of mutants; untried ones are none."""
+    """All mutants in mutmut's folder of mutants; some are untried after a run that was stopped."""
     found = []
     for meta in sorted(folder.rglob("*.meta")):
         file = str(meta.relative_to(folder)).removesuffix(".meta")
         for name, code in json.loads(meta.read_text())["exit_code_by_key"].items():
-            if code is not None:
-                found.append(Mutant(name, file, _function_of(name), _ENDS.get(code, TIMEOUT)))
+            found.append(Mutant(name, file, _function_of(name), _ENDS.get(code, TIMEOUT)))
     return found
 
 

@@ -1,5 +1,6 @@
 """The file that a container's health check looks at: young while the loop turns, old when not."""
 
+import itertools
 import json
 import os
 import threading
@@ -16,7 +17,7 @@ from contracts.consumer import CommandConsumer
 from contracts.envelope import Message
 from contracts.messages import ValidateFile
 from contracts.worker import QueueWorker, run_worker
-from tests.support.doubles import RecordedDeadLetters
+from tests.support.doubles import RecordedDeadLetters, refused
 
 LONG_AGO = time.time() - 3600
 SCHEMA = Path(__file__).parents[3] / "contracts/schemas/commands/ValidateFile/v1.json"
@@ -160,3 +161,53 @@ def test_who_awaits_the_stop_of_a_worker_goes_on_when_it_is_told_to_stop() -> No
     worker.stop()
     waiting.join(timeout=10)
     assert not waiting.is_alive()
+
+
+def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Each look at the clock is so much later than the one before."""
+    ticks = itertools.count(1_000, seconds)
+    monkeypatch.setattr("contracts.worker.time.monotonic", lambda: next(ticks))
+
+
+def idle_worker(queue: Queue, **options: float) -> QueueWorker:
+    answers = InMemoryTaskAnswers()
+    consumer = CommandConsumer({}, answers, RecordedDeadLetters())
+    return QueueWorker(queue, "http://queue/q", consumer, answers, lambda _: None, **options)
+
+
+def test_a_worker_waits_for_work_for_ever_unless_it_is_told_for_how_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticking(monkeypatch, 1_000)
+    queue = Queue(on_poll=lambda number: worker.stop() if number == 5 else None)
+    worker = idle_worker(queue)
+    worker.run()
+    assert queue.polls == 5
+
+
+def test_idle_time_is_counted_from_the_last_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticking(monkeypatch, 10)
+    without, after_work = Queue(), Queue("no message of ours")
+    idle_worker(without, idle_exit_seconds=35).run()
+    idle_worker(after_work, idle_exit_seconds=35).run()
+    assert without.polls == 4
+    assert after_work.polls == 5
+
+
+def test_a_queue_that_is_away_is_asked_again_after_a_second() -> None:
+    """Without the pause a worker would ask thousands of times a second."""
+    worker: QueueWorker
+    pauses: list[float] = []
+
+    class Away(Queue):
+        def receive_message(self, **request: Any) -> dict[str, Any]:
+            super().receive_message(**request)
+            if self.polls > 2:
+                worker.stop()
+            raise refused("ServiceUnavailable")
+
+    worker = idle_worker(Away())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(worker._stopping, "wait", lambda seconds: pauses.append(seconds))
+        worker.run()
+    assert pauses == [1.0, 1.0, 1.0]

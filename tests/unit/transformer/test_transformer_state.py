@@ -83,6 +83,8 @@ def test_what_is_being_published_is_to_be_finished_first(deed: str) -> None:
 
 
 def test_a_batch_that_was_given_up_under_a_grant_cannot_begin_under_it() -> None:
+    given_up = NEW.begin_abandoning(BATCH, 2, 1, MAINS)
+    assert given_up.in_flight == InFlight(BATCH, "ABANDONING", 1, MAINS)
     given_up = begun().begin_abandoning(BATCH, 3, 1, MAINS)
     assert (given_up.epoch, given_up.phase, given_up.abandoned_fence) == (2, "ABANDONING", 3)
     with pytest.raises(StaleWriter, match="abandoned under lock fence 3") as refusal:
@@ -196,8 +198,9 @@ def test_a_rejected_file_rejects_the_batch_and_is_named() -> None:
         1: a_report("orders/b.csv", status="rejected", reason="no header"),
         2: a_report("orders/c.csv", status="rejected", reason="empty"),
     }
-    with pytest.raises(InputsRejected, match=r"orders/b\.csv was rejected: no header") as refusal:
+    with pytest.raises(InputsRejected) as refusal:
         check_inputs(reports, None)
+    assert str(refusal.value) == "orders/b.csv was rejected: no header"
     assert refusal.value.file_indexes == (1, 2)
 
 
