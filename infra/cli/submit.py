@@ -111,7 +111,7 @@ def submit(
                 print_json(submission_document(submission) | WAITING | beside)
             raise
         if outcome["waiting_order_items"]:
-            hints += waiting.warnings(target)
+            hints += waiting.warnings(target, outcome["batch_id"])
     if as_json:
         print_json(outcome | beside)
     else:

@@ -53,8 +53,8 @@ def read(target: Target, compared_ids: int | None = None) -> dict[str, Any]:
     return found.as_document()
 
 
-def warnings(target: Target) -> list[str]:
-    """The first three missing ids in a sentence each; those with near misses come first.
+def warnings(target: Target, batch_id: str) -> list[str]:
+    """The first three ids that a batch's lines miss, in a sentence each; near misses come first.
 
     A warning beside something that is done: when the facts cannot be read, it says that instead.
     """
@@ -66,6 +66,7 @@ def warnings(target: Target) -> list[str]:
         return [f"what waits could not be read ({error}); `ecp waiting` tries again"]
     missing = [("order", "order_id", each) for each in found["orders"]]
     missing += [("product", "product_id", each) for each in found["products"]]
+    missing = [each for each in missing if _is_of(batch_id, each[2])]
     missing.sort(key=lambda each: not each[2]["near"])
     said = [_sentence(kind, each[name], each) for kind, name, each in missing[:FIRST]]
     if more := len(missing) - len(said):
@@ -94,6 +95,10 @@ def unknown_products(target: Target, day: str | None = None) -> str:
         f"{more}. Submit these products, and the lines move to their category; "
         "`ecp waiting` shows files and lines"
     )
+
+
+def _is_of(batch_id: str, missing: dict[str, Any]) -> bool:
+    return any(stated["batch_id"] == batch_id for stated in missing["stated"])
 
 
 def _sentence(kind: str, missing: str, found: dict[str, Any]) -> str:

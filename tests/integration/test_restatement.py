@@ -94,7 +94,7 @@ def test_a_batch_in_another_currency_is_rejected_and_its_lock_is_free_for_the_ne
 
     def submit(name: str, currency: str) -> dict[str, Any]:
         key = f"orders/{name}.csv"
-        row = f"{name},anna,2024-05-01,10.00,completed,{currency}\n"
+        row = f"{name},anna,2024-06-01,10.00,completed,{currency}\n"
         pipeline.upload_set(name, {key: ORDERS + row})
         return pipeline.batch_of(key)
 
@@ -103,4 +103,4 @@ def test_a_batch_in_another_currency_is_rejected_and_its_lock_is_free_for_the_ne
     assert rejected["status"] == "REJECTED"
     assert "what is published is in EUR: JPY in orders/yen.csv" in rejected["reason"]
     assert submit("last", "EUR")["status"] == "COMPLETED"
-    assert pipeline.order_kpis()["2024-05-01"]["total_orders"] == 2
+    assert pipeline.order_kpis()["2024-06-01"]["total_orders"] == 2

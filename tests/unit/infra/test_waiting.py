@@ -6,6 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from infra.cli import waiting as waiting_command
 from infra.queries import facts as facts_query
 from infra.queries.facts import PublishedFacts
 from infra.queries.near_misses import NearMiss, near_misses
@@ -73,6 +74,27 @@ def test_a_warning_looks_for_near_misses_only_among_few(
     for limit, count in ((1, 0), (2, 1)):
         [found] = waiting(bench, monkeypatch, compared_ids=limit)["orders"]
         assert len(found["near"]) == count
+
+
+def test_a_submission_is_warned_of_what_its_own_lines_miss_near_misses_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(name: str, batch_id: str, *near: str) -> dict[str, Any]:
+        stated = [{"batch_id": batch_id, "key": "order_items/a.csv", "line": 2}]
+        alike = [{"id": each, "differs_in": "leading zeros"} for each in near]
+        return {"order_id": name, "lines": 1, "stated": stated, "near": alike}
+
+    orders = [missing(name, "ours") for name in "abc"]
+    orders += [missing("7", "ours", "007"), missing("d", "theirs", "0d")]
+    found = {"orders": orders, "products": []}
+    monkeypatch.setattr(waiting_command, "read", lambda *_: found)
+    said = waiting_command.warnings(Mock(), "ours")
+    assert said[0] == (
+        "order 7 has not come, 1 line since order_items/a.csv line 2; 007 is there and differs in "
+        "leading zeros"
+    )
+    assert [one.split()[1] for one in said] == ["7", "a", "b", "1"]
+    assert waiting_command.warnings(Mock(), "another") == []
 
 
 def test_the_products_behind_unknown_are_those_of_lines_that_count(
