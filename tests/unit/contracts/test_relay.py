@@ -226,3 +226,14 @@ def test_each_event_is_measured_for_the_service_whose_it_is(
     assert service == "test"
     assert keys
     assert (itself, nothing) == (relay_module.this_service(), {})
+
+
+def test_an_event_of_no_batch_says_so_on_the_bus() -> None:
+    """The store keeps no attribute for it; consumers read an envelope that has it."""
+    message = parse(an_envelope("LockReleased", stream_version=1, correlation_id=None))
+    image = {"SequenceNumber": "s1", "NewImage": to_item(message)}
+    bus = FakeBus()
+    relay([{"eventName": "INSERT", "dynamodb": image}], bus, BUS)
+    [[entry]] = bus.calls
+    detail = json.loads(entry["Detail"])
+    assert (detail["correlation_id"], detail["causation_id"]) == (None, None)

@@ -190,6 +190,8 @@ def test_files_of_one_statement_are_as_new_as_the_newest_of_them() -> None:
         a_file(4, statement=None),
     ]
     assert statement_indexes({"files": files}) == {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
+    assert statement_indexes({"files": files[::-1]}) == {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
+    assert statement_indexes({"files": [a_file(0, statement="alone")]}) == {0: 0}
 
 
 def test_a_rejected_file_rejects_the_batch_and_is_named() -> None:
