@@ -47,7 +47,9 @@ TARGETS = (
             "contracts/worker.py",
         ),
         (
+            "tests/unit/contracts/test_answers.py",
             "tests/unit/contracts/test_consumer.py",
+            "tests/unit/contracts/test_dead_letter_edges.py",
             "tests/unit/contracts/test_envelope.py",
             "tests/unit/contracts/test_foreign_bytes.py",
             "tests/unit/contracts/test_leases.py",
