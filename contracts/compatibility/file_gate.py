@@ -2,7 +2,7 @@
 
 A CSV file names no version of its contract, so there is no way around this by a new version: v2
 takes what v1 took. What a new version may add are columns that a file may lack (`optional`), and
-values that say "nothing" where nothing is accepted (decision 0016).
+values that say "nothing" where nothing is accepted (decision 0019).
 """
 
 import re

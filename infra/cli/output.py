@@ -206,7 +206,7 @@ def print_table(
     ]
     out = console()
     out.say(painted(title, "bold"))
-    out.print(table(laid_out, out.width), crop=False)
+    out.print(table(laid_out, out.width, framed=out.is_terminal), crop=False)
     if len(shown) < len(every):
         print_line(styled("[dim]... and {:,} more; {}[/]", len(every) - len(shown), more))
 

@@ -62,9 +62,14 @@ class Column:
         return max(needed, min(READABLE, self.full)) if self.is_prose else needed
 
 
-def table(columns: Sequence[Column], width: int) -> RenderableType:
-    """The rows in the first form that fits the width; cells are printable text."""
-    for box, between, around in ((HEAVY_HEAD, 3, 4), (None, 2, 0)):
+def table(columns: Sequence[Column], width: int, *, framed: bool = True) -> RenderableType:
+    """The rows in the first form that fits the width; cells are printable text.
+
+    `framed`: lines between columns where they fit; where no terminal bounds the width, they would
+    be as long as the longest sentence.
+    """
+    forms = ((HEAVY_HEAD, 3, 4), (None, 2, 0))
+    for box, between, around in forms if framed else forms[1:]:
         widths = share(columns, width - between * (len(columns) - 1) - around)
         if widths is not None:
             return _grid(columns, widths, box)

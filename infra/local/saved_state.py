@@ -3,7 +3,7 @@
 A save is a folder: MiniStack's own state files, the objects of S3 as hard links (an object's file
 is replaced, never written into), and `saved.json`, which names each file with its size. It is
 written beside the last one and takes its place in one step, so there is always one that is whole.
-What a save does not hold is said in docs/decisions/0018.
+What a save does not hold is said in docs/decisions/0020.
 """
 
 import json
