@@ -68,6 +68,8 @@ TARGETS = (
             "services/transformer/use_cases.py",
         ),
         (
+            "tests/unit/test_transformation.py",
+            "tests/unit/transformer/test_crashes.py",
             "tests/unit/transformer/test_engine_choice.py",
             "tests/unit/transformer/test_kpi_items.py",
             "tests/unit/transformer/test_stale_commands.py",

@@ -273,6 +273,13 @@ def test_a_file_of_equal_content_is_a_duplicate_row_by_row() -> None:
     assert (told["index"], told["duplicates"], told["rows_in"], told["guests"]) == (1, 10, 10, 0)
 
 
+def test_what_follows_a_duplicate_is_told_too() -> None:
+    files = [a_file(), a_file(1, duplicate_of=0), a_file(2)]
+    place, other = ("orders", 0), ("orders", 2)
+    told = file_results({"files": files}, {0: a_report(), 2: a_report()}, {place: 7, other: 7}, {})
+    assert [one["status"] for one in told] == ["accepted", "duplicate", "accepted"]
+
+
 def test_a_report_of_the_code_before_has_neither_repeats_nor_guests() -> None:
     report = a_report(rows_in=9)
     del report["duplicates"], report["guests"]
