@@ -126,7 +126,7 @@ class DynamoDBEventStore:
         Retrying(
             retry=retry_if_exception(_is_transaction_conflict),
             stop=stop_after_attempt(6),
-            wait=wait_random_exponential(multiplier=0.02, max=0.5),
+            wait=wait_random_exponential(multiplier=0.02),
             reraise=True,
         )(
             lambda: _translated(

@@ -95,6 +95,18 @@ def test_a_transaction_that_meets_others_is_tried_six_times_under_one_token() ->
     assert len({request["ClientRequestToken"] for _, request in client.requests}) == 1
 
 
+def test_the_waits_between_such_transactions_are_drawn_from_20_ms_doubling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", naps.append)
+    monkeypatch.setattr("random.uniform", lambda _least, most: most)
+    client = Client(*[cancelled("TransactionConflict")] * 9)
+    with pytest.raises(ConcurrencyConflict):
+        store_on(client).append(StreamAppend("batch/a", 0, [EVENT]), context=CONTEXT)
+    assert naps == [0.02, 0.04, 0.08, 0.16, 0.32]
+
+
 def test_a_transaction_that_lost_is_not_tried_again() -> None:
     client = Client(cancelled("ConditionalCheckFailed", "TransactionConflict"))
     with pytest.raises(ConcurrencyConflict, match="another writer was faster"):
