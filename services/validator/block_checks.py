@@ -177,8 +177,10 @@ class BlockChecker:
             )
         table, certain = self._arrow.read(texts, line_indexes + self._first_line)
         if self._with_raw:
-            table = table.append_column(_RAW_FIELD, _texts_of(lines).filter(certain))
-        if table.num_rows == len(line_indexes):
+            raw = _texts_of(lines)
+            raw = raw if certain is None else raw.filter(certain)
+            table = table.append_column(_RAW_FIELD, raw)
+        if certain is None:
             return table, ()
         uncertain = np.flatnonzero(~certain.to_numpy(zero_copy_only=False))
         return table, (self._reread(lines, uncertain, line_indexes),)

@@ -180,7 +180,7 @@ class _File:
     def collect(self, rows: Any, keys: KeyHashes) -> None:
         """The keys of accepted rows; rows that lack a part of theirs have none."""
         if self.has_key(rows):
-            keys.add(hashes_of(self.key_columns(rows.filter(self.keyed(rows))), keys.seed))
+            keys.add(hashes_of(self.key_columns(rows), keys.seed))
 
     def has_key(self, rows: Any) -> bool:
         """Whether any of the rows is told from the others by a key."""
@@ -192,8 +192,11 @@ class _File:
         return reduce(pc.and_, [pc.is_valid(rows[each]) for each in self.contract.key])
 
     def key_columns(self, rows: Any) -> list[Any]:
-        """The columns of the key, each in one piece."""
-        return [rows[each].combine_chunks() for each in self.contract.key]
+        """The columns of the key, each in one piece, of the rows that have all of it."""
+        key = rows.select(self.contract.key)
+        if any(column.null_count for column in key.columns):
+            key = key.filter(self.keyed(rows))
+        return [column.combine_chunks() for column in key.columns]
 
 
 def look_again(

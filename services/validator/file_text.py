@@ -6,9 +6,9 @@ the size of the chunks.
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from contracts.csv_files.gzip_data import unpacked
 BLANK_BYTES = b" \t\r\n"
 HEAD_BYTES = 4096
 """How much of a file is looked at to tell text from something else."""
+PIECE_BYTES = 1 << 17
 
 _FIRST_LINE = re.compile(rb"[^\r\n]*+")
 _LINE_END = re.compile(rb"[\r\n]")
@@ -80,7 +81,16 @@ def count_line_ends(text: bytes, *, returns_end_lines: bool) -> int:
 
 def count_byte(text: bytes, byte: bytes) -> int:
     """What bytes.count gives, three times as fast where the byte is frequent."""
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord(byte)))
+    return count_where(text, lambda characters: characters == ord(byte))
+
+
+def count_where(text: bytes, are_meant: Callable[[Any], Any]) -> int:
+    """How many bytes are meant, looked at in pieces that stay in the processor's cache."""
+    characters = np.frombuffer(text, np.uint8)
+    return sum(
+        int(np.count_nonzero(are_meant(characters[at : at + PIECE_BYTES])))
+        for at in range(0, len(characters), PIECE_BYTES)
+    )
 
 
 def checked_text(stream: ByteStream, name: str, size: int, ends: LineEnds) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ def _mixed_in(hashes: Any, texts: Any) -> Any:
         held[:-_WORD] = np.frombuffer(characters, np.uint8)[edges[0] : edges[-1]]
     words = np.ndarray((len(held) - _WORD + 1,), "<u8", held, strides=(1,))
     starts = edges[:-1] - edges[0]
-    hashes = _mixed(hashes ^ lengths.astype(np.uint64))
+    hashes = hashes ^ lengths.astype(np.uint64) * _FIRST
     for at in range(0, int(lengths.max(initial=0)), _WORD):
         rows = np.flatnonzero(lengths > at)
         every = len(rows) == len(lengths)
