@@ -115,15 +115,7 @@ def _reject(command: TransformBatch, ports: Ports, rejected: DataRejected) -> An
     """The answer for data at fault; what an attempt at the batch may have begun is undone first."""
     flight = _state(ports).in_flight
     if flight is not None and flight.batch_id == command.batch_id:
-        undone = abandon_batch(
-            AbandonBatch(
-                batch_id=command.batch_id,
-                execution_id=command.execution_id,
-                fence=command.fence,
-                attempt=command.attempt,
-            ),
-            ports,
-        )
+        undone = abandon_batch(command, ports)
         if undone["outcome"] == "PUBLISHED":
             return undone
     at_fault = rejected.file_indexes if isinstance(rejected, domain.InputsRejected) else ()
@@ -194,8 +186,9 @@ def decide_engine(size_bytes: int, ports: Ports) -> EngineDecision:
     )
 
 
-def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
-    """Undo a batch whose saga failed, or finish it if its publication had begun.
+def abandon_batch(command: AbandonBatch | TransformBatch, ports: Ports) -> Answer:
+    """Undo a batch whose saga failed or whose data are at fault, or finish it if its publication
+    had begun.
 
     Afterwards no attempt under the same lock grant can bring the batch back. Raises StaleWriter
     when a newer lock grant was seen, Transient when it is to be asked again.
@@ -215,7 +208,7 @@ def abandon_batch(command: AbandonBatch, ports: Ports) -> Answer:
         return _published_by_another(command.batch_id, ports, error)
 
 
-def _gave_up_before_it_began(command: AbandonBatch, ports: Ports) -> bool:
+def _gave_up_before_it_began(command: AbandonBatch | TransformBatch, ports: Ports) -> bool:
     """Whether nothing of the batch was ever begun here: then there is nothing to undo.
 
     Its own stream remembers that it was given up, which keeps late attempts under this grant away.
@@ -436,7 +429,7 @@ def _finish(
     )
 
 
-def _undo(command: AbandonBatch, ports: Ports) -> Answer:
+def _undo(command: AbandonBatch | TransformBatch, ports: Ports) -> Answer:
     """Put the facts back to the published heads under a new epoch.
 
     Nothing is undone when another attempt has published the batch meanwhile, or given it up.

@@ -59,6 +59,7 @@ WORKER = "contracts/worker.py"
 ANSWERS = "contracts/answers.py"
 DEAD_LETTERS = "contracts/dead_letters.py"
 LEASES = "contracts/leases.py"
+FENCE_QUESTIONS = "contracts/fence_questions.py"
 EXECUTIONS = "contracts/executions.py"
 BY_LAMBDA = "AWS Lambda, for an event source mapping"
 BY_ECS = "AWS ECS, for the agent that starts a task"
@@ -108,14 +109,17 @@ def _takes(role_name: str, *queues: str) -> Iterator[Call]:
 
 
 def _works(role_name: str, commands: str) -> Iterator[Call]:
-    """A worker's polling, and its ExtendLease to the lock."""
+    """A worker's polling; ExtendLease and RaiseFence, which it sends to the lock."""
     for operation, action in (
         ("receive_message", "sqs:ReceiveMessage"),
         ("delete_message", "sqs:DeleteMessage"),
         ("change_message_visibility", "sqs:ChangeMessageVisibility"),
     ):
         yield from _calls(role_name, WORKER, operation, action, queue(commands))
-    yield from _calls(role_name, LEASES, "send_message", "sqs:SendMessage", queue("lock-commands"))
+    for where in (LEASES, FENCE_QUESTIONS):
+        yield from _calls(
+            role_name, where, "send_message", "sqs:SendMessage", queue("lock-commands")
+        )
     heartbeat = ("send_task_heartbeat", "states:SendTaskHeartbeat")
     yield from _calls(role_name, ANSWERS, *heartbeat, EVERYTHING)
 
