@@ -45,10 +45,14 @@ class QuarantinedRow:
 
 @dataclass(frozen=True)
 class CheckedBlock:
-    """What came of one block, or of a part of it: `rows_in` counts its records."""
+    """What came of one block, or of a part of it: `rows_in` counts its records.
+
+    `goes_on`: whether more of the block follows.
+    """
 
     accepted: Any
     quarantined: tuple[QuarantinedRow, ...]
+    goes_on: bool = False
 
     @property
     def rows_in(self) -> int:
@@ -109,15 +113,15 @@ class BlockChecker:
         accepted: list[list[Value]] = []
         quarantined: list[QuarantinedRow] = []
         for record in merge(*doubtful, found.exceptional, key=attrgetter("first")):
+            if len(quarantined) == PORTION_ROWS:
+                yield CheckedBlock(none, tuple(quarantined), goes_on=True)
+                quarantined.clear()
             values, problems = self._judge(record)
             if problems:
                 quarantined.append(self._quarantined(record, problems))
             elif values:
                 line = self._first_line + record.first
                 accepted.append([*values, line, *([record.raw] if self._with_raw else [])])
-            if len(quarantined) == PORTION_ROWS:
-                yield CheckedBlock(none, tuple(quarantined))
-                quarantined.clear()
             if len(accepted) == PORTION_ROWS:
                 tables.append(self._table(accepted))
                 accepted.clear()
@@ -125,7 +129,7 @@ class BlockChecker:
             tables.append(self._table(accepted))
         if tables:
             certain = pa.concat_tables([certain, *tables]).sort_by(SOURCE_LINE)
-        yield CheckedBlock(certain, tuple(quarantined))
+        yield CheckedBlock(certain, tuple(quarantined), goes_on=found.is_paused)
 
     def _judge(self, record: Record) -> tuple[list[Value], list[Problem]]:
         """Values or problems; neither for a blank line."""

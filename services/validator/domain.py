@@ -18,7 +18,7 @@ from contracts.messages import (
     ObjectRef,
     ValidateFile,
 )
-from services.validator.file_check import TOO_MANY_BAD_ROWS, FileCheck
+from services.validator.verdict import TOO_MANY_BAD_ROWS, FileCheck
 
 FileConcluded: TypeAlias = FileValidated | FileRejected
 

@@ -45,7 +45,7 @@ from services.validator.domain import (
     report_of,
     stream_of,
 )
-from services.validator.file_check import FileCheck, check_file
+from services.validator.file_check import check_file
 from services.validator.line_blocks import BLOCK_BYTES
 from services.validator.ports import Inputs, Outputs
 from services.validator.pseudonyms import COLUMN, Pseudonyms
@@ -57,6 +57,7 @@ from services.validator.row_files import (
     quarantine_table,
 )
 from services.validator.staged_rows import accepted_schema
+from services.validator.verdict import FileCheck
 
 SOURCE = "ecommerce-pipeline/validator"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from contracts.file_contracts import file_contract
 from contracts.messages import ManifestFile
 from services.validator.block_checks import QuarantinedRow
-from services.validator.file_check import FileCheck, check_file
+from services.validator.file_check import check_file
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.row_files import (
     QUARANTINE_SCHEMA,
@@ -22,6 +22,7 @@ from services.validator.row_files import (
     quarantine_table,
 )
 from services.validator.staged_rows import accepted_schema
+from services.validator.verdict import FileCheck
 
 KEY = b"a key of the benchmarks"
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from contracts.file_contracts import file_contract
-from services.validator import file_check
+from services.validator import block_checks, verdict
 from services.validator.block_checks import QuarantinedRow
-from services.validator.file_check import FileCheck, check_file
+from services.validator.file_check import check_file
 from services.validator.line_blocks import BLOCK_BYTES
+from services.validator.verdict import FileCheck
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 from tests.support.standing_rows import that_stand
 
@@ -351,7 +352,7 @@ def test_reading_stops_when_a_file_is_hopeless_and_the_reason_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Four rows fit into a block: what was counted is what was read, and the rest is unknown."""
-    monkeypatch.setattr(file_check, "MAX_BAD_ROWS", 3)
+    monkeypatch.setattr(verdict, "MAX_BAD_ROWS", 3)
     row = f"1,u1,2025-07-07,,{'x' * 15}\n"
     outcome = check(HEADER.decode() + row * 100, limit=0.2, block_bytes=4 * len(row)).outcome
     assert outcome.rule == "file.too_many_bad_rows"
@@ -361,11 +362,40 @@ def test_reading_stops_when_a_file_is_hopeless_and_the_reason_says_so(
     assert f"{read}; reading stopped there, at over 3 bad rows" in str(outcome.reason)
 
 
+def test_reading_stops_where_the_verdict_is_certain_and_the_reason_says_of_what(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One in five lines of the whole file has to be bad, also where all of them come first."""
+    monkeypatch.setattr(verdict, "ENOUGH_BAD_ROWS", 3)
+    monkeypatch.setattr(block_checks, "PORTION_ROWS", 2)
+    bad, good = "1,u1,2025-07-07,,x", [an_order(str(n)) for n in range(79)]
+    few = check(orders_csv(*[bad] * 19, *good), limit=0.2, block_bytes=50).outcome
+    assert (few.rule, few.rows_in, few.quarantined) == (None, 98, 19)
+    many = check(orders_csv(*[bad] * 60, *good), limit=0.2, block_bytes=1 << 20).outcome
+    assert many.rule == "file.too_many_bad_rows"
+    assert (many.rows_in, many.read, many.bad) == (30, 0, 30)
+    assert (
+        "30 rows are bad, more than 20% of all that the file's 141 lines can hold; reading stopped "
+        "there: what follows was neither checked nor counted; most often total_amount.required "
+        "(30 rows, the first in lines 2, 3, 4)" in str(many.reason)
+    )
+
+
+def test_a_fault_of_the_whole_file_is_told_also_where_reading_would_have_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verdict, "ENOUGH_BAD_ROWS", 3)
+    text = HEADER + b"1,u1,2025-07-07,,x\n" * 50 + b"2,\xff,2025-07-07,1,x\n"
+    outcome = check(text, limit=0.2, block_bytes=30).outcome
+    assert outcome.rule == "file.encoding"
+    assert "line 52 holds byte 0xFF" in str(outcome.reason)
+
+
 @pytest.mark.parametrize(("after", "stopped"), [(b"", False), (b"1,u1,2025-07-07,1.00,x\n", True)])
 def test_reading_has_stopped_only_where_something_follows(
     after: bytes, stopped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_check, "MAX_BAD_ROWS", 3)
+    monkeypatch.setattr(verdict, "MAX_BAD_ROWS", 3)
     text = HEADER + b"1,u1,2025-07-07,,x\n" * 10
     outcome = check(text + after, limit=0.2, block_bytes=len(text)).outcome
     assert outcome.rule == "file.too_many_bad_rows"

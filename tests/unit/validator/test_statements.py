@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from contracts.file_contracts import file_contract
-from services.validator import file_check, key_hashes, second_look
-from services.validator.file_check import FileCheck, check_file
+from services.validator import file_check, key_hashes, second_look, verdict
+from services.validator.file_check import check_file
 from services.validator.key_hashes import KeyHashes, hashes_of
+from services.validator.verdict import FileCheck
 from tests.support.shop import a_product, an_order, orders_csv, products_csv
 from tests.support.standing_rows import that_stand
 
@@ -190,14 +191,14 @@ def test_temporary_files_are_gone_afterwards(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_million_contradictions_stop_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_check, "MAX_BAD_ROWS", 50)
+def test_enough_contradictions_stop_the_comparing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict, "ENOUGH_BAD_ROWS", 50)
     monkeypatch.setattr(second_look, "PORTION_ROWS", 20)
     rows = [an_order("1", status=f"s{n}") for n in range(500)]
     outcome, _, bad = check(orders_csv(*rows), limit=0.2)
     assert outcome.rule == "file.too_many_bad_rows"
     assert 100 < len(bad) < 200
-    assert "reading stopped there, at over 50 bad rows" in str(outcome.reason)
+    assert f"{len(bad)} of 500 rows are bad, more than 20%; comparing rows" in str(outcome.reason)
 
 
 def test_hashes_tell_texts_apart_by_every_character_and_by_where_columns_end() -> None:
