@@ -1,7 +1,7 @@
 """For all tests: suites that need Spark or Docker, and one MiniStack for those that want it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -34,6 +34,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if decided == "fail":
             pytest.fail(f"{announcement(marker, lack)}; with CI=true they must", pytrace=False)
         pytest.skip(lack)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test wrote or logged may hold lone surrogates, which pytest-xdist cannot send."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 def pytest_terminal_summary(
