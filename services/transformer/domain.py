@@ -61,9 +61,12 @@ class TransformerState:
     def as_stored(self) -> Mapping[str, Any]:
         """What the item must still say for a change made from this state to be right.
 
-        The epoch alone would not do: a slow owner may publish under it after this was read.
+        The epoch alone would not do: a slow owner may publish under it after this was read. Nor
+        would both: a fence that was raised meanwhile must not be lowered by who read the older one.
         """
-        return {"epoch": self.epoch, "phase": self.phase} if self.epoch else {"epoch": None}
+        if not self.epoch:
+            return {"epoch": None}
+        return {"epoch": self.epoch, "phase": self.phase, "fence": self.fence}
 
     def admit(self, fence: int) -> None:
         """Raise StaleWriter when a holder of a newer lock grant was seen here.

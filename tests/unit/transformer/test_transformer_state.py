@@ -120,7 +120,7 @@ def test_an_absent_item_and_one_of_the_code_before_are_read_too() -> None:
 
 def test_a_change_is_conditional_on_epoch_and_phase() -> None:
     assert NEW.as_stored() == {"epoch": None}
-    assert begun().as_stored() == {"epoch": 1, "phase": "FACTS"}
+    assert begun().as_stored() == {"epoch": 1, "phase": "FACTS", "fence": begun().fence}
 
 
 def test_a_history_remembers_beginning_result_and_giving_up() -> None:
