@@ -98,7 +98,7 @@ def _raised(target: Target, fences: Fences, reason: str) -> list[Message]:
 def _admitted(target: Target, fences: Fences, reason: str, *, quietly: bool) -> Any:
     command = AdmitFence(
         request_id=f"align-{new_event_id()}",
-        fence=fences.granted,
+        fence=fences.next_admission,
         requested_by=requester(),
         reason=reason,
     )

@@ -41,6 +41,11 @@ class Fences:
         """The fence to raise the lock to: one message takes it so far and no further."""
         return max(1, min(self.seen, self.granted + LEAP))
 
+    @property
+    def next_admission(self) -> int:
+        """The fence to admit to the transformer: one message takes it so far and no further."""
+        return min(self.granted, self.seen + LEAP)
+
 
 def read_fences(dynamodb: Any, store: EventStore) -> Fences:
     """From the two tables and the end of the lock's stream."""

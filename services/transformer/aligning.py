@@ -1,20 +1,27 @@
-"""Back in step with the lock: a fence far above the highest one seen is taken for granted.
+"""Back in step with the lock: a fence above the highest one seen is taken for granted.
 
-Nothing else admits such a leap. It is a person's word, recorded, and only between two batches.
+It is a person's word, recorded, and only between two batches. One message goes one leap up and no
+further, so that a forged one does no harm that the lock cannot catch up with.
 """
 
 from dataclasses import replace
 
+from contracts.errors import Refused
+from contracts.fences import is_never_granted
 from contracts.messages import AdmitFence, FenceAdmitted
 from services.transformer.turns import take_turn
-from services.transformer.use_cases import Ports
+from services.transformer.use_cases import Ports, current_state
 
 
 def admit_fence(command: AdmitFence, ports: Ports) -> None:
     """Refuse every fence below this one from now on; recorded in the request's stream.
 
-    Gives way to a batch in work, and never lowers the fence: whoever is stale stays so.
+    Gives way to a batch in work, and never lowers the fence: whoever is stale stays so. Raises
+    Refused for one that is more than a leap up.
     """
+    seen = current_state(ports).fence
+    if is_never_granted(command.fence, beside=seen):
+        raise Refused(f"fence {command.fence} is too far above {seen}: admit it by steps")
     with take_turn(command.request_id, ports) as turn:
         if turn is None:
             return

@@ -84,7 +84,7 @@ def warm_up(ports: Ports) -> None:
 
     Where every batch takes Spark, it is started too.
     """
-    ports.facts.load(_state(ports).epoch)
+    ports.facts.load(current_state(ports).epoch)
     if ports.wanted_engine == "spark":
         with ports.engine_of("spark").session():
             pass
@@ -113,7 +113,7 @@ def transform_batch(command: TransformBatch, ports: Ports) -> Answer:
 
 def _reject(command: TransformBatch, ports: Ports, rejected: DataRejected) -> Answer:
     """The answer for data at fault; what an attempt at the batch may have begun is undone first."""
-    flight = _state(ports).in_flight
+    flight = current_state(ports).in_flight
     if flight is not None and flight.batch_id == command.batch_id:
         undone = abandon_batch(command, ports)
         if undone["outcome"] == "PUBLISHED":
@@ -142,7 +142,7 @@ def _begun_again_unless_overtaken(epoch: int, ports: Ports) -> Iterator[None]:
     try:
         yield
     except StaleWriter as error:
-        if _state(ports).epoch != epoch:
+        if current_state(ports).epoch != epoch:
             raise
         raise Transient(
             f"a commit of epoch {epoch} was refused though no newer one has begun, as when the "
@@ -158,7 +158,7 @@ def _published_by_another(batch_id: str, ports: Ports, error: StaleWriter) -> An
     result = _history(batch_id, ports).result
     if result is not None:
         return _published(result)
-    flight = _state(ports).in_flight
+    flight = current_state(ports).in_flight
     if flight is not None and flight.batch_id == batch_id and flight.phase == "PUBLISHING":
         raise Transient(f"a newer writer is publishing batch {batch_id}: ask again") from error
     raise error
@@ -220,7 +220,7 @@ def _gave_up_before_it_began(command: AbandonBatch | TransformBatch, ports: Port
         return False
     if history.abandoned_under >= command.fence:
         return True
-    state = _state(ports)
+    state = current_state(ports)
     state.admit(command.fence)
     given_up = BatchAbandoned(
         batch_id=command.batch_id,
@@ -290,7 +290,7 @@ class _Attempt:
         before anything is written.
         """
         command, ports = self._command, self._ports
-        before = _state(ports)
+        before = current_state(ports)
         before.admit(command.fence)
         mains = ports.facts.load(before.epoch)
         history = _history(command.batch_id, ports)
@@ -375,7 +375,7 @@ def _settle(fence: int, ports: Ports) -> None:
 
     Raises StaleWriter when a newer lock grant was seen.
     """
-    state = _state(ports)
+    state = current_state(ports)
     state.admit(fence)
     flight = state.in_flight
     if flight is None or flight.phase != "PUBLISHING" or flight.result is None:
@@ -436,7 +436,7 @@ def _undo(command: AbandonBatch | TransformBatch, ports: Ports) -> Answer:
     """
 
     def raise_epoch() -> tuple[TransformerState, int] | ObjectRef | None:
-        before = _state(ports)
+        before = current_state(ports)
         before.admit(command.fence)
         mains = ports.facts.load(before.epoch)
         history = _history(command.batch_id, ports)
@@ -471,7 +471,8 @@ def _undo(command: AbandonBatch | TransformBatch, ports: Ports) -> Answer:
     return {"outcome": "ABANDONED"}
 
 
-def _state(ports: Ports) -> TransformerState:
+def current_state(ports: Ports) -> TransformerState:
+    """The item that all batches share, as it stands."""
     key = {"StateId": domain.STATE_ID}
     return TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
 

@@ -55,6 +55,14 @@ def test_one_step_goes_no_further_than_the_lock_takes_it() -> None:
     assert fences.next_step == 7 + LEAP
 
 
+@pytest.mark.parametrize(("ahead", "admitted"), [(3 * LEAP, LEAP), (LEAP - 1, LEAP - 1)])
+def test_one_admission_goes_no_further_than_the_transformer_takes_it(
+    ahead: int, admitted: int
+) -> None:
+    fences = found({"stream_version": 7 + ahead}, 7, an_event(7 + ahead))
+    assert fences.next_admission == 7 + admitted
+
+
 def test_what_the_table_does_not_know_yet_counts() -> None:
     fences = found({"stream_version": 7}, 90, an_event(7), an_event(8, fence=90), an_event(9))
     assert (fences.granted, fences.stream_version) == (90, 9)

@@ -180,7 +180,7 @@ def aligning(fence: int) -> AdmitFence:
 
 
 def test_a_leap_is_admitted_on_a_persons_word_and_recorded(bench: Workbench) -> None:
-    fence = 7 + 3 * LEAP
+    fence = 7 + LEAP
     admit_fence(aligning(fence), bench.ports)
     assert bench.state().fence == fence
     [event] = [one.data for one in bench.ports.store.read(stream_of("align-1"))]
@@ -194,6 +194,16 @@ def test_a_leap_is_admitted_on_a_persons_word_and_recorded(bench: Workbench) -> 
     later.transform(second())
     with pytest.raises(StaleWriter):
         replace(bench, fence=fence - 1).transform(first())
+
+
+@pytest.mark.parametrize("fence", [8 + LEAP, 1_000_000_000, 2**53 - 1])
+def test_one_word_admits_one_leap_and_no_more(bench: Workbench, fence: int) -> None:
+    """Else one forged message would take the transformer where the lock cannot follow."""
+    before = bench.state()
+    with pytest.raises(Refused, match=f"fence {fence} is too far above 7: admit it by steps"):
+        admit_fence(aligning(fence), bench.ports)
+    assert bench.state() == before
+    assert bench.ports.store.read(stream_of("align-1")) == []
 
 
 def test_it_comes_twice_and_is_done_once(bench: Workbench) -> None:
