@@ -5,6 +5,7 @@ Takes trimmed text and gives the value to stage, or says which rule is broken. T
 """
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -61,12 +62,16 @@ class OneCurrency:
 
 @dataclass(frozen=True)
 class RowChecks:
-    """Everything that is asked of a row of one file."""
+    """Everything that is asked of a row of one file.
+
+    `longest_of_any`: for each column, up to what length every text is right; 0 where more is asked.
+    """
 
     header: Header
     names: tuple[str, ...]
     checks: tuple[FieldCheck, ...]
     currency: OneCurrency | None = None
+    longest_of_any: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:
@@ -158,6 +163,12 @@ class RowChecks:
         check = self.checks[self.header.positions.index(position)]
         return passed(check, plain_text(value)) is not None
 
+    def any_text_up_to(self, position: int) -> int:
+        """The column at that position takes every text of 1 to so many characters; 0: not so."""
+        if position not in self.header.positions:
+            return sys.maxsize
+        return self.longest_of_any[self.header.positions.index(position)]
+
 
 def row_checks(
     contract: FileContract, header: Header, today: date, currency: OneCurrency | None = None
@@ -167,7 +178,16 @@ def row_checks(
     Rows that say another currency than `currency` are bad; None lets each say its own.
     """
     checks = tuple(_check_of(field, today) for field in contract.fields)
-    return RowChecks(header, contract.columns, checks, currency)
+    longest = tuple(map(_longest_of_any, contract.fields))
+    return RowChecks(header, contract.columns, checks, currency, longest)
+
+
+def _longest_of_any(field: Field) -> int:
+    """How long a text may be where nothing but its length can be wrong with it; else 0."""
+    is_free = field.type == "string" and not field.pattern and (field.minimum_length or 0) <= 1
+    if not is_free or names_something(field) or field.name == CURRENCY:
+        return 0
+    return sys.maxsize if field.maximum_length is None else field.maximum_length
 
 
 def field_check(field: Field, today: date) -> FieldCheck:

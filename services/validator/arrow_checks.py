@@ -24,6 +24,7 @@ from contracts.csv_files.row_checks import (
 from contracts.file_contracts import Field, FileContract
 from services.validator.arrow_numbers import plain_numbers
 from services.validator.arrow_texts import Held, Missing, ReadColumn, all_of, text_reader, trimmed
+from services.validator.record_shapes import RETURN_MARK
 
 SOURCE_LINE = "source_line"
 
@@ -36,11 +37,18 @@ class ArrowChecks:
     schema: Any
     readers: tuple[ReadColumn, ...]
 
-    def read_texts(self, text: bytes, width: int) -> "Texts | None":
+    def read_texts(
+        self,
+        text: bytes,
+        width: int,
+        *,
+        hold_line_ends: bool = False,
+        are_returns_marked: bool = False,
+    ) -> "Texts | None":
         """Trimmed string arrays in the contract's order; None unless all rows have that width.
 
-        `text` holds one well-formed record a line; blank lines are skipped. What a row has beyond
-        the header's width must be empty.
+        `text` holds one well-formed record a line, or fields that `hold_line_ends`, made for Arrow;
+        blank lines are skipped. What a row has beyond the header's width must be empty.
         """
         if text.startswith(codecs.BOM_UTF8):  # Arrow would drop it, here it is content
             text = b"\n" + text
@@ -51,7 +59,9 @@ class ArrowChecks:
             table = pa_csv.read_csv(
                 pa.BufferReader(text),
                 read_options=pa_csv.ReadOptions(column_names=names, block_size=len(text) + 1),
-                parse_options=pa_csv.ParseOptions(delimiter=self.header.delimiter),
+                parse_options=pa_csv.ParseOptions(
+                    delimiter=self.header.delimiter, newlines_in_values=hold_line_ends
+                ),
                 convert_options=pa_csv.ConvertOptions(
                     include_columns=wanted,
                     column_types=dict.fromkeys(wanted, pa.string()),
@@ -60,8 +70,11 @@ class ArrowChecks:
             )
         except pa.ArrowInvalid:
             return None
-        held = Held.by(text)
+        held = Held.by(text, hold_line_ends=hold_line_ends)
         columns = [trimmed(column.combine_chunks(), held) for column in table.columns]
+        if are_returns_marked:
+            mark = RETURN_MARK.decode()
+            columns = [pc.replace_substring(column, mark, "\r") for column in columns]
         count = len(self._positions)
         are_empty = [pc.equal(column, "") for column in columns[count:]]
         return Texts(table.num_rows, columns[:count], are_empty, held)

@@ -47,10 +47,10 @@ class Held:
     has_formulas: bool
 
     @classmethod
-    def by(cls, text: bytes) -> "Held":
-        """Of a text that holds one record a line, so that no field holds a line end."""
+    def by(cls, text: bytes, *, hold_line_ends: bool) -> "Held":
+        """Of a text that holds one record a line, unless its fields `hold_line_ends`."""
         is_ascii = text.isascii()
-        is_printable = is_ascii and b"\x7f" not in text
+        is_printable = is_ascii and not hold_line_ends and b"\x7f" not in text
         if is_printable:
             ends = count_line_ends(text, returns_end_lines=False) + text.count(b"\r")
             is_printable = count_where(text, lambda characters: characters < ord(" ")) == ends

@@ -18,6 +18,7 @@ from contracts.errors import PipelineError
 from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks, Texts
 from services.validator.file_text import count_byte
 from services.validator.line_blocks import Block, line_end_after
+from services.validator.record_shapes import for_arrow
 from services.validator.segments import Lines, Segments, field_counts, segment
 
 MAX_RAW_BYTES = 64 << 10
@@ -143,7 +144,7 @@ class BlockChecker:
         """The certain rows, and records for the other lines that are not blank, in order."""
         if not lines.text:
             return self._schema.empty_table(), ()
-        texts = self._arrow.read_texts(lines.text, self._usual_width)
+        texts = self._texts(lines, self._usual_width)
         if texts is not None and texts.rows == len(line_indexes):
             return self._read_of_one_width(lines, line_indexes, texts)
         tables = [self._schema.empty_table()]
@@ -154,12 +155,20 @@ class BlockChecker:
             has_width = counts == width
             is_odd &= ~has_width
             some = lines.take(has_width)
-            texts = self._arrow.read_texts(some.text, width)
+            texts = self._texts(some, width)
             table, records = self._read_of_one_width(some, line_indexes[has_width], texts)
             tables.append(table)
             doubtful += records
         doubtful.append(self._reread(lines, np.flatnonzero(is_odd), line_indexes))
         return pa.concat_tables(tables).sort_by(SOURCE_LINE), tuple(doubtful)
+
+    def _texts(self, lines: Lines, width: int) -> Texts | None:
+        text, is_marked = for_arrow(
+            lines.text, self._rows.delimiter, returns_end_lines=lines.returns_end_lines
+        )
+        return self._arrow.read_texts(
+            text, width, hold_line_ends=lines.hold_line_ends, are_returns_marked=is_marked
+        )
 
     def _usual_widths(self, counts: Any) -> list[int]:
         """The header's width, and the one beyond it that most lines have; the latter is kept."""
@@ -192,7 +201,7 @@ class BlockChecker:
     def _reread(self, lines: Lines, indexes: Any, line_indexes: Any) -> Iterator[Record]:
         """Single records by the slow reader, placed by their line in the block."""
         for index in indexes.tolist():
-            record = read_record([lines[index]], 0, self._rows, is_last_block=True)
+            record = read_record(lines.physical(index), 0, self._rows, is_last_block=True)
             if record is not None:
                 yield record.at(int(line_indexes[index]))
 

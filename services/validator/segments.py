@@ -20,7 +20,6 @@ import numpy as np
 
 from contracts.csv_files.csv_records import (
     MAX_RECORD_BYTES,
-    Layout,
     Record,
     body_of,
     is_split_by_returns,
@@ -29,6 +28,7 @@ from contracts.csv_files.csv_records import (
 from contracts.csv_files.texts import BLANKS
 from contracts.errors import PipelineError
 from services.validator.file_text import BLANK_BYTES, count_line_ends
+from services.validator.record_shapes import RowLayout, shapes_of
 
 _LF, _CR, _QUOTE, _NUL = b'\n\r"\0'
 _IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
@@ -41,18 +41,23 @@ MAX_EXCEPTIONAL = 1 << 16
 
 
 class Lines(Sequence[bytes]):
-    """The physical lines of a text that ends with a line end, without copying it."""
+    """The physical lines of a text that ends with a line end, without copying it.
 
-    def __init__(self, text: bytes, *, returns_end_lines: bool) -> None:
+    Where they `hold_line_ends` they are records, some of several physical lines.
+    """
+
+    def __init__(
+        self, text: bytes, *, returns_end_lines: bool, hold_line_ends: bool = False
+    ) -> None:
         self.text = text
-        self._returns_end_lines = returns_end_lines
+        self.returns_end_lines, self.hold_line_ends = returns_end_lines, hold_line_ends
 
     @cached_property
     def ends(self) -> Any:
         """Where each line is over: the index after its line end."""
         buffer = np.frombuffer(self.text, np.uint8)
         is_end = buffer == _LF
-        if self._returns_end_lines and b"\r" in self.text:
+        if self.returns_end_lines and b"\r" in self.text:
             is_return = buffer == _CR
             is_return[:-1] &= buffer[1:] != _LF
             is_end |= is_return
@@ -65,10 +70,31 @@ class Lines(Sequence[bytes]):
 
     def take(self, kept: Any) -> "Lines":
         """The lines that are true in `kept` (which may be shorter than the lines)."""
-        taken = Lines(b"".join(self._runs(kept)), returns_end_lines=self._returns_end_lines)
+        if len(kept) == len(self) and kept.all():
+            return self
+        taken = Lines(
+            b"".join(self._runs(kept)),
+            returns_end_lines=self.returns_end_lines,
+            hold_line_ends=self.hold_line_ends,
+        )
         lengths = (self.ends - self.starts)[: len(kept)]
         taken.ends = np.cumsum(lengths[kept])
         return taken
+
+    def joined(self, goes_on: Any) -> "Lines":
+        """Records, each with the lines that are true in `goes_on` and the one after them."""
+        if not goes_on.any():
+            return self
+        records = Lines(self.text, returns_end_lines=self.returns_end_lines, hold_line_ends=True)
+        records.ends = self.ends[~goes_on]
+        return records
+
+    def physical(self, index: int) -> Sequence[bytes]:
+        """The physical lines of one of them."""
+        line = self[index]
+        if not self.hold_line_ends:
+            return [line]
+        return Lines(line, returns_end_lines=self.returns_end_lines)
 
     def _runs(self, kept: Any) -> Iterator[bytes]:
         edges = np.flatnonzero(np.diff(np.concatenate(([False], kept, [False]))))
@@ -90,7 +116,7 @@ class Lines(Sequence[bytes]):
 
 @dataclass(frozen=True)
 class Segments:
-    """`regular` holds one record a line, `regular_lines[n]` being its n-th line's index.
+    """`regular` holds one record a line, `regular_lines[n]` being where its n-th one starts.
 
     `exceptional` are the records that were read one by one; `rest` is what is not read yet: it
     may go on in the next block, or `is_paused` because there are very many exceptional ones.
@@ -105,18 +131,20 @@ class Segments:
 
 
 def segment(
-    text: bytes, layout: Layout, *, is_last_block: bool, returns_end_lines: bool = False
+    text: bytes, layout: RowLayout, *, is_last_block: bool, returns_end_lines: bool = False
 ) -> Segments:
     """Split a text that starts at a record and ends with a line end."""
     lines = Lines(text, returns_end_lines=returns_end_lines)
     if _is_plain(text, returns_end_lines):
         count = count_line_ends(text, returns_end_lines=returns_end_lines)
         return Segments(lines, np.arange(count), (), count)
-    suspects = np.flatnonzero(_suspects(lines, returns_end_lines, ord(layout.delimiter)))
-    if not len(suspects):
-        return Segments(lines, np.arange(len(lines)), (), len(lines))
-    reading = _Reading(lines, layout, is_last_block, may_split=not returns_end_lines)
-    reading.read(suspects.tolist())
+    for may_go_on in (True, False):
+        shapes = shapes_of(lines, layout, returns_end_lines=returns_end_lines, may_go_on=may_go_on)
+        reading = _Reading(
+            lines, layout, shapes.goes_on, is_last_block, may_split=not returns_end_lines
+        )
+        if reading.read(np.flatnonzero(shapes.suspects).tolist()):
+            break
     return reading.result()
 
 
@@ -145,9 +173,15 @@ class _Reading:
     """
 
     def __init__(
-        self, lines: Lines, layout: Layout, is_last_block: bool, *, may_split: bool
+        self,
+        lines: Lines,
+        layout: RowLayout,
+        goes_on: Any,
+        is_last_block: bool,
+        *,
+        may_split: bool,
     ) -> None:
-        self._lines, self._layout = lines, layout
+        self._lines, self._layout, self._goes_on = lines, layout, goes_on
         self._is_last_block, self._may_split = is_last_block, may_split
         self._exceptional: list[Record] = []
         self._kept = np.ones(len(lines), dtype=bool)
@@ -158,8 +192,11 @@ class _Reading:
         is_usual = may_split and layout.width > 1 and not layout.spare
         self._pattern = _record_of(layout.width, layout.delimiter) if is_usual else None
 
-    def read(self, suspects: list[int]) -> None:
-        """Read each suspect that no record before it has taken."""
+    def read(self, suspects: list[int]) -> bool:
+        """Read each suspect that no record before it has taken.
+
+        False where one ends amid the lines of a record that was thought to be whole: it is not.
+        """
         free = 0
         for suspect in suspects:
             if suspect < free:
@@ -168,7 +205,10 @@ class _Reading:
             free = suspect if self._is_paused else self._read_one(suspect)
             if free == suspect:
                 self._read_to = suspect
-                return
+                return True
+            if self._goes_on[free - 1]:
+                return False
+        return True
 
     def _read_one(self, index: int) -> int:
         """The line after the record; the same line when it may go on in the next block."""
@@ -228,14 +268,17 @@ class _Reading:
     def result(self) -> Segments:
         """What was found in the lines that were read."""
         kept = self._kept[: self._read_to]
-        regular_lines = np.flatnonzero(kept)
+        goes_on = self._goes_on[: self._read_to]
+        is_start = kept.copy()
+        is_start[1:] &= ~goes_on[:-1]
+        regular_lines = np.flatnonzero(is_start)
         if self._added:
             added = np.zeros(self._read_to + 1, dtype=np.int64)
             added[list(self._added)] = list(self._added.values())
             regular_lines += np.cumsum(added)[regular_lines]
         is_whole = self._read_to == len(self._lines)
         return Segments(
-            regular=self._lines.take(kept),
+            regular=self._lines.take(kept).joined(goes_on[kept]),
             regular_lines=regular_lines,
             exceptional=tuple(self._exceptional),
             line_count=self._read_to + self._added_lines,
@@ -268,28 +311,3 @@ def _is_plain(text: bytes, returns_end_lines: bool) -> bool:
     line_end = b"\r" if has_returns and returns_end_lines else b"\n"
     probes = range(0, len(text) - _PROBE_BYTES, _PROBE_BYTES)
     return all(text.find(line_end, at, at + _PROBE_BYTES) >= 0 for at in probes)
-
-
-def _suspects(lines: Lines, returns_end_lines: bool, delimiter: int) -> Any:
-    """True for each line that is not surely one record; quotes are paired within their line."""
-    buffer = np.frombuffer(lines.text, np.uint8)
-    suspects = lines.ends - lines.starts > MAX_RECORD_BYTES
-    if not returns_end_lines and b"\r" in lines.text:
-        returns = np.flatnonzero(buffer == _CR)
-        stray = returns[buffer[returns + 1] != _LF]
-        suspects[np.searchsorted(lines.ends, stray, side="right")] = True
-    if b"\0" in lines.text:
-        nuls = np.flatnonzero(buffer == _NUL)
-        suspects[np.searchsorted(lines.ends, nuls, side="right")] = True
-    quotes = np.flatnonzero(buffer == _QUOTE)
-    line_of = np.searchsorted(lines.ends, quotes, side="right")
-    rank = np.arange(len(quotes)) - np.searchsorted(quotes, lines.starts[line_of])
-    suspects |= np.bincount(line_of, minlength=len(lines)) % 2 == 1
-    before = np.where(quotes > 0, buffer[quotes - 1], _LF)
-    after = buffer[quotes + 1]
-    opens_well = np.isin(before, [delimiter, _LF, _CR, _QUOTE])
-    closes_well = np.isin(after, [delimiter, _LF, _CR, _QUOTE])
-    is_opening = rank % 2 == 0
-    suspects[line_of[is_opening & ~opens_well]] = True
-    suspects[line_of[~is_opening & ~closes_well]] = True
-    return suspects

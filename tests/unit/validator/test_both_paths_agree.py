@@ -30,6 +30,11 @@ SNIPPETS = st.sampled_from(
         "7",
         "\x07",
         "\0",
+        "\x01",
+        "=",
+        '="',
+        '" ',
+        ' "',
     ]
 )
 HEALTHY = {
@@ -40,6 +45,23 @@ HEALTHY = {
     ],
     "order_items": ["1,2001,2,75.00", '1,"20""01",1,.5', "2,p,1000000,9999999999.99"],
     "products": ["1,Toys,Bear,5.00", '2,Toys,"Big\nBear",5.1', '3,"a,b","c""d",7', "4,Spiel,Bär,1"],
+}
+UNUSUAL = {
+    "orders": [
+        '="07",u1,2025-07-07,1,paid',
+        '8,"u" ,2025-07-07, "2",="a""b"',
+        '9,="",2025-07-07,1,x',
+    ],
+    "order_items": ['="1", "2001" ,2,="75.00"', '2,="a,b",3,4', '3,"=""7""",1,1', '4,="=7",1,1'],
+    "products": [
+        '5,Toys,"Big\r\nBear\n",5.00',
+        "6,Toys,a\rb\rc,5",
+        '7,"To\nys","two\nlines",5',
+        '8,Toys,"a\n1,Toys,Bear,5.00\nb",5',
+        "9,Toys,a\x01b,5",
+        '="10","Toys" , "a ""big"" one\n,, of it", 5',
+        '11,Toys,"x\n' + "y" * 1023 + '",5',
+    ],
 }
 CELLS = st.one_of(
     st.sampled_from(
@@ -88,11 +110,13 @@ def lines_of(kind):
     noise = st.lists(SNIPPETS, max_size=12).map("".join)
     changed = st.builds(
         lambda line, at, what: line[:at] + what + line[at:],
-        st.sampled_from(HEALTHY[kind]),
+        st.sampled_from(HEALTHY[kind] + UNUSUAL[kind]),
         st.integers(0, 30),
         SNIPPETS,
     )
-    return st.one_of(st.sampled_from(HEALTHY[kind]), changed, row, ragged, noise, st.just(""))
+    return st.one_of(
+        st.sampled_from(HEALTHY[kind] + UNUSUAL[kind]), changed, row, ragged, noise, st.just("")
+    )
 
 
 @st.composite
@@ -131,6 +155,9 @@ def read_in_blocks(text, kind, block_bytes):
     block_bytes=st.sampled_from([1, 7, 40, 200, 8 << 20]),
 )
 @example(("orders", '1,"u,2025-07-07,1,paid\n2,u,2025-07-07,1,paid\n'), 8 << 20)
+@example(("products", "\n".join(UNUSUAL["products"]) + "\n"), 8 << 20)
+@example(("orders", "\n".join(UNUSUAL["orders"]) + "\n"), 8 << 20)
+@example(("order_items", "\n".join(UNUSUAL["order_items"]) + "\n"), 8 << 20)
 @example(("products", '1,a,"b\nc",5\n2,a,b",5\n3,a,b,5\n'), 40)
 def test_blocks_of_any_size_read_as_the_plain_reader_does(kind_and_text, block_bytes):
     kind, text = kind_and_text
