@@ -29,7 +29,7 @@ ALIVE, KILLED, UNREACHED = 0, 1, 33
 _terminal = os.fdopen(os.dup(2), "w")
 """As it was before pytest captured it."""
 LONGEST_SECONDS = 120
-"""However loaded the machine is."""
+"""And ten times its CPU seconds, however loaded the machine is: who only waits is found out."""
 
 settings.register_profile(
     "mutation", deadline=None, derandomize=True, database=None, max_examples=30
@@ -158,7 +158,7 @@ class _Hunt:
         if child == 0:
             cpu_seconds = int(5 + 3 * sum(self._seconds[number] for number in tests))
             resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-            signal.alarm(LONGEST_SECONDS)
+            signal.alarm(LONGEST_SECONDS + 10 * cpu_seconds)
             set_mutant_under_test(name)
             _and_end(lambda: self._try([self._items[number] for number in tests]))
         return child

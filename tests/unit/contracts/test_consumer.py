@@ -93,6 +93,14 @@ def test_a_fault_of_a_command_that_nobody_waits_for_is_raised_too() -> None:
         desk.take(a_body("AcquireLock"))
 
 
+def test_a_stale_writer_whom_nobody_waits_for_is_a_dead_letter_for_it_stays_one() -> None:
+    desk = Desk(StaleWriter("fence 3 is below 7"))
+    body = a_body("AcquireLock")
+    desk.take(body)
+    assert desk.dead_letters.letters == [(QUEUE, body, "fence 3 is below 7")]
+    assert desk.answers.failed == {}
+
+
 def test_an_event_is_taken_out_of_its_bus_wrapper() -> None:
     desk = Desk()
     desk.take(json.dumps(on_the_bus(an_envelope("BatchCompleted"))))

@@ -9,6 +9,7 @@ from contracts.dead_letters import (
     GZIP,
     MAX_BODY_BYTES,
     MAX_MESSAGE_BYTES,
+    ROOM_FOR_ATTRIBUTES,
     Letter,
     body_of,
     can_be_sent,
@@ -32,6 +33,14 @@ from contracts.dead_letters import (
 )
 def test_sqs_takes_texts_of_xml_up_to_a_mebibyte(body: str, is_sent: bool) -> None:
     assert can_be_sent(body) is is_sent
+
+
+@pytest.mark.parametrize(("beyond", "encoding"), [(0, None), (1, GZIP)])
+def test_a_body_is_left_as_it_came_while_its_attributes_have_room(
+    beyond: int, encoding: str | None
+) -> None:
+    letter = letter_of("x" * (MAX_MESSAGE_BYTES - ROOM_FOR_ATTRIBUTES + beyond), "why")
+    assert letter.attributes.get("encoding") == encoding
 
 
 def test_a_long_body_of_lone_surrogates_is_read_back_whole() -> None:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from contracts.envelope import MAX_MESSAGE_BYTES, Message, kind_of_type, model_of, parse
+from contracts.envelope import (
+    MAX_MESSAGE_BYTES,
+    Message,
+    kind_of_type,
+    model_of,
+    parse,
+    task_token_of,
+)
 from contracts.errors import ContractViolation
 from contracts.messages import AcquireLock, BatchCompleted
 from tests.contract.builders import BATCH, a_body, a_failure, an_envelope, on_the_bus
@@ -85,6 +92,23 @@ def test_an_event_with_a_token_is_refused_on_both_ways() -> None:
 def test_what_is_sent_is_held_to_its_schema() -> None:
     with pytest.raises(ContractViolation, match="batch_id"):
         a_message(a_failure("x").model_copy(update={"batch_id": "nonsense"})).to_json()
+
+
+def test_data_of_another_type_is_not_sent_even_if_it_says_all_that_is_asked_for() -> None:
+    rejected = parse(an_envelope("BatchRejected")).data
+    with pytest.raises(ContractViolation, match="BatchFailed"):
+        a_message(rejected, event_type="BatchFailed").to_dict()
+
+
+def test_json_is_written_without_needless_characters() -> None:
+    text = a_message(a_failure("größer")).to_json()
+    assert "größer" in text
+    assert text == json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+
+
+def test_an_empty_token_is_none() -> None:
+    assert task_token_of('{"task_token": "t"}') == "t"
+    assert task_token_of('{"task_token": ""}') is None
 
 
 def test_a_message_of_200_kb_passes_and_one_byte_more_does_not() -> None:

@@ -130,12 +130,15 @@ def test_each_message_of_ours_is_read() -> None:
         (f"-{MAX_NUMBER + 1}", False),
         (f"{MAX_NUMBER}.0", True),
         ("1e16", False),
+        ("NaN", False),
+        ("-Infinity", False),
         ("[" * MAX_DEPTH + "]" * MAX_DEPTH, True),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), False),
         (json.dumps("x" * (MAX_BODY_BYTES - 2)), True),
         (json.dumps("x" * (MAX_BODY_BYTES - 1)), False),
         ('{"a": 1, "b": {"a": 1}}', True),
         ('{"a": 1, "a": 1}', False),
+        ('{"\\ud800": 1}', False),
     ],
 )
 def test_the_limits_are_where_they_are_said_to_be(text: str, taken: bool) -> None:
@@ -144,6 +147,16 @@ def test_the_limits_are_where_they_are_said_to_be(text: str, taken: bool) -> Non
     else:
         with pytest.raises(ContractViolation):
             json_value(text)
+
+
+def test_what_is_cut_says_how_long_it_was() -> None:
+    assert shown("x" * 200) == "x" * 200
+    assert shown("x" * 201) == "x" * 200 + "… (201 characters)"
+
+
+def test_the_name_that_is_said_twice_is_told() -> None:
+    with pytest.raises(ContractViolation, match="says 'b' twice"):
+        json_value('{"a": 1, "b": 2, "b": 3}')
 
 
 @given(st.text(st.characters(), max_size=60))

@@ -6,7 +6,7 @@ from typing import Any
 from contracts.envelope import parse
 from contracts.leases import LOCK_ID, extend_lease_of
 from services.lock import domain
-from tests.contract.builders import BATCH, a_body, an_example
+from tests.contract.builders import BATCH, a_body, an_envelope, an_example
 
 NOW = datetime(2025, 7, 7, 12, tzinfo=UTC)
 MESSAGE_ID = "0199f0a2-7d6e-7c3a-8a7f-2f6f0d0c4a12"
@@ -37,6 +37,9 @@ def test_a_heartbeat_extends_the_lease_of_the_commands_owner_and_fence() -> None
         12,
     )
     assert (extension.event_id, extension.correlation_id) == (MESSAGE_ID, BATCH)
+    assert extension.causation_id == an_envelope()["event_id"]
+    assert (extension.source, extension.stream_id) == ("ecommerce-pipeline/x", f"lock/{LOCK_ID}")
+    assert (extension.schema_version, extension.stream_version) == (1, 0)
     assert extension.task_token is None
 
 
@@ -54,6 +57,8 @@ def test_a_grant_is_extended_once_a_minute_and_another_grant_at_once() -> None:
     assert len(queue.sent) == 2
     work_under(13, after_seconds=1)
     assert parse(queue.sent[-1]["MessageBody"]).data.fence == 13
+    work_under(12, after_seconds=1)
+    assert len(queue.sent) == 4, "no grant but the last is remembered: a worker lives for months"
 
 
 def test_it_is_the_lock_that_the_lock_service_keeps() -> None:

@@ -158,6 +158,14 @@ def test_each_message_is_timed_and_each_fault_is_counted(capsys: Capture) -> Non
     }
 
 
+def test_a_refused_message_is_counted_once_and_found_by_its_batch(capsys: Capture) -> None:
+    body = a_body("AcquireLock", data={})
+    handle_sqs_records(records(body), consumer_of(None).handle)
+    [refused] = samples_in(capsys.readouterr().out)
+    assert (refused.name, refused.values) == ("MessagesRefused", (1,))
+    assert (refused.line["batch_id"], refused.line["event_type"]) == (BATCH, "AcquireLock")
+
+
 class Bus:
     """Refuses the stream versions in `refused`, once each; or is away for a call."""
 

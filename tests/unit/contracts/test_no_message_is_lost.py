@@ -16,6 +16,7 @@ from tests.support.doubles import RecordedDeadLetters, refused
 from tests.support.hostile_bodies import HOSTILE
 
 QUEUE = "validator-commands"
+QUEUE_URL = f"http://queue/{QUEUE}"
 Handler = Callable[[Message], dict[str, Any] | None]
 
 
@@ -32,11 +33,15 @@ class Sqs:
             return {}
         return {"Messages": [{"Body": self.bodies.pop(0), "ReceiptHandle": "r"}]}
 
-    def delete_message(self, **_request: Any) -> None:
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:
+        assert (QueueUrl, ReceiptHandle) == (QUEUE_URL, "r")
         self._called("delete")
 
-    def change_message_visibility(self, **request: Any) -> None:
-        self._called(f"visible in {request['VisibilityTimeout']}")
+    def change_message_visibility(
+        self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int
+    ) -> None:
+        assert (QueueUrl, ReceiptHandle) == (QUEUE_URL, "r")
+        self._called(f"visible in {VisibilityTimeout}")
 
     def _called(self, what: str) -> None:
         self.calls.append(what)
@@ -67,9 +72,7 @@ def worker_on(
     consumer = CommandConsumer(
         {"ValidateFile": handler}, answers, dead_letters or RecordedDeadLetters()
     )
-    return QueueWorker(
-        sqs, f"http://queue/{QUEUE}", consumer, answers, lambda _: None, heartbeat_seconds=60
-    )
+    return QueueWorker(sqs, QUEUE_URL, consumer, answers, lambda _: None, heartbeat_seconds=60)
 
 
 def failing(_message: Message) -> None:
@@ -200,9 +203,7 @@ def test_a_heartbeat_that_fails_in_any_way_is_followed_by_the_next() -> None:
 
     sqs, answers = Sqs(a_body("ValidateFile", task_token="t")), InMemoryTaskAnswers()
     consumer = CommandConsumer({"ValidateFile": slow}, answers, RecordedDeadLetters())
-    QueueWorker(
-        sqs, f"http://queue/{QUEUE}", consumer, answers, beat, heartbeat_seconds=0.01
-    ).poll_once()
+    QueueWorker(sqs, QUEUE_URL, consumer, answers, beat, heartbeat_seconds=0.01).poll_once()
     assert len(beats) >= 3
     assert sqs.calls[-1] == "delete"
 

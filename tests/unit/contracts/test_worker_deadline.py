@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from contracts.answers import InMemoryTaskAnswers
-from contracts.worker import STUCK_EXIT_CODE, QueueWorker
+from contracts.envelope import Message
+from contracts.worker import STUCK_EXIT_CODE, QueueWorker, run_worker
 from tests.contract.builders import a_body
 from tests.support.pipeline import eventually
-from tests.unit.contracts.test_worker_life import Queue
+from tests.unit.contracts.test_worker_life import Queue, worker_on
 
 PROJECT = Path(__file__).parents[3]
+QUEUE_URL = "http://queue/validator-commands"
 BEAT_SECONDS = 0.01
 
 
@@ -28,12 +29,13 @@ class Beats:
     """Everything that a worker does to keep a message, counted."""
 
     visibility: int = 0
-    leases: int = 0
+    leases: list[str] = field(default_factory=list)
     signs_of_life: int = 0
     answers: InMemoryTaskAnswers = field(default_factory=InMemoryTaskAnswers)
 
     def counts(self) -> tuple[int, ...]:
-        return self.visibility, self.leases, self.signs_of_life, len(self.answers.heartbeats)
+        leases, heartbeats = len(self.leases), len(self.answers.heartbeats)
+        return self.visibility, leases, self.signs_of_life, heartbeats
 
 
 class Handler:
@@ -57,7 +59,11 @@ class CountedQueue(Queue):
         super().__init__(*bodies)
         self.beats = beats
 
-    def change_message_visibility(self, **_request: Any) -> None:
+    def change_message_visibility(
+        self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int
+    ) -> None:
+        assert (QueueUrl, ReceiptHandle) == (QUEUE_URL, "r")
+        assert VisibilityTimeout == 15
         self.beats.visibility += 1
 
 
@@ -73,8 +79,8 @@ def handler() -> Iterator[Handler]:
 def started(handler: Handler, beats: Beats, deadlines: dict[str, float]) -> threading.Thread:
     """A worker at work on the first of two commands, in a thread of its own."""
 
-    def extend(_message: Any) -> None:
-        beats.leases += 1
+    def extend(message: Message) -> None:
+        beats.leases.append(message.event_type)
 
     def live() -> None:
         beats.signs_of_life += 1
@@ -82,7 +88,7 @@ def started(handler: Handler, beats: Beats, deadlines: dict[str, float]) -> thre
     command = a_body("ValidateFile", task_token="t")
     worker = QueueWorker(
         CountedQueue(beats, command, command),
-        "http://queue/validator-commands",
+        QUEUE_URL,
         handler,  # type: ignore[arg-type]
         beats.answers,
         extend,
@@ -133,6 +139,49 @@ def test_a_message_within_its_deadline_is_kept(
     for _ in range(3):
         before = beats.counts()
         eventually(lambda before=before: all(map(int.__gt__, beats.counts(), before)), 10)
+    assert set(beats.leases) == {"ValidateFile"}
+    assert set(beats.answers.heartbeats) == {"t"}
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_lets_no_other_message_be_taken(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = signal.Signals[name]
+    monkeypatch.delenv("WORKER_READY_FILE", raising=False)
+    before = signal.signal(one, lambda *_: None)
+
+    def on_poll(number: int) -> None:
+        signal.raise_signal(one)
+        if number == 3:
+            worker.stop()
+
+    queue = Queue(on_poll=on_poll)
+    worker = worker_on(queue)
+    try:
+        run_worker(worker)
+    finally:
+        signal.signal(one, before)
+    assert queue.polls == 1
+
+
+def test_who_is_to_stop_and_does_not_is_ended_by_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, codes = threading.Event(), []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    class StuckUntilEnded:
+        def handle(self, _body: str, _queue: str) -> None:
+            worker.stop()
+            ended.wait(5)
+
+    monkeypatch.delenv("WORKER_READY_FILE", raising=False)
+    monkeypatch.setattr("contracts.worker.os._exit", end)
+    worker = worker_on(Queue(a_body("ValidateFile")), StuckUntilEnded())
+    run_worker(worker, stop_seconds=0.01)
+    assert codes == [STUCK_EXIT_CODE]
 
 
 class Stuck:

@@ -36,9 +36,11 @@ class Queue:
             return {}
         return {"Messages": [{"Body": self._bodies.pop(0), "ReceiptHandle": "r"}]}
 
-    def delete_message(self, **_request: Any) -> None: ...
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None: ...
 
-    def change_message_visibility(self, **_request: Any) -> None: ...
+    def change_message_visibility(
+        self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int
+    ) -> None: ...
 
 
 def worker_on(queue: Queue, consumer: Any = None, heartbeat_seconds: float = 5.0) -> QueueWorker:
@@ -99,6 +101,17 @@ def test_a_message_that_takes_long_gives_signs_of_life(life: Path) -> None:
     worker = worker_on(Queue(a_command()), Slow(), heartbeat_seconds=0.01)
     run_worker(worker)
     assert signs == [True]
+
+
+def test_a_queue_that_fails_when_the_work_is_done_is_no_fault_of_the_message(life: Path) -> None:
+    class Undeleted(Queue):
+        def delete_message(self, **_request: Any) -> None:
+            worker.stop()
+            raise refused("ServiceUnavailable")
+
+    worker = worker_on(Undeleted("no message of ours"))
+    run_worker(worker)
+    assert json.loads(life.read_text())["last_fault"] is None
 
 
 def test_a_worker_without_such_a_file_works_too(monkeypatch: pytest.MonkeyPatch) -> None:
