@@ -25,6 +25,8 @@ from mutmut import configuration
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
+from tests.mutation.results import write_whole
+
 ALIVE, KILLED, UNREACHED = 0, 1, 33
 _terminal = os.fdopen(os.dup(2), "w")
 """As it was before pytest captured it."""
@@ -178,7 +180,7 @@ class _Hunt:
     def _end(self, meta: Path, name: str, code: int) -> None:
         self._ended += 1
         self._metas[meta]["exit_code_by_key"][name] = code
-        meta.write_text(json.dumps(self._metas[meta], indent=4))
+        write_whole(meta, self._metas[meta])
 
     def _tell(self, of: int) -> None:
         if time.monotonic() - self._told_at > 10:

@@ -93,6 +93,9 @@ def table(document: dict[str, Any]) -> str:
     for one in TARGETS:
         found = document.get(one.name)
         if found is None:
+            lines.append(
+                f"| **{one.name}** | **not tried yet**: {', '.join(one.files)} | | | | | |"
+            )
             continue
         files = found["files"]
         sums = Counter[str]()

@@ -1,9 +1,11 @@
 """What came of a run of mutmut: each mutant with its file, its function, its edit and its end."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 KILLED, TIMEOUT, SURVIVED, UNTRIED = "killed", "timeout", "survived", "untried"
 _ENDS = {None: UNTRIED, 1: KILLED, 3: KILLED, 0: SURVIVED, 5: SURVIVED, 33: SURVIVED}
@@ -44,7 +46,14 @@ def forget_survivors(folder: Path) -> None:
         document["exit_code_by_key"] = {
             name: None if code in (0, 5, 33) else code for name, code in codes.items()
         }
-        meta.write_text(json.dumps(document, indent=4))
+        write_whole(meta, document)
+
+
+def write_whole(meta: Path, document: Mapping[str, Any]) -> None:
+    """Write a `.meta` file at once: `--tell` reads while a run writes, and a run may be killed."""
+    fresh = meta.with_name(meta.name + ".new")
+    fresh.write_text(json.dumps(document, indent=4))
+    os.replace(fresh, meta)
 
 
 def changed_lines(diff: str) -> Iterator[str]:

@@ -100,7 +100,7 @@ TARGETS = (
         ("services/transformer/catalog.py", "services/transformer/turns.py"),
         (
             "tests/unit/test_transformation.py",
-            "tests/unit/transformer/test_crashes.py",
+            *SOME_CRASHES,
             "tests/unit/transformer/test_rebuild.py",
             "tests/unit/transformer/test_rekeying.py",
             "tests/unit/transformer/test_upkeep.py",
@@ -108,8 +108,44 @@ TARGETS = (
     ),
     Target(
         "validator",
-        ("services/validator/*.py",),
-        ("tests/unit/validator", "tests/unit/test_validation.py"),
+        (
+            "services/validator/domain.py",
+            "services/validator/row_files.py",
+            "services/validator/second_look.py",
+            "services/validator/use_cases.py",
+        ),
+        (
+            "tests/unit/test_validation.py",
+            "tests/unit/validator/test_second_look.py",
+            "tests/unit/validator/test_statements.py",
+            "tests/unit/validator/test_validate_file.py",
+        ),
+    ),
+    Target(
+        "validator reading",
+        (
+            "services/validator/arrow_checks.py",
+            "services/validator/arrow_numbers.py",
+            "services/validator/arrow_texts.py",
+            "services/validator/block_checks.py",
+            "services/validator/erasing.py",
+            "services/validator/file_check.py",
+            "services/validator/file_text.py",
+            "services/validator/key_hashes.py",
+            "services/validator/line_blocks.py",
+            "services/validator/pseudonyms.py",
+            "services/validator/record_shapes.py",
+            "services/validator/segments.py",
+            "services/validator/staged_rows.py",
+            "services/validator/verdict.py",
+        ),
+        (
+            "tests/unit/test_validation.py",
+            "tests/unit/validator/test_erasing.py",
+            "tests/unit/validator/test_plain_numbers.py",
+            "tests/unit/validator/test_statements.py",
+            "tests/unit/validator/test_validate_file.py",
+        ),
     ),
 )
 

@@ -17,6 +17,7 @@ from tests.mutation.results import (
     changed_lines,
     forget_survivors,
     mutants_in,
+    write_whole,
 )
 
 CODE = '''
@@ -102,6 +103,22 @@ def test_what_was_killed_stays_so_and_survivors_are_tried_again(tmp_path: Path) 
     forget_survivors(tmp_path)
     codes = json.loads((tmp_path / "a.py.meta").read_text())["exit_code_by_key"]
     assert list(codes.values()) == [1, None, None]
+
+
+def test_what_was_tried_is_whole_while_more_of_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_meta(tmp_path, red=1)
+    seen_on_the_way = []
+
+    def replaced(fresh: Path, meta: Path) -> None:
+        seen_on_the_way.extend(mutants_in(tmp_path))
+        fresh.rename(meta)
+
+    monkeypatch.setattr("tests.mutation.results.os.replace", replaced)
+    write_whole(tmp_path / "a.py.meta", {"exit_code_by_key": {"a.x_f__mutmut_other": 0}})
+    assert [mutant.end for mutant in seen_on_the_way] == [KILLED]
+    assert [mutant.end for mutant in mutants_in(tmp_path)] == [SURVIVED]
 
 
 def test_a_function_is_named_as_people_write_it(tmp_path: Path) -> None:
