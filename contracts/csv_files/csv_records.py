@@ -186,8 +186,8 @@ def _field_end(text: str, start: int, delimiter: str) -> int:
 def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: bool) -> Record | None:
     line = lines[first]
     body = body_of(line)
-    if not body.strip(_grammar(layout.delimiter).blanks + "\r"):
-        return Record(first, 1, body)
+    if '"' not in body:
+        return _without_quotes(first, body, layout)
     scan = _Scan(layout.delimiter)
     scan.read_line(body)
     position, size = first, len(line)
@@ -215,6 +215,13 @@ def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: boo
     count = position - first + 1
     raw = body_of(b"".join(lines[first : position + 1]))
     return Record(first, count, raw, fields)
+
+
+def _without_quotes(first: int, body: str, layout: Layout) -> Record:
+    if layout.delimiter not in body and not body.strip(BLANKS + "\r"):
+        return Record(first, 1, body)
+    fields = [field.strip(BLANKS) for field in body.split(layout.delimiter)]
+    return Record(first, 1, body, _fitted(fields, layout))
 
 
 class _Scan:
@@ -287,11 +294,15 @@ def _is_healthy(body: str, layout: Layout) -> bool:
     """Whether a line is a healthy row by itself; most lines of prose fail at the comma count."""
     if body.count(layout.delimiter) < layout.width - 1 or "\0" in body:
         return False
-    scan = _Scan(layout.delimiter)
-    scan.read_line(body)
-    if scan.is_open or scan.fault:
-        return False
-    fields = [field.strip(BLANKS) for field in scan.fields]
+    if '"' in body:
+        scan = _Scan(layout.delimiter)
+        scan.read_line(body)
+        if scan.is_open or scan.fault:
+            return False
+        parts = scan.fields
+    else:
+        parts = body.split(layout.delimiter)
+    fields = [field.strip(BLANKS) for field in parts]
     return layout.is_healthy_row(_fitted(fields, layout))
 
 

@@ -130,7 +130,7 @@ class RowChecks:
     def _explained(self, fields: Sequence[str], problems: list[Problem]) -> list[Problem]:
         """What a row as a whole looks like, said with its first problem."""
         said = None
-        if [field.lower() for field in fields] == list(self.header.names):
+        if fields[0].lower() in self.header.names[:1] and self._is_header(fields):
             said = AGAIN_THE_HEADER
         elif not any(fields):
             said = NO_VALUES
@@ -145,12 +145,15 @@ class RowChecks:
         first, *others = problems
         return [replace(first, text=f"{first.text}: {said}"), *others]
 
+    def _is_header(self, fields: Sequence[str]) -> bool:
+        return tuple(field.lower() for field in fields) == self.header.names
+
     def _continues_an_order(self, fields: Sequence[str], problems: list[Problem]) -> bool:
         """An order's id and two or more empty values, as in exports of one row a line."""
-        if self.names[0] != "order_id" or "status" not in self.names:
+        if len(problems) < 2 or self.names[0] != "order_id" or "status" not in self.names:
             return False
-        empty = [problem for problem in problems if problem.rule.endswith(".required")]
-        return len(empty) == len(problems) > 1 and bool(fields[self._position_of("order_id")])
+        are_empty = all(problem.rule.endswith(".required") for problem in problems)
+        return are_empty and bool(fields[self._position_of("order_id")])
 
     def _position_of(self, name: str) -> int:
         position = self.header.positions[self.names.index(name)]

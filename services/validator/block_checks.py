@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -33,8 +33,7 @@ PORTION_BYTES = 1 << 20
 """What bounds memory where rows are very short or nearly all bad."""
 
 
-@dataclass(frozen=True)
-class QuarantinedRow:
+class QuarantinedRow(NamedTuple):
     """One record that was not accepted: where it is, what it says, which rule it breaks."""
 
     line: int
