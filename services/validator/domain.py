@@ -70,6 +70,15 @@ class FileHistory:
             )
         return self.latest
 
+    def validated_before(self, command: ValidateFile) -> FileValidated | None:
+        """The good end of an earlier grant, as this command's; None for a bad one or none.
+
+        The version is pinned, so reading it again would find the same.
+        """
+        if not isinstance(self.latest, FileValidated) or self.latest.fence > command.fence:
+            return None
+        return self.latest.model_copy(update={"fence": command.fence, "attempt": command.attempt})
+
 
 @dataclass(frozen=True)
 class Written:

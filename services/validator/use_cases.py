@@ -87,6 +87,8 @@ def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
     Answers `{outcome: VALIDATED | REJECTED, file_index}`; a command that comes again is answered
     from the stream, and a file with equal content to an earlier one of the batch needs no work. A
     version that somebody has deleted is REJECTED by the rule `file.gone`: nothing of it was read.
+    One that was read and found good under an earlier grant stays so: it is gone because the batch
+    was published and archived, or its rows stand here all the same.
     Raises StaleWriter for a command of an earlier lock grant, Transient when S3 fails on the way
     and PipelineError when the rows do not add up; nothing is staged then.
     """
@@ -101,7 +103,8 @@ def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
             try:
                 known = _validate(message, job, ports)
             except VersionGone as error:
-                known = _conclude_gone(message, job, error, ports)
+                known = _conclude_as_before(message, ports)
+                known = known or _conclude_gone(message, job, error, ports)
     return answer(command.file_index, known)
 
 
@@ -150,6 +153,15 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     logger.info("file checked", key=key, status=report.status, rule=check.rule, rows=check.rows_in)
     ref = _put_report(report, job.bucket, ports)
     return retry_on_conflict(lambda: _record(message, conclusion(command, report, ref), ports))
+
+
+def _conclude_as_before(message: Message, ports: Ports) -> FileConcluded | None:
+    """What an earlier attempt found, for this one too; None when it found nothing good."""
+    before = _history(message.data, ports).validated_before(message.data)
+    if before is None:
+        return None
+    logger.info("file is gone, and stands as it was read before", key=before.key)
+    return retry_on_conflict(lambda: _record(message, before, ports))
 
 
 def _conclude_gone(message: Message, job: _Job, error: VersionGone, ports: Ports) -> FileConcluded:

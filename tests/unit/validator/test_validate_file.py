@@ -396,15 +396,38 @@ def test_the_report_says_which_keys_made_the_staged_pseudonyms() -> None:
 
 def test_a_version_that_somebody_deleted_is_rejected_as_gone_and_nothing_of_it_stands() -> None:
     desk = a_desk(*healthy(9))
-    assert desk.validate(fence=7)["outcome"] == "VALIDATED"
     desk.bucket.delete("orders/a.csv", desk.files[0]["version_id"])
-    assert desk.validate(fence=8) == {"outcome": "REJECTED", "file_index": 0}
+    for fence in (7, 8):
+        assert desk.validate(fence=fence) == {"outcome": "REJECTED", "file_index": 0}
     report = json.loads(desk.bucket.standing[f"processing/{BATCH}/reports/0000.json"])
     assert (report["status"], report["rule"]) == ("rejected", FILE_GONE)
     assert (report["rows_in"], report["staged"], report["quarantined_file"]) == (0, None, None)
     assert "orders/a.csv" in report["reason"]
     assert desk.bucket.keys(f"processing/{BATCH}/orders/") == []
     assert desk.bucket.keys("quarantine/") == []
+
+
+def test_what_was_read_stands_when_its_batch_is_run_again_after_it_was_archived() -> None:
+    """Also what is in quarantine of it: the batch may be published, and is told of as it is."""
+    desk = a_desk(*healthy(9), "10,u1,2025-13-01,1.00,completed")
+    assert desk.validate(fence=7)["outcome"] == "VALIDATED"
+    standing = dict(desk.bucket.standing)
+    desk.bucket.delete("orders/a.csv", desk.files[0]["version_id"])
+    for _ in range(2):
+        assert desk.validate(fence=8) == {"outcome": "VALIDATED", "file_index": 0}
+    assert desk.bucket.keys("quarantine/") != []
+    assert {key: standing[key] for key in desk.bucket.keys("")} == standing
+    first, again = (message.data for message in desk.store.read(f"validation/{BATCH}/0"))
+    assert again == first.model_copy(update={"fence": 8})
+
+
+def test_a_file_that_was_bad_before_and_is_gone_now_is_gone() -> None:
+    desk = a_desk("1,u1,2025-13-01,1.00,completed")
+    assert desk.validate(fence=7)["outcome"] == "REJECTED"
+    desk.bucket.delete("orders/a.csv", desk.files[0]["version_id"])
+    assert desk.validate(fence=8)["outcome"] == "REJECTED"
+    report = json.loads(desk.bucket.standing[f"processing/{BATCH}/reports/0000.json"])
+    assert report["rule"] == FILE_GONE
 
 
 def test_a_bad_file_that_is_deleted_before_it_is_kept_is_gone() -> None:
