@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +33,8 @@ PORTION_BYTES = 1 << 20
 """What bounds memory where rows are very short or nearly all bad."""
 
 
-class QuarantinedRow(NamedTuple):
+@dataclass(frozen=True)
+class QuarantinedRow:
     """One record that was not accepted: where it is, what it says, which rule it breaks."""
 
     line: int
