@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.envelope import Message
-from contracts.errors import ContractViolation, PipelineError, StaleWriter, Transient
+from contracts.errors import ContractViolation, DataRejected, PipelineError, StaleWriter, Transient
 from contracts.layout import result_key
 from contracts.messages import TransformBatch
 from services.transformer import use_cases
@@ -132,6 +132,88 @@ def test_a_batch_given_up_while_its_attempt_began_does_not_begin(bench: Workbenc
     ):
         transform_batch(command, bench.ports)
     assert bench.events(command.batch_id) == ["BatchAbandoned"]
+
+
+def test_who_was_overtaken_while_it_gave_a_batch_up_undoes_nothing(bench: Workbench) -> None:
+    command = bench.stage(a_batch([order("1")]))
+    with at_first(use_cases, "compose", _broken), pytest.raises(PipelineError):
+        transform_batch(command, bench.ports)
+    newer = bench.restarted(fence=2)
+    with (
+        at_first(use_cases, "_undo", lambda: newer.transform(a_batch([order("2")]))),
+        pytest.raises(StaleWriter, match="lock fence 1 is stale: 2 was seen"),
+    ):
+        abandon_batch(bench.abandoning(command), bench.ports)
+    assert bench.events(command.batch_id) == ["TransformStarted"]
+
+
+@pytest.mark.parametrize("deed", ["publish", "give up"])
+def test_what_another_did_while_a_batch_was_given_up_is_the_answer(
+    bench: Workbench, deed: str
+) -> None:
+    command = bench.stage(a_batch([order("1")]))
+    with at_first(use_cases, "compose", _broken), pytest.raises(PipelineError):
+        transform_batch(command, bench.ports)
+    other, theirs = bench.restarted(), []
+
+    def meanwhile() -> None:
+        if deed == "publish":
+            theirs.append(transform_batch(command, other.ports))
+        else:
+            theirs.append(abandon_batch(other.abandoning(command), other.ports))
+
+    with at_first(use_cases, "_undo", meanwhile):
+        assert [abandon_batch(bench.abandoning(command), bench.ports)] == theirs
+    ends = [name for name in bench.events(command.batch_id) if name != "TransformStarted"]
+    assert ends == (
+        ["FactsPublished", "KpisPublished"] if deed == "publish" else ["BatchAbandoned"]
+    )
+
+
+def test_giving_up_fences_the_facts_under_its_own_epoch(bench: Workbench) -> None:
+    bench.transform(a_batch([order("1")]))
+    heads = bench.state().heads
+    command = bench.stage(a_batch([order("2")])).model_copy(update={"attempt": 4})
+    with at_first(use_cases, "compose", _broken), pytest.raises(PipelineError):
+        transform_batch(command, bench.ports)
+    fenced: list[Any] = []
+    fence = bench.ports.facts.fence
+
+    def noted(*arguments: Any) -> None:
+        flight = bench.state().in_flight
+        assert flight is not None
+        fenced.append((*arguments, flight.phase, flight.attempt))
+        fence(*arguments)
+
+    undo = bench.abandoning(command).model_copy(update={"attempt": 4})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bench.ports.facts, "fence", noted)
+        assert abandon_batch(undo, bench.ports) == ABANDONED
+    assert fenced == [(heads, 3, command.batch_id, "ABANDONING", 4)]
+    [given_up] = [event for event in stream(bench, command) if event.event_type == "BatchAbandoned"]
+    assert (given_up.data.epoch, given_up.data.attempt, given_up.data.fence) == (3, 4, 1)
+
+
+def test_with_nothing_in_flight_there_is_no_batch_whose_state_to_change(bench: Workbench) -> None:
+    bench.transform(a_batch([order("1")]))
+    settled = bench.state()
+    with pytest.raises(StaleWriter, match="no batch is in flight"):
+        use_cases._change_state(bench.ports, settled, settled, 0)
+
+
+def test_data_that_is_rejected_once_its_batch_is_being_published_is_published(
+    bench: Workbench,
+) -> None:
+    command = bench.stage(a_batch([order("1")]))
+    other = bench.restarted()
+
+    def rejects() -> None:
+        dies_while_publishing(other, command)
+        raise DataRejected("these rows cannot be published")
+
+    with at_first(use_cases, "compose", rejects):
+        assert transform_batch(command, bench.ports)["outcome"] == "PUBLISHED"
+    assert len(bench.order_kpis()) == 1
 
 
 def test_a_batch_is_given_up_once_however_often_that_is_asked_for(bench: Workbench) -> None:
