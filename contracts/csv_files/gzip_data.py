@@ -11,6 +11,9 @@ MAX_GZIP_RATIO = 100
 """A gzip file may unpack to 100 MiB, or to 100 times its size if that is more: CSV files shrink
 to a third or a tenth, and to a fortieth when they repeat themselves; bombs to a thousandth."""
 
+_NO_HEADER = "incorrect header check"
+"""What zlib says of data that never was gzip."""
+
 
 def unpacked(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
     """The content of a gzip file of one or more members, never more than `size` bytes at once.
@@ -47,9 +50,12 @@ def _decompress(member: "_Decompressor", waiting: bytes, size: int) -> tuple[byt
     try:
         content = member.decompress(waiting, size)
     except zlib.error as error:
-        raise BadFile(
-            "file.gzip", f"not readable as gzip ({error}); compress it again, or upload the .csv"
-        ) from error
+        what = f"not readable as gzip ({error})"
+        if waiting.startswith(b"PK\x03\x04"):
+            what = "a ZIP archive, not gzip data"
+        elif _NO_HEADER in str(error):
+            what = f"not readable as gzip ({error}): a CSV file that is not packed is named .csv"
+        raise BadFile("file.gzip", f"{what}; compress it again, or upload the .csv") from error
     return content, member.unused_data if member.eof else member.unconsumed_tail
 
 

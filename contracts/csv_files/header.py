@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from contracts.csv_files.advice import WHOLE_LINE_QUOTED
 from contracts.csv_files.bad_file import BadFile
 from contracts.csv_files.csv_records import NUL_RULE, FirstLine, Record, read_record
 from contracts.csv_files.texts import BLANKS, plain_text
@@ -23,6 +24,7 @@ _OTHER_TEXTS = {
     "<": "XML or HTML",
     "{": "JSON",
     "[": "JSON",
+    "version https://git-lfs": "what Git LFS leaves in place of a file (`git lfs pull` fetches it)",
     "%pdf": "a PDF document",
     "insert into": "SQL",
 }
@@ -59,10 +61,15 @@ def is_separator_line(record: Record) -> bool:
 
 def names_of(record: Record) -> tuple[str, ...]:
     """The names in a header as they are compared; empty ones at the end are dropped."""
-    names = [plain_text(field.lstrip(BYTE_ORDER_MARK)).lower() for field in record.fields or ()]
+    names = list(compared_names(record.fields or ()))
     while len(names) > 1 and not names[-1]:
         names.pop()
     return tuple(names)
+
+
+def compared_names(fields: Sequence[str]) -> tuple[str, ...]:
+    """Fields as the names that they may be: without marks before them, case and outer spaces."""
+    return tuple(plain_text(field.lstrip(BYTE_ORDER_MARK)).lower() for field in fields)
 
 
 def read_header(record: Record, contract: FileContract) -> Header:
@@ -82,7 +89,7 @@ def read_header(record: Record, contract: FileContract) -> Header:
         if set(names) <= set(contract.columns) and _has_each_once(names, contract):
             return _header(names, again.fields or (), contract, delimiter)
     if record.fields is None:
-        why = _other_delimiter(record.raw, contract.columns)
+        why = _other_delimiter(record.raw, contract.columns) or _other_text(record.raw)
         raise _bad(contract, why or f"the header line is not readable: {_shown(record.raw)}")
     names = names_of(record)
     missing = [column for column in contract.required_columns if column not in names]
@@ -131,14 +138,38 @@ def _why_missing(line: str, missing: list[str], contract: FileContract) -> str:
     if why := _other_delimiter(line, missing):
         return why
     if len(missing) == len(contract.required_columns):
-        for start, what in _OTHER_TEXTS.items():
-            if line.lstrip().lower().startswith(start):
-                return f"this is {what}, not a CSV file: {_shown(line)}"
+        if why := _other_text(line):
+            return why
+        if set(contract.required_columns) <= _names(line.strip().strip('"'), ","):
+            return f"{WHOLE_LINE_QUOTED}: {_shown(line)}"
+    alike = {_bare(name): name for name in [part.strip(BLANKS + '"') for part in line.split(",")]}
+    renamed = [
+        f"{column} for {_shown(alike[_bare(column)])}"
+        for column in missing
+        if _bare(column) in alike
+    ]
+    if renamed:
+        return f"{_columns(missing)} missing from the header: write {', '.join(renamed)}"
+    if len(missing) == len(contract.required_columns):
         return (
-            f"the first line is not a header: {_shown(line)}; if it is one in other words or "
-            "another language, name its columns as below"
+            f"the first line is not a header: {_shown(line)}; if a title stands above the header, "
+            "delete it; if it is a header in other words or another language, name its columns as "
+            "below"
         )
     return f"{_columns(missing)} missing from the header {_shown(line)}"
+
+
+def _other_text(line: str) -> str | None:
+    """What a line begins that is no CSV at all."""
+    for start, what in _OTHER_TEXTS.items():
+        if line.lstrip().lower().startswith(start):
+            return f"this is {what}, not a CSV file: {_shown(line)}"
+    return None
+
+
+def _bare(name: str) -> str:
+    """Its letters and digits, in lower case."""
+    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def _other_delimiter(line: str, missing: Sequence[str]) -> str | None:

@@ -16,14 +16,21 @@ from contracts.csv_files.advice import (
     AGAIN_THE_HEADER,
     NEGATIVE,
     NO_VALUES,
+    OTHER_HEADER,
+    SHEET_ERROR,
     SHORTENED,
+    TOTALS,
+    about_character,
     about_date,
     about_number,
     about_width,
+    about_year,
+    is_sheet_error,
     is_shortened_id,
+    is_total,
 )
 from contracts.csv_files.csv_records import Problem
-from contracts.csv_files.header import Header
+from contracts.csv_files.header import BYTE_ORDER_MARK, Header, compared_names
 from contracts.csv_files.texts import is_plain, plain_text
 from contracts.file_contracts import Field, FileContract
 
@@ -35,6 +42,8 @@ LOWER_CASED = frozenset({"status"})
 
 CURRENCY = "currency"
 CURRENCY_RULE = "currency.other"
+OTHER_HEADER_RULE = "file.header"
+"""Of a row after which every row would be misread; the file is rejected for it."""
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_INTEGER_DIGITS = 18
@@ -108,8 +117,10 @@ class RowChecks:
 
     def _read(self, fields: Sequence[str]) -> tuple[list[Value], list[Problem]]:
         if len(fields) != self.width:
-            text = f"the row has {len(fields)} fields, the header has {self.width}"
-            return [], [Problem("record.fields", f"{text}: {about_width(fields, self.width)}")]
+            has = f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}"
+            why = about_width(fields, self.width, self.delimiter)
+            text = f"the row has {has}, the header has {self.width}: {why}"
+            return [], [Problem("record.fields", text)]
         values: list[Value] = []
         problems: list[Problem] = []
         for name, position, check in zip(
@@ -129,11 +140,18 @@ class RowChecks:
 
     def _explained(self, fields: Sequence[str], problems: list[Problem]) -> list[Problem]:
         """What a row as a whole looks like, said with its first problem."""
+        first, *others = problems
+        if fields[0].lstrip(BYTE_ORDER_MARK).lower() in self.header.names:
+            names = compared_names(fields)
+            if names == self.header.names:
+                return [replace(first, text=AGAIN_THE_HEADER)]
+            if sorted(names) == sorted(self.header.names):
+                return [Problem(OTHER_HEADER_RULE, OTHER_HEADER)]
+        if not any(fields):
+            return [replace(first, text=NO_VALUES)]
         said = None
-        if fields[0].lower() in self.header.names[:1] and self._is_header(fields):
-            said = AGAIN_THE_HEADER
-        elif not any(fields):
-            said = NO_VALUES
+        if len(problems) > 1 and any(map(is_total, fields[:2])):
+            said = TOTALS
         elif self._continues_an_order(fields, problems):
             said = (
                 f"the row repeats order {_shown(fields[self._position_of('order_id')])} for one "
@@ -142,11 +160,7 @@ class RowChecks:
             )
         if said is None:
             return problems
-        first, *others = problems
         return [replace(first, text=f"{first.text}: {said}"), *others]
-
-    def _is_header(self, fields: Sequence[str]) -> bool:
-        return tuple(field.lower() for field in fields) == self.header.names
 
     def _continues_an_order(self, fields: Sequence[str], problems: list[Problem]) -> bool:
         """An order's id and two or more empty values, as in exports of one row a line."""
@@ -266,6 +280,8 @@ def _text_check(field: Field) -> FieldCheck:
     def check(text: str) -> str:
         if is_id and is_shortened_id(text):
             raise _Fault("shortened", SHORTENED)
+        if is_id and is_sheet_error(text):
+            raise _Fault("error", SHEET_ERROR)
         if is_currency:
             if not _CURRENCY.fullmatch(text):
                 raise _Fault("format", "is not the code of a currency (ISO 4217), such as EUR")
@@ -275,9 +291,8 @@ def _text_check(field: Field) -> FieldCheck:
         if longest is not None and len(text) > longest:
             raise _Fault("maxLength", f"is longer than {longest} characters")
         if pattern and not pattern.fullmatch(text):
-            raise _Fault(
-                "pattern", "holds a character that is not allowed, such as a control character"
-            )
+            unseen = about_character(text) or "a character that is not allowed"
+            raise _Fault("pattern", f"holds {unseen}")
         return text.lower() if is_lower_cased else text
 
     return check
@@ -302,9 +317,9 @@ def _date_check(field: Field, today: date) -> FieldCheck:
         except ValueError as error:
             raise _Fault("format", "is not a date") from error
         if day < earliest:
-            raise _Fault("minimum", f"is before {earliest}")
+            raise _Fault("minimum", f"is before {earliest}{about_year(text)}")
         if day > latest:
-            raise _Fault("maximum", f"is after {latest}")
+            raise _Fault("maximum", f"is after {latest}{about_year(text)}")
         return day
 
     return check
@@ -318,12 +333,13 @@ def _number_check(field: Field) -> FieldCheck:
     def check(text: str) -> int:
         match = _NUMBER.fullmatch(text)
         if not match:
-            raise _Fault("format", f"is not {form}{about_number(text)}")
+            raise _Fault("format", f"is not {form}{about_number(text, is_money=is_money)}")
         sign, whole, decimals = match[1], match[2], match[3] or ""
         if len(decimals) > places:
             decimals = decimals[:places] + decimals[places:].rstrip("0")
         if len(decimals) > places:
-            fault = f"has more than {places} decimals" if is_money else f"is not {form}"
+            rounded = f"has more than {places} decimals: round it to {places}"
+            fault = rounded if is_money else f"is not {form}"
             raise _Fault("format", fault)
         number = _whole_number(whole + decimals.ljust(places, "0"), sign)
         if limits.lowest is not None and number < limits.lowest:

@@ -116,5 +116,6 @@ def about_repeats(key: str, duplicates: int, contradicted: Iterable[int] = ()) -
 
 def about_guests(key: str, guests: int) -> list[str]:
     """Orders without a customer."""
-    said = f"{key}: {plural(guests, 'order')} of guests, without a user_id: they count as orders"
-    return [f"{said}, and as no customer"] if guests else []
+    said = f"{key}: {plural(guests, 'order')} of guests, without a user_id: "
+    counts = "it counts as an order" if guests == 1 else "they count as orders"
+    return [f"{said}{counts}, and as no customer"] if guests else []

@@ -93,8 +93,9 @@ def print_restated(restated: dict[str, Any] | None) -> None:
     told = [plural(count, noun) for noun, count in counts.items() if count]
     if not restated or not told:
         return
+    verb = "stands" if sum(counts.values()) == 1 else "stand"
     print_line(
-        f"restated: {', '.join(told)} of older files stand no more; newer ones say otherwise"
+        f"restated: {', '.join(told)} of older files {verb} no more; newer ones say otherwise"
     )
     print_table(
         "Examples of what was restated",
@@ -176,6 +177,8 @@ def _after_rejection(outcome: dict[str, Any], paths: Mapping[str, Path] | None) 
     rejected = [file["key"] for file in outcome["files"] if file["status"] == "rejected"]
     if not rejected:
         return [f"correct what was rejected and submit it again; {shows}"]
+    if all(each["accepted"] for each in outcome["files"] if each["status"] == "rejected"):
+        shows = "every row is right by itself, so none is in quarantine"  # the transformer refused
     wanted = " ".join(shlex.quote(str((paths or {}).get(key, key))) for key in rejected)
     healthy = sum(file["status"] == "accepted" for file in outcome["files"])
     lines = [f"{shows}; correct it under the same name, then `ecp submit {wanted} --wait`"]

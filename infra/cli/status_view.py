@@ -110,11 +110,12 @@ def said_of(worker: dict[str, Any]) -> str:
 def said_of_held(held: dict[str, Any]) -> str:
     """Whose files wait for what: those of a rejected batch for its corrected keys."""
     batch_id, awaiting = held["batch_id"], held["awaiting"]
-    files = plural(len(held["files"]), "file")
+    count = len(held["files"])
+    verb, them = ("waits", "it") if count == 1 else ("wait", "them")
+    waiting = f"{plural(count, 'file')} of rejected batch {batch_id} {verb}"
     if awaiting is None:
-        return f"{files} of rejected batch {batch_id} wait: `ecp release {batch_id}` lets them go"
-    missing = ", ".join(awaiting) or "nothing more"
-    return f"{files} of rejected batch {batch_id} wait for a corrected version of: {missing}"
+        return f"{waiting}: `ecp release {batch_id}` lets {them} go"
+    return f"{waiting} for a corrected version of: {', '.join(awaiting) or 'nothing more'}"
 
 
 def said_of_space(disk: dict[str, Any]) -> str:

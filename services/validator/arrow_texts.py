@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.csv_files.advice import SHORTENED_ID_PATTERN
+from contracts.csv_files.advice import SHEET_ERROR_PATTERN, SHORTENED_ID_PATTERN
 from contracts.csv_files.row_checks import (
     CURRENCY,
     LOWER_CASED,
@@ -104,6 +104,8 @@ def text_reader(field: Field, today: date, only: str | None) -> ReadColumn:
             masks.append(pc.string_is_ascii(texts))
         if is_id and _may_be_shortened(_characters(texts)):
             masks.append(pc.invert(pc.match_substring_regex(texts, SHORTENED_ID_PATTERN)))
+        if is_id and b"#" in _characters(texts):
+            masks.append(pc.invert(pc.match_substring_regex(texts, SHEET_ERROR_PATTERN)))
         if has_formulas:
             masks.append(pc.invert(pc.starts_with(texts, FORMULA_START)))
         certain = all_of(masks)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from contracts.csv_files.bad_file import BadFile
 from contracts.csv_files.csv_records import Problem, Record, read_record
-from contracts.csv_files.row_checks import RowChecks, Value
+from contracts.csv_files.row_checks import OTHER_HEADER_RULE, RowChecks, Value
 from contracts.errors import PipelineError
 from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks, Texts
 from services.validator.file_text import count_byte
@@ -136,7 +137,13 @@ class BlockChecker:
         """Values or problems; neither for a blank line."""
         if record.problem:
             return [], [record.problem]
-        return self._rows.read(record.fields) if record.fields else ([], [])
+        if not record.fields:
+            return [], []
+        values, problems = self._rows.read(record.fields)
+        if problems and problems[0].rule == OTHER_HEADER_RULE:
+            line = self._first_line + record.first
+            raise BadFile(OTHER_HEADER_RULE, f"line {line} {problems[0].text}")
+        return values, problems
 
     def _read_regular(
         self, lines: Lines, line_indexes: Any

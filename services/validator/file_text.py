@@ -27,7 +27,7 @@ _SIGNATURES = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; export the sheet as CSV",
     b"PAR1": "a Parquet file; export it as CSV",
     b"%PDF": "a PDF document; export the table as CSV",
-    b"\x1f\x8b": "gzip data; give it a name that ends in .csv.gz",
+    b"\x1f\x8b": "gzip data; give it a name that ends in .csv.gz, or unpack it once if it has one",
     b"BZh": "bzip2 data; unpack it, or compress it with gzip",
     b"\xfd7zXZ": "xz data; unpack it, or compress it with gzip",
     b"\x28\xb5\x2f\xfd": "Zstandard data; unpack it, or compress it with gzip",
@@ -215,4 +215,4 @@ def _likely_encoding(content: bytes) -> str:
     """Windows-1252 leaves five codes undefined; 0x80-0x9F are its quotes, dashes and the euro."""
     if any(byte in content for byte in b"\x81\x8d\x8f\x90\x9d"):
         return "another 8-bit encoding"
-    return "Windows-1252 (Latin-1)"
+    return "an 8-bit encoding such as Windows-1252 (Latin-1)"

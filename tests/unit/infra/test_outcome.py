@@ -5,10 +5,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from contracts.messages import BatchManifest, BatchResult, FileReport
 from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
-from infra.cli.outcome_view import remarks, summary
+from infra.cli.hints import about_guests
+from infra.cli.outcome_view import print_restated, remarks, summary
+from infra.cli.status_view import said_of_held
 from infra.queries.outcome import (
     all_seen_before,
     completed,
@@ -208,7 +212,10 @@ def test_a_file_that_only_the_transformer_refused_is_rejected_with_its_reason() 
         ("accepted", None),
         ("rejected", "JPY, and what is published is in EUR"),
     ]
-    assert "orders/1.csv" in " ".join(summary(outcome))
+    said = " ".join(summary(outcome))
+    assert "orders/1.csv" in said
+    assert "every row is right by itself, so none is in quarantine" in said
+    assert "quarantine show" not in said
 
 
 def test_a_batch_that_failed_before_its_publication_changed_nothing() -> None:
@@ -280,6 +287,35 @@ def test_what_was_restated_comes_with_its_examples() -> None:
     outcome = completed(BatchResult(**an_example("BatchResult", restated=told)))
     assert outcome["restated"] == told
     assert completed(BatchResult(**an_example("BatchResult", restated=None)))["restated"] is None
+
+
+@pytest.mark.parametrize(
+    ("orders", "items", "said"),
+    [
+        (0, 1, "restated: 1 order line of older files stands no more"),
+        (1, 1, "restated: 1 order, 1 order line of older files stand no more"),
+    ],
+)
+def test_what_was_restated_is_counted_in_grammar(
+    capsys: pytest.CaptureFixture[str], orders: int, items: int, said: str
+) -> None:
+    told = {"orders": orders, "order_items": items, "products": 0, "examples": []}
+    print_restated(told)
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_guest_is_one() -> None:
+    assert about_guests("orders/a.csv", 1) == [
+        "orders/a.csv: 1 order of guests, without a user_id: it counts as an order, and as no "
+        "customer"
+    ]
+
+
+def test_one_file_that_waits_is_one() -> None:
+    held = {"batch_id": BATCH, "files": ["a"], "awaiting": ["orders/b.csv"]}
+    assert said_of_held(held).startswith(f"1 file of rejected batch {BATCH} waits for a corrected")
+    assert said_of_held(held | {"awaiting": None}).endswith("lets it go")
+    assert "2 files of rejected batch" in said_of_held(held | {"files": ["a", "b"]})
 
 
 def test_guests_and_columns_that_nobody_reads_are_told_of_a_completed_batch() -> None:

@@ -301,6 +301,8 @@ def check_field(column, cell):
         return None, "required"
     if column.endswith("_id") and is_shortened(text):
         return None, "shortened"
+    if column.endswith("_id") and is_sheet_error(text):
+        return None, "error"
     if column == "order_date":
         return check_date(text)
     if column in ("total_amount", "unit_price", "price", "line_amount"):
@@ -324,6 +326,16 @@ def is_printable(character):
     invisible = (0xA0, 0xAD, 0xFEFF)
     ranges = ((0, 0x1F), (0x7F, 0x9F), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x2064))
     return code not in invisible and not any(low <= code <= high for low, high in ranges)
+
+
+def is_sheet_error(text):
+    """#N/A, #REF!, #NAME?, ###; but not #1001, which may be an id."""
+    if text in ("#N/A", "#NV") or (len(text) > 2 and not text.strip("#")):
+        return True
+    inner = text[1:-1]
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    is_word = inner[:1] in set(letters) and not set(inner) - set(letters + "/_" + "0123456789")
+    return text[:1] == "#" and text[-1:] in ("!", "?") and is_word
 
 
 def is_shortened(text):

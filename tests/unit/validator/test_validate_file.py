@@ -160,6 +160,18 @@ def test_too_many_bad_rows_reject_the_file_and_say_which_rows() -> None:
     assert report["rule"] == "file.too_many_bad_rows"
 
 
+def test_a_header_in_another_order_further_down_rejects_the_file() -> None:
+    """The rows below it would be read with their columns exchanged."""
+    swapped = "user_id,order_id,order_date,total_amount,status"
+    desk = a_desk(*healthy(9), swapped, "u9,o9,2025-07-01,10.00,completed")
+    desk.validate()
+    [rejected] = desk.events()
+    assert isinstance(rejected, FileRejected)
+    assert rejected.rule == "file.header"
+    assert "line 11 is a header again, with the columns in another order" in rejected.reason
+    assert STAGED not in desk.bucket.standing
+
+
 def test_a_file_that_turns_bad_late_leaves_no_rows_behind() -> None:
     desk = Desk(block_bytes=40)
     text = orders_csv(*healthy(50), an_order(status=""), *healthy(50)).encode()
