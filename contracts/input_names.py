@@ -30,15 +30,28 @@ _OTHER_WORDS = {
 _HIDDEN_NAMES = frozenset(
     {
         "__macosx",
+        "#recycle",
         "$recycle.bin",
         "@eadir",
         "desktop.ini",
+        "ehthumbs.db",
+        "icon\r",
         "lost+found",
+        "network trash folder",
         "system volume information",
+        "temporary items",
         "thumbs.db",
     }
 )
-_JOB_MARKS = ("_success", "_temporary", "_committed_", "_started_", "_delta_log", "_metadata")
+_JOB_MARKS = (
+    "_success",
+    "_temporary",
+    "_committed_",
+    "_started_",
+    "_delta_log",
+    "_metadata",
+    "_spark_metadata",
+)
 """What Hadoop, Spark and Delta write beside the data."""
 
 _UNFINISHED = (".part", ".partial", ".crdownload", ".filepart", ".download", ".tmp", ".temp")
@@ -122,6 +135,10 @@ def _why_hidden(key: str) -> str | None:
             return f"{part} was made by macOS and is not data"
         if part.startswith("~$") or part.startswith(".~lock."):
             return f"{part} is the lock file of an office program that has the real one open"
+        if len(part) > 2 and part.startswith("#") and part.endswith("#"):
+            return f"{part} is what an editor keeps of a file that was not saved"
+        if part.endswith(":Zone.Identifier"):
+            return f"{part} is Windows' note of where a file came from, and is not data"
         if part.strip(".") and part.startswith("."):
             return f"{part} is a hidden file: its name begins with a dot"
         if part.lower() in _HIDDEN_NAMES:

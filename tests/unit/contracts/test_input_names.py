@@ -138,3 +138,23 @@ def test_what_was_meant_is_always_a_name_that_would_be_taken(parts: list[str], e
         assert is_csv(key)
     elif fault.did_you_mean is not None and not fault.did_you_mean.startswith("manifests/"):
         assert why_not_an_input(fault.did_you_mean) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "orders/#recycle/a.csv",
+        "orders/Network Trash Folder/a.csv",
+        "orders/Temporary Items/a.csv",
+        "orders/ehthumbs.db",
+        "orders/Icon\r",
+        "orders/_spark_metadata/0",
+        "orders/#a.csv#",
+        "orders/a.csv:Zone.Identifier",
+    ],
+)
+def test_what_disks_editors_and_jobs_leave_behind_is_hidden(key: str) -> None:
+    fault = why_not_an_input(key)
+    assert fault is not None
+    assert fault.is_hidden
+    assert fault.did_you_mean is None
