@@ -114,7 +114,8 @@ def told(restored: "Restoration") -> list[str]:
     for name in restored.interrupted:
         batch_id = name.partition("-")[0]
         lines.append(
-            f"batch {batch_id} was interrupted and is FAILED; `ecp redrive {batch_id}` finishes it"
+            f"batch {batch_id} was interrupted: once `ecp status` shows it as FAILED, within 15 "
+            f"minutes, `ecp redrive {batch_id}` finishes it"
         )
     return lines
 

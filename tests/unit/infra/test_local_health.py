@@ -111,4 +111,7 @@ def test_a_start_says_what_it_brought_back_and_what_is_lost() -> None:
     )
     assert "what came after that is lost" in lines[0]
     assert "orders/4.csv and 2 more; `ecp submit /x/recovered` sends them again" in lines[1]
-    assert "batch b1 was interrupted and is FAILED; `ecp redrive b1` finishes it" in lines[2]
+    assert lines[2].endswith(
+        "batch b1 was interrupted: once `ecp status` shows it as FAILED, within 15 minutes, "
+        "`ecp redrive b1` finishes it"
+    )
