@@ -71,8 +71,8 @@ def summary(name: str) -> str:
     total = sum(sum(counts.values()) for counts in found["files"].values())
     untried = f" ({found['untried']} not tried yet)" if found["untried"] else ""
     return (
-        f"{name}: {total} mutants{untried}, {found['killed_percent']} % killed, "
-        f"{len(found['survivors'])} alive, "
+        f"{name}: {total} mutants{untried}, {found['killed_percent']} % killed"
+        f"{' of those tried' if found['untried'] else ''}, {len(found['survivors'])} alive, "
         f"{sum(one['why'] is None for one in found['survivors'])} of them unexplained"
     )
 
@@ -102,7 +102,8 @@ def table(document: dict[str, Any]) -> str:
         for counts in files.values():
             sums.update(counts)
         lines.append(
-            f"| **{one.name}** | {found['date']}: **{found['killed_percent']} % killed** | "
+            f"| **{one.name}** | {found['date']}: **{found['killed_percent']} % killed**"
+            f"{' of those tried' if found['untried'] else ''} | "
             f"{sum(sums.values())} | {sums[KILLED]} | {sums[TIMEOUT]} | "
             f"{sums[SURVIVED]} | {sums[UNTRIED]} |"
         )

@@ -170,6 +170,13 @@ def test_what_another_did_while_a_batch_was_given_up_is_the_answer(
     )
 
 
+def test_who_gave_a_batch_up_is_told_so_again_when_others_have_the_lock(bench: Workbench) -> None:
+    command = bench.stage(a_batch([order("1")]))
+    assert abandon_batch(bench.abandoning(command), bench.ports) == ABANDONED
+    bench.restarted(fence=2).transform(a_batch([order("2")]))
+    assert abandon_batch(bench.abandoning(command), bench.ports) == ABANDONED
+
+
 def test_giving_up_fences_the_facts_under_its_own_epoch(bench: Workbench) -> None:
     bench.transform(a_batch([order("1")]))
     heads = bench.state().heads
