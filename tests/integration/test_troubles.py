@@ -32,7 +32,7 @@ LEASE_SECONDS = 8
 LONGEST_BATCH_SECONDS = 1.6
 CLOSED_WITHIN_SECONDS = 180
 """A killed worker's message comes again after 15 s, and the saga tries each step some times."""
-READY_WITHIN_SECONDS = 30
+READY_WITHIN_SECONDS = 120
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ def random_rows(draw: random.Random) -> dict[str, list[Row]]:
     return {
         "orders": [
             {
-                "order_id": str(draw.randrange(300)),
+                "order_id": str(number),
                 "user_id": f"u{draw.randrange(20)}",
                 "order_date": f"2024-01-{draw.randint(1, 28):02}",
                 "total_amount": f"{draw.randrange(10_000) / 100:.2f}",
                 "status": draw.choice(["completed", "returned"]),
             }
-            for _ in range(120)
+            for number in draw.sample(range(300), 120)
         ],
         "order_items": [
             {
