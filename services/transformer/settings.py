@@ -67,6 +67,7 @@ class Settings(BaseSettings):
             "MaintainFacts": self.upkeep_deadline_seconds,
             "EraseFromFacts": self.upkeep_deadline_seconds,
             "RekeyFacts": self.upkeep_deadline_seconds,
+            "AdmitFence": self.upkeep_deadline_seconds,
         }
 
     @property
