@@ -116,6 +116,7 @@ TARGETS = (
         ),
         (
             "tests/unit/test_validation.py",
+            "tests/unit/validator/test_row_files.py",
             "tests/unit/validator/test_second_look.py",
             "tests/unit/validator/test_statements.py",
             "tests/unit/validator/test_validate_file.py",

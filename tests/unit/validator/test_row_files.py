@@ -1,0 +1,50 @@
+"""Local row files: what is removed is gone from the file, and only that, wherever it stood."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from services.validator.row_files import RowFile, keep_standing
+from services.validator.second_look import Removed
+
+SCHEMA = pa.schema({"source_line": pa.int64(), "text": pa.string()})
+BLOCKS = ([2, 3, 4], [5, 6], [7, 8, 9])
+
+
+@pytest.mark.parametrize(
+    ("removed", "left"),
+    [
+        ([], [2, 3, 4, 5, 6, 7, 8, 9]),
+        ([0, 4, 7], [3, 4, 5, 7, 8]),
+        ([3, 4], [2, 3, 4, 7, 8, 9]),
+        ([*range(8)], []),
+    ],
+)
+def test_a_row_file_keeps_the_rows_that_stand(
+    tmp_path: Path, removed: list[int], left: list[int]
+) -> None:
+    path = tmp_path / "staged.parquet"
+    with RowFile(path, SCHEMA) as rows:
+        for lines in BLOCKS:
+            texts = [f"row {line}" for line in lines]
+            rows.write(pa.table({"source_line": lines, "text": texts}, schema=SCHEMA))
+        assert rows.finish() == 8
+    fallen = Removed(8)
+    fallen.add(np.array(removed, np.int64))
+    assert keep_standing(path, fallen) == len(left)
+    kept = pq.read_table(path)
+    assert kept.schema == SCHEMA
+    assert kept["source_line"].to_pylist() == left
+    assert kept["text"].to_pylist() == [f"row {line}" for line in left]
+    assert [one.name for one in tmp_path.iterdir()] == ["staged.parquet"]
+    assert pq.ParquetFile(path).metadata.num_row_groups <= len(BLOCKS)
+
+
+def test_a_fault_of_a_row_is_raised_by_the_next(tmp_path: Path) -> None:
+    with RowFile(tmp_path / "staged.parquet", SCHEMA) as rows:
+        rows.write(pa.table({"other": [1]}))
+        with pytest.raises(ValueError, match="schema"):
+            rows.write(pa.table({"source_line": [2], "text": ["x"]}, schema=SCHEMA))
