@@ -1,9 +1,13 @@
 """New versions of single services go into a running pipeline: good ones stay, bad ones go back."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
 from tests.model import ShopModel
 from tests.support.ecp import PROJECT, Said, ecp
-from tests.support.pipeline import Pipeline, eventually
+from tests.support.pipeline import DATA_BUCKET, Pipeline, eventually
 from tests.support.standing import Row, assert_kpis_equal, csv_of, rows_of, run
 
 pytestmark = pytest.mark.integration
@@ -99,14 +103,30 @@ def a_batch_of_many_files(pipeline: Pipeline, model: ShopModel) -> str:
     return "orders/many00.csv"
 
 
+@contextmanager
+def paused_after_its_first_file(pipeline: Pipeline, validator: int) -> Iterator[None]:
+    """The validator stands still with most of the batch before it, until somebody resumes it."""
+    eventually(lambda: [key for key in pipeline.keys(DATA_BUCKET) if "/reports/" in key])
+    process = psutil.Process(validator)
+    process.suspend()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
 def test_a_new_validator_takes_over_while_a_batch_runs_and_the_batch_completes(
     fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, model: ShopModel, checkout: Path
 ) -> None:
     before, old = version_of(fresh_cloud, "validator"), worker_of(fresh_cloud)
     append(checkout, "services/validator/use_cases.py", NEW_VERSION)
     key = a_batch_of_many_files(fresh_pipeline, model)
-    eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 1)
-    said = deploy(fresh_cloud, checkout, "validator")
+    with paused_after_its_first_file(fresh_pipeline, old), ThreadPoolExecutor(1) as aside:
+        deployment = aside.submit(deploy, fresh_cloud, checkout, "validator")
+        eventually((Folders(fresh_cloud.directory).run / "validator-2.ready").exists, 60)
+        psutil.Process(old).resume()
+        said = deployment.result()
     assert said.exit_code == 0, said.err
     assert "TaskDefinition" in said.out
 
