@@ -6,8 +6,8 @@ ADVICE = {
         "message itself is broken, drop it and upload the file again."
     ),
     "aggregator-commands-dlq": (
-        "If its batch is FAILED, redrive the batch. A RedriveBatch or DismissQuarantine may be "
-        "sent back or typed again; drop all else."
+        "If its batch is FAILED, redrive the batch. A RedriveBatch, ReleaseBatch or "
+        "DismissQuarantine may be sent back or typed again; drop all else."
     ),
     "aggregator-events-dlq": (
         "Cure the reason and send them back: starting twice is starting once. The sweep does the "

@@ -311,7 +311,7 @@ def _kpis_without_condition() -> list[Any]:
 
 def _settle_does_not_finish() -> list[Any]:
     def settle(fence: int, ports: Any) -> Any:
-        state = transformer._state(ports)
+        state = transformer.current_state(ports)
         state.admit(fence)
         return state.settle()
 
@@ -621,7 +621,9 @@ def _failed_is_green(states: dict[str, Any]) -> None:
 
 
 def _rejected_goes_on(states: dict[str, Any]) -> None:
+    """The transformer refuses a rejected file as well, so its answer has to be overlooked too."""
     states["IsAccepted"]["Choices"][0]["Condition"] = "{% $count($rejected_files) > 1 %}"
+    states["IsTransformed"]["Choices"][0]["Condition"] = "{% false %}"
 
 
 def _without_the_lock(states: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
 from tests.simulation.run import simulated
 
-BUDGET = int(os.environ.get("MUTANT_SEEDS", "100"))
+BUDGET = int(os.environ.get("MUTANT_SEEDS", "200"))
 NEEDS_MORE = frozenset(
     {
         "lock: broken before its holder is told",
