@@ -14,13 +14,13 @@ five events a batch and one a minute, so between two commands lie at most a few 
 (docs/decisions/0017)."""
 
 
-def admit(fence: int, seen: int) -> None:
+def admit(fence: int, seen: int, leap: int = LEAP) -> None:
     """Raise StaleWriter for a fence under the highest one seen, Refused for one far above it."""
     if fence < seen:
         raise StaleWriter(
             f"lock fence {fence} is stale: {seen} was seen; acquire the lock again", seen_fence=seen
         )
-    if is_never_granted(fence, seen):
+    if fence > seen + leap:
         raise Refused(
             f"the lock never granted fence {fence}: the highest one seen is {seen}, and it grows "
             "by some five a batch; if the state of this service was restored, `ecp lock align` "

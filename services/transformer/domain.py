@@ -68,12 +68,12 @@ class TransformerState:
             return {"epoch": None}
         return {"epoch": self.epoch, "phase": self.phase, "fence": self.fence}
 
-    def admit(self, fence: int) -> None:
+    def admit(self, fence: int, leap: int = fences.LEAP) -> None:
         """Raise StaleWriter when a holder of a newer lock grant was seen here.
 
         Raises Refused for a fence that no grant can have (contracts/fences.py).
         """
-        fences.admit(fence, self.fence)
+        fences.admit(fence, self.fence, leap)
 
     def begin(self, batch_id: str, fence: int, attempt: int, mains: Heads) -> "TransformerState":
         """The next epoch, at work on a batch.

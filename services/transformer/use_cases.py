@@ -21,6 +21,7 @@ from contracts.event_store import (
     StreamAppend,
     retry_on_conflict,
 )
+from contracts.fences import LEAP
 from contracts.layout import result_key
 from contracts.messages import (
     AbandonBatch,
@@ -213,7 +214,8 @@ def _gave_up_before_it_began(command: AbandonBatch | TransformBatch, ports: Port
 
     Its own stream remembers that it was given up, which keeps late attempts under this grant away.
     The state that all batches share stays as it is: a command about a batch that nobody here knows
-    must not make others stale.
+    must not make others stale. The lock's next grant is above the fence that is remembered, and
+    has to be within a leap of the shared one: so only half a leap is taken here.
     """
     history = _history(command.batch_id, ports)
     if history.is_begun:
@@ -221,7 +223,7 @@ def _gave_up_before_it_began(command: AbandonBatch | TransformBatch, ports: Port
     if history.abandoned_under >= command.fence:
         return True
     state = current_state(ports)
-    state.admit(command.fence)
+    state.admit(command.fence, leap=LEAP // 2)
     given_up = BatchAbandoned(
         batch_id=command.batch_id,
         epoch=max(1, state.epoch),
