@@ -46,7 +46,7 @@ class Overtaken:
         facts.fence(self.heads, self.epoch, STALE.batch_id)
 
     def _raise_epoch(self, bench: Workbench, epoch: int) -> None:
-        state = use_cases._state(bench.ports)
+        state = use_cases.current_state(bench.ports)
         begun = state.begin(STALE.batch_id, 1, 0, self.heads)
         assert begun.epoch == epoch
         use_cases._change_state(bench.ports, state, begun, 0)
@@ -121,13 +121,13 @@ def test_it_cannot_publish_a_kpi(new_stores: NewStores) -> None:
 
 def test_it_cannot_change_the_state(new_stores: NewStores) -> None:
     overtaken = Overtaken(new_stores(), "duckdb")
-    before = use_cases._state(overtaken.slow.ports)
+    before = use_cases.current_state(overtaken.slow.ports)
     overtaken.is_overtaken()
     table = overtaken.slow.ports.tables.state
     write = PutItem(table, before.settle().to_item(), expected=before.as_stored())
     with pytest.raises(ConcurrencyConflict):
         overtaken.slow.ports.store.append(context=CONTEXT, writes=[write])
-    assert use_cases._state(overtaken.newer.ports).epoch == 3
+    assert use_cases.current_state(overtaken.newer.ports).epoch == 3
 
 
 @pytest.mark.parametrize("engine", ENGINES)
