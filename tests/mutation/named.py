@@ -30,7 +30,7 @@ FAULTS = (
         "a message is deleted after a fault of its handler",
         "contracts/worker.py",
         """            self._give_back(receipt)
-            return
+            return fault
 """,
         """            self._give_back(receipt)
 """,
