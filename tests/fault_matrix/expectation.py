@@ -1,6 +1,7 @@
 """What a batch leaves: files, reconciliation, KPIs and facts, so that two runs can be compared."""
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,9 @@ def left_by(pipeline: Pipeline, name: str, batch_id: str) -> Left:
     result = pipeline.result(batch_id)
 
     def plain(keys: list[str]) -> tuple[str, ...]:
-        return tuple(sorted(key.replace(batch_id, "BATCH").replace(name, "NAME") for key in keys))
+        """Without what differs by batch: ids, names, and the order in which S3 took the files."""
+        named = (key.replace(batch_id, "BATCH").replace(name, "NAME") for key in keys)
+        return tuple(sorted(re.sub(r"/\d{4}\.", "/NNNN.", key) for key in named))
 
     return Left(
         archived=plain(pipeline.keys(ARCHIVE_BUCKET, f"archive/{batch_id}/")),
