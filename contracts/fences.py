@@ -20,7 +20,7 @@ def admit(fence: int, seen: int, leap: int = LEAP) -> None:
         raise StaleWriter(
             f"lock fence {fence} is stale: {seen} was seen; acquire the lock again", seen_fence=seen
         )
-    if fence > seen + leap:
+    if is_never_granted(fence, seen, leap):
         raise Refused(
             f"the lock never granted fence {fence}: the highest one seen is {seen}, and it grows "
             "by some five a batch; if the state of this service was restored, `ecp lock align` "
@@ -28,6 +28,6 @@ def admit(fence: int, seen: int, leap: int = LEAP) -> None:
         )
 
 
-def is_never_granted(fence: int, beside: int) -> bool:
+def is_never_granted(fence: int, beside: int, leap: int = LEAP) -> bool:
     """Whether a fence is so far above another one that the lock cannot have granted it."""
-    return fence > beside + LEAP
+    return fence > beside + leap

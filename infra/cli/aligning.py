@@ -9,7 +9,7 @@ from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.fences import LEAP
 from contracts.messages import AdmitFence, RaiseFence
-from infra.cli.between_batches import carried_out
+from infra.cli.between_batches import completed
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line
@@ -102,12 +102,4 @@ def _admitted(target: Target, fences: Fences, reason: str, *, quietly: bool) -> 
         requested_by=requester(),
         reason=reason,
     )
-    ended = carried_out(target, command, quietly=quietly)
-    if ended is None:
-        raise CommandFailed(
-            f"{command.request_id} has not ended within {CliSettings().wait_seconds:g} s; it may "
-            "go on: `ecp dlq show transformer-commands-dlq` says if it could not be done"
-        )
-    if ended.event_type == "UpkeepRefused":
-        raise CommandFailed(ended.data.reason)
-    return ended
+    return completed(target, command, quietly=quietly)

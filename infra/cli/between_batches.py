@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message
+from infra.cli.errors import CommandFailed
 from infra.cli.output import print_beside, spinner
 from infra.cli.settings import CliSettings
 from infra.cli.target import Target
@@ -32,3 +33,16 @@ def carried_out(target: Target, command: Any, *, quietly: bool) -> Message | Non
             poll_seconds=settings.poll_seconds,
             wait_seconds=settings.wait_seconds,
         )
+
+
+def completed(target: Target, command: Any, *, quietly: bool) -> Message:
+    """As `carried_out`; raises CommandFailed when it takes too long or the transformer refuses."""
+    ended = carried_out(target, command, quietly=quietly)
+    if ended is None:
+        raise CommandFailed(
+            f"{command.request_id} has not ended within {CliSettings().wait_seconds:g} s; it may "
+            "go on: `ecp dlq show transformer-commands-dlq` says if it could not be done"
+        )
+    if ended.event_type == "UpkeepRefused":
+        raise CommandFailed(ended.data.reason)
+    return ended

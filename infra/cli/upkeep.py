@@ -6,12 +6,10 @@ import typer
 
 from contracts.clock import new_event_id, system_clock
 from contracts.messages import MaintainFacts, RebuildKpis
-from infra.cli.between_batches import carried_out
-from infra.cli.errors import CommandFailed
+from infra.cli.between_batches import completed
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, print_table
 from infra.cli.requester import requester
-from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.timeline import plural, size
 
@@ -51,7 +49,7 @@ def rebuild(dry_run: DryRun = False, as_json: AsJson = False) -> None:
         _print_counts(found, "would be")
         return
     command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=requester())
-    rebuilt = _done(target, command, as_json=as_json).model_dump()
+    rebuilt = completed(target, command, quietly=as_json).data.model_dump()
     if as_json:
         print_json(rebuilt)
     else:
@@ -70,8 +68,8 @@ def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
         tables = _planned(target)
     else:
         command = MaintainFacts(request_id=_new_request("upkeep"), requested_by=requester())
-        done = _done(target, command, as_json=as_json)
-        tables = [table.model_dump() for table in done.tables]
+        maintained = completed(target, command, quietly=as_json).data
+        tables = [table.model_dump() for table in maintained.tables]
     if as_json:
         print_json({"dry_run": dry_run, "tables": tables})
         return
@@ -86,19 +84,6 @@ def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
             for table in tables
         ],
     )
-
-
-def _done(target: Target, command: Any, *, as_json: bool) -> Any:
-    """What the last event of the command says."""
-    ended = carried_out(target, command, quietly=as_json)
-    if ended is None:
-        raise CommandFailed(
-            f"{command.request_id} has not ended within {CliSettings().wait_seconds:g} s; "
-            "it may go on: `ecp dlq show transformer-commands-dlq` says if it could not be done"
-        )
-    if ended.event_type == "UpkeepRefused":
-        raise CommandFailed(ended.data.reason)
-    return ended.data
 
 
 def _compared(target: Target) -> dict[str, Any]:

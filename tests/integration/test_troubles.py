@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -152,7 +152,7 @@ def test_no_trouble_leaves_half_a_batch(cloud: RunningCloud, tmp_path: Path) -> 
         trouble, is_doubled = TROUBLES[number % len(TROUBLES)]
         rows = random_rows(draw)
         files = {f"{kind}/trouble{number}.csv": csv_of(kind, rows[kind]) for kind in rows}
-        with twins(cloud, tmp_path) if is_doubled else no_twins():
+        with twins(cloud, tmp_path) if is_doubled else nullcontext():
             pipeline.upload_set(f"trouble{number}", files)
             eventually(lambda: pipeline.lock()["currentlockcount"] == 1)
             time.sleep(draw.uniform(0, LONGEST_BATCH_SECONDS))
@@ -168,12 +168,6 @@ def test_no_trouble_leaves_half_a_batch(cloud: RunningCloud, tmp_path: Path) -> 
         assert_kpis_equal(pipeline, model)
         print(f"{number + 1}/{ROUNDS} {trouble.__name__}, twins: {is_doubled}: {batch['status']}")
     assert pipeline.dead_letters() == {}
-
-
-@contextmanager
-def no_twins() -> Iterator[None]:
-    """The workers alone."""
-    yield
 
 
 def closed_batch(pipeline: Pipeline, number: int) -> dict[str, object]:
