@@ -64,6 +64,11 @@ def look_at(notification: Notification, ports: Ports) -> Upload | None:
     """What a notification announced; None when that version was taken in before."""
     if notification.version_id is not None and was_seen(_identity(notification), ports):
         return None
+    return _look(notification, ports)
+
+
+def _look(notification: Notification, ports: Ports) -> Upload:
+    """What lies there, whether or not it was taken in before."""
     foreign = detection.why_foreign(notification.key)
     if foreign is not None:
         return Upload(_identity(notification), detection.foreign(notification, foreign))
@@ -95,9 +100,7 @@ def judge(
     pinned = _pinned(retry_on_conflict(partial(load, bucket, ports)).files)
     uploads = []
     for version in unnoticed:
-        upload = look_at(Notification(bucket, *version.identity), ports)
-        if upload is None:
-            continue
+        upload = _look(Notification(bucket, *version.identity), ports)
         is_free = version.identity not in pinned and detection.is_unclaimed(upload.event)
         by = _newer_than(version, newest, bucket, ports) if is_free else None
         uploads.append(
@@ -140,8 +143,10 @@ def _look_for(entry: UploadManifestFile, file_set: FileSet, ports: Ports) -> Upl
         return Upload(None, detection.gone(named))
     if before == FileSuperseded.__name__:
         return _counts_after_all(named, ports)
-    upload = look_at(named, ports)
-    return upload if upload and isinstance(upload.event, FileDetected | FileGone) else None
+    if before is not None:
+        return None
+    upload = _look(named, ports)
+    return upload if isinstance(upload.event, FileDetected | FileGone) else None
 
 
 def _counts_after_all(named: Notification, ports: Ports) -> Upload | None:
