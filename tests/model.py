@@ -117,13 +117,14 @@ class ShopModel:
 
     def _replace_lines(self, stated: list[_Line]) -> None:
         """The lines of one statement against those of all statements before it."""
-        new: list[_Line] = []
+        new: dict[tuple[str, object], _Line] = {}
         for line in stated:
-            same_id = [one for one in new if _same_id(one, line)]
-            self.restated["order_items"] += sum(one.content != line.content for one in same_id)
-            new = [one for one in new if one not in same_id] + [line]
+            key = line.order_id, line.line_id or object()
+            same_id = new.pop(key, line)
+            self.restated["order_items"] += same_id.content != line.content
+            new[key] = line
         by_order: dict[str, list[_Line]] = defaultdict(list)
-        for line in new:
+        for line in new.values():
             by_order[line.order_id].append(line)
         for order_id, of_order in by_order.items():
             self._lines[order_id] = self._standing_beside(of_order, order_id) + of_order

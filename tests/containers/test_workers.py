@@ -83,7 +83,7 @@ def test_a_container_is_nobody_and_cannot_write(
 
     with running_worker(images[service], service, cloud.environment_of(service)) as worker:
         worker.await_ready()
-        assert worker.shell("stat -c %u /proc/$(cat $WORKER_READY_FILE)") == (0, "1000\n")
+        assert worker.shell(f"stat -c %u /proc/{worker.process_id()}") == (0, "1000\n")
         for place in ("/app", "/opt/venv", "/etc", "/"):
             code, said = worker.shell(f"touch {place}/mine")
             assert code != 0
@@ -118,8 +118,9 @@ def test_a_worker_is_healthy_while_its_loop_turns_and_unhealthy_when_it_is_stuck
     with running_worker(image, "validator", environment, healthcheck=checks) as worker:
         worker.await_health("healthy")
         worker.await_ready()
-        worker.shell("kill -STOP $(cat $WORKER_READY_FILE)")
+        process = worker.process_id()
+        assert worker.shell(f"kill -STOP {process}") == (0, "")
         worker.shell(OLD)
         worker.await_health("unhealthy")
-        worker.shell("kill -CONT $(cat $WORKER_READY_FILE)")
+        assert worker.shell(f"kill -CONT {process}") == (0, "")
         worker.await_health("healthy")

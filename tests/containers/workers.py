@@ -1,5 +1,6 @@
 """The workers' images and containers: built and run as ECS would, on the network of the machine."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -56,6 +57,12 @@ class Worker:
         wait = f"timeout {READY_SECONDS:.0f} sh -c 'until test -f $0; do sleep 0.02; done'"
         code, _ = self.shell(f'{wait} "$WORKER_READY_FILE"')
         assert code == 0, self.logs()
+
+    def process_id(self) -> int:
+        """The worker's process inside its container, as it says itself."""
+        code, said = self.shell('cat "$WORKER_READY_FILE"')
+        assert code == 0, said
+        return int(json.loads(said)["pid"])
 
     def health(self) -> str:
         """`starting`, `healthy` or `unhealthy`."""
