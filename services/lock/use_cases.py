@@ -80,7 +80,8 @@ class Ports:
 def acquire_lock(message: Message, ports: Ports) -> None:
     """Grant the lock or queue the execution; its token is answered once it holds the lock.
 
-    A late copy of an earlier attempt never takes the place of a newer attempt's token.
+    A late copy of an earlier attempt never takes the place of a newer attempt's token: each token
+    is kept with an event, so one that comes after the lock was loaded makes the append fail.
     """
     command: AcquireLock = message.data
     _check_lock_id(command.lock_id)
@@ -94,17 +95,19 @@ def acquire_lock(message: Message, ports: Ports) -> None:
     owed = token_item(command.lock_id, command.execution_id, token, command.attempt)
 
     def queue_or_grant() -> Lock:
+        loaded = _load(ports)
         standing = ports.store.get_item(
             ports.table, token_key(command.lock_id, command.execution_id)
         )
         if standing is not None and standing["attempt"] > command.attempt:
             logger.info("attempt %s of %s came late", command.attempt, command.execution_id)
-            return _load(ports)
+            return loaded
         change = _change(
             ports,
             lambda lock, terms: lock.acquire(applicant, terms),
             MessageContext(SOURCE, command.batch_id, message.event_id),
             PutItem(ports.table, owed),
+            load=lambda _: loaded,
         )
         return change.lock
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
-from contracts.errors import VersionGone
+from contracts.errors import PipelineError, VersionGone
 from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
 from contracts.file_contracts import FileContract, file_contract
 from contracts.layout import (
@@ -94,6 +94,8 @@ def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
     """
     command: ValidateFile = message.data
     known = _history(command, ports).answer_to(command)
+    if known and known.attempt != command.attempt:
+        _put_back(known, ports)  # this attempt may have died with its own report on top
     if known is None:
         manifest = _manifest(command, ports)
         file = file_of(manifest, command)
@@ -151,8 +153,7 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     made_by = pseudonyms.check if pseudonyms and written.staged else None
     report = report_of(command, job.file, job.contract, check, written, made_by)
     logger.info("file checked", key=key, status=report.status, rule=check.rule, rows=check.rows_in)
-    ref = _put_report(report, job.bucket, ports)
-    return retry_on_conflict(lambda: _record(message, conclusion(command, report, ref), ports))
+    return _conclude(message, report, job.bucket, ports)
 
 
 def _conclude_as_before(message: Message, ports: Ports) -> FileConcluded | None:
@@ -176,8 +177,7 @@ def _conclude_gone(message: Message, job: _Job, error: VersionGone, ports: Ports
         ports.outputs.remove(job.bucket, key)
     report = report_of(job.command, file, job.contract, check, Written())
     logger.info("file is gone", key=file.key)
-    ref = _put_report(report, job.bucket, ports)
-    return retry_on_conflict(lambda: _record(message, conclusion(job.command, report, ref), ports))
+    return _conclude(message, report, job.bucket, ports)
 
 
 def _staged_rows(folder: Path, job: _Job, pseudonyms: Pseudonyms | None) -> RowFile:
@@ -242,6 +242,30 @@ def _see_that_only(path: Path | None, bucket: str, key: str, ports: Ports) -> Ob
         return ports.outputs.put(path, bucket, key)
     ports.outputs.remove(bucket, key)
     return None
+
+
+def _conclude(message: Message, report: FileReport, bucket: str, ports: Ports) -> FileConcluded:
+    """The report, then the event that pins it; the conclusion that stands, whoever made it.
+
+    All attempts write their reports under one key, of which others read the newest. Whoever comes
+    too late puts the report back that is pinned by the conclusion that stands.
+    """
+    mine = conclusion(message.data, report, _put_report(report, bucket, ports))
+    try:
+        standing = retry_on_conflict(lambda: _record(message, mine, ports))
+    except PipelineError:
+        _put_back(_history(message.data, ports).latest, ports)
+        raise
+    if standing is not mine:
+        _put_back(standing, ports)
+    return standing
+
+
+def _put_back(standing: FileConcluded | None, ports: Ports) -> None:
+    """See that the newest report of the file is the one of this conclusion, if there is one."""
+    if standing is not None:
+        ref = standing.report
+        ports.documents.put_json(ref.bucket, ref.key, ports.documents.get_json(ref))
 
 
 def _put_report(report: FileReport, bucket: str, ports: Ports) -> ObjectRef:

@@ -85,7 +85,7 @@ class Strangers:
         kind = chaos.below("stranger", 4)
         if not chaos.happens(f"stranger#{number} forges {kind} with fence {fence}"):
             return
-        is_far = fence > self._seen() + LEAP
+        is_far = leap > LEAP  # and stays so, however many grants come before it is read
         if kind == 0:
             release = ReleaseLock(lock_id=LOCK_ID, execution_id=EXECUTION, fence=fence, attempt=0)
             self._send("lock-commands", self._body(release, known))
@@ -109,9 +109,6 @@ class Strangers:
         if world.chaos.happens(f"stranger#{number} puts the lock back by {ahead}"):
             state["fence"] = max(world.checks.lock.highest_fence, state["fence"]) + ahead
             self.put_back_to.add(state["fence"])
-
-    def _seen(self) -> int:
-        return int((self._world.table.item("TransformerState", "facts") or {}).get("fence", 0))
 
     def _body(self, data: Any, batch_id: str) -> str:
         body = self._world.command(data, f"transformation/{batch_id}", batch_id).to_json()

@@ -6,9 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from contracts.envelope import Message, MessageContext
+from contracts.errors import ConcurrencyConflict
 from contracts.event_store import StreamAppend
 from contracts.layout import FILE_GONE, file_report_key, staged_key
-from contracts.messages import BatchManifest, FileRejected, FileReport, FileValidated, ValidateFile
+from contracts.messages import (
+    BatchManifest,
+    FileRejected,
+    FileReport,
+    FileValidated,
+    ObjectRef,
+    ValidateFile,
+)
 from tests.simulation.stores import Documents, FaultyStore
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ def validate_file(message: Message, world: World) -> dict[str, Any]:
     stream = f"validation/{command.batch_id}/{command.file_index}"
     known = store.read(stream)
     if known:
+        _put_back(known[0].data.report, documents)
         return _answer(command, known[0].data)
     manifest = BatchManifest.model_validate(documents.get_json(command.manifest))
     file = manifest.files[command.file_index]
@@ -66,8 +75,17 @@ def validate_file(message: Message, world: World) -> dict[str, Any]:
         else FileValidated(**common, **counts)
     )
     context = MessageContext(SOURCE, command.batch_id, message.event_id)
-    store.append(StreamAppend(stream, 0, [event]), context=context)
+    try:
+        store.append(StreamAppend(stream, 0, [event]), context=context)
+    except ConcurrencyConflict:
+        _put_back(store.read(stream)[0].data.report, documents)
+        raise
     return _answer(command, event)
+
+
+def _put_back(standing: ObjectRef, documents: Documents) -> None:
+    """The newest report is the one that the conclusion pins, whoever wrote one after it."""
+    documents.put_json(standing.bucket, standing.key, documents.get_json(standing))
 
 
 def _answer(command: ValidateFile, event: object) -> dict[str, Any]:

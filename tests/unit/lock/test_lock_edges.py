@@ -16,7 +16,7 @@ from contracts.metrics import Measure
 from services.lock import handler
 from services.lock.adapters import StepFunctionsExecutions
 from services.lock.domain import LOCK_ID, Lock
-from services.lock.items import lock_from, lock_item, token_item
+from services.lock.items import lock_from, lock_item, token_item, token_key
 from tests.support.doubles import Refusing, refused
 from tests.unit.lock.test_lock_messages import COMMANDS, EVENTS, STREAM, TABLE, Desk, batch_of
 
@@ -86,6 +86,27 @@ def test_a_token_that_came_while_the_older_one_was_answered_is_still_owed(
     assert desk.owed() == ["b"]
     desk.sweep()
     assert desk.answers.succeeded["b-1"]["outcome"] == "GRANTED"
+
+
+def test_a_newer_attempt_that_came_while_an_older_one_was_decided_keeps_its_token(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older one looked for a token before the newer one was there."""
+    desk.acquire("a")
+    get_item = desk.store.get_item
+
+    def overtaken(table: str, key: Mapping[str, Any]) -> Any:
+        found = get_item(table, key)
+        if key == token_key(LOCK_ID, "b"):
+            monkeypatch.undo()
+            desk.acquire("b", attempt=1)
+        return found
+
+    monkeypatch.setattr(desk.store, "get_item", overtaken)
+    desk.acquire("b", attempt=0)
+    desk.release("a", 1)
+    assert "b-1" in desk.answers.succeeded
+    assert "b-0" not in desk.answers.succeeded
 
 
 def test_a_heartbeat_that_gains_no_time_is_no_event(desk: Desk) -> None:

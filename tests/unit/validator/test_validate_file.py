@@ -3,6 +3,8 @@
 import hmac
 import io
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +20,7 @@ from services.transformer.facts import STAGED_COLUMNS
 from services.validator import use_cases
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
-from tests.unit.validator.desk import BATCH, KEY, Desk
+from tests.unit.validator.desk import BATCH, BUCKET, KEY, Desk
 
 STAGED = f"processing/{BATCH}/orders/0000.parquet"
 BAD_ROWS = f"quarantine/{BATCH}/rows/0000.parquet"
@@ -455,3 +457,37 @@ def test_a_bad_file_that_is_deleted_before_it_is_kept_is_gone() -> None:
     assert desk.validate()["outcome"] == "REJECTED"
     report = json.loads(desk.bucket.standing[f"processing/{BATCH}/reports/0000.json"])
     assert report["rule"] == FILE_GONE
+
+
+@pytest.mark.parametrize("fence", [7, 8])
+def test_the_newest_report_is_the_one_of_the_conclusion_that_stands(fence: int) -> None:
+    """One attempt sleeps, its report in hand; meanwhile the file is deleted and told as gone."""
+    desk = a_desk(*healthy(9))
+    put = desk.bucket.put_json
+
+    def overtaken_first(bucket: str, key: str, document: Any) -> Any:
+        if "/reports/" in key:
+            desk.bucket.put_json = put  # type: ignore[method-assign]
+            desk.bucket.delete("orders/a.csv", desk.files[0]["version_id"])
+            assert desk.validate(fence=fence)["outcome"] == "REJECTED"
+        return put(bucket, key, document)
+
+    desk.bucket.put_json = overtaken_first  # type: ignore[method-assign]
+    with nullcontext() if fence == 7 else pytest.raises(StaleWriter):
+        assert desk.validate(fence=7)["outcome"] == "REJECTED"
+    [concluded] = desk.events()
+    assert concluded.rule == FILE_GONE
+    assert desk.report() == desk.bucket.get_json(concluded.report)
+
+
+def test_who_died_with_its_own_report_on_top_puts_the_standing_one_back_when_it_comes_again() -> (
+    None
+):
+    desk = a_desk(*healthy(9))
+    desk.validate()
+    [concluded] = desk.events()
+    desk.bucket.put_json(BUCKET, concluded.report.key, {"of": "an attempt that died"})
+    late = desk.command(0, 7)
+    late = replace(late, data=late.data.model_copy(update={"attempt": 1}))
+    assert use_cases.validate_file(late, desk.ports())["outcome"] == "VALIDATED"
+    assert desk.report() == desk.bucket.get_json(concluded.report)
