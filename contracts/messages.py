@@ -847,6 +847,7 @@ class RejectedFile(BaseModel):
     key: str
     reason: str
     gone: bool = False
+    valid: bool = False
 
 
 class ReplacedStatement(BaseModel):
@@ -1188,6 +1189,7 @@ class BatchCompleted(BaseModel):
     batch_id: str
     execution_id: str
     result: ObjectRef
+    remark: str | None = None
 
 
 class BatchRedriven(BaseModel):

@@ -111,11 +111,11 @@ def told(restored: "Restoration") -> list[str]:
             f"uploaded after that: {shown}{f' and {more} more' if more > 0 else ''}; "
             f"`ecp submit {restored.recovered}` sends them again"
         )
-    for name in restored.interrupted:
-        batch_id = name.partition("-")[0]
+    for batch_id in restored.interrupted:
+        is_open = batch_id in restored.still_open
+        state = "once `ecp status` shows it as FAILED," if is_open else "it is FAILED, and"
         lines.append(
-            f"batch {batch_id} was interrupted: once `ecp status` shows it as FAILED, within 15 "
-            f"minutes, `ecp redrive {batch_id}` finishes it"
+            f"batch {batch_id} was interrupted: {state} `ecp redrive {batch_id}` finishes it"
         )
     return lines
 

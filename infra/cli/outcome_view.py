@@ -165,6 +165,8 @@ def summary(outcome: dict[str, Any], paths: Mapping[str, Path] | None = None) ->
         lines.append(
             f"{plural(quarantined, 'row')} in quarantine: `ecp quarantine list --batch {batch_id}`"
         )
+    if status == "COMPLETED" and outcome["reason"]:
+        lines.append(f"{outcome['reason']}; `ecp batch {batch_id}` shows what is refused now")
     if status == "FAILED":
         lines += [f"it is published and stands: {outcome['reason']}", f"{happened} finishes it"]
     return lines

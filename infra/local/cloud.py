@@ -64,6 +64,7 @@ def up(
         return _confirm(running, port, wanted, fresh=fresh)
     folders = Folders(directory)
     folders.make_root()
+    _end_crashed(folders)
     with _only_one(folders) as lock:
         down(directory)
         if fresh:
@@ -141,6 +142,20 @@ def _stop(record: CloudRecord, folders: Folders) -> None:
             end_group(process.pid)
             process.wait(DOWN_SECONDS)
     folders.clean_up()
+
+
+def _end_crashed(folders: Folders) -> None:
+    """See off a supervisor whose server is dead: it stops its workers, and then it would go itself.
+
+    Until then it holds the directory's lock.
+    """
+    record = read_record(folders.record)
+    if record is None or record.status == "starting":
+        return
+    supervisor = record.processes[SUPERVISOR].process()
+    server = record.processes.get(CLOUD)
+    if supervisor and (server is None or server.process() is None):
+        _end_politely(supervisor)
 
 
 def _port_like_before(folders: Folders) -> int | None:

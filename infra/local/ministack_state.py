@@ -9,6 +9,7 @@ relayed is relayed after the restart.
 import json
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ class Restored:
         def load_all() -> None:
             load()
             self._load_streams()
+            _take_back_messages()
 
         app._load_persisted_state = load_all
         app.save_all = lambda _services: None  # the whole was saved before, in one step
@@ -127,6 +129,16 @@ class Restored:
                 saved = json.load(file, object_hook=persistence._json_object_hook)["payload"]
             dynamodb._stream_records.update(saved["records"])
             dynamodb._stream_trimmed.update(saved["trimmed"])
+
+
+def _take_back_messages() -> None:
+    """Let messages be taken again at once that were in hand when it was saved: nobody has them."""
+    from ministack.services import sqs
+
+    for queue in sqs._queues.all_values():
+        for message in queue["messages"]:
+            if message["receive_count"]:
+                message["visible_at"] = min(message["visible_at"], time.time())
 
 
 class _Complaints(logging.Handler):

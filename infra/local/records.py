@@ -41,8 +41,8 @@ def record_of(pid: int) -> ProcessRecord:
 class Restoration:
     """What a start brought back. `saved_at`: RFC 3339. `at_stop`: nothing came after the save.
 
-    `lost`: keys of uploads that came later; they lie under `recovered`. `interrupted`: executions
-    that ran when it was saved, by name; they are FAILED.
+    `lost`: keys of uploads that came later; they lie under `recovered`. `interrupted`: batches
+    that ran when it was saved; they are FAILED, but for those that are `still_open`.
     """
 
     saved_at: str
@@ -50,6 +50,7 @@ class Restoration:
     lost: Sequence[str] = ()
     recovered: str = ""
     interrupted: Sequence[str] = ()
+    still_open: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

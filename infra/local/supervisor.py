@@ -19,6 +19,7 @@ from infra.errors import LocalCloudError
 from infra.local import ministack
 from infra.local.crew import Crew
 from infra.local.folders import Folders
+from infra.local.interrupted import ask_for_sweep, await_closed
 from infra.local.launch import Launcher
 from infra.local.processes import ChildProcess
 from infra.local.records import (
@@ -103,8 +104,10 @@ class Supervisor:
         )
         self._await_workers()
         self._rolling.tell()
+        if restored:
+            restored = self._close_interrupted(restored)
         self._save_for_the_first_time()
-        self._record = replace(self._record, status="ready", restored=self._told(restored))
+        self._record = replace(self._record, status="ready", restored=restored)
         write_record(self._folders.record, self._record)
 
     def watch(self) -> None:
@@ -158,10 +161,18 @@ class Supervisor:
             reason = said["save_failed"] if said else "its server does not answer"
             raise LocalCloudError(f"the state under {self._folders.root} cannot be saved: {reason}")
 
-    def _told(self, restored: Restoration | None) -> Restoration | None:
-        """With the executions that the server found interrupted."""
+    def _close_interrupted(self, restored: Restoration) -> Restoration:
+        """With the batches whose executions the server found interrupted, closed by then."""
         said = ministack.ask(self._record.port, ministack.STATE_PATH)
-        return restored and replace(restored, interrupted=said["interrupted"] if said else ())
+        if said is None:
+            raise LocalCloudError(f"its server does not answer\n{self._folders.tail(CLOUD)}")
+        ask_for_sweep(self._environment.client("events"), self._environment.client("sqs"))
+        batches = await_closed(self._environment.client("dynamodb"), said["interrupted"])
+        return replace(
+            restored,
+            interrupted=sorted(batches),
+            still_open=sorted(name for name, is_closed in batches.items() if not is_closed),
+        )
 
     def _await_cloud(self, cloud: ChildProcess) -> None:
         deadline = time.monotonic() + CLOUD_START_SECONDS

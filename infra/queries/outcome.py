@@ -55,7 +55,8 @@ def read_outcome(
     }
     if end.event_type == "BatchCompleted":
         result = BatchResult.model_validate(objects.get_json(end.data.result))
-        return common | completed(result, _seen_before(events, objects))
+        told = completed(result, _seen_before(events, objects))
+        return common | told | {"reason": end.data.remark}
     publication = next((e for e in (*events, *earlier) if e.event_type == "KpisPublished"), None)
     if publication is not None:
         result = BatchResult.model_validate(objects.get_json(publication.data.result))

@@ -197,7 +197,7 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
         f"{plural(e.file_count, 'healthy file')} released as batch {e.released_as} by "
         f"{e.requested_by}: {e.reason}"
     ),
-    "BatchCompleted": lambda _: "COMPLETED",
+    "BatchCompleted": lambda e: f"COMPLETED: {e.remark}" if e.remark else "COMPLETED",
     "BatchRejected": _rejected,
     "BatchFailed": lambda e: f"FAILED: {e.reason}",
     "LockQueued": lambda e: f"waiting for the lock, number {e.position} in line",

@@ -92,22 +92,24 @@ def execution_ended(execution_id: str, status: str, cause: str, ports: Ports) ->
     )
 
 
-def sweep(ports: Ports) -> int:
+def sweep(ports: Ports, *, after_restart: bool = False) -> int:
     """Find batches that are open for long: start those without an execution, fail dead ones.
 
-    Returns how many were open.
+    `after_restart`: executions are looked up however short their batches are open. Returns how
+    many were open.
     """
     unfinished = _unfinished(ports)
+    swept_after = 0 if after_restart else SWEPT_AFTER_SECONDS
     for open_batch in unfinished:
         with about(batch_id=open_batch["sk"]):
-            _look_after(open_batch, ports)
+            _look_after(open_batch, swept_after, ports)
     return len(unfinished)
 
 
-def _look_after(open_batch: read_model.Row, ports: Ports) -> None:
+def _look_after(open_batch: read_model.Row, swept_after: float, ports: Ports) -> None:
     waited = ports.clock() - from_rfc3339(open_batch["since"])
     execution_id = open_batch["execution_id"]
-    patience = STARTED_AFTER_SECONDS if execution_id is None else SWEPT_AFTER_SECONDS
+    patience = STARTED_AFTER_SECONDS if execution_id is None else swept_after
     if waited.total_seconds() < patience:
         return
     if execution_id is None:
@@ -170,7 +172,10 @@ def _complete(batch: Batch, command: CloseBatch, causation_id: str, ports: Ports
             "TransformBatch answered"
         )
     completed = BatchCompleted(
-        batch_id=batch.batch_id, execution_id=command.execution_id, result=command.result
+        batch_id=batch.batch_id,
+        execution_id=command.execution_id,
+        result=command.result,
+        remark=command.reason or None,
     )
     end = batches.close(batch, command.execution_id, completed)
     open_set = load(batch.sealed.bucket, ports)
@@ -274,7 +279,7 @@ def _notice_of(batch: Batch, ports: Ports) -> notices.Notice:
     match batch.end:
         case BatchCompleted() as end:
             result = BatchResult.model_validate(ports.documents.get_json(end.result))
-            return notices.completed(batch, result)
+            return notices.completed(batch, result, end.remark)
         case BatchRejected() as end:
             return notices.rejected(batch, end)
         case BatchFailed() as end:

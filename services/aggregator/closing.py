@@ -90,7 +90,7 @@ def reject(
     end = BatchRejected(
         batch_id=manifest.batch_id,
         execution_id=execution_id,
-        rejected_files=_explained(manifest, sorted(out), missed, reports, reason),
+        rejected_files=_explained(manifest, sorted(out), missed, reports, reason, named),
         reason=_summary(manifest, at_fault, missed, reason),
     )
     healthy = {_identity(manifest, file): file for file in manifest.files if file.index not in out}
@@ -217,6 +217,7 @@ def _explained(
     missed: Collection[int],
     reports: Mapping[int, FileReport],
     reason: str,
+    named: Sequence[int],
 ) -> list[RejectedFile]:
     """Each file with its reason, as many as fit into one event."""
     explained: list[RejectedFile] = []
@@ -226,12 +227,21 @@ def _explained(
             key=manifest.files[index].key,
             reason=_why(manifest, index, reports, reason)[:MAX_REASON_CHARACTERS],
             gone=index in missed,
+            valid=_was_valid(manifest, index, reports, named),
         )
         size += len(file.model_dump_json().encode())
         if size > MAX_EVENT_BYTES:
             break
         explained.append(file)
     return explained
+
+
+def _was_valid(
+    manifest: BatchManifest, index: int, reports: Mapping[int, FileReport], named: Sequence[int]
+) -> bool:
+    """Whether the validator had accepted it; it always names what it rejects."""
+    report = reports.get(index) or reports.get(_original(manifest, index))
+    return not named or (report is not None and report.status == "accepted")
 
 
 def _why(

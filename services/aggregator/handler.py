@@ -59,17 +59,17 @@ class AggregatorService:
         if notice is None:
             return False
         if isinstance(notice, Sweep):
-            self._sweep(notice.bucket)
+            self._sweep(notice)
         elif notice.status in ENDED:
             batch_use_cases.execution_ended(
                 notice.execution_id, notice.status, notice.cause, self.ports
             )
         return True
 
-    def _sweep(self, bucket: str) -> None:
-        use_cases.look_after_file_set(bucket, self.ports)
-        unfinished = batch_use_cases.sweep(self.ports)
-        open_set = self.ports.known_sets[bucket]
+    def _sweep(self, notice: Sweep) -> None:
+        use_cases.look_after_file_set(notice.bucket, self.ports)
+        unfinished = batch_use_cases.sweep(self.ports, after_restart=notice.after_restart)
+        open_set = self.ports.known_sets[notice.bucket]
         metrics.write(this_service(), gauges(open_set, unfinished, self.ports.clock()), {})
 
 

@@ -27,9 +27,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The minute is over: look after the bucket's open set and the open batches."""
+    """The minute is over: look after the bucket's open set and the open batches.
+
+    `after_restart`: executions may have died untold, so all that run are asked after at once.
+    """
 
     bucket: str
+    after_restart: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def parse_notice(body: str) -> Sweep | ExecutionStatus | None:
     """
     message = json_object(body)
     if _is_text(message.get("sweep")):
-        return Sweep(message["sweep"])
+        return Sweep(message["sweep"], message.get("after_restart") is True)
     if message.get("detail-type") != STATUS_CHANGE:
         return None
     detail = message.get("detail")

@@ -12,6 +12,7 @@ from contracts.messages import (
     BatchResult,
     FileIgnored,
     OrderTotals,
+    RejectedFile,
 )
 from contracts.printable import printable
 from services.aggregator.batch import Batch
@@ -30,7 +31,7 @@ class Notice:
     message: str
 
 
-def completed(batch: Batch, result: BatchResult) -> Notice:
+def completed(batch: Batch, result: BatchResult, remark: str | None = None) -> Notice:
     """The batch is published: how many rows went where."""
     rows_in, accepted, quarantined, duplicates = (
         sum(getattr(file, name) for file in result.files)
@@ -50,6 +51,8 @@ def completed(batch: Batch, result: BatchResult) -> Notice:
             for file in result.files
         ),
     ]
+    if remark:
+        lines.append(f"Note: {remark}. `ecp batch {batch.batch_id}` shows what is refused now.")
     if result.waiting_order_items:
         lines.append(_waiting(result.waiting_order_items))
     if result.order_totals and result.order_totals.differing:
@@ -80,13 +83,28 @@ def rejected(batch: Batch, end: BatchRejected) -> Notice:
     lines += [
         "The healthy files wait for corrected versions of exactly these keys, and then go on "
         "together with them. Other uploads do not change that.",
-        f"What to do: see the faults with `ecp quarantine show {batch.batch_id}`, get a file back "
-        "as it came with `ecp quarantine export KEY --to FILE`, correct it and upload it again "
-        f"under its key; or let the healthy ones go without: `ecp release {batch.batch_id} "
-        "--reason WHY`.",
+        f"What to do: {_to_correct(batch, at_fault)} and upload it again under its key; or let the "
+        f"healthy ones go without: `ecp release {batch.batch_id} --reason WHY`.",
     ]
     count = _plural(len(at_fault), "file")
     return _notice(f"Batch {batch.batch_id} rejected: {count} at fault", lines)
+
+
+def _to_correct(batch: Batch, at_fault: Sequence[RejectedFile]) -> str:
+    """How a file at fault is seen and corrected; one that was valid is in no quarantine."""
+    shown = (
+        f"see the faults with `ecp quarantine show {batch.batch_id}`, get a file back as it came "
+        "with `ecp quarantine export KEY --to FILE`, correct it"
+    )
+    by_itself = (
+        "every row is right by itself, so quarantine does not show why: correct the file, which "
+        "still lies under its key, as its reason above says"
+    )
+    if not any(file.valid for file in at_fault):
+        return shown
+    if all(file.valid for file in at_fault):
+        return by_itself
+    return f"{shown}; where it does not show the file, {by_itself}"
 
 
 def failed(batch: Batch, end: BatchFailed) -> Notice:

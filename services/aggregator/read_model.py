@@ -136,7 +136,12 @@ def after(row: Row, event: BaseModel, at: str) -> Row:
         case BatchStarted():
             changes = {"status": "RUNNING", "started_at": at, "execution_id": event.execution_id}
         case BatchCompleted():
-            changes = {"status": "COMPLETED", "closed_at": at, "result": event.result.model_dump()}
+            changes = {
+                "status": "COMPLETED",
+                "closed_at": at,
+                "result": event.result.model_dump(),
+                "reason": event.remark,
+            }
         case BatchRejected():
             listed = [file.model_dump() for file in event.rejected_files[:LISTED_REJECTED_FILES]]
             changes = {

@@ -93,6 +93,15 @@ def test_what_the_transformer_rejects_ends_as_rejected_and_nothing_is_archived()
     assert reached == {"ReleaseLock", "CloseBatch", "Notify", "IsFailed", "BatchFailed", "Done"}
 
 
+def test_a_redriven_batch_is_rejected_only_once_the_transformer_says_it_is_not_published() -> None:
+    [rejected] = STATES["IsAccepted"]["Choices"]
+    assert rejected["Next"] == "MayBePublished"
+    [redriven] = STATES["MayBePublished"]["Choices"]
+    assert redriven == {"Condition": "{% $redrives > 0 %}", "Next": "AbandonBatch"}
+    assert STATES["MayBePublished"]["Default"] == "ReleaseLock"
+    assert catch_of("AbandonBatch")["Assign"]["outcome"] == "FAILED"
+
+
 def test_waking_a_worker_is_part_of_what_is_tried_again() -> None:
     for name in ("ValidateBatch", "TransformBatch", "AbandonBatch"):
         [branch] = STATES[name]["Branches"]

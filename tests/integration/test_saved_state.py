@@ -189,6 +189,25 @@ def test_a_killed_server_is_told_of_and_mended_by_up(station: Station) -> None:
     assert (revenue(station.pipeline), contents(station.pipeline)) == (published, kept)
 
 
+def test_up_at_once_after_the_kill_mends_and_closes_what_ran(station: Station) -> None:
+    before = station.pipeline
+    os.kill(station.process("validator"), signal.SIGSTOP)
+    before.upload_set("four", a_set(4))
+    eventually(lambda: [b for b in before.batches() if b["status"] == "RUNNING"])
+    assert station.ask(ministack.SAVE_PATH, "POST")["save_failed"] is None
+    os.kill(station.process(CLOUD), signal.SIGKILL)
+
+    said = ecp("up", "--port", 0, directory=station.directory, environment={"SETTLE_SECONDS": "1"})
+    assert said.exit_code == 0, said.err
+    after = station.pipeline
+    [interrupted] = [b for b in after.batches() if "orders/4.csv" in after.keys_of(b["batch_id"])]
+    assert interrupted["status"] == "FAILED"
+    assert f"batch {interrupted['batch_id']} was interrupted: it is FAILED, and " in said.err
+    redriven = ecp("redrive", interrupted["batch_id"], "--wait", directory=station.directory)
+    assert redriven.exit_code == 0, redriven.err
+    assert revenue(after) == expected(0, 1, 2, 3, 4)
+
+
 def test_fresh_starts_empty(station: Station) -> None:
     cloud.down(station.directory)
     said = ecp("up", "--port", 0, "--fresh", directory=station.directory)

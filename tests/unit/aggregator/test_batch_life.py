@@ -90,6 +90,37 @@ def test_a_file_that_passed_its_checks_and_is_rejected_all_the_same_says_why(
     desk.reports.reports[0] = a_report(0, status="accepted", rule=None, reason=None)
     answer = desk.close(batch_id, "REJECTED", rejected=[0], reason="JPY, and the facts are in EUR")
     assert "orders/1.csv: JPY, and the facts are in EUR" in answer["message"]
+    assert "ecp quarantine" not in answer["message"]
+    assert "correct the file, which still lies under its key" in answer["message"]
+    assert f"`ecp release {batch_id} --reason WHY`" in answer["message"]
+
+
+def test_a_batch_that_no_file_of_is_named_was_rejected_by_the_transformer(
+    desk: Desk, batch_id: str
+) -> None:
+    answer = desk.close(batch_id, "REJECTED", reason="JPY, and the facts are in EUR")
+    assert "ecp quarantine" not in answer["message"]
+
+
+def test_where_only_one_of_two_files_is_in_quarantine_both_ways_are_told(
+    desk: Desk, batch_id: str
+) -> None:
+    desk.reports.reports[0] = a_report(0, status="accepted", rule=None, reason=None)
+    answer = desk.close(batch_id, "REJECTED", rejected=[0, 1], reason="not in one currency")
+    assert f"`ecp quarantine show {batch_id}`" in answer["message"]
+    assert "where it does not show the file, every row is right by itself" in answer["message"]
+
+
+def test_what_is_published_though_refused_now_is_completed_and_told(
+    desk: Desk, batch_id: str
+) -> None:
+    reason = "1 of 3 files rejected when it was validated again, but it was published before"
+    answer = desk.close(batch_id, "COMPLETED", rejected=[0], reason=reason)
+    assert f"Note: {reason}. `ecp batch {batch_id}` shows what is refused now." in answer["message"]
+    assert desk.row(batch_id) | {"status": "COMPLETED", "reason": reason} == desk.row(batch_id)
+    [completed] = desk.said("BatchCompleted")
+    assert completed.remark == reason
+    assert desk.pending() == []
 
 
 def test_returned_files_wait_for_the_corrected_one_and_complete_with_it(
@@ -223,6 +254,17 @@ def test_the_sweep_fails_a_batch_whose_execution_died_unheard(desk: Desk, batch_
     desk.wait(1)
     desk.deliver(EVENTS, SWEEP)
     assert desk.row(batch_id)["status"] == "FAILED"
+
+
+def test_after_a_restart_the_sweep_fails_what_died_at_once(desk: Desk, batch_id: str) -> None:
+    desk.upload("orders/2.csv", "order_items/2.csv", "products/2.csv")
+    desk.settle()
+    desk.relay()
+    [alive] = [name for name, _ in desk.executions.started if name != batch_id]
+    desk.executions.over[f"{MACHINE}:{batch_id}"] = "FAILED"
+    desk.deliver(EVENTS, json.dumps({"sweep": "uploads", "after_restart": True}))
+    assert desk.row(batch_id)["status"] == "FAILED"
+    assert desk.row(alive)["status"] == "RUNNING"
 
 
 def test_the_sweep_leaves_a_batch_alone_while_its_execution_runs(desk: Desk, batch_id: str) -> None:

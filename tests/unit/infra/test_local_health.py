@@ -107,11 +107,14 @@ def test_a_start_says_what_it_brought_back_and_what_is_lost() -> None:
     at = "2026-01-01T12:00:00.000Z"
     assert told(Restoration(at, at_stop=True)) == [f"as it was saved at {at}"]
     lines = told(
-        Restoration(at, False, [f"orders/{n}.csv" for n in range(7)], "/x/recovered", ["b1-r2"])
+        Restoration(
+            at, False, [f"orders/{n}.csv" for n in range(7)], "/x/recovered", ["b1", "b2"], ["b2"]
+        )
     )
     assert "what came after that is lost" in lines[0]
     assert "orders/4.csv and 2 more; `ecp submit /x/recovered` sends them again" in lines[1]
-    assert lines[2].endswith(
-        "batch b1 was interrupted: once `ecp status` shows it as FAILED, within 15 minutes, "
-        "`ecp redrive b1` finishes it"
-    )
+    assert lines[2:] == [
+        "batch b1 was interrupted: it is FAILED, and `ecp redrive b1` finishes it",
+        "batch b2 was interrupted: once `ecp status` shows it as FAILED, `ecp redrive b2` finishes "
+        "it",
+    ]
