@@ -7,6 +7,7 @@ ContractViolation. What a message must say is not here.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -36,8 +37,19 @@ def json_object(body: str | Mapping[str, Any]) -> Mapping[str, Any]:
     return value
 
 
-def json_value(text: str | bytes, max_bytes: int = MAX_BODY_BYTES) -> Any:
-    """The value of a JSON text; raises ContractViolation saying what is wrong with it.
+def json_document(content: bytes, max_bytes: int) -> Mapping[str, Any]:
+    """A file's bytes as the JSON object that it must be; raises ContractViolation.
+
+    The rules are those of a message; a byte order mark, as some editors write it, is no fault.
+    """
+    value = json_value(content.removeprefix(codecs.BOM_UTF8), max_bytes, "it")
+    if not isinstance(value, Mapping):
+        raise ContractViolation("it is not a JSON object")
+    return value
+
+
+def json_value(text: str | bytes, max_bytes: int = MAX_BODY_BYTES, subject: str = "message") -> Any:
+    """The value of a JSON text; raises ContractViolation saying what is wrong with the `subject`.
 
     Refused beside broken JSON: more than `max_bytes`, text that is no UTF-8 (lone surrogates), more
     than MAX_DEPTH levels, numbers that are not finite or beyond MAX_NUMBER, and objects that say
@@ -46,22 +58,36 @@ def json_value(text: str | bytes, max_bytes: int = MAX_BODY_BYTES) -> Any:
     try:
         size = len(text if isinstance(text, bytes) else text.encode())
         if size > max_bytes:
-            raise ContractViolation(f"message has {size} bytes, more than {max_bytes}")
+            raise _Refused(f"has {size} bytes, more than {max_bytes}")
         value = json.loads(
-            text,
+            text.decode() if isinstance(text, bytes) else text,
             object_pairs_hook=_said_once,
             parse_constant=_not_finite,
             parse_float=_exact,
             parse_int=_counted,
         )
         _check(value)
+    except _Refused as refused:
+        raise ContractViolation(f"{subject} {refused}") from refused
     except RecursionError as error:
-        raise ContractViolation(f"message is nested more than {MAX_DEPTH} levels deep") from error
-    except UnicodeError as error:
-        raise ContractViolation(f"message is not UTF-8 text: {error.reason}") from error  # type: ignore[attr-defined]
+        raise ContractViolation(
+            f"{subject} is nested deeper than the {MAX_DEPTH} levels that are read"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ContractViolation(
+            f"{subject} is not UTF-8 text: byte {error.start + 1} is none"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise ContractViolation(
+            f"{subject} is not UTF-8 text: it has half a character, a lone surrogate"
+        ) from error
     except ValueError as error:
-        raise ContractViolation(f"message is not JSON: {error}") from error
+        raise ContractViolation(f"{subject} is not JSON: {error}") from error
     return value
+
+
+class _Refused(Exception):
+    """Well-formed for a parser of JSON, and not for us; what follows the subject."""
 
 
 def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
@@ -75,25 +101,32 @@ def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(said) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in said if names.count(name) > 1)
-        raise ContractViolation(f"message says {shown(twice)!r} twice in one object")
+        raise _Refused(f"says {shown(twice)!r} twice in one object")
     return said
 
 
 def _not_finite(constant: str) -> NoReturn:
-    raise ContractViolation(f"message holds {constant}, which is no JSON")
+    raise _Refused(f"holds {constant}, which is no JSON")
 
 
 def _exact(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value) or abs(value) > MAX_NUMBER:
-        raise ContractViolation(f"message holds the number {shown(digits, 40)}: beyond 2^53")
+        raise _too_large(digits)
     return value
 
 
 def _counted(digits: str) -> int:
     if len(digits) > len(str(MAX_NUMBER)) + 1 or abs(value := int(digits)) > MAX_NUMBER:
-        raise ContractViolation(f"message holds the number {shown(digits, 40)}: beyond 2^53")
+        raise _too_large(digits)
     return value
+
+
+def _too_large(digits: str) -> _Refused:
+    return _Refused(
+        f"holds the number {shown(digits, 40)}: beyond 2^53 not every reader takes it for the same "
+        "one; write it as text"
+    )
 
 
 def _check(value: Any) -> None:

@@ -106,9 +106,6 @@ def what_is_missing(found: Completion) -> str:
     said = []
     for one in found.missing:
         release = f"`ecp release {one.batch_id} --reason WHY` lets the rest go without"
-        if one.keys is None:
-            said.append(f"nobody knows what batch {one.batch_id} waits for: {release}")
-            continue
         named = ", ".join(one.keys[:NAMED_KEYS])
         more = f" and {len(one.keys) - NAMED_KEYS:,} more" if len(one.keys) > NAMED_KEYS else ""
         said.append(
@@ -119,11 +116,11 @@ def what_is_missing(found: Completion) -> str:
 
 
 def completion_document(found: Completion | None) -> dict[str, Any]:
-    """What a submission completes, for programs; `still_missing` keys are null if unknown."""
+    """What a submission completes, for programs."""
     return {
         "completes": list(found.rejected) if found else [],
         "still_missing": [
-            {"batch_id": one.batch_id, "keys": None if one.keys is None else list(one.keys)}
+            {"batch_id": one.batch_id, "keys": list(one.keys)}
             for one in (found.missing if found else ())
         ],
     }

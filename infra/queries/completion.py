@@ -20,10 +20,13 @@ LAST = "9999-12-31T23:59:59.999Z"
 
 @dataclass(frozen=True)
 class StillMissing:
-    """A rejected batch and the keys that have to come corrected; None: nobody knows them."""
+    """A rejected batch and the keys that have to come corrected.
+
+    One whose keys nobody knows is joined by no submission.
+    """
 
     batch_id: str
-    keys: tuple[str, ...] | None
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,12 @@ def is_noticed(file_set: FileSet, manifest_key: str, sent: Sequence[FileIdentity
 
 
 def _completed_by(group: Group, sent: set[str]) -> Completion:
-    missing = [StillMissing(hold.batch_id, group.missing_of(hold)) for hold in group.holds]
+    missing = [StillMissing(hold.batch_id, group.missing_of(hold) or ()) for hold in group.holds]
     return Completion(
         rejected=tuple(hold.batch_id for hold in group.holds),
         batch_id=batch_id_of(pending.identity for pending in group.files),
         healthy=len({one.file.key for one in group.held} - sent),
-        missing=tuple(one for one in missing if one.keys != ()),
+        missing=tuple(one for one in missing if one.keys),
     )
 
 

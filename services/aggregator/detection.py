@@ -1,11 +1,13 @@
 """What an object in the data bucket is: an input file, an upload manifest, or nothing of ours."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from contracts import layout, schemas
 from contracts.errors import ContractViolation
+from contracts.foreign import json_document, shown
 from contracts.input_names import NotAnInput, why_not_an_input
 from contracts.messages import (
     FileDetected,
@@ -17,9 +19,10 @@ from contracts.messages import (
     UploadManifestFile,
 )
 from services.aggregator.domain import MAX_BATCH_FILES, Kind
-from services.aggregator.foreign_json import foreign_json, short_json
 
 MAX_MANIFEST_BYTES = 1_000_000
+SHOWN_CHARACTERS = 80
+"""Of an entry that is none."""
 MAX_EVENT_BYTES = 180_000
 """A manifest travels inside one event, and events stay under 200 KB (DESIGN 2)."""
 
@@ -178,11 +181,12 @@ def received(seen: Sighting, body: bytes) -> ManifestReceived | FileIgnored:
     files part files of one statement. Other fields of the document belong to its sender and are
     left alone.
     """
-    document = foreign_json(body)
-    entries = document if isinstance(document, str) else _entries(document)
-    reason = entries if isinstance(entries, str) else _fault_of(entries)
-    if isinstance(document, str) or isinstance(entries, str) or reason is not None:
-        return ignored(seen, f"the manifest cannot be used: {reason}; correct it, upload it again")
+    try:
+        document = json_document(body, MAX_MANIFEST_BYTES)
+        entries = _entries(document)
+        _check_entries(entries)
+    except ContractViolation as fault:
+        return ignored(seen, f"the manifest cannot be used: {fault}; correct it, upload it again")
     event = ManifestReceived(
         bucket=seen.bucket,
         key=seen.key,
@@ -203,16 +207,19 @@ def ignored(seen: Sighting, reason: str) -> FileIgnored:
     return FileIgnored(bucket=seen.bucket, key=seen.key, version_id=seen.version_id, reason=reason)
 
 
-def _entries(document: Mapping[str, Any]) -> list[UploadManifestFile] | str:
-    """The files that a manifest names, or what is wrong with its shape."""
+def _entries(document: Mapping[str, Any]) -> list[UploadManifestFile]:
+    """The files that a manifest names; raises ContractViolation for another shape."""
     files = document.get("files")
     if not isinstance(files, list) or not files:
-        return 'it must be {"files": ["orders/a.csv", ...]} with at least one key'
-    entries = [_entry(file) for file in files]
-    shapeless = next((file for file, entry in zip(files, entries, strict=True) if not entry), None)
-    if shapeless is not None:
-        return f'{short_json(shapeless)} is neither a key nor {{"key", "version_id"}}'
-    return [entry for entry in entries if entry]
+        raise ContractViolation('it must be {"files": ["orders/a.csv", ...]} with at least one key')
+    entries = []
+    for file in files:
+        entry = _entry(file)
+        if entry is None:
+            told = shown(json.dumps(file), SHOWN_CHARACTERS)
+            raise ContractViolation(f'{told} is neither a key nor {{"key", "version_id"}}')
+        entries.append(entry)
+    return entries
 
 
 def _entry(file: Any) -> UploadManifestFile | None:
@@ -238,14 +245,18 @@ def _answers(document: Mapping[str, Any]) -> ObjectRef | None:
     return ObjectRef.model_validate(answers)
 
 
-def _fault_of(entries: list[UploadManifestFile]) -> str | None:
+def _check_entries(entries: list[UploadManifestFile]) -> None:
+    """Raise ContractViolation when these files cannot be one batch."""
     if len(entries) > MAX_BATCH_FILES:
-        return f"it names {len(entries)} files, more than the {MAX_BATCH_FILES} of one batch"
+        raise ContractViolation(
+            f"it names {len(entries)} files, more than the {MAX_BATCH_FILES} of one batch"
+        )
     seen: set[str] = set()
     for entry in entries:
         if layout.kind_of(entry.key) is None or not layout.is_csv(entry.key):
-            return f"{entry.key} is no .csv or .csv.gz file under {_KINDS}"
+            raise ContractViolation(f"{entry.key} is no .csv or .csv.gz file under {_KINDS}")
         if entry.key in seen:
-            return f"{entry.key} is named twice, and two versions of a key never share a batch"
+            raise ContractViolation(
+                f"{entry.key} is named twice, and two versions of a key never share a batch"
+            )
         seen.add(entry.key)
-    return None

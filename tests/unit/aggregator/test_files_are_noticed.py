@@ -124,7 +124,11 @@ def test_a_file_in_a_bucket_without_versions_cannot_be_pinned(desk: Desk) -> Non
     ("content", "reason"),
     [
         ("{", "it is not JSON"),
-        ("[]", "it must be"),
+        ("[]", "it is not a JSON object"),
+        ('{"files": ["orders/1.csv"], "files": []}', "says 'files' twice"),
+        ('{"files": ["orders/1.csv"], "id": 123456789012345678901}', "write it as text"),
+        ("[" * 100_000, "nested deeper"),
+        ('{"files": ["\\ud800"]}', "half a character"),
         ('{"files": []}', "at least one key"),
         ('{"files": [7]}', "neither a key nor"),
         ('{"files": ["notes.txt"]}', r"no \.csv"),

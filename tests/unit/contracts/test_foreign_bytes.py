@@ -1,6 +1,7 @@
 """Whatever bytes somebody sends: read as a message, or refused as a ContractViolation; no third."""
 
 import json
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,14 @@ from contracts import schemas
 from contracts.dead_letters import Letter, body_of, can_be_sent, letter_of
 from contracts.envelope import Message, parse, task_token_of
 from contracts.errors import ContractViolation
-from contracts.foreign import MAX_BODY_BYTES, MAX_DEPTH, MAX_NUMBER, json_value, shown
+from contracts.foreign import (
+    MAX_BODY_BYTES,
+    MAX_DEPTH,
+    MAX_NUMBER,
+    json_document,
+    json_value,
+    shown,
+)
 from contracts.logs import keys_of
 from contracts.printable import printable
 from contracts.traces import handled
@@ -147,6 +155,38 @@ def test_the_limits_are_where_they_are_said_to_be(text: str, taken: bool) -> Non
     else:
         with pytest.raises(ContractViolation):
             json_value(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', None),
+        ('{"a": "\u00e9"}'.encode(), None),
+        (b'{"a": "\xe9"}', "it is not UTF-8 text: byte 8 is none"),
+        ('{"a": 1}'.encode("utf-16"), "it is not UTF-8 text: byte 1 is none"),
+        (b'{"a": "\\ud800"}', "it has half a character, a lone surrogate"),
+        (b"[]", "it is not a JSON object"),
+        (b"{", "it is not JSON: "),
+        (b'{"a": ' + b"9" * 17 + b"}", "it holds the number 99999999999999999: beyond 2^53"),
+        (b"[" * 100_000, "it is nested deeper than the 64 levels that are read"),
+        (b'{"a": "0123456789"}', "it has 19 bytes, more than 18"),
+    ],
+)
+def test_a_document_is_read_as_a_message_is_and_may_begin_with_a_byte_order_mark(
+    content: bytes, reason: str | None
+) -> None:
+    limit = 18 if reason and "18" in reason else 1_000_000
+    if reason is None:
+        assert "a" in json_document(content, limit)
+    else:
+        with pytest.raises(ContractViolation, match=re.escape(reason)):
+            json_document(content, limit)
+
+
+@pytest.mark.parametrize("text", ["\ufeff{}", b"\xef\xbb\xbf{}"])
+def test_a_message_has_no_byte_order_mark(text: str | bytes) -> None:
+    with pytest.raises(ContractViolation, match="message is not JSON"):
+        json_value(text)
 
 
 def test_what_is_cut_says_how_long_it_was() -> None:
