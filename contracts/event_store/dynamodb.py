@@ -7,7 +7,14 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception,
+    retry_if_result,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from contracts.clock import Clock, NewId
 from contracts.envelope import Message, MessageContext, parse
@@ -34,6 +41,9 @@ THROTTLED = {
 }
 THROTTLED_REASONS = {"ProvisionedThroughputExceeded", "ThrottlingError"}
 """Cancellation reasons are spelled unlike the error codes (TransactWriteItems API reference)."""
+MAX_BATCH_KEYS = 100
+"""Of one BatchGetItem (AWS API reference)."""
+READ_ATTEMPTS = 8
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -97,6 +107,17 @@ class DynamoDBEventStore:
         )
         return _plain(answer["Item"]) if "Item" in answer else None
 
+    def get_items(self, table: str, keys: Sequence[Item]) -> list[dict[str, Any]]:
+        """The items that there are under whole keys, each once, read consistently.
+
+        100 at once; what DynamoDB leaves unread (throttled, or over 16 MB) is asked for again.
+        """
+        found: list[dict[str, Any]] = []
+        distinct = list({tuple(sorted(key.items())): _typed(key) for key in keys}.values())
+        for start in range(0, len(distinct), MAX_BATCH_KEYS):
+            self._read_batch(table, distinct[start : start + MAX_BATCH_KEYS], found)
+        return found
+
     def query(self, table: str, partition: Item) -> list[dict[str, Any]]:
         """All items under one partition key, in sort key order, read consistently."""
         [(name, value)] = partition.items()
@@ -112,6 +133,28 @@ class DynamoDBEventStore:
     def scan(self, table: str) -> list[dict[str, Any]]:
         """All items of a table, page by page."""
         return self._pages("scan", TableName=table, ConsistentRead=True)
+
+    def _read_batch(
+        self, table: str, keys: list[dict[str, Any]], found: list[dict[str, Any]]
+    ) -> None:
+        """Add the items under at most 100 keys; raises Transient when some stay unread."""
+        request = {table: {"Keys": keys, "ConsistentRead": True}}
+
+        def leaves_some() -> bool:
+            nonlocal request
+            answer = _translated(lambda: self._client.batch_get_item(RequestItems=request))
+            found.extend(_plain(item) for item in answer["Responses"].get(table, ()))
+            request = answer.get("UnprocessedKeys", {})
+            return bool(request)
+
+        try:
+            Retrying(
+                retry=retry_if_result(bool),
+                stop=stop_after_attempt(READ_ATTEMPTS),
+                wait=wait_random_exponential(multiplier=0.02),
+            )(leaves_some)
+        except RetryError as error:
+            raise Transient(f"DynamoDB leaves items of {table} unread: throttled") from error
 
     def _pages(self, operation: str, **request: Any) -> list[dict[str, Any]]:
         pages = self._client.get_paginator(operation).paginate(**request)

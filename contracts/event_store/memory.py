@@ -86,6 +86,13 @@ class InMemoryEventStore:
         with self._lock:
             return deepcopy(self._tables[table].get(self._key(table, key)))
 
+    def get_items(self, table: str, keys: Sequence[Item]) -> list[dict[str, Any]]:
+        """The items that there are under whole keys, each once."""
+        with self._lock:
+            wanted = dict.fromkeys(self._key(table, key) for key in keys)
+            items = self._tables[table]
+            return deepcopy([items[key] for key in wanted if key in items])
+
     def query(self, table: str, partition: Item) -> list[dict[str, Any]]:
         """All items under one partition key, in sort key order."""
         [(name, value)] = partition.items()

@@ -91,6 +91,12 @@ class StateTables(Protocol):
     def get_item(self, table: str, key: Item) -> dict[str, Any] | None:
         """The item under a whole key, read consistently; whole numbers come back as int."""
 
+    def get_items(self, table: str, keys: Sequence[Item]) -> list[dict[str, Any]]:
+        """The items that there are under whole keys, read as get_item does, each once, in no order.
+
+        Raises Transient when the store goes on leaving some of them unread.
+        """
+
     def query(self, table: str, partition: Item) -> list[dict[str, Any]]:
         """All items under one partition key, in sort key order."""
 

@@ -1,6 +1,5 @@
 """`ecp lock align`: lock and transformer in step again, after a restore of one of their tables."""
 
-import time
 from typing import Annotated, Any
 
 import typer
@@ -13,15 +12,13 @@ from infra.cli.between_batches import completed
 from infra.cli.errors import CommandFailed, WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line
+from infra.cli.recorded import until_recorded
 from infra.cli.requester import requester
-from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.fences import LOCK_STREAM, Fences, read_fences
 from infra.queries.names import LOCK_ID, SOURCE
 from infra.queries.timeline import describe
 
-WAIT_SECONDS = 20.0
-"""How long to wait for the lock function, which may have to start first."""
 MOST_STEPS = 100
 
 
@@ -82,16 +79,17 @@ def _raised(target: Target, fences: Fences, reason: str) -> list[Message]:
     target.client("sqs").send_message(
         QueueUrl=target.names.lock_commands_url, MessageBody=command.to_json()
     )
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        time.sleep(CliSettings().poll_seconds)
+
+    def look() -> list[Message] | None:
         events = target.event_store.read(LOCK_STREAM, fences.stream_version)
         raised = [event for event in events if event.causation_id == command.event_id]
-        if raised or not _fences(target).lock_is_behind:
-            return raised
-    raise CommandFailed(
-        f"the lock did not record it within {WAIT_SECONDS:g} s, and may still do so: `ecp lock "
-        "align` again tells, `ecp dlq show lock-commands-dlq` says if it could not be done"
+        return raised if raised or not _fences(target).lock_is_behind else None
+
+    return until_recorded(
+        look,
+        missing="it is not recorded by the lock",
+        tells="`ecp lock align` again",
+        queue="lock-commands",
     )
 
 

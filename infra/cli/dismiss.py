@@ -1,6 +1,5 @@
 """`ecp quarantine dismiss`: rows and files that will never be corrected, on a person's word."""
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,12 +9,12 @@ import typer
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import DismissQuarantine
-from infra.cli.errors import CommandFailed, WrongUsage
+from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, styled
 from infra.cli.quarantine import fates_in
+from infra.cli.recorded import until_recorded
 from infra.cli.requester import requester
-from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.answers import row_id
 from infra.queries.fates import Fates
@@ -26,8 +25,6 @@ from infra.queries.timeline import describe, plural
 LONGEST_REASON = 2000
 LINES_PER_COMMAND = 5000
 """Limits of DismissQuarantine."""
-WAIT_SECONDS = 20.0
-"""How long to wait for the aggregator's function, which may have to start first."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,12 @@ def dismiss(
         target.client("sqs").send_message(
             QueueUrl=target.names.aggregator_commands_url, MessageBody=command.to_json()
         )
-    events = _wait_for(target, commands)
+    events = until_recorded(
+        lambda: _recorded(target, commands),
+        missing="not all is recorded",
+        tells="`ecp quarantine list`",
+        queue="aggregator-commands",
+    )
     if as_json:
         print_json([vars(each) for each in wanted])
         return
@@ -169,23 +171,14 @@ def _command(wanted: Dismissed, lines: tuple[int, ...] | None, reason: str) -> M
     return unanswered_command(command, context, f"batch/{wanted.batch_id}", new_event_id(), now)
 
 
-def _wait_for(target: Target, commands: Sequence[Message]) -> list[Message]:
-    """The event that each command led to."""
-    poll_seconds = CliSettings().poll_seconds
-    deadline = time.monotonic() + WAIT_SECONDS
-    streams = dict.fromkeys(command.stream_id for command in commands)
-    while True:
-        said: dict[Any, Message] = {
-            event.causation_id: event
-            for stream in streams
-            for event in target.event_store.read(stream)
-            if event.event_type == "QuarantineDismissed"
-        }
-        if all(command.event_id in said for command in commands):
-            return [said[command.event_id] for command in commands]
-        if time.monotonic() >= deadline:
-            raise CommandFailed(
-                f"not all is recorded within {WAIT_SECONDS:g} s, and may still be: `ecp quarantine "
-                "list` tells, `ecp dlq show aggregator-commands-dlq` says if it could not be done"
-            )
-        time.sleep(poll_seconds)
+def _recorded(target: Target, commands: Sequence[Message]) -> list[Message] | None:
+    """The event that each command led to; None while one is missing."""
+    said: dict[Any, Message] = {
+        event.causation_id: event
+        for stream in dict.fromkeys(command.stream_id for command in commands)
+        for event in target.event_store.read(stream)
+        if event.event_type == "QuarantineDismissed"
+    }
+    if any(command.event_id not in said for command in commands):
+        return None
+    return [said[command.event_id] for command in commands]

@@ -1,7 +1,6 @@
 """`ecp lock`: who may write, who waits for it, and taking it from a holder that hangs."""
 
 import sys
-import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,18 +9,15 @@ import typer
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import BreakLock
-from infra.cli.errors import CommandFailed, WrongUsage
+from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import confirm, print_json, print_line, print_table, styled
+from infra.cli.recorded import until_recorded
 from infra.cli.requester import requester
-from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.lock import explain_lock, how_it_was_given_up, read_lock
 from infra.queries.names import SOURCE
 from infra.queries.timeline import describe, duration
-
-BREAK_WAIT_SECONDS = 20.0
-"""How long to wait for the lock function, which may have to start first."""
 
 app = typer.Typer(help="The single-writer lock: one batch writes at a time.")
 
@@ -78,7 +74,12 @@ def break_lock(
     target.client("sqs").send_message(
         QueueUrl=target.names.lock_commands_url, MessageBody=command.to_json()
     )
-    given_up = _wait_until_given_up(target, before)
+    given_up = until_recorded(
+        lambda: _given_up(target, before),
+        missing=f"the lock was not taken from batch {before['batch_id']}",
+        tells="`ecp lock show`",
+        queue="lock-commands",
+    )
     _say_how_it_went(given_up, _explained(target), as_json=as_json)
 
 
@@ -104,21 +105,9 @@ def _explained(target: Target) -> dict[str, Any]:
     )
 
 
-def _wait_until_given_up(target: Target, held: Mapping[str, Any]) -> Message:
-    poll_seconds = CliSettings().poll_seconds
-    deadline = time.monotonic() + BREAK_WAIT_SECONDS
-    while True:
-        events = target.event_store.read_correlated(held["batch_id"])
-        given_up = how_it_was_given_up(events, held["fence"])
-        if given_up is not None:
-            return given_up
-        if time.monotonic() >= deadline:
-            raise CommandFailed(
-                f"the lock was not taken from batch {held['batch_id']} within "
-                f"{BREAK_WAIT_SECONDS:g} s, and may still be: `ecp lock show` tells, "
-                "`ecp dlq show lock-commands-dlq` says if it could not be done"
-            )
-        time.sleep(poll_seconds)
+def _given_up(target: Target, held: Mapping[str, Any]) -> Message | None:
+    events = target.event_store.read_correlated(held["batch_id"])
+    return how_it_was_given_up(events, held["fence"])
 
 
 def _say_how_it_went(given_up: Message, after: Mapping[str, Any], *, as_json: bool) -> None:

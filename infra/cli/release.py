@@ -1,7 +1,6 @@
 """`ecp release`: the healthy files of a rejected batch go on without the rejected ones."""
 
 import sys
-import time
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +8,11 @@ import typer
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import ReleaseBatch
-from infra.cli.errors import CommandFailed, WrongUsage
+from infra.cli.errors import WrongUsage
 from infra.cli.options import AsJson
 from infra.cli.output import confirm, print_json, print_line
+from infra.cli.recorded import until_recorded
 from infra.cli.requester import requester
-from infra.cli.settings import CliSettings
 from infra.cli.target import Target, current_target
 from infra.queries.names import SOURCE
 from infra.queries.open_set import read_open_set
@@ -22,8 +21,6 @@ from infra.queries.timeline import describe, plural
 LONGEST_REASON = 2000
 """Limit of ReleaseBatch."""
 SHOWN_KEYS = 20
-WAIT_SECONDS = 20.0
-"""How long to wait for the aggregator's function, which may have to start first."""
 
 
 def release(
@@ -64,7 +61,12 @@ def release(
     target.client("sqs").send_message(
         QueueUrl=target.names.aggregator_commands_url, MessageBody=command.to_json()
     )
-    event = _wait_for(target, command)
+    event = until_recorded(
+        lambda: _released(target, command),
+        missing="the release is not recorded",
+        tells="`ecp status`",
+        queue="aggregator-commands",
+    )
     if as_json:
         said = {name: getattr(event.data, name) for name in ("batch_id", "released_as")}
         print_json({**said, "files": held["files"], "without": held["awaiting"]})
@@ -97,17 +99,9 @@ def _say_what_will_happen(held: dict[str, Any]) -> None:
         print_line(f"  and {len(held['files']) - SHOWN_KEYS:,} more")
 
 
-def _wait_for(target: Target, command: Message) -> Message:
+def _released(target: Target, command: Message) -> Message | None:
     """The event that the command led to."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        for event in target.event_store.read(command.stream_id):
-            if event.event_type == "BatchReleased" and event.causation_id == command.event_id:
-                return event
-        if time.monotonic() >= deadline:
-            raise CommandFailed(
-                f"the release is not recorded within {WAIT_SECONDS:g} s, and may still be: "
-                "`ecp status` tells, `ecp dlq show aggregator-commands-dlq` says if it could not "
-                "be done"
-            )
-        time.sleep(CliSettings().poll_seconds)
+    for event in target.event_store.read(command.stream_id):
+        if event.event_type == "BatchReleased" and event.causation_id == command.event_id:
+            return event
+    return None

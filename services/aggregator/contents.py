@@ -38,13 +38,12 @@ def seen_before(files: Sequence[PendingFile], ports: Ports) -> dict[FileIdentity
     SHA-256 where S3 has it, else the ETag; one of an upload in parts depends on how it was cut.
     """
     now = read_model.epoch_seconds(ports.clock())
-    found = {}
-    for pending in files:
-        digest = digests_of(pending.file)[0]
-        row = ports.store.get_item(ports.table, read_model.content_key(pending.file, digest))
-        if row is not None and row["expires_at"] > now:
-            found[pending.identity] = str(row["batch_id"])
-    return found
+    keys = {
+        one.identity: read_model.content_key(one.file, digests_of(one.file)[0]) for one in files
+    }
+    rows = ports.store.get_items(ports.table, list(keys.values()))
+    known = {row["pk"]: str(row["batch_id"]) for row in rows if row["expires_at"] > now}
+    return {file: known[key["pk"]] for file, key in keys.items() if key["pk"] in known}
 
 
 def remember_contents(manifest: BatchManifest, ports: Ports) -> None:

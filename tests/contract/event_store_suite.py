@@ -226,6 +226,18 @@ class StateBehaviour:
         append(store, writes=[PutItem(LOCKS, {"LockId": "a", "fence": 1})])
         assert store.get_item(LOCKS, {"LockId": "a"}) == {"LockId": "a", "fence": 1}
 
+    def test_many_items_are_read_at_once_those_that_exist_and_each_once(self, store: Any) -> None:
+        for start in range(0, 250, 50):
+            write(
+                store,
+                *(PutItem(LOCKS, {"LockId": f"l{n}", "n": n}) for n in range(start, start + 50)),
+            )
+        keys = [{"LockId": f"l{n}"} for n in (*range(300), 7, 7)]
+        found = store.get_items(LOCKS, keys)
+        assert sorted(item["n"] for item in found) == list(range(250))
+        assert store.get_items(LOCKS, []) == []
+        assert store.get_items(LOCKS, [{"LockId": "l299"}]) == []
+
     def test_a_stream_that_moved_keeps_the_state_as_it_was(self, store: Any) -> None:
         append(store)
         with pytest.raises(ConcurrencyConflict):

@@ -159,6 +159,7 @@ def _aggregator() -> Iterator[Call]:
     yield from _takes(AGGREGATOR, "aggregator-files", "aggregator-commands", "aggregator-events")
     yield from _appends(AGGREGATOR, f"file-set/{DATA}/1", "batch/4f0c2a9b7d1e8365")
     yield from _calls(AGGREGATOR, EVENT_STORE, "get_item", "dynamodb:GetItem", state)
+    yield from _calls(AGGREGATOR, EVENT_STORE, "batch_get_item", "dynamodb:BatchGetItem", state)
     yield from _calls(AGGREGATOR, EVENT_STORE, "query", "dynamodb:Query", state)
     rights = "dynamodb:PutItem dynamodb:DeleteItem"
     yield from _calls(AGGREGATOR, EVENT_STORE, "transact_write_items", rights, state)

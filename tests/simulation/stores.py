@@ -103,6 +103,10 @@ class FaultyStore:
         self._world.touch(f"{self._service} get_item")
         return self._world.table.get_item(table, key)
 
+    def get_items(self, table: str, keys: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        self._world.touch(f"{self._service} get_items")
+        return self._world.table.get_items(table, keys)
+
     def query(self, table: str, partition: Mapping[str, Any]) -> list[dict[str, Any]]:
         self._world.touch(f"{self._service} query")
         return self._world.table.query(table, partition)

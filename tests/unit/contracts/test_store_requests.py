@@ -51,6 +51,36 @@ class Client:
             raise self._failures.pop(0)
 
 
+class LeavingSome(Client):
+    """A DynamoDB that reads so many keys of each request and leaves the rest."""
+
+    def __init__(self, reads: int) -> None:
+        super().__init__()
+        self._reads = reads
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        self.requests.append(("batch_get_item", RequestItems["Table"]))
+        [(table, asked)] = RequestItems.items()
+        read, left = asked["Keys"][: self._reads], asked["Keys"][self._reads :]
+        unread = {table: {**asked, "Keys": left}} if left else {}
+        return {"Responses": {table: read}, "UnprocessedKeys": unread}
+
+
+def test_many_items_are_asked_for_by_the_hundred_until_none_is_left() -> None:
+    client = LeavingSome(reads=60)
+    keys = [{"StateId": f"s{n}"} for n in range(150)]
+    assert sorted(one["StateId"] for one in store_on(client).get_items("Table", keys)) == sorted(
+        one["StateId"] for one in keys
+    )
+    assert [len(asked["Keys"]) for _, asked in client.requests] == [100, 40, 50]
+    assert {asked["ConsistentRead"] for _, asked in client.requests} == {True}
+
+
+def test_items_that_stay_unread_are_not_taken_for_missing_ones() -> None:
+    with pytest.raises(Transient, match="leaves items of Table unread"):
+        store_on(LeavingSome(reads=0)).get_items("Table", [{"StateId": "facts"}])
+
+
 def store_on(client: Client) -> DynamoDBEventStore:
     numbers = count(1)
     return DynamoDBEventStore(

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from contracts.envelope import parse
 from contracts.messages import BreakLock
-from infra.cli import lock, target
+from infra.cli import lock, recorded, target
 from infra.cli.main import app
 from infra.queries.lock import explain_lock
 from services.lock.domain import Lock
@@ -36,7 +36,7 @@ def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Account:
     """A batch that transforms, and one that waits; 65 seconds after the first was granted."""
     monkeypatch.setattr(target, "find_running_cloud", lambda: None)
     monkeypatch.setattr(lock, "system_clock", lambda: BEGAN + timedelta(seconds=65))
-    monkeypatch.setattr(lock, "BREAK_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(recorded, "WAIT_SECONDS", 0.0)
     made = Account(aws)
     made.record(
         [
