@@ -40,7 +40,7 @@ from infra.queries.progress import (
     this_attempt,
 )
 from infra.queries.summaries import read_summaries
-from infra.queries.timeline import timeline
+from infra.queries.timeline import timeline, times
 
 
 def list_batches(
@@ -112,7 +112,7 @@ def batch(
         said = f"{PUBLICATION_WORDS[published]}: {then}; `ecp redrive {batch_id}` {finishes}"
         print_line(said)
     if step:
-        failed = f"; failed {step['failures']} times: {step['last_error']}"
+        failed = f"; failed {times(step['failures'])}: {step['last_error']}"
         print_line(
             f"now in {step['name']} for {step['seconds']:.0f} s{failed if step['failures'] else ''}"
         )

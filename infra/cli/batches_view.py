@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.cli.output import print_table
+from infra.queries.timeline import times
 
 Batch = dict[str, Any]
 
@@ -56,7 +57,7 @@ def _head(batch: Batch) -> tuple[object, ...]:
 def _step(step: Batch | None) -> tuple[object, ...]:
     if not step:
         return "-", "-", ""
-    failed = f"failed {step['failures']} times: {step['last_error']}" if step["failures"] else ""
+    failed = f"failed {times(step['failures'])}: {step['last_error']}" if step["failures"] else ""
     return step["name"], step["seconds"], failed
 
 

@@ -27,7 +27,7 @@ from infra.queries.dead_letters import (
     record_of,
     send_back,
 )
-from infra.queries.timeline import plural
+from infra.queries.timeline import plural, times
 
 app = typer.Typer(help="Messages that could not be taken: why, and sending them back.")
 
@@ -179,7 +179,7 @@ def _print_letter(letter: Letter, limit: int | None) -> None:
     )
     waits = ", its task waited for an answer" if letter.awaits_answer else ""
     print_line(
-        f"  since {letter.sent_at[:19].replace('T', ' ')} UTC, received {letter.receives} times "
+        f"  since {letter.sent_at[:19].replace('T', ' ')} UTC, received {times(letter.receives)} "
         "(looking counts), "
         f"{'batch ' + letter.batch_id if letter.batch_id else 'no batch'}{waits}"
     )

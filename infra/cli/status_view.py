@@ -114,7 +114,7 @@ def said_of_held(held: dict[str, Any]) -> str:
     verb, them = ("waits", "it") if count == 1 else ("wait", "them")
     waiting = f"{plural(count, 'file')} of rejected batch {batch_id} {verb}"
     if awaiting is None:
-        return f"{waiting}: `ecp release {batch_id}` lets {them} go"
+        return f"{waiting}: `ecp release {batch_id} --reason WHY` lets {them} go"
     return f"{waiting} for a corrected version of: {', '.join(awaiting) or 'nothing more'}"
 
 

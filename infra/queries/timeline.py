@@ -66,6 +66,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def times(count: int) -> str:
+    """`once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
+
+
 def size(size_bytes: int) -> str:
     """A size that people read: `512 B`, `3.4 KB`, `98.1 MB`."""
     for unit, divisor in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):

@@ -171,9 +171,14 @@ def _gone(manifest: BatchManifest, index: int) -> FileGone:
 def _summary(manifest: BatchManifest, at_fault: set[int], missed: set[int], reason: str) -> str:
     count = len(manifest.files)
     if not missed:
-        return reason or f"{len(at_fault)} of {count} files rejected"
-    rejected = f"{len(at_fault)} of {count} files rejected, " if at_fault else ""
-    return f"{rejected}{len(missed)} of {count} deleted before they were read"
+        return reason or f"{len(at_fault)} of {_files(count)} rejected"
+    rejected = f"{len(at_fault)} of {_files(count)} rejected, " if at_fault else ""
+    they_were = "it was" if len(missed) == 1 else "they were"
+    return f"{rejected}{len(missed)} of {count} deleted before {they_were} read"
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _identity(manifest: BatchManifest, file: ManifestFile) -> FileIdentity:

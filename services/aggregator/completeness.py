@@ -147,7 +147,9 @@ def _missing_of(group: Group, settle: timedelta) -> list[str]:
     for hold in group.holds:
         keys = group.missing_of(hold)
         if keys is None:
-            lines.append(f"rejected batch {hold.batch_id}: `ecp release {hold.batch_id}`")
+            lines.append(
+                f"rejected batch {hold.batch_id}: `ecp release {hold.batch_id} --reason WHY`"
+            )
         lines += [f"rejected batch {hold.batch_id}: a corrected {key}" for key in keys or ()]
     return lines or [_quiet(settle)]
 

@@ -41,13 +41,13 @@ def completed(batch: Batch, result: BatchResult, remark: str | None = None) -> N
     lines = [
         f"Batch {batch.batch_id} is published: {_plural(len(result.files), 'file')}, "
         f"{_plural(rows_in, 'row')} = {accepted} accepted + {quarantined} quarantined "
-        f"+ {duplicates} duplicates.",
+        f"+ {_plural(duplicates, 'duplicate')}.",
         f"KPIs of {_plural(len(result.affected_days), 'day')} were set by {result.engine}: "
         f"{published.order_kpis} in OrderKPIs, {published.category_kpis} in CategoryKPIs, "
         f"{published.deleted} deleted.",
         *_listed(
             f"{file.key}: {file.status}, {_plural(file.rows_in, 'row')}, "
-            f"{file.quarantined} quarantined, {file.duplicates} duplicates"
+            f"{file.quarantined} quarantined, {_plural(file.duplicates, 'duplicate')}"
             for file in result.files
         ),
     ]

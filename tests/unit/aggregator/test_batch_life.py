@@ -45,7 +45,7 @@ def test_the_same_seal_twice_starts_once(desk: Desk, batch_id: str) -> None:
 def test_completed_is_recorded_and_told(desk: Desk, batch_id: str) -> None:
     answer = desk.close(batch_id, "COMPLETED")
     assert (answer["outcome"], answer["status"]) == ("CLOSED", "COMPLETED")
-    assert "10 rows = 8 accepted + 1 quarantined + 1 duplicates" in answer["message"]
+    assert "10 rows = 8 accepted + 1 quarantined + 1 duplicate." in answer["message"]
     assert desk.row(batch_id)["status"] == "COMPLETED"
     assert desk.store.query("AggregatorState", {"pk": "unfinished"}) == []
 

@@ -273,3 +273,23 @@ def test_every_character_is_decided_by_its_kind() -> None:
     unseen = [c for c in map(chr, range(0x110000)) if not is_shown(c)]
     assert {unicodedata.category(c) for c in unseen} >= {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     assert all(map(is_shown, "\u200c\u200d \u00a0\ufe0f"))
+
+
+def test_what_goes_on_from_an_indented_line_stands_under_it(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    key = "orders/a-key-that-is-longer-than-the-terminal-is-wide.csv"
+    print_line(f"  waits for rejected batch b1: a corrected {key} or none")
+    print_line(styled("  [bold]{}[/] fits", "short"))
+    print_line("no indent: wrapped where the terminal ends, at column 0")
+    assert capsys.readouterr().out.split("\n") == [
+        "  waits for rejected batch b1: a",
+        "    corrected",
+        f"    {key}",
+        "    or none",
+        "  short fits",
+        "no indent: wrapped where the terminal",
+        "ends, at column 0",
+        "",
+    ]

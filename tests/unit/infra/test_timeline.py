@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.schemas import all_schemas
-from infra.queries.timeline import describe, plural, size, timeline
+from infra.queries.timeline import describe, plural, size, timeline, times
 from tests.unit.infra.batch_events import an_event, completed_batch
 
 EVENT_TYPES = sorted(schema.name for schema in all_schemas() if schema.kind == "events")
@@ -117,3 +117,9 @@ def test_sizes_read_as_people_say_them(size_bytes: int, text: str) -> None:
 
 def test_one_is_singular_and_thousands_are_separated() -> None:
     assert [plural(count, "row") for count in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
+    assert [times(count) for count in (1, 2, 3, 1200)] == [
+        "once",
+        "twice",
+        "3 times",
+        "1,200 times",
+    ]
