@@ -33,6 +33,12 @@ WHOLE_LINE_QUOTED = (
 NO_VALUES = "the row has no value in any column: delete this line"
 BACKSLASHES = 'a quote is written as \\" here: write "" for it, as CSV does ("24"" screen")'
 
+HIDDEN = re.compile(
+    "[\u061c\u180e\u2065-\u206f\ufff9-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+"""Format characters (Unicode Cf) that nobody sees and that the contracts' patterns do not know."""
+
 _SHORTENED_ID = re.compile(r"[-+]?[0-9](?:[.,][0-9]+[eE][-+]?|[eE]\+)[0-9]{1,3}")
 SHORTENED_ID_PATTERN = f"^(?:{_SHORTENED_ID.pattern})$"
 _SHEET_ERROR = re.compile(r"#(?:N/A|NV|[A-Z][A-Z0-9/_]*[!?]|##+)")

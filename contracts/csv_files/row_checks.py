@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from contracts.csv_files.advice import (
     AGAIN_THE_HEADER,
+    HIDDEN,
     NEGATIVE,
     NO_VALUES,
     OTHER_HEADER,
@@ -290,8 +291,9 @@ def _text_check(field: Field) -> FieldCheck:
             raise _Fault("minLength", f"is shorter than {shortest} characters")
         if longest is not None and len(text) > longest:
             raise _Fault("maxLength", f"is longer than {longest} characters")
-        if pattern and not pattern.fullmatch(text):
-            unseen = about_character(text) or "a character that is not allowed"
+        if pattern and (not pattern.fullmatch(text) or HIDDEN.search(text)):
+            wrong = [each for each in text if HIDDEN.match(each) or not pattern.fullmatch(each)]
+            unseen = about_character("".join(wrong)) or "a character that is not allowed"
             raise _Fault("pattern", f"holds {unseen}")
         return text.lower() if is_lower_cased else text
 

@@ -210,4 +210,5 @@ class Counts:
                     f"{self.bad:,} of {self.rows_in:,} rows are bad, {limit}; comparing rows of "
                     "one key stopped there: contradictions that follow are not counted"
                 )
-        return f"{self.bad:,} of {self.rows_in:,} rows are bad, {limit}"
+        are = "is" if self.bad == 1 else "are"
+        return f"{self.bad:,} of {self.rows_in:,} rows {are} bad, {limit}"

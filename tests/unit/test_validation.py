@@ -3,6 +3,7 @@
 import gzip
 import io
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -135,6 +136,38 @@ def test_an_id_is_any_printable_text_of_up_to_64_characters(order_id: str) -> No
 )
 def test_an_id_that_is_empty_long_or_invisible_is_bad(order_id: str, rule: str) -> None:
     assert the_rule(orders_csv(an_order(order_id))) == rule
+
+
+def hidden_characters() -> list[str]:
+    """Controls and format characters, but those that are seen: they stand above numbers."""
+    seen = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+    every = map(chr, sorted(set(range(0x110000)) - seen))
+    return [each for each in every if unicodedata.category(each) in ("Cc", "Cf")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "allowed"),
+    [
+        ("orders", "order_id", ""),
+        ("orders", "user_id", ""),
+        ("products", "category", "\u200c\u200d"),
+    ],
+)
+def test_no_character_that_nobody_sees_stands_in_an_id_or_a_category(
+    kind: str, column: str, allowed: str
+) -> None:
+    a_row, a_file = (an_order, orders_csv) if kind == "orders" else (a_product, products_csv)
+    wrong = [each for each in hidden_characters() if each not in f"\0\r\n{allowed}"]
+    assert {"\u061c", "\u180e", "\u2066", "\u2069", "\U000e0041"} < set(wrong)
+    checked = check(a_file(*(a_row(**{column: f"a{each}b"}) for each in wrong)), kind)
+    assert [bad.rule for bad in checked.bad] == [f"{column}.pattern"] * len(wrong)
+    for each, bad in zip(wrong, checked.bad, strict=True):
+        assert f"holds U+{ord(each):04X} (" in bad.message
+
+
+def test_joiners_and_marks_of_direction_stay_in_the_name_of_a_product() -> None:
+    name = "\u0645\u06cc\u200c\u062e \u2067a\u2069"
+    assert the_row(products_csv(a_product(name=name)), "products")["name"] == name
 
 
 @pytest.mark.parametrize("day", ["1970-01-01", "2024-02-29", "2025-07-09"])
@@ -346,6 +379,11 @@ def test_more_than_one_bad_row_in_five_rejects_the_file_and_names_the_commonest_
     assert "most often order_id.required (2 rows, the first in lines 10, 11)" in str(outcome.reason)
     assert "orders/a.csv line 10: order_id is empty" in str(outcome.reason)
     assert (outcome.rows_in, outcome.accepted, outcome.quarantined) == (10, 0, 10)
+
+
+def test_one_bad_row_is_told_in_the_singular() -> None:
+    outcome = check(orders_csv(an_order(), an_order(status="")), limit=0.2).outcome
+    assert str(outcome.reason).startswith("1 of 2 rows is bad, more than 20%; ")
 
 
 def test_reading_stops_when_a_file_is_hopeless_and_the_reason_says_so(
