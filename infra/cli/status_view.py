@@ -10,7 +10,7 @@ from infra.cli.target import Target, cloud_directory
 from infra.queries.status import Sources, read_status
 from infra.queries.timeline import plural, size
 
-SHOWN_FILES, SHOWN_REASONS, SHOWN_MESSAGES = 20, 5, 10
+SHOWN_FILES, SHOWN_REASONS, SHOWN_MESSAGES, SHOWN_KEYS = 20, 5, 10, 10
 
 
 def show(target: Target, *, as_json: bool) -> None:
@@ -115,7 +115,9 @@ def said_of_held(held: dict[str, Any]) -> str:
     waiting = f"{plural(count, 'file')} of rejected batch {batch_id} {verb}"
     if awaiting is None:
         return f"{waiting}: `ecp release {batch_id} --reason WHY` lets {them} go"
-    return f"{waiting} for a corrected version of: {', '.join(awaiting) or 'nothing more'}"
+    named = ", ".join(awaiting[:SHOWN_KEYS]) or "nothing more"
+    more = f" and {len(awaiting) - SHOWN_KEYS:,} more" if len(awaiting) > SHOWN_KEYS else ""
+    return f"{waiting} for a corrected version of: {named}{more}"
 
 
 def said_of_space(disk: dict[str, Any]) -> str:
@@ -146,8 +148,11 @@ def _print_open_set(open_set: dict[str, Any]) -> None:
         print_line("open set: empty")
         return
     print_line(f"open set: {plural(len(files), 'file')} waiting since {open_set['waiting_since']}")
-    for reason in open_set["waiting_for"][:SHOWN_REASONS]:
+    reasons = open_set["waiting_for"]
+    for reason in reasons[:SHOWN_REASONS]:
         print_line(f"  waits for {reason}")
+    if len(reasons) > SHOWN_REASONS:
+        print_line(f"  and for {len(reasons) - SHOWN_REASONS:,} more (--json has them all)")
     for held in open_set["held"]:
         print_line(f"  {said_of_held(held)}")
     print_table(

@@ -64,17 +64,8 @@ def worker_state(is_running: bool, silent_seconds: float | None, said: Mapping[s
 
 
 def _worker(name: str, record: CloudRecord, folders: Folders, now: float) -> dict[str, Any]:
-    path = folders.run / f"{name}.ready"
     process = record.processes[name]
-    try:
-        seen_at, text = path.stat().st_mtime, path.read_text(encoding="utf-8")
-        said = json.loads(text)
-    except FileNotFoundError:
-        seen_at, said = None, {}
-    except ValueError:
-        said = {}
-    if not isinstance(said, dict):  # the pid alone, of an older version
-        said = {}
+    seen_at, said = _signs_of_life(name, process.pid, folders)
     silent = None if seen_at is None else max(0.0, round(now - seen_at, 1))
     return {
         "name": name,
@@ -85,6 +76,25 @@ def _worker(name: str, record: CloudRecord, folders: Folders, now: float) -> dic
         "busy": said.get("busy"),
         "last_fault": said.get("last_fault"),
     }
+
+
+def _signs_of_life(name: str, pid: int, folders: Folders) -> tuple[float | None, dict[str, Any]]:
+    """When the worker was last seen (Unix seconds), None: never, and what it says of itself.
+
+    One that took over from another version has a file of its own (`Crew.want`), and that of the
+    version before may still lie there.
+    """
+    for path in (folders.run / f"{name}.ready", *folders.run.glob(f"{name}-*.ready")):
+        try:
+            seen_at, text = path.stat().st_mtime, path.read_text(encoding="utf-8")
+            said = json.loads(text)
+        except (FileNotFoundError, ValueError):  # it starts, or writes at this moment
+            continue
+        if said == pid:  # the pid alone, of an older version
+            return seen_at, {}
+        if isinstance(said, dict) and said.get("pid") == pid:
+            return seen_at, said
+    return None, {}
 
 
 def _retried(message: Mapping[str, Any]) -> dict[str, Any]:

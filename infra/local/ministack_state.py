@@ -9,15 +9,21 @@ relayed is relayed after the restart.
 import json
 import logging
 import os
+import re
 import time
+from html import unescape
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from infra.local.saved_state import flush_to_disk, link_tree
 
 STREAMS = "ecp-streams"
 CODE = "lambda-blobs"
 RESTARTED = "States.ServiceRestart"
+_LISTED_KEY = re.compile(r"<(Key|Prefix|Delimiter|KeyMarker|NextKeyMarker)>(.*?)</\1>", re.DOTALL)
+"""What `encoding-type=url` is about in the answer of ListObjectVersions."""
 
 
 def dump_state(folder: Path, last: Path) -> dict[str, int]:
@@ -106,6 +112,7 @@ class Restored:
             _take_back_messages()
 
         app._load_persisted_state = load_all
+        _encode_listed_keys()
         app.save_all = lambda _services: None  # the whole was saved before, in one step
         return app.app
 
@@ -129,6 +136,30 @@ class Restored:
                 saved = json.load(file, object_hook=persistence._json_object_hook)["payload"]
             dynamodb._stream_records.update(saved["records"])
             dynamodb._stream_trimmed.update(saved["trimmed"])
+
+
+def _encode_listed_keys() -> None:
+    """Let ListObjectVersions keep to `encoding-type=url`, as S3 does and boto3 asks for.
+
+    MiniStack writes keys as they are: one with a control character would make its XML unreadable,
+    and with it each listing that the aggregator's sweep makes.
+    """
+    from ministack.services import s3
+
+    listed = s3._list_object_versions
+
+    def encoded(bucket_name: str, query_params: dict[str, Any]) -> tuple[int, Any, bytes]:
+        status, headers, body = listed(bucket_name, query_params)
+        if status == HTTPStatus.OK and s3._qp(query_params, "encoding-type", "") == "url":
+            text = _LISTED_KEY.sub(
+                lambda found: f"<{found[1]}>{quote(unescape(found[2]), safe='/')}</{found[1]}>",
+                body.decode(),
+            )
+            end = "</ListVersionsResult>"
+            body = text.replace(end, f"<EncodingType>url</EncodingType>{end}").encode()
+        return status, headers, body
+
+    s3._list_object_versions = encoded
 
 
 def _take_back_messages() -> None:

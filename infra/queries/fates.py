@@ -35,6 +35,8 @@ class Fates:
     published: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Inputs of rejected batches, by batch and key, of which a later batch has published a newer
     version, or the same one: all that was refused of them is answered by that batch."""
+    completed: frozenset[str] = frozenset()
+    """Batches that are published, also those of which a redrive has refused a file afterwards."""
     copies: Copies = field(default_factory=Copies)
     """Inputs that were sent again unchanged: their rows are the same rows."""
 
@@ -55,8 +57,13 @@ class Fates:
         return "open"
 
     def of_file(self, batch_id: str, key: str) -> Fate:
-        """Answered once a corrected version of its key is published, or it was refused again."""
-        if (batch_id, key) in self.published or self.repeated_in(batch_id, key):
+        """Answered once a corrected version of its key is published, or it was refused again.
+
+        So is one that was published before a redrive of its batch refused it: nothing waits for it.
+        """
+        if batch_id in self.completed or (batch_id, key) in self.published:
+            return "answered"
+        if self.repeated_in(batch_id, key):
             return "answered"
         return "dismissed" if self.dismissal_of_file(batch_id, key) else "open"
 
@@ -110,6 +117,7 @@ def read_fates(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Fat
             for partition in ("refused", "answered")
             for row in items.query(dynamodb, STATE_TABLE, {"pk": partition})
         ),
+        completed=frozenset(one["batch_id"] for one in batches if one["status"] == COMPLETED),
         copies=read_copies(batches, listing(s3, bucket).batches, objects),
     )
 

@@ -80,12 +80,14 @@ def test_what_no_notification_told_of_is_found_and_what_is_no_input_is_named(
             pipeline.upload(key, "overtaken\n")
             pipeline.upload(key, text)
         pipeline.upload("orders/c.txt", "x")
+        pipeline.upload("orders/\x1b[2J&\x07 +.txt", "x")  # no listing may stumble over it
         pipeline.upload("manifests/deep.json", "[" * 100_000)
     finally:
         events.enable_rule(Name="aggregator-uploads")
     sweep(pipeline)
     assert pipeline.batch_of("orders/c1.csv")["status"] == "COMPLETED"
-    rows = eventually(lambda: left_out(fresh_cloud) if len(left_out(fresh_cloud)) > 4 else None)
+    rows = eventually(lambda: left_out(fresh_cloud) if len(left_out(fresh_cloud)) > 5 else None)
+    assert rows["orders/\x1b[2J&\x07 +.txt"]["what"] == "ignored"
     assert rows["orders/c1.csv"]["what"] == "superseded"
     assert rows["orders/c.txt"]["did_you_mean"] == "orders/c.csv"
     assert "nested deeper" in rows["manifests/deep.json"]["reason"]

@@ -81,7 +81,7 @@ def test_health_is_read_from_the_files_of_the_workers(tmp_path: Path) -> None:
     )
     write_record(folders.record, record)
     ready = folders.run / "transformer.ready"
-    ready.write_text(json.dumps({"pid": 7, "last_fault": None, **BUSY}))
+    ready.write_text(json.dumps({"pid": os.getpid(), "last_fault": None, **BUSY}))
     os.utime(ready, (1, 1))
     (folders.run / "validator.ready").write_text("7")
     health = read_health(tmp_path)
@@ -91,6 +91,28 @@ def test_health_is_read_from_the_files_of_the_workers(tmp_path: Path) -> None:
     assert transformer["silent_seconds"] > 1_000_000
     assert validator["state"] == "dead"
     assert health["disk"]["free_bytes"] > 0
+
+
+@pytest.mark.parametrize(("owner", "state"), [(os.getpid(), "idle"), (7, "starting")])
+def test_a_worker_that_took_over_is_judged_by_its_own_file(
+    tmp_path: Path, owner: int, state: str
+) -> None:
+    """The file of the version before it may lie there still, untouched since it left."""
+    folders = Folders(tmp_path)
+    folders.run.mkdir(parents=True)
+    processes = {SUPERVISOR: record_of(os.getpid()), "validator": record_of(os.getpid())}
+    record = CloudRecord(
+        os.getpid(), 1, "http://127.0.0.1:1", "2026-01-01T00:00:00Z", "ready", {}, processes
+    )
+    write_record(folders.record, record)
+    before = folders.run / "validator.ready"
+    before.write_text(json.dumps({"pid": 7, "busy": None, "last_fault": None}))
+    os.utime(before, (1, 1))
+    own = folders.run / "validator-2.ready"
+    own.write_text(json.dumps({"pid": owner, "busy": None, "last_fault": None}))
+    health = read_health(tmp_path)
+    assert health is not None
+    assert [worker["state"] for worker in health["workers"]] == [state]
 
 
 def test_a_failed_batch_that_is_published_says_so() -> None:

@@ -116,3 +116,9 @@ def test_a_file_and_its_rows_are_answered_once_a_correction_is_published() -> No
     assert (fates.of_file(BATCH, KEY), fates.of(ROW)) == ("answered", "answered")
     assert Fates({}).of_file(BATCH, KEY) == "open"
     assert fates.of_file(OTHER_BATCH, KEY) == "open"
+
+
+def test_a_file_of_a_published_batch_that_a_redrive_refused_waits_for_nobody() -> None:
+    fates = Fates({}, completed=frozenset({BATCH}))
+    assert (fates.of_file(BATCH, KEY), fates.of(ROW)) == ("answered", "open")
+    assert fates.of_file(OTHER_BATCH, KEY) == "open"
