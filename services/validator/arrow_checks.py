@@ -23,7 +23,15 @@ from contracts.csv_files.row_checks import (
 )
 from contracts.file_contracts import Field, FileContract
 from services.validator.arrow_numbers import plain_numbers
-from services.validator.arrow_texts import Held, Missing, ReadColumn, all_of, text_reader, trimmed
+from services.validator.arrow_texts import (
+    Held,
+    Missing,
+    ReadColumn,
+    all_of,
+    read_each,
+    text_reader,
+    trimmed,
+)
 from services.validator.record_shapes import RETURN_MARK
 
 SOURCE_LINE = "source_line"
@@ -153,7 +161,7 @@ def _reader(field: Field, today: date, currency: str | None) -> ReadColumn:
         return text_reader(field, today, only)
     if field.type == "date":
         return _date_reader(field, today)
-    return _number_reader(field)
+    return _number_reader(field, today)
 
 
 def _date_reader(field: Field, today: date) -> ReadColumn:
@@ -169,8 +177,12 @@ def _date_reader(field: Field, today: date) -> ReadColumn:
     return read
 
 
-def _number_reader(field: Field) -> ReadColumn:
-    """Plain numbers within the contract's limits, as an integer of cents or pieces."""
+def _number_reader(field: Field, today: date) -> ReadColumn:
+    """Numbers within the contract's limits, as an integer of cents or pieces.
+
+    Each distinct text that is no plain number is read by the check of the slow path.
+    """
+    check = field_check(field, today)
     places, limits = decimal_places(field), number_limits(field)
     missing = None if field.required else Missing(field.missing_values)
 
@@ -183,6 +195,8 @@ def _number_reader(field: Field) -> ReadColumn:
             certain = pc.and_(certain, pc.less_equal(values, limits.highest))
         if missing:
             certain, values = missing.told(texts, pc.binary_length(texts), certain, values)
-        return certain, values
+        if pc.all(certain, min_count=0).as_py():
+            return certain, values
+        return read_each(check, texts, pc.invert(certain), certain, values)
 
     return read

@@ -115,7 +115,8 @@ def text_reader(field: Field, today: date, only: str | None) -> ReadColumn:
         if missing:
             certain, values = missing.told(texts, lengths, certain, values)
         if certain is not None and not is_ascii:
-            certain, values = _read_each(check, texts, certain, values)
+            doubtful = pc.and_not(pc.invert(certain), pc.string_is_ascii(texts))
+            certain, values = read_each(check, texts, doubtful, certain, values)
         if only:
             is_ours = pc.or_(pc.is_null(values), pc.fill_null(pc.equal(values, only), False))
             certain = all_of([certain, is_ours])
@@ -180,9 +181,10 @@ def _without_formulas(texts: Any) -> Any:
     return pc.ascii_trim(bare, BLANKS)
 
 
-def _read_each(check: FieldCheck, texts: Any, certain: Any, values: Any) -> tuple[Any, Any]:
-    """The check of the slow path on each distinct text that is not certain and not ASCII."""
-    doubtful = pc.and_not(pc.invert(certain), pc.string_is_ascii(texts))
+def read_each(
+    check: FieldCheck, texts: Any, doubtful: Any, certain: Any, values: Any
+) -> tuple[Any, Any]:
+    """The check of the slow path on each distinct text of those that are in doubt."""
     encoded = pc.dictionary_encode(texts.filter(doubtful))
     judged = [judgement(check, text) for text in encoded.dictionary.to_pylist()]
     is_right = pa.array([right for right, _ in judged], pa.bool_())
