@@ -11,9 +11,9 @@ rows: see `read_record`. A record that holds a NUL byte is bad, whatever else it
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contracts.csv_files.advice import BACKSLASHES
 from contracts.csv_files.texts import BLANKS, plain_text
@@ -59,8 +59,7 @@ class Problem:
     column: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record: trimmed fields, or the problem that makes it bad; neither when blank.
 
     A row with a NUL byte may have both.
@@ -75,8 +74,8 @@ class Record:
     problem: Problem | None = None
 
     def at(self, first: int) -> "Record":
-        """The same record on another line; `replace` is slow where every bad row needs it."""
-        return Record(first, self.line_count, self.raw, self.fields, self.problem)
+        """The same record on another line."""
+        return Record(first, *self[1:])
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def read_record(
     record = _read(lines, first, layout, is_last_block)
     if record and "\0" in record.raw:
         text = "the row holds a NUL byte: export it again"
-        return replace(record, problem=Problem(NUL_RULE, text))
+        return record._replace(problem=Problem(NUL_RULE, text))
     return record
 
 
@@ -292,7 +291,7 @@ def _holds_healthy_row(body: str, layout: Layout) -> bool:
 
 def _is_healthy(body: str, layout: Layout) -> bool:
     """Whether a line is a healthy row by itself; most lines of prose fail at the comma count."""
-    if body.count(layout.delimiter) < layout.width - 1 or "\0" in body:
+    if body.count(layout.delimiter) < layout.width - 1 or "\0" in body or body.count('"') % 2:
         return False
     if '"' in body:
         scan = _Scan(layout.delimiter)

@@ -7,9 +7,10 @@ Takes trimmed text and gives the value to stage, or says which rule is broken. T
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeAlias
 
 from contracts.csv_files.advice import (
@@ -45,6 +46,10 @@ CURRENCY = "currency"
 CURRENCY_RULE = "currency.other"
 OTHER_HEADER_RULE = "file.header"
 """Of a row after which every row would be misread; the file is rejected for it."""
+
+REMEMBERED_CELLS = 1 << 12
+REMEMBERED_CHARACTERS = 100
+"""How many cells of a column, and how long ones, are judged once: most values come again."""
 
 MAX_SHOWN_CHARACTERS = 80
 MAX_INTEGER_DIGITS = 18
@@ -82,6 +87,11 @@ class RowChecks:
     checks: tuple[FieldCheck, ...]
     currency: OneCurrency | None = None
     longest_of_any: tuple[int, ...] = ()
+    judges: tuple["_Judge", ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        judges = tuple(map(_judge_of, self.names, self.checks))
+        object.__setattr__(self, "judges", judges)
 
     @property
     def width(self) -> int:
@@ -124,19 +134,12 @@ class RowChecks:
             return [], [Problem("record.fields", text)]
         values: list[Value] = []
         problems: list[Problem] = []
-        for name, position, check in zip(
-            self.names, self.header.positions, self.checks, strict=True
-        ):
-            if position is None:
-                values.append(None)
-                continue
-            cell = fields[position]
-            try:
-                values.append(check(cell if is_plain(cell) else plain_text(cell)))
-            except _Fault as fault:
-                shown = f"{_shown(fields[position])} " if fields[position] else ""
-                text = f"{name} {shown}{fault.text}"
-                problems.append(Problem(f"{name}.{fault.rule}", text, column=name))
+        for position, judge in zip(self.header.positions, self.judges, strict=True):
+            found = None if position is None else judge(fields[position])
+            if isinstance(found, Problem):
+                problems.append(found)
+            else:
+                values.append(found)
         return ([], self._explained(fields, problems)) if problems else (values, [])
 
     def _explained(self, fields: Sequence[str], problems: list[Problem]) -> list[Problem]:
@@ -198,6 +201,24 @@ def row_checks(
     checks = tuple(_check_of(field, today) for field in contract.fields)
     longest = tuple(map(_longest_of_any, contract.fields))
     return RowChecks(header, contract.columns, checks, currency, longest)
+
+
+_Judge: TypeAlias = Callable[[str], Value | Problem]
+"""The value of a cell as it stands, or what is wrong with it."""
+
+
+def _judge_of(name: str, check: FieldCheck) -> _Judge:
+    """Cells that come again are judged once."""
+
+    def judge(cell: str) -> Value | Problem:
+        try:
+            return check(cell if is_plain(cell) else plain_text(cell))
+        except _Fault as fault:
+            shown = f"{_shown(cell)} " if cell else ""
+            return Problem(f"{name}.{fault.rule}", f"{name} {shown}{fault.text}", column=name)
+
+    remembered = lru_cache(REMEMBERED_CELLS)(judge)
+    return lambda cell: (remembered if len(cell) <= REMEMBERED_CHARACTERS else judge)(cell)
 
 
 def _longest_of_any(field: Field) -> int:

@@ -127,7 +127,7 @@ def check(
         contradicted.extend(row.line for row in found if row.rule.endswith(CONTRADICTED))
         room = len(found) if most_rows is None else most_rows - len(rows)
         rows.extend(
-            vars(row)
+            row._asdict()
             | {"batch_id": None, "key": file.key, "kind": file.kind, "contract": contract.label}
             for row in found[:room]
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,8 @@ from services.validator.segments import Lines, Segments, field_counts, segment
 MAX_RAW_BYTES = 64 << 10
 """Raw text kept of a quarantined record; what is longer is cut and says so."""
 
+MAX_BYTES_OF_A_CHARACTER = 4
+
 RAW = "raw"
 """The column of a row's own text, where it is asked for."""
 
@@ -34,8 +36,7 @@ PORTION_BYTES = 1 << 20
 """What bounds memory where rows are very short or nearly all bad."""
 
 
-@dataclass(frozen=True)
-class QuarantinedRow:
+class QuarantinedRow(NamedTuple):
     """One record that was not accepted: where it is, what it says, which rule it breaks."""
 
     line: int
@@ -259,6 +260,8 @@ def _portions(block: Block) -> Iterator[tuple[bytes, bool]]:
 
 def bounded(raw: str) -> str:
     """The text, cut to 64 KiB of UTF-8 and marked when it is longer."""
+    if len(raw) * MAX_BYTES_OF_A_CHARACTER <= MAX_RAW_BYTES:
+        return raw
     encoded = raw.encode()
     if len(encoded) <= MAX_RAW_BYTES:
         return raw

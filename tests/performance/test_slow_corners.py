@@ -51,6 +51,19 @@ CORNERS: dict[str, tuple[str, Row]] = {
     "a timestamp in each row": ("orders", lambda n: PLAIN(n).replace("-01,", "-01 10:00:00,")),
     "each row a contradiction": ("orders", lambda n: f"1,u{n % 999},2025-07-01,{n % 5000}.00,x\n"),
     "each row twice": ("orders", lambda n: PLAIN(n // 2)),
+    "-0.00 in each row": ("orders", lambda n: PLAIN(n).replace(",10.00,", ",-0.00,")),
+    "a broken quote in every thousandth row": (
+        "orders",
+        lambda n: PLAIN(n).replace(",u", ',"u') if n % 1000 == 500 else PLAIN(n),
+    ),
+    "a timestamp in every sixth row": (
+        "orders",
+        lambda n: PLAIN(n) if n % 6 else PLAIN(n).replace("-01,", "-01 10:00:00,"),
+    ),
+    "an unclosed quote in every sixth row": (
+        "orders",
+        lambda n: PLAIN(n) if n % 6 else PLAIN(n).replace(",u", ',"u'),
+    ),
 }
 
 
