@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.mutation.named import FAULTS, copy_project, put_in, run_tests, take_out
@@ -67,7 +68,7 @@ def _try(chosen: Target, jobs: int) -> None:
     """Make the mutants of a target, and try those of which it is not known how they end."""
     project = copy_project(_folder_of(chosen))
     folder = project / "mutants"
-    _clear(folder)
+    _clear(folder, chosen)
     (project / "setup.cfg").write_text(SETTINGS_OF_CHILDREN)
     _python(project, ["-m", "tests.mutation.mutate", chosen.name])
     options = ["-q", "-p", "tests.mutation.forks", *WITHOUT, f"--processes={jobs}"]
@@ -83,13 +84,15 @@ def _found(chosen: Target) -> list[Mutant]:
     return with_edits(mutants, edits)
 
 
-def _clear(folder: Path) -> None:
-    """Leave only what was found out, so that everything else is of the present code."""
+def _clear(folder: Path, chosen: Target) -> None:
+    """Leave only what was found out of its files, so that everything else is of the present."""
     if not folder.exists():
         return
     forget_survivors(folder)
     for path in folder.rglob("*"):
-        if path.is_file() and path.suffix != ".meta":
+        file = str(path.relative_to(folder))
+        known = any(fnmatch(file, f"{pattern}.meta") for pattern in chosen.files)
+        if path.is_file() and not known:
             path.unlink()
 
 

@@ -3,11 +3,12 @@
 Started in mutmut's folder of mutants. A run of pytest for each mutant would cost half a second
 before the first test; a fork of one that has collected everything costs hundredths. First one child
 runs all tests and notes which functions each reaches; then each mutant meets the tests that reach
-it, the quickest first, until one fails.
+it, until one fails: first those that killed another mutant of its function, then the quickest.
 """
 
 import gc
 import json
+import mmap
 import os
 import pickle
 import resource
@@ -114,6 +115,10 @@ def _and_end(work: Callable[[], int]) -> None:
         os._exit(code)
 
 
+def _function_of(name: str) -> str:
+    return name.partition("__mutmut_")[0]
+
+
 def _say(line: str) -> None:
     print(line, file=_terminal, flush=True)
 
@@ -127,7 +132,10 @@ class _Hunt:
         self._items, self._reached, self._seconds = items, reached, seconds
         self._processes = processes
         self._metas = {meta: json.loads(meta.read_text()) for meta in Path().rglob("*.meta")}
-        self._running: dict[int, tuple[Path, str]] = {}
+        self._running: dict[int, tuple[Path, str, int]] = {}
+        self._free = list(range(processes))
+        self._killers = memoryview(mmap.mmap(-1, 8 * processes)).cast("q")
+        self._killed_before: dict[str, list[int]] = defaultdict(list)
         self._told_at, self._ended = time.monotonic(), 0
 
     def run(self) -> None:
@@ -145,37 +153,49 @@ class _Hunt:
             if not tests:
                 self._end(meta, name, UNREACHED)
                 continue
-            if len(self._running) >= self._processes:
+            if not self._free:
                 self._await_one()
-            self._running[self._start(name, tests)] = (meta, name)
+            place = self._free.pop()
+            self._running[self._start(name, tests, place)] = (meta, name, place)
             self._tell(len(untried))
         while self._running:
             self._await_one()
 
     def _tests_of(self, name: str) -> list[int]:
-        return self._reached.get(name.partition("__mutmut_")[0], [])
+        function = _function_of(name)
+        reached, killed_before = self._reached.get(function, []), self._killed_before[function]
+        return killed_before + [test for test in reached if test not in killed_before]
 
-    def _start(self, name: str, tests: list[int]) -> int:
+    def _start(self, name: str, tests: list[int], place: int) -> int:
         child = os.fork()
         if child == 0:
             cpu_seconds = int(5 + 3 * sum(self._seconds[number] for number in tests))
             resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
             signal.alarm(LONGEST_SECONDS + 10 * cpu_seconds)
             set_mutant_under_test(name)
-            _and_end(lambda: self._try([self._items[number] for number in tests]))
+            _and_end(lambda: self._try(tests, place))
         return child
 
-    @staticmethod
-    def _try(tests: Sequence[pytest.Item]) -> int:
-        for number, test in enumerate(tests):
-            if not _passes(test, tests[number + 1] if number + 1 < len(tests) else None):
+    def _try(self, tests: Sequence[int], place: int) -> int:
+        for number, following in zip(tests, [*tests[1:], None], strict=True):
+            self._killers[place] = number
+            if not _passes(
+                self._items[number], None if following is None else self._items[following]
+            ):
                 return KILLED
         return ALIVE
 
     def _await_one(self) -> None:
         child, status = os.wait()
-        meta, name = self._running.pop(child)
-        self._end(meta, name, os.waitstatus_to_exitcode(status))
+        meta, name, place = self._running.pop(child)
+        self._free.append(place)
+        code, killer = os.waitstatus_to_exitcode(status), self._killers[place]
+        if code == KILLED:
+            killed_before = self._killed_before[_function_of(name)]
+            if killer in killed_before:
+                killed_before.remove(killer)
+            killed_before.insert(0, killer)
+        self._end(meta, name, code)
 
     def _end(self, meta: Path, name: str, code: int) -> None:
         self._ended += 1

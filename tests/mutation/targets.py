@@ -111,7 +111,6 @@ TARGETS = (
         (
             "services/validator/domain.py",
             "services/validator/row_files.py",
-            "services/validator/second_look.py",
             "services/validator/use_cases.py",
         ),
         (
@@ -120,6 +119,15 @@ TARGETS = (
             "tests/unit/validator/test_second_look.py",
             "tests/unit/validator/test_statements.py",
             "tests/unit/validator/test_validate_file.py",
+        ),
+    ),
+    Target(
+        "validator repeats",
+        ("services/validator/second_look.py",),
+        (
+            "tests/unit/validator/test_row_files.py",
+            "tests/unit/validator/test_second_look.py",
+            "tests/unit/validator/test_statements.py",
         ),
     ),
     Target(

@@ -427,12 +427,60 @@ def test_what_was_read_stands_when_its_batch_is_run_again_after_it_was_archived(
     assert desk.validate(fence=7)["outcome"] == "VALIDATED"
     standing = dict(desk.bucket.standing)
     desk.bucket.delete("orders/a.csv", desk.files[0]["version_id"])
+    redriven = desk.command(0, 8)
+    redriven = replace(redriven, data=redriven.data.model_copy(update={"attempt": 1}))
     for _ in range(2):
-        assert desk.validate(fence=8) == {"outcome": "VALIDATED", "file_index": 0}
+        told = use_cases.validate_file(redriven, desk.ports())
+        assert told == {"outcome": "VALIDATED", "file_index": 0}
     assert desk.bucket.keys("quarantine/") != []
     assert {key: standing[key] for key in desk.bucket.keys("")} == standing
     first, again = (message.data for message in desk.store.read(f"validation/{BATCH}/0"))
-    assert again == first.model_copy(update={"fence": 8})
+    assert (again.fence, again.attempt) == (8, 1)
+    assert again == first.model_copy(update={"fence": 8, "attempt": 1})
+
+
+def test_what_a_twin_read_under_the_same_grant_stands_when_the_file_is_gone_for_the_other() -> None:
+    desk = a_desk(*healthy(9))
+    opened = desk.bucket.open
+
+    def twin_first(bucket: str, file: Any) -> Any:
+        desk.bucket.open = opened  # type: ignore[method-assign]
+        assert desk.validate(fence=7)["outcome"] == "VALIDATED"
+        desk.bucket.delete(file.key, file.version_id)
+        return opened(bucket, file)
+
+    desk.bucket.open = twin_first  # type: ignore[method-assign]
+    assert desk.validate(fence=7)["outcome"] == "VALIDATED"
+    [concluded] = desk.events()
+    assert desk.report() == desk.bucket.get_json(concluded.report)
+    assert desk.bucket.keys(f"processing/{BATCH}/orders/") != []
+
+
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [
+        ((*healthy(9), "10,u1,2025-13-01,1.00,completed"), (f"processing/{BATCH}/", "quarantine/")),
+        (("1,u1,2025-13-01,1.00,completed",), ("quarantine/", "quarantine/")),
+    ],
+    ids=["accepted", "rejected"],
+)
+def test_a_file_that_is_gone_leaves_nothing_of_an_attempt_that_died_before_its_report(
+    rows: tuple[str, ...], left: tuple[str, str]
+) -> None:
+    desk = a_desk(*rows)
+    before = set(desk.bucket.standing)
+    desk.bucket.refused_keys = ("/reports/",)
+    with pytest.raises(Transient):
+        desk.validate(fence=7)
+    desk.bucket.refused_keys = ()
+    manifest = f"processing/{BATCH}/manifest.json"
+    rest = sorted(set(desk.bucket.standing) - before - {manifest})
+    assert len(rest) == 2
+    assert all(key.startswith(prefix) for key, prefix in zip(rest, left, strict=True))
+    desk.bucket.delete("orders/a.csv", desk.files[0]["version_id"])
+    assert desk.validate(fence=7)["outcome"] == "REJECTED"
+    reports = set(desk.bucket.keys(f"processing/{BATCH}/reports/"))
+    assert set(desk.bucket.standing) == before | {manifest} | reports
 
 
 def test_a_file_that_was_bad_before_and_is_gone_now_is_gone() -> None:
