@@ -36,7 +36,7 @@ _QUICK_BYTES = 1 << 16
 _QUICK_WIDTH = 30
 _PROBE_BYTES = MAX_RECORD_BYTES // 2
 
-MAX_EXCEPTIONAL = 1 << 15
+MAX_EXCEPTIONAL = 1 << 16
 """Records read one by one before a text is left for the next round: they are large in memory."""
 
 
