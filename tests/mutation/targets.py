@@ -115,6 +115,7 @@ TARGETS = (
         ),
         (
             "tests/unit/test_validation.py",
+            "tests/unit/validator/test_adding_up.py",
             "tests/unit/validator/test_row_files.py",
             "tests/unit/validator/test_second_look.py",
             "tests/unit/validator/test_statements.py",

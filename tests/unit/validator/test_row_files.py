@@ -1,5 +1,6 @@
 """Local row files: what is removed is gone from the file, and only that, wherever it stood."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.validator.row_files import RowFile, keep_standing
+from services.validator.row_files import RowFile, described, keep_standing
 from services.validator.second_look import Removed
 
 SCHEMA = pa.schema({"source_line": pa.int64(), "text": pa.string()})
@@ -43,8 +44,23 @@ def test_a_row_file_keeps_the_rows_that_stand(
     assert pq.ParquetFile(path).metadata.num_row_groups <= len(BLOCKS)
 
 
-def test_a_fault_of_a_row_is_raised_by_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "what_follows",
+    [
+        lambda rows: rows.write(pa.table({"source_line": [2], "text": ["x"]}, schema=SCHEMA)),
+        lambda rows: rows.describe(columns="[]"),
+        lambda rows: rows.finish(),
+    ],
+    ids=["write", "describe", "finish"],
+)
+def test_a_fault_of_a_row_is_raised_by_what_follows(
+    tmp_path: Path, what_follows: Callable[[RowFile], object]
+) -> None:
     with RowFile(tmp_path / "staged.parquet", SCHEMA) as rows:
         rows.write(pa.table({"other": [1]}))
         with pytest.raises(ValueError, match="schema"):
-            rows.write(pa.table({"source_line": [2], "text": ["x"]}, schema=SCHEMA))
+            what_follows(rows)
+
+
+def test_bad_rows_of_a_file_without_a_header_have_no_columns() -> None:
+    assert described(None) == {"columns": "[]", "delimiter": ",", "spare": "0"}

@@ -81,6 +81,68 @@ def test_the_report_adds_up_and_pins_what_was_written() -> None:
     assert (event.rows_in, event.accepted, event.quarantined, event.fence) == (10, 9, 1, 7)
 
 
+def test_a_file_that_repeats_itself_is_told_in_full_by_its_report_and_its_event() -> None:
+    rows = (
+        an_order("1", "N/A"),
+        an_order("1", "N/A"),
+        an_order("2", total_amount="1.00"),
+        an_order("2", total_amount="2.00"),
+        an_order("3"),
+    )
+    desk = Desk(max_rejected_fraction=0.5)
+    header = "order_id,user_id,order_date,total_amount,status,currency"
+    desk.upload("orders/a.csv", "\n".join([header, *(f"{row},EUR" for row in rows), ""]))
+    assert desk.validate()["outcome"] == "VALIDATED"
+    assert [row["source_line"] for row in desk.bucket.rows(STAGED)] == [3, 5, 6]
+    assert [row["line"] for row in desk.bucket.rows(BAD_ROWS)] == [4]
+    told = {"rows_in": 5, "accepted": 3, "quarantined": 1, "duplicates": 1, "guests": 1}
+    assert {name: desk.report()[name] for name in told} == told
+    assert desk.report()["currency"] == "EUR"
+    [event] = desk.events()
+    assert {name: getattr(event, name) for name in told} == told
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "spare"), [(",", 0), (";", 2)], ids=["plain", "semicolons and spare columns"]
+)
+def test_the_footer_of_bad_rows_says_how_their_text_is_read_again(
+    delimiter: str, spare: int
+) -> None:
+    text = orders_csv(*healthy(9), an_order("10", status="")).replace(",", delimiter)
+    desk = Desk()
+    desk.upload("orders/a.csv", text.replace("\n", delimiter * spare + "\n"))
+    assert desk.validate()["outcome"] == "VALIDATED"
+    footer = pq.read_metadata(io.BytesIO(desk.bucket.standing[BAD_ROWS])).metadata
+    names = ["order_id", "user_id", "order_date", "total_amount", "status"]
+    assert json.loads(footer[b"columns"]) == names
+    assert (footer[b"delimiter"], footer[b"spare"]) == (delimiter.encode(), b"%d" % spare)
+
+
+def test_the_event_names_the_command_that_it_comes_of() -> None:
+    desk = a_desk(*healthy(3))
+    command = desk.command(0, 7)
+    use_cases.validate_file(command, desk.ports())
+    [recorded] = desk.store.read(f"validation/{BATCH}/0")
+    assert (recorded.source, recorded.correlation_id) == ("ecommerce-pipeline/validator", BATCH)
+    assert recorded.causation_id == command.event_id
+
+
+def test_a_report_that_breaks_its_contract_is_written_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = a_desk(*healthy(3))
+    honest = use_cases.report_of
+
+    def broken(*given: Any) -> Any:
+        return honest(*given).model_copy(update={"rows_in": -1})
+
+    monkeypatch.setattr(use_cases, "report_of", broken)
+    with pytest.raises(ContractViolation, match="rows_in"):
+        desk.validate()
+    assert desk.bucket.keys(f"processing/{BATCH}/reports/") == []
+    assert desk.events() == []
+
+
 STAGED_NAMES = {
     "orders": ["order_id", "user_id", "order_date", "total_amount_cents", "status", "source_line"],
     "order_items": [
@@ -275,6 +337,7 @@ def test_a_command_that_comes_again_is_answered_from_the_stream() -> None:
     assert desk.bucket.standing.keys() == standing.keys()
     assert desk.bucket.standing[STAGED] is standing[STAGED]
     assert len(desk.events()) == 1
+    assert len([key for key, _ in desk.bucket.versions if "/reports/" in key]) == 1
 
 
 def test_a_rejection_that_comes_again_is_still_a_rejection() -> None:
