@@ -1,5 +1,6 @@
 """Local row files: what is removed is gone from the file, and only that, wherever it stood."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,25 @@ def test_a_fault_of_a_row_is_raised_by_what_follows(
         rows.write(pa.table({"other": [1]}))
         with pytest.raises(ValueError, match="schema"):
             what_follows(rows)
+
+
+def test_who_leaves_a_row_file_leaves_a_whole_file_and_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    path = tmp_path / "staged.parquet"
+    with RowFile(path, SCHEMA) as rows:
+        rows.write(pa.table({"source_line": [2], "text": ["x"]}, schema=SCHEMA))
+        assert [one.name for one in set(threading.enumerate()) - before] == ["staged_0"]
+    assert set(threading.enumerate()) <= before
+    assert pq.read_metadata(path).num_rows == 1
+
+
+def test_line_numbers_take_next_to_no_space(tmp_path: Path) -> None:
+    path = tmp_path / "staged.parquet"
+    with RowFile(path, SCHEMA) as rows:
+        rows.write(pa.table({"source_line": [2], "text": ["x"]}, schema=SCHEMA))
+    group = pq.read_metadata(path).row_group(0)
+    assert "DELTA_BINARY_PACKED" in group.column(0).encodings
+    assert "DELTA_BINARY_PACKED" not in group.column(1).encodings
 
 
 def test_bad_rows_of_a_file_without_a_header_have_no_columns() -> None:

@@ -3,6 +3,8 @@
 import hmac
 import io
 import json
+import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from contracts.envelope import Message
 from contracts.errors import ContractViolation, PipelineError, Refused, StaleWriter, Transient
 from contracts.layout import FILE_GONE
 from contracts.messages import FileRejected, FileValidated, ObjectRef
@@ -18,6 +21,7 @@ from contracts.pseudonyms import check_of
 from infra.queries.quarantine import ROW_FIELDS, rows_of
 from services.transformer.facts import STAGED_COLUMNS
 from services.validator import use_cases
+from services.validator.domain import FileHistory
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 from tests.unit.validator.desk import BATCH, BUCKET, KEY, Desk
@@ -432,6 +436,58 @@ def test_a_redrive_that_ends_otherwise_removes_what_no_longer_holds() -> None:
 def test_tomorrow_is_counted_in_utc() -> None:
     desk = a_desk(an_order(order_date="2025-07-09"))
     assert desk.validate()["outcome"] == "VALIDATED"
+
+
+@pytest.fixture
+def in_japan(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where it is morning of the next day already."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_japan")
+def test_tomorrow_is_counted_in_utc_wherever_the_machine_stands() -> None:
+    desk = a_desk(an_order(order_date="2025-07-10"))
+    assert desk.validate()["outcome"] == "REJECTED"
+    assert desk.bucket.rows(BAD_ROWS)[0]["rule"] == "order_date.maximum"
+
+
+def test_a_file_is_held_against_the_currency_of_the_pipeline() -> None:
+    desk = Desk(currency="JPY")
+    header = "order_id,user_id,order_date,total_amount,status,currency"
+    desk.upload("orders/a.csv", f"{header}\n{an_order()},EUR\n")
+    assert desk.validate()["outcome"] == "REJECTED"
+    assert desk.bucket.rows(BAD_ROWS)[0]["rule"] == "currency.other"
+
+
+def with_manifest(desk: Desk, **changed: Any) -> Message:
+    """The command for the first file, by a manifest that says this as well."""
+    command = desk.command(0, 7)
+    ref = command.data.manifest
+    manifest = desk.bucket.put_json(BUCKET, ref.key, desk.bucket.get_json(ref) | changed)
+    return replace(command, data=command.data.model_copy(update={"manifest": manifest}))
+
+
+def test_a_manifest_that_breaks_its_contract_is_refused_and_nothing_of_it_is_read() -> None:
+    desk = a_desk(*healthy(3))
+    with pytest.raises(ContractViolation, match="trigger"):
+        use_cases.validate_file(with_manifest(desk, trigger="MOON"), desk.ports())
+    assert desk.bucket.opened == 0
+
+
+def test_a_manifest_may_say_more_than_was_known_here() -> None:
+    desk = a_desk(*healthy(3))
+    told = use_cases.validate_file(with_manifest(desk, said_by_a_newer_one=1), desk.ports())
+    assert told["outcome"] == "VALIDATED"
+
+
+def test_an_event_of_another_kind_in_the_stream_is_a_fault() -> None:
+    desk = a_desk(*healthy(3))
+    with pytest.raises(TypeError, match="ValidateFile is no event of this stream"):
+        FileHistory.replay([desk.command(0, 7)])
 
 
 def test_a_file_that_the_manifest_does_not_have_is_a_broken_command() -> None:
