@@ -108,6 +108,13 @@ def test_products_are_told_apart_by_their_id() -> None:
     assert rows[0]["name"] == "Big\nBear"
 
 
+def test_texts_that_contradict_each_other_are_shown_by_their_beginnings() -> None:
+    long = "Bear with a hat, " * 10
+    text = products_csv(a_product(name=f'"{long}"'), a_product(name="Bear"))
+    [bad] = check(text, "products")[2]
+    assert f"which stands: name {long[:80]} here, Bear there (rule" in bad.message
+
+
 LINES = "order_id,product_id,quantity,unit_price,line_id,line_amount\n"
 
 
@@ -189,6 +196,22 @@ def test_temporary_files_are_gone_afterwards(
     monkeypatch.setattr(file_check, "Pile", lambda: second_look.Pile(held_bytes=10))
     check(a_hostile_file("some")[0])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_do_not_fit_are_packed_into_a_file_for_each_part_of_the_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    count = 64 * 500
+    rows = pa.table({"order_id": ["x" * 60] * count, "raw": ["y" * 60] * count})
+    hashes = np.arange(count, dtype=np.uint64) % np.uint64(64) << np.uint64(58)
+    candidates = second_look.as_candidates(rows, ("order_id",), hashes, np.arange(count))
+    with second_look.Pile(held_bytes=10) as pile:
+        pile.add(candidates)
+        parts = [sum(batch.num_rows for batch in read()) for read in pile.parts()]
+        packed_bytes = sum(path.stat().st_size for path in tmp_path.rglob("*.arrow"))
+    assert parts == [500] * 64
+    assert packed_bytes < candidates.nbytes / 2
 
 
 def test_enough_contradictions_stop_the_comparing(monkeypatch: pytest.MonkeyPatch) -> None:
