@@ -130,7 +130,9 @@ def test_what_a_killed_process_leaves_is_cleaned_up_by_the_next_up(
 ) -> None:
     first = cloud.up(directory, port=0)
     processes = processes_of(directory)
-    os.kill(record_of(directory).processes[victim].pid, signal.SIGKILL)
+    killed = record_of(directory).processes[victim]
+    os.kill(killed.pid, signal.SIGKILL)
+    eventually(lambda: killed.process() is None)
     cloud.up(directory, port=0)  # at once, while the others do not know yet
 
     psutil.wait_procs(processes, timeout=5)
