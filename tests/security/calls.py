@@ -206,7 +206,7 @@ def _validator() -> Iterator[Call]:
     written = (*rows, QUARANTINED_FILE)
     yield from _works(VALIDATOR, "validator-commands")
     yield from _appends(VALIDATOR, "validation/4f0c2a9b7d1e8365/0000")
-    yield from _calls(VALIDATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST)
+    yield from _calls(VALIDATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, REPORT)
     yield from _calls(VALIDATOR, DOCUMENTS, "put_object", "s3:PutObject", REPORT)
     yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", *inputs())
     # Without it, S3 says 403 instead of 404.

@@ -61,6 +61,11 @@ def _dynamodb(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
             [(part, of)] = item.items()
             yield _on_table(_PARTS[part], of["TableName"], of.get("Item") or of["Key"])
         return
+    if operation == "BatchGetItem":
+        for name, of in asked["RequestItems"].items():
+            for key in of["Keys"]:
+                yield _on_table("dynamodb:BatchGetItem", name, key)
+        return
     keys = asked.get("Key") or {}
     if operation == "Query":
         keys = dict([next(iter(asked["ExpressionAttributeValues"].items()))])
