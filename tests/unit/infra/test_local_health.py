@@ -93,7 +93,9 @@ def test_health_is_read_from_the_files_of_the_workers(tmp_path: Path) -> None:
     assert health["disk"]["free_bytes"] > 0
 
 
-@pytest.mark.parametrize(("owner", "state"), [(os.getpid(), "idle"), (7, "starting")])
+@pytest.mark.parametrize(
+    ("owner", "state"), [(os.getpid(), "idle"), (7, "starting")], ids=["its own", "another's"]
+)
 def test_a_worker_that_took_over_is_judged_by_its_own_file(
     tmp_path: Path, owner: int, state: str
 ) -> None:
