@@ -46,7 +46,7 @@ def with_tables(page: str, folder: Path) -> str:
 
 
 def plot(documents: Mapping[str, dict[str, Any]]) -> str:
-    """All but the many slow corners, each as a part of its target: what reaches beyond 1 is missed."""
+    """All but the slow corners, each as a part of its target: what reaches beyond 1 is missed."""
     held = [
         Figure(**each)
         for document in documents.values()
