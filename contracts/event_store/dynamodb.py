@@ -112,11 +112,12 @@ class DynamoDBEventStore:
 
         100 at once; what DynamoDB leaves unread (throttled, or over 16 MB) is asked for again.
         """
-        found: list[dict[str, Any]] = []
         distinct = list({tuple(sorted(key.items())): _typed(key) for key in keys}.values())
-        for start in range(0, len(distinct), MAX_BATCH_KEYS):
-            self._read_batch(table, distinct[start : start + MAX_BATCH_KEYS], found)
-        return found
+        return [
+            item
+            for start in range(0, len(distinct), MAX_BATCH_KEYS)
+            for item in self._read_batch(table, distinct[start : start + MAX_BATCH_KEYS])
+        ]
 
     def query(self, table: str, partition: Item) -> list[dict[str, Any]]:
         """All items under one partition key, in sort key order, read consistently."""
@@ -134,10 +135,9 @@ class DynamoDBEventStore:
         """All items of a table, page by page."""
         return self._pages("scan", TableName=table, ConsistentRead=True)
 
-    def _read_batch(
-        self, table: str, keys: list[dict[str, Any]], found: list[dict[str, Any]]
-    ) -> None:
-        """Add the items under at most 100 keys; raises Transient when some stay unread."""
+    def _read_batch(self, table: str, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The items under at most 100 keys; raises Transient when some stay unread."""
+        found: list[dict[str, Any]] = []
         request = {table: {"Keys": keys, "ConsistentRead": True}}
 
         def leaves_some() -> bool:
@@ -155,6 +155,7 @@ class DynamoDBEventStore:
             )(leaves_some)
         except RetryError as error:
             raise Transient(f"DynamoDB leaves items of {table} unread: throttled") from error
+        return found
 
     def _pages(self, operation: str, **request: Any) -> list[dict[str, Any]]:
         pages = self._client.get_paginator(operation).paginate(**request)

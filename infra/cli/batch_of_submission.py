@@ -13,7 +13,7 @@ from infra.cli.upload import Submission
 from infra.queries.batches import batch_holding, newest_batches
 from infra.queries.completion import Completion, completion, is_noticed
 from infra.queries.open_set import load_open_set
-from infra.queries.timeline import plural
+from infra.queries.timeline import listed, plural
 from services.aggregator.domain import FileSet
 
 LOOK_EVERY_SECONDS = 0.5
@@ -106,10 +106,9 @@ def what_is_missing(found: Completion) -> str:
     said = []
     for one in found.missing:
         release = f"`ecp release {one.batch_id} --reason WHY` lets the rest go without"
-        named = ", ".join(one.keys[:NAMED_KEYS])
-        more = f" and {len(one.keys) - NAMED_KEYS:,} more" if len(one.keys) > NAMED_KEYS else ""
+        named = listed(one.keys, NAMED_KEYS)
         said.append(
-            f"rejected batch {one.batch_id} still needs a corrected {named}{more}: submit it too, "
+            f"rejected batch {one.batch_id} still needs a corrected {named}: submit it too, "
             f"or {release} it"
         )
     return "; ".join(said)

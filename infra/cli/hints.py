@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.file_contracts import file_contract
-from infra.queries.timeline import plural
+from infra.queries.timeline import listed, plural
 
 RETURNED = "returned"
 SHOWN_STATUSES = 8
@@ -62,10 +62,8 @@ def about_columns(key: str, kind: str, unknown_columns: Sequence[str]) -> list[s
     """What is not read of a file; a currency that nobody reads is a warning of its own."""
     if not unknown_columns:
         return []
-    named = ", ".join(unknown_columns[:SHOWN_COLUMNS])
-    more = len(unknown_columns) - SHOWN_COLUMNS
-    and_more = f" and {more:,} more" if more > 0 else ""
-    lines = [f"{key}: {plural(len(unknown_columns), 'column')} not read: {named}{and_more}"]
+    named = listed(unknown_columns, SHOWN_COLUMNS)
+    lines = [f"{key}: {plural(len(unknown_columns), 'column')} not read: {named}"]
     read = "currency" in file_contract(kind).columns
     for column in filter(is_like_currency, unknown_columns):
         advice = "; call it currency to have it checked" if read else ""
@@ -103,10 +101,7 @@ def about_repeats(key: str, duplicates: int, contradicted: Iterable[int] = ()) -
         lines.append(f"{key}: {plural(duplicates, 'row')} {said}")
     if at := sorted(contradicted):
         one = len(at) == 1
-        more = len(at) - SHOWN_COLUMNS
-        named = ", ".join(map(str, at[:SHOWN_COLUMNS])) + (
-            f" and {more:,} more" if more > 0 else ""
-        )
+        named = listed(at, SHOWN_COLUMNS)
         lines.append(
             f"{key}: {plural(len(at), 'row')} {'contradicts' if one else 'contradict'} a later one "
             f"of the file, which stands: {'line' if one else 'lines'} {named}"

@@ -16,7 +16,7 @@ from infra.cli.requester import requester
 from infra.cli.target import Target, current_target
 from infra.queries.names import SOURCE
 from infra.queries.open_set import read_open_set
-from infra.queries.timeline import describe, plural
+from infra.queries.timeline import describe, listed, plural
 
 LONGEST_REASON = 2000
 """Limit of ReleaseBatch."""
@@ -87,11 +87,10 @@ def release_command(
 
 def _say_what_will_happen(held: dict[str, Any]) -> None:
     keys = held["awaiting"]
-    without = "what was rejected" if keys is None else ", ".join(keys[:SHOWN_KEYS])
-    more = f" and {len(keys) - SHOWN_KEYS:,} more" if keys and len(keys) > SHOWN_KEYS else ""
+    without = "what was rejected" if keys is None else listed(keys, SHOWN_KEYS)
     print_line(
         f"{plural(len(held['files']), 'file')} of batch {held['batch_id']} will be a batch of "
-        f"their own, without {without}{more}:"
+        f"their own, without {without}:"
     )
     for key in held["files"][:SHOWN_KEYS]:
         print_line(f"  {key}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.cli.directories import Gathered, LeftOut
 from infra.cli.output import print_line, print_table, styled
-from infra.queries.timeline import plural
+from infra.queries.timeline import listed, plural
 
 SHOWN = 30
 SHOWN_HIDDEN = 5
@@ -32,10 +32,9 @@ def print_left_out(gathered: Gathered) -> None:
             limit=SHOWN,
         )
     if hidden:
-        more = f" and {len(hidden) - SHOWN_HIDDEN:,} more" if len(hidden) > SHOWN_HIDDEN else ""
-        names = ", ".join(hidden[:SHOWN_HIDDEN])
+        names = listed(hidden, SHOWN_HIDDEN)
         count = plural(len(hidden), "hidden file")
-        print_line(styled("[dim]{} left out: {}{}[/]", count, names, more))
+        print_line(styled("[dim]{} left out: {}[/]", count, names))
 
 
 def print_hints(hints: Sequence[str]) -> None:

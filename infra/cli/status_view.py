@@ -8,7 +8,7 @@ from infra.cli.batches_view import print_closed, print_running
 from infra.cli.output import print_json, print_line, print_table
 from infra.cli.target import Target, cloud_directory
 from infra.queries.status import Sources, read_status
-from infra.queries.timeline import plural, size
+from infra.queries.timeline import listed, plural, size
 
 SHOWN_FILES, SHOWN_REASONS, SHOWN_MESSAGES, SHOWN_KEYS = 20, 5, 10, 10
 
@@ -115,9 +115,8 @@ def said_of_held(held: dict[str, Any]) -> str:
     waiting = f"{plural(count, 'file')} of rejected batch {batch_id} {verb}"
     if awaiting is None:
         return f"{waiting}: `ecp release {batch_id} --reason WHY` lets {them} go"
-    named = ", ".join(awaiting[:SHOWN_KEYS]) or "nothing more"
-    more = f" and {len(awaiting) - SHOWN_KEYS:,} more" if len(awaiting) > SHOWN_KEYS else ""
-    return f"{waiting} for a corrected version of: {named}{more}"
+    named = listed(awaiting, SHOWN_KEYS) or "nothing more"
+    return f"{waiting} for a corrected version of: {named}"
 
 
 def said_of_space(disk: dict[str, Any]) -> str:

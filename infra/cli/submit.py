@@ -36,7 +36,7 @@ from infra.cli.target import Target, current_target
 from infra.cli.upload import Submission, Uploader
 from infra.queries.outcome import Outcome, read_outcome
 from infra.queries.progress import Step, StepState
-from infra.queries.timeline import plural, size
+from infra.queries.timeline import listed, plural, size
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -163,11 +163,10 @@ def _interrupted(uploader: Uploader) -> str:
 
 
 def _left_behind(uploader: Uploader) -> str:
-    files = uploader.left_behind
-    named = ", ".join(file.key for file in files[:NAMED_FILES])
-    more = f" and {len(files) - NAMED_FILES:,} more" if len(files) > NAMED_FILES else ""
+    keys = [file.key for file in uploader.left_behind]
     return (
-        f"{plural(len(files), 'uploaded file')} could not be deleted again: {named}{more}; without "
+        f"{plural(len(keys), 'uploaded file')} could not be deleted again: "
+        f"{listed(keys, NAMED_FILES)}; without "
         "their manifest they become no batch, and `ecp status` lists them until they are deleted"
     )
 

@@ -9,7 +9,7 @@ from contracts.errors import PipelineError
 from infra.cli.options import AsJson
 from infra.cli.output import print_json, print_line, print_table
 from infra.cli.target import Target, current_target
-from infra.queries.timeline import plural
+from infra.queries.timeline import listed, plural
 
 SHOWN = 50
 FIRST = 3
@@ -88,11 +88,9 @@ def unknown_products(target: Target, day: str | None = None) -> str:
         return f"the products behind Unknown could not be read ({error})"
     if not found:
         return "Unknown is the category that products.csv gives here; every product is known"
-    named = ", ".join(found[:NAMED])
-    more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
     return (
-        f"Unknown holds the lines of {plural(len(found), 'product')} that have not come: {named}"
-        f"{more}. Submit these products, and the lines move to their category; "
+        f"Unknown holds the lines of {plural(len(found), 'product')} that have not come: "
+        f"{listed(found, NAMED)}. Submit these products, and the lines move to their category; "
         "`ecp waiting` shows files and lines"
     )
 

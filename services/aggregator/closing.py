@@ -27,6 +27,7 @@ from contracts.messages import (
 from services.aggregator.carry_over import MAX_EVENT_BYTES, MAX_HELD_KEYS, chunks
 from services.aggregator.completeness import Selection
 from services.aggregator.domain import FileSet, Kind, PendingFile
+from services.aggregator.notices import plural
 from services.aggregator.sealing import superseded
 
 MAX_REASON_CHARACTERS = 500
@@ -171,14 +172,10 @@ def _gone(manifest: BatchManifest, index: int) -> FileGone:
 def _summary(manifest: BatchManifest, at_fault: set[int], missed: set[int], reason: str) -> str:
     count = len(manifest.files)
     if not missed:
-        return reason or f"{len(at_fault)} of {_files(count)} rejected"
-    rejected = f"{len(at_fault)} of {_files(count)} rejected, " if at_fault else ""
+        return reason or f"{len(at_fault)} of {plural(count, 'file')} rejected"
+    rejected = f"{len(at_fault)} of {plural(count, 'file')} rejected, " if at_fault else ""
     they_were = "it was" if len(missed) == 1 else "they were"
     return f"{rejected}{len(missed)} of {count} deleted before {they_were} read"
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 def _identity(manifest: BatchManifest, file: ManifestFile) -> FileIdentity:

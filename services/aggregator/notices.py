@@ -39,15 +39,15 @@ def completed(batch: Batch, result: BatchResult, remark: str | None = None) -> N
     )
     published = result.published
     lines = [
-        f"Batch {batch.batch_id} is published: {_plural(len(result.files), 'file')}, "
-        f"{_plural(rows_in, 'row')} = {accepted} accepted + {quarantined} quarantined "
-        f"+ {_plural(duplicates, 'duplicate')}.",
-        f"KPIs of {_plural(len(result.affected_days), 'day')} were set by {result.engine}: "
+        f"Batch {batch.batch_id} is published: {plural(len(result.files), 'file')}, "
+        f"{plural(rows_in, 'row')} = {accepted} accepted + {quarantined} quarantined "
+        f"+ {plural(duplicates, 'duplicate')}.",
+        f"KPIs of {plural(len(result.affected_days), 'day')} were set by {result.engine}: "
         f"{published.order_kpis} in OrderKPIs, {published.category_kpis} in CategoryKPIs, "
         f"{published.deleted} deleted.",
         *_listed(
-            f"{file.key}: {file.status}, {_plural(file.rows_in, 'row')}, "
-            f"{file.quarantined} quarantined, {_plural(file.duplicates, 'duplicate')}"
+            f"{file.key}: {file.status}, {plural(file.rows_in, 'row')}, "
+            f"{file.quarantined} quarantined, {plural(file.duplicates, 'duplicate')}"
             for file in result.files
         ),
     ]
@@ -63,7 +63,7 @@ def completed(batch: Batch, result: BatchResult, remark: str | None = None) -> N
             f"write them to CSV with `ecp quarantine export {batch.batch_id} --to corrections`, "
             "correct them there, and bring them in with `ecp quarantine replay corrections/*.csv`."
         )
-    return _notice(f"Batch {batch.batch_id} completed: {_plural(accepted, 'row')}", lines)
+    return _notice(f"Batch {batch.batch_id} completed: {plural(accepted, 'row')}", lines)
 
 
 def rejected(batch: Batch, end: BatchRejected) -> Notice:
@@ -78,7 +78,7 @@ def rejected(batch: Batch, end: BatchRejected) -> Notice:
             "The files that are still there go on by themselves, as a batch of their own. What to "
             "do: nothing, or upload the deleted ones again if they are wanted."
         )
-        gone = _plural(len(end.rejected_files), "file")
+        gone = plural(len(end.rejected_files), "file")
         return _notice(f"Batch {batch.batch_id} stopped: {gone} deleted meanwhile", lines)
     lines += [
         "The healthy files wait for corrected versions of exactly these keys, and then go on "
@@ -86,7 +86,7 @@ def rejected(batch: Batch, end: BatchRejected) -> Notice:
         f"What to do: {_to_correct(batch, at_fault)} and upload it again under its key; or let the "
         f"healthy ones go without: `ecp release {batch.batch_id} --reason WHY`.",
     ]
-    count = _plural(len(at_fault), "file")
+    count = plural(len(at_fault), "file")
     return _notice(f"Batch {batch.batch_id} rejected: {count} at fault", lines)
 
 
@@ -111,7 +111,7 @@ def failed(batch: Batch, end: BatchFailed) -> Notice:
     """The pipeline was at fault: why, and how to run the batch again."""
     lines = [
         f"Batch {batch.batch_id} failed, and not because of its data: {end.reason}",
-        f"Its {_plural(batch.sealed.file_count, 'file')} are kept, and nothing of them is lost.",
+        f"Its {plural(batch.sealed.file_count, 'file')} are kept, and nothing of them is lost.",
         f"What to do: see what happened with `ecp batch {batch.batch_id}`, then run it again with "
         f"`ecp redrive {batch.batch_id}`.",
     ]
@@ -121,7 +121,7 @@ def failed(batch: Batch, end: BatchFailed) -> Notice:
 def overdue(event: BatchOverdue) -> Notice:
     """A set has waited too long: for what, since when, and how to start it anyway."""
     lines = [
-        f"{_plural(event.file_count, 'file')} in {event.bucket} wait since {event.waiting_since} "
+        f"{plural(event.file_count, 'file')} in {event.bucket} wait since {event.waiting_since} "
         "and cannot be processed yet. Nothing of them is lost. Still missing:",
         *_listed(event.missing),
         "What to do: upload what is missing. The healthy files of a rejected batch go on without "
@@ -135,7 +135,7 @@ def overdue(event: BatchOverdue) -> Notice:
 def ignored(bucket: str, folder: str, events: Sequence[FileIgnored]) -> Notice:
     """Files came that nobody will read: why, and under which names they would be."""
     lines = [
-        f"{_plural(len(events), 'file')} under {folder} in {bucket} will not be processed:",
+        f"{plural(len(events), 'file')} under {folder} in {bucket} will not be processed:",
         *_listed(
             f"{event.key}: {event.reason}"
             + (f"; did you mean {event.did_you_mean}?" if event.did_you_mean else "")
@@ -180,5 +180,6 @@ def _listed(lines: Iterable[str]) -> list[str]:
     return every
 
 
-def _plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
