@@ -1,9 +1,9 @@
 """Quarantined rows and files for people: tables, each row explained, and how many there are."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from contracts.csv_files.rule_names import without_rules
 from infra.cli.output import print_line, print_table, print_verbatim, styled
 from infra.queries.answers import Answer, row_id
 from infra.queries.explanations import advice, pointed_at
@@ -113,7 +113,6 @@ def counted(rows: Counter[Fate], files: Counter[Fate]) -> str:
     return "; ".join(parts)
 
 
-_RULE = re.compile(r" \(rule [a-z_.]+, [a-z_]+ v\d+\)")
 FATES: tuple[Fate, ...] = ("open", "answered", "dismissed")
 
 
@@ -153,7 +152,7 @@ def _said(row: Row) -> str:
 
 def _fault_alone(row: Row) -> str:
     """The message without place and rules, which have columns of their own."""
-    return _RULE.sub("", _said(row))
+    return without_rules(_said(row))
 
 
 def _short(raw: str | None, longest: int = 60) -> str:

@@ -9,6 +9,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
+from contracts.csv_files.rule_names import rule_named
 from contracts.errors import ContractViolation
 from contracts.identities import FileIdentity
 from contracts.layout import FILE_GONE, kind_of
@@ -252,7 +253,7 @@ def _why(
     if index in reports:
         report = reports[index]
         why = report.reason or reason or "its report gives no reason"
-        return f"{why} (rule {report.rule}, {report.contract})" if report.rule else why
+        return f"{why}{rule_named(report.rule, report.contract)}" if report.rule else why
     original = _original(manifest, index)
     equal = next((other for other in reports if _original(manifest, other) == original), None)
     if equal is not None:

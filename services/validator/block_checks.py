@@ -15,6 +15,7 @@ import pyarrow as pa
 from contracts.csv_files.bad_file import BadFile
 from contracts.csv_files.csv_records import Problem, Record, read_record
 from contracts.csv_files.row_checks import OTHER_HEADER_RULE, RowChecks, Value
+from contracts.csv_files.rule_names import rule_named
 from contracts.errors import PipelineError
 from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks, Texts
 from services.validator.file_text import count_byte
@@ -224,7 +225,7 @@ class BlockChecker:
 
     def _quarantined(self, record: Record, problems: list[Problem]) -> QuarantinedRow:
         line = self._first_line + record.first
-        texts = [f"{problem.text} (rule {problem.rule}, {self._label})" for problem in problems]
+        texts = [f"{problem.text}{rule_named(problem.rule, self._label)}" for problem in problems]
         return QuarantinedRow(
             line=line,
             column=problems[0].column,

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.csv_files.rule_names import rule_named
 from contracts.file_contracts import FileContract
 from services.validator.arrow_checks import SOURCE_LINE
 from services.validator.block_checks import RAW, QuarantinedRow, bounded
@@ -193,7 +194,7 @@ def _quarantined(
         pc.cast(stands[SOURCE_LINE], pa.string()),
         ", which stands: ",
         differences,
-        f" (rule {rule}, {contract.label})",
+        rule_named(rule, contract.label),
         "",
     )
     return tuple(

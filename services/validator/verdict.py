@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from contracts.csv_files.header import Header
 from contracts.csv_files.row_checks import CURRENCY
+from contracts.csv_files.rule_names import without_rules
 from contracts.csv_files.user_ids import USER_COLUMN
 from services.validator.block_checks import CheckedBlock, QuarantinedRow
 from services.validator.second_look import Found, Removed
@@ -182,13 +183,15 @@ class Counts:
         )
 
     def _too_many(self) -> str:
+        """The rule of the example is said before it, that of the file beside this reason."""
         [(most_common, times)] = self.by_rule.most_common(1)
         first = sorted(self.examples[most_common], key=lambda row: row.line)
         lines = ", ".join(f"{row.line:,}" for row in first)
         return (
             f"{self._how_many()}; most often {most_common} "
             f"({times:,} {'row' if times == 1 else 'rows'}, the first in "
-            f"{'line' if len(first) == 1 else 'lines'} {lines}): {first[0].message}"
+            f"{'line' if len(first) == 1 else 'lines'} {lines}): "
+            f"{without_rules(first[0].message)}"
         )
 
     def _how_many(self) -> str:

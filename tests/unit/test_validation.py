@@ -377,8 +377,17 @@ def test_more_than_one_bad_row_in_five_rejects_the_file_and_names_the_commonest_
     assert outcome.rule == "file.too_many_bad_rows"
     assert "3 of 10 rows are bad, more than 20%" in str(outcome.reason)
     assert "most often order_id.required (2 rows, the first in lines 10, 11)" in str(outcome.reason)
-    assert "orders/a.csv line 10: order_id is empty" in str(outcome.reason)
+    assert str(outcome.reason).endswith("orders/a.csv line 10: order_id is empty")
     assert (outcome.rows_in, outcome.accepted, outcome.quarantined) == (10, 0, 10)
+
+
+def test_the_reason_names_no_rule_twice_where_its_example_breaks_two() -> None:
+    """That of the example stands before it, and that of the file is said beside the reason."""
+    outcome = check(orders_csv(an_order(), ",u1,2025-07-07,1.00,"), limit=0.2).outcome
+    assert str(outcome.reason).count("order_id.required") == 1
+    assert "order_id is empty" in str(outcome.reason)
+    assert str(outcome.reason).endswith("; status is empty")
+    assert "(rule " not in str(outcome.reason)
 
 
 def test_one_bad_row_is_told_in_the_singular() -> None:
