@@ -7,6 +7,7 @@ from contracts.clock import system_clock
 from infra.cli.batches_view import print_closed, print_running
 from infra.cli.output import print_json, print_line, print_table
 from infra.cli.target import Target, cloud_directory
+from infra.queries.open_set import waiting_for_besides
 from infra.queries.status import Sources, read_status
 from infra.queries.timeline import listed, plural, size
 
@@ -29,7 +30,7 @@ def show(target: Target, *, as_json: bool) -> None:
         if held["held"]
         else "lock: free"
     )
-    _print_open_set(found["open_set"])
+    print_open_set(found["open_set"])
     print_running(found["running"])
     print_closed("Last batches", found["last_batches"])
     _print_left_out(found["left_out"])
@@ -141,13 +142,14 @@ def _why_left_out(row: dict[str, Any]) -> str:
     return f"{row['reason']}{meant}"
 
 
-def _print_open_set(open_set: dict[str, Any]) -> None:
+def print_open_set(open_set: dict[str, Any]) -> None:
+    """Which files wait, and for what; what a rejected batch waits for is said with its files."""
     files = open_set["files"]
     if not files and not open_set["manifests"]:
         print_line("open set: empty")
         return
     print_line(f"open set: {plural(len(files), 'file')} waiting since {open_set['waiting_since']}")
-    reasons = open_set["waiting_for"]
+    reasons = waiting_for_besides(open_set)
     for reason in reasons[:SHOWN_REASONS]:
         print_line(f"  waits for {reason}")
     if len(reasons) > SHOWN_REASONS:

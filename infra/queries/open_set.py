@@ -1,12 +1,13 @@
 """The files that wait to become a batch, and what they wait for, as the aggregator would say it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from contracts.clock import to_rfc3339
 from contracts.event_store import EventStore, StateTables
 from infra.queries.names import STATE_TABLE
-from services.aggregator.completeness import missing
+from services.aggregator.completeness import missing, of_rejected
 from services.aggregator.domain import FileSet, Hold
 from services.aggregator.read_model import open_set_key
 from services.aggregator.waiting import Group, survey
@@ -60,6 +61,12 @@ def describe_open_set(file_set: FileSet, *, products_known: bool) -> dict[str, A
         "waiting_since": to_rfc3339(since) if since else None,
         "waiting_for": [SETTLES if reason == settled else reason for reason in wanted],
     }
+
+
+def waiting_for_besides(open_set: Mapping[str, Any]) -> list[str]:
+    """What a described open set waits for, without what its `held` say themselves."""
+    said = tuple(of_rejected(held["batch_id"]) for held in open_set["held"])
+    return [reason for reason in open_set["waiting_for"] if not reason.startswith(said)]
 
 
 def _held(group: Group, hold: Hold) -> dict[str, Any]:

@@ -142,15 +142,18 @@ def missing(file_set: FileSet, *, products_known: bool, settle: timedelta) -> li
     return wanted
 
 
+def of_rejected(batch_id: str) -> str:
+    """How a line of `missing` begins that is about the files of a rejected batch."""
+    return f"rejected batch {batch_id}: "
+
+
 def _missing_of(group: Group, settle: timedelta) -> list[str]:
     lines = []
     for hold in group.holds:
         keys = group.missing_of(hold)
         if keys is None:
-            lines.append(
-                f"rejected batch {hold.batch_id}: `ecp release {hold.batch_id} --reason WHY`"
-            )
-        lines += [f"rejected batch {hold.batch_id}: a corrected {key}" for key in keys or ()]
+            lines.append(f"{of_rejected(hold.batch_id)}`ecp release {hold.batch_id} --reason WHY`")
+        lines += [f"{of_rejected(hold.batch_id)}a corrected {key}" for key in keys or ()]
     return lines or [_quiet(settle)]
 
 

@@ -12,7 +12,7 @@ from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
 from infra.cli.hints import about_guests
 from infra.cli.outcome_view import print_restated, remarks, summary
-from infra.cli.status_view import said_of_held
+from infra.cli.status_view import print_open_set, said_of_held
 from infra.queries.outcome import (
     all_seen_before,
     completed,
@@ -21,6 +21,7 @@ from infra.queries.outcome import (
     read_seen_before,
     unpublished,
 )
+from services.aggregator.completeness import of_rejected
 from tests.unit.infra.batch_events import BATCH, BEGAN, an_event
 
 PROMISED = {
@@ -316,6 +317,31 @@ def test_one_file_that_waits_is_one() -> None:
     assert said_of_held(held).startswith(f"1 file of rejected batch {BATCH} waits for a corrected")
     assert said_of_held(held | {"awaiting": None}).endswith("lets it go")
     assert "2 files of rejected batch" in said_of_held(held | {"files": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("awaiting", "reason", "said"),
+    [
+        (["orders/b.csv"], "a corrected orders/b.csv", "a corrected version of: orders/b.csv"),
+        (None, f"`ecp release {BATCH} --reason WHY`", f"`ecp release {BATCH} --reason WHY`"),
+    ],
+)
+def test_what_a_rejected_batch_waits_for_is_said_once(
+    capsys: pytest.CaptureFixture[str], awaiting: list[str] | None, reason: str, said: str
+) -> None:
+    print_open_set(
+        {
+            "files": [{"key": "orders/a.csv", "size_bytes": 1, "arrived_at": "2025-07-07T12:00"}],
+            "manifests": [],
+            "held": [{"batch_id": BATCH, "files": ["orders/a.csv"], "awaiting": awaiting}],
+            "waiting_since": "2025-07-07T12:00:00.000Z",
+            "waiting_for": ["order_items", f"{of_rejected(BATCH)}{reason}"],
+        }
+    )
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "waits for order_items" in printed
+    assert said in printed
+    assert printed.count(f"rejected batch {BATCH}") == 1
 
 
 def test_guests_and_columns_that_nobody_reads_are_told_of_a_completed_batch() -> None:
