@@ -17,7 +17,7 @@ from infra.environments import PROJECT
 from infra.errors import LocalCloudError
 from infra.local import ministack
 from infra.local.folders import Folders, private
-from infra.local.processes import end_group
+from infra.local.processes import end_group, has_ended
 from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, Restoration, read_record
 
 DOWN_SECONDS = 90.0
@@ -140,7 +140,8 @@ def _stop(record: CloudRecord, folders: Folders) -> None:
     for leftover in left.values():
         if process := leftover.process():
             end_group(process.pid)
-            process.wait(DOWN_SECONDS)
+            if not has_ended(process, DOWN_SECONDS):
+                raise LocalCloudError(f"process {process.pid} cannot be ended, not even by force")
     folders.clean_up()
 
 
@@ -266,9 +267,7 @@ def _end_politely(process: psutil.Process) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)
-    try:
-        process.wait(DOWN_SECONDS)
-    except psutil.TimeoutExpired:
+    if not has_ended(process, DOWN_SECONDS):
         end_group(process.pid)
 
 

@@ -4,12 +4,16 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 RESTART_FIRST_SECONDS = 0.5
 RESTART_LONGEST_SECONDS = 30.0
 STABLE_SECONDS = 60.0
+LOOK_SECONDS = 0.1
 
 
 class ChildProcess:
@@ -62,6 +66,29 @@ def end_group(pid: int) -> None:
     """End by force every process of the group that `pid` leads; none left is what we want."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def has_ended(process: psutil.Process, within_seconds: float) -> bool:
+    """Whether it ends within this time.
+
+    A zombie has ended: its parent, which may be any process, has only not asked for it yet.
+    """
+    deadline = time.monotonic() + within_seconds
+    while True:
+        try:
+            process.wait(min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
+            return True
+        except psutil.TimeoutExpired:
+            if _is_zombie(process):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    return True
 
 
 def restart_delay_seconds(failures_in_a_row: int) -> float:

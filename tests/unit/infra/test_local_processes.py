@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from infra.errors import LocalCloudError
 from infra.local import cloud, ministack
 from infra.local.crew import Crew
 from infra.local.folders import Folders
-from infra.local.processes import ChildProcess, restart_delay_seconds
+from infra.local.processes import ChildProcess, has_ended, restart_delay_seconds
 from infra.local.workers import WorkerDefinition, worker_definitions
 
 
@@ -74,6 +75,43 @@ def wait_until_gone(pid: int) -> None:
         if state.exists() and ") Z " in state.read_text():
             raise ProcessLookupError("gone, and not yet collected by its new parent")
         time.sleep(0.02)
+
+
+@pytest.fixture
+def a_child_nobody_asks_for(tmp_path: Path) -> Iterator[psutil.Process]:
+    """A process whose parent, which is not this one, never collects it when it has ended."""
+    script = (
+        "import subprocess, sys, time\n"
+        "command = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "print(subprocess.Popen(command, start_new_session=True).pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    log = tmp_path / "parent.log"
+    parent = ChildProcess([sys.executable, "-c", script], os.environ, log, tmp_path)
+    while not log.read_text().endswith("\n"):
+        time.sleep(0.02)
+    child = psutil.Process(int(log.read_text()))
+    yield child
+    child.kill()
+    parent.stop(grace_seconds=5)
+
+
+def test_a_process_that_ended_and_was_not_collected_has_ended(
+    a_child_nobody_asks_for: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ecp down` ends a supervisor that somebody else has started, and is done."""
+    by_force: list[int] = []
+    monkeypatch.setattr(cloud, "DOWN_SECONDS", 3.0)
+    monkeypatch.setattr(cloud, "end_group", by_force.append)
+    cloud._end_politely(a_child_nobody_asks_for)
+    assert a_child_nobody_asks_for.status() == psutil.STATUS_ZOMBIE
+    assert by_force == []
+
+
+def test_a_process_that_does_not_end_is_said_not_to(
+    a_child_nobody_asks_for: psutil.Process,
+) -> None:
+    assert not has_ended(a_child_nobody_asks_for, 0.05)
 
 
 class Desk:
