@@ -6,18 +6,20 @@ bus; its sweep, asked for once more with `after_restart`, finds what no notice w
 
 import json
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Collection
 from typing import Any
 
-from contracts.identities import name_of
-from infra.queries.batches import is_running, newest_batches
+from contracts.identities import attempt_of
+from infra.queries import items
+from infra.queries.batches import is_running
+from infra.queries.names import STATE_TABLE
+from services.aggregator.read_model import batch_key, execution_key
 
 SWEEP_RULE = "aggregator-sweep"
 CLOSED_SECONDS = 20.0
-"""A status event is taken in well under a second; longer, and `ecp up` says that it goes on."""
+"""A status event is taken in well under a second. When no batch is closed for so long, `ecp up`
+says of those that are left that they are open."""
 LOOK_SECONDS = 0.2
-NEWEST = 1000
-"""Batches that are looked at: what ran is among the newest."""
 
 
 def ask_for_sweep(events: Any, sqs: Any) -> None:
@@ -31,23 +33,36 @@ def ask_for_sweep(events: Any, sqs: Any) -> None:
 
 
 def await_closed(
-    dynamodb: Any, executions: Sequence[str], within_seconds: float = CLOSED_SECONDS
+    dynamodb: Any, executions: Collection[str], within_seconds: float = CLOSED_SECONDS
 ) -> dict[str, bool]:
-    """The batches that these executions, by name, ran, and whether each is closed.
+    """The batches that these executions, by ARN, ran, and whether each is closed.
 
-    Returns when all are, or after `within_seconds`.
+    Returns when all are, or when none more was for `within_seconds`. An execution that was started
+    by hand and found nothing to do ran no batch.
     """
+    batches = {batch for each in executions if (batch := _batch_of(dynamodb, each))}
+    left = set(batches)
     deadline = time.monotonic() + within_seconds
-    while True:
-        closed = _closed(dynamodb, set(executions)) if executions else {}
-        if all(closed.values()) or time.monotonic() >= deadline:
-            return closed
+    while still_open := {batch for batch in left if _is_open(dynamodb, batch)}:
+        if len(still_open) < len(left):
+            deadline = time.monotonic() + within_seconds
+        left = still_open
+        if time.monotonic() >= deadline:
+            break
         time.sleep(LOOK_SECONDS)
+    return {batch: batch not in still_open for batch in sorted(batches)}
 
 
-def _closed(dynamodb: Any, executions: Set[str]) -> dict[str, bool]:
-    return {
-        batch["batch_id"]: not is_running(batch)
-        for batch in newest_batches(dynamodb, NEWEST)
-        if batch["execution_id"] and name_of(batch["execution_id"]) in executions
-    }
+def _batch_of(dynamodb: Any, execution: str) -> str | None:
+    """By what was recorded at its start; by its name, if it was interrupted before that."""
+    if recorded := items.get_item(dynamodb, STATE_TABLE, execution_key(execution)):
+        return str(recorded["batch_id"])
+    by_name = attempt_of(execution)
+    if by_name and items.get_item(dynamodb, STATE_TABLE, batch_key(by_name[0])):
+        return by_name[0]
+    return None
+
+
+def _is_open(dynamodb: Any, batch_id: str) -> bool:
+    row = items.get_item(dynamodb, STATE_TABLE, batch_key(batch_id))
+    return row is not None and is_running(row)

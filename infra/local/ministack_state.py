@@ -97,7 +97,7 @@ class Restored:
         self.failure: str | None = None
         """Why it cannot be used: MiniStack itself would go on with a part of it."""
         self.interrupted: list[str] = []
-        """Names of the executions that ran when the state was saved; they are FAILED now."""
+        """ARNs of the executions that ran when the state was saved; they are FAILED now."""
 
     def load_ministack(self) -> Any:
         """Import MiniStack so that it loads the save when it starts; returns its application."""
@@ -123,7 +123,7 @@ class Restored:
         for execution in stepfunctions._executions.all_values():
             if execution.get("error") == RESTARTED and not execution.get("ecp_told"):
                 execution["ecp_told"] = True
-                self.interrupted.append(execution["name"])
+                self.interrupted.append(execution["executionArn"])
                 stepfunctions._emit_execution_status_event(execution)
 
     def _load_streams(self) -> None:
