@@ -13,6 +13,7 @@ from infra.cli.options import AsJson
 from infra.cli.output import print_beside, print_json, print_line, print_verbatim, progress, styled
 from infra.cli.settings import CliSettings, pipeline_settings
 from infra.cli.target import cloud_directory
+from infra.queries.timeline import listed
 
 if TYPE_CHECKING:
     from infra.local.records import Restoration
@@ -105,10 +106,8 @@ def told(restored: "Restoration") -> list[str]:
     if not restored.at_stop:
         lines[0] += ", for it was not stopped by `ecp down`: what came after that is lost"
     if restored.lost:
-        shown = ", ".join(restored.lost[:SHOWN_LOST])
-        more = len(restored.lost) - SHOWN_LOST
         lines.append(
-            f"uploaded after that: {shown}{f' and {more} more' if more > 0 else ''}; "
+            f"uploaded after that: {listed(restored.lost, SHOWN_LOST)}; "
             f"`ecp submit {restored.recovered}` sends them again"
         )
     for batch_id in restored.interrupted:

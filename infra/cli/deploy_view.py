@@ -5,11 +5,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from infra.cli.output import ask, print_json, print_table
+from infra.queries.timeline import listed
 
 if TYPE_CHECKING:
     from infra.deployer.plan import PlannedStack
     from infra.deployer.releases import Releases
     from infra.deployer.stacks import ChangeSet, ResourceChange, StackResult
+
+SHOWN_PATHS = 3
 
 
 def print_plan(planned: "Sequence[PlannedStack]", *, as_json: bool) -> None:
@@ -21,7 +24,12 @@ def print_plan(planned: "Sequence[PlannedStack]", *, as_json: bool) -> None:
         "Plan, in the order of deployment",
         ("stack", "change", "for those who look up its names", "because of"),
         [
-            (one.name, ", ".join(one.changes) or "unchanged", one.meaning, _some(one.because))
+            (
+                one.name,
+                ", ".join(one.changes) or "unchanged",
+                one.meaning,
+                listed(one.because, SHOWN_PATHS),
+            )
             for one in planned
         ],
         empty="nothing would be deployed",
@@ -78,8 +86,3 @@ def print_versions(recorded: "Mapping[str, Releases]", *, as_json: bool) -> None
         )
     columns = ("stack", "version", "git", "deployed (UTC)", "by", "version before")
     print_table("Versions", columns, rows)
-
-
-def _some(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(paths[:3]) + more

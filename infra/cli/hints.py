@@ -83,12 +83,10 @@ def about_returns(statuses: Mapping[str, int]) -> list[str]:
         return []
     rest = sorted(set(statuses) - set(alike))
     seen = [*sorted(alike, key=lambda status: -statuses[status]), *rest]
-    named = ", ".join(f"{status} ({statuses[status]:,})" for status in seen[:SHOWN_STATUSES])
-    more = len(seen) - SHOWN_STATUSES
+    named = listed([f"{status} ({statuses[status]:,})" for status in seen], SHOWN_STATUSES)
     return [
         "no status of these orders is `returned`, so return_rate will be 0; statuses seen: "
-        f"{named}{f' and {more:,} more' if more > 0 else ''}; write `returned` where an order "
-        "came back"
+        f"{named}; write `returned` where an order came back"
     ]
 
 

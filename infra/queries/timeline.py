@@ -153,19 +153,14 @@ def _superseded(one: Any) -> str:
 
 
 def _keys(keys: Sequence[str]) -> str:
-    return ", ".join(keys[:SHOWN_LINES]) + _more(len(keys))
-
-
-def _more(count: int) -> str:
-    return f" and {count - SHOWN_LINES:,} more" if count > SHOWN_LINES else ""
+    return listed(keys, SHOWN_LINES)
 
 
 def _dismissed(rows: Any) -> str:
     if rows.lines is None:
         return "everything in quarantine"
-    lines = ", ".join(str(line) for line in rows.lines[:SHOWN_LINES])
-    more = f" and {len(rows.lines) - SHOWN_LINES:,} more" if len(rows.lines) > SHOWN_LINES else ""
-    return f"quarantined line{'s' * (len(rows.lines) > 1)} {lines}{more}"
+    lines = listed(rows.lines, SHOWN_LINES)
+    return f"quarantined line{'s' * (len(rows.lines) > 1)} {lines}"
 
 
 _SENTENCES: dict[str, Callable[[Any], str]] = {
@@ -191,8 +186,7 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     ),
     "FileSetSealed": lambda e: (
         f"file set {e.set_number} closed as this batch"
-        + "".join(f"; {_superseded(one)}" for one in e.superseded[:SHOWN_LINES])
-        + _more(len(e.superseded))
+        + (f"; {_keys([_superseded(one) for one in e.superseded])}" if e.superseded else "")
     ),
     "BatchSealed": _sealed,
     "BatchStarted": lambda e: f"execution started{_attempt(e.attempt)}",

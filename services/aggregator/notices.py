@@ -176,7 +176,7 @@ def _money(cents: int) -> str:
 def _listed(lines: Iterable[str]) -> list[str]:
     every = [f"  {line}" for line in lines]
     if len(every) > NAMED_FILES:
-        return [*every[:NAMED_FILES], f"  and {len(every) - NAMED_FILES} more"]
+        return [*every[:NAMED_FILES], f"  and {len(every) - NAMED_FILES:,} more"]
     return every
 
 

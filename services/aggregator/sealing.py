@@ -242,6 +242,6 @@ def _within_bytes(words: Sequence[str], limit: int = MAX_EVENT_BYTES) -> list[st
     for word in words:
         size += len(word.encode()) + 4
         if size > limit:
-            return [*kept, f"and {len(words) - len(kept)} more"]
+            return [*kept, f"and {len(words) - len(kept):,} more"]
         kept.append(word)
     return kept

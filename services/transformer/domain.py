@@ -338,7 +338,7 @@ def check_inputs(
 def _named(indexes: Sequence[int], reports: Mapping[int, Mapping[str, Any]]) -> str:
     keys = [str(reports[index]["key"]) for index in indexes[:NAMED_FILES]]
     more = len(indexes) - len(keys)
-    return ", ".join(keys) + (f" and {more} more" if more else "")
+    return ", ".join(keys) + (f" and {more:,} more" if more else "")
 
 
 def file_results(

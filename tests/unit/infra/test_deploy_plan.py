@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.deploy_view import print_plan
 from infra.deployer.package import sources_digest
 from infra.deployer.plan import PlannedStack, Wanted, plan_commit, plan_stack
 from infra.deployer.releases import Release, Releases
@@ -132,6 +133,15 @@ def test_a_commit_of_code_and_template_says_both_and_why() -> None:
     paths = ["services/lock/domain.py", "services/lock/template.yaml"]
     [plan] = plan_commit(paths, PROJECTS_OWN, ORDER)
     assert (plan.changes, plan.because) == (("code", "template"), tuple(paths))
+
+
+def test_of_many_paths_three_are_shown_and_how_many_more(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    paths = tuple(f"{letter}.py" for letter in "abc") + ("d.py",) * 1200
+    print_plan([PlannedStack("lock", ("code",), (), "all names stay", paths)], as_json=False)
+    assert "a.py, b.py, c.py and 1,200 more" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_stack_comes_after_what_it_needs_and_by_name_where_it_is_free() -> None:

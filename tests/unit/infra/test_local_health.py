@@ -137,6 +137,8 @@ def test_a_start_says_what_it_brought_back_and_what_is_lost() -> None:
     )
     assert "what came after that is lost" in lines[0]
     assert "orders/4.csv and 2 more; `ecp submit /x/recovered` sends them again" in lines[1]
+    many = told(Restoration(at, False, [f"orders/{n}.csv" for n in range(1205)], "/x/recovered"))
+    assert "orders/4.csv and 1,200 more; `ecp submit" in many[1]
     assert lines[2:] == [
         "batch b1 was interrupted: it is FAILED, and `ecp redrive b1` finishes it",
         "batch b2 was interrupted: once `ecp status` shows it as FAILED, `ecp redrive b2` finishes "
