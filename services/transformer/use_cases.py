@@ -42,6 +42,8 @@ from services.transformer.kpis import KpiChange
 from services.transformer.publication import Stamp, TableNames, publish_kpis
 
 SOURCE = "ecommerce-pipeline/transformer"
+CONTEXT = MessageContext(SOURCE)
+"""Every event here names its batch, which correlates it."""
 Answer = dict[str, Any]
 EngineDecision = tuple[EngineName, str]
 
@@ -232,7 +234,7 @@ def _gave_up_before_it_began(command: AbandonBatch | TransformBatch, ports: Port
         fence=command.fence,
     )
     append = StreamAppend(_stream(command.batch_id), history.version, [given_up])
-    ports.store.append(append, context=_context(command.batch_id))
+    ports.store.append(append, context=CONTEXT)
     return True
 
 
@@ -380,7 +382,7 @@ def _settle(fence: int, ports: Ports) -> None:
     state = current_state(ports)
     state.admit(fence)
     flight = state.in_flight
-    if flight is None or flight.phase != "PUBLISHING" or flight.result is None:
+    if flight is None or flight.result is None:  # only a batch in PUBLISHING has one
         return
     owner = state.take_over(fence)
     history = _history(flight.batch_id, ports)
@@ -407,7 +409,7 @@ def _finish(
     if flight is None or flight.result is None:
         raise StaleWriter(f"epoch {state.epoch} has no publication to finish")
     stamp = Stamp(flight.batch_id, state.epoch, to_rfc3339(ports.clock()))
-    publish_kpis(ports.store, ports.tables, change, stamp, _context(flight.batch_id))
+    publish_kpis(ports.store, ports.tables, change, stamp, CONTEXT)
     published = document["published"]
     _change_state_as_owner(
         ports,
@@ -505,7 +507,7 @@ def _change_state(
     batch_id = (after.in_flight or before.in_flight or _nothing_in_flight()).batch_id
     write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
     appends = [StreamAppend(_stream(batch_id), version, events)] if events else []
-    ports.store.append(*appends, context=_context(batch_id), writes=[write])
+    ports.store.append(*appends, context=CONTEXT, writes=[write])
     return version + len(events)
 
 
@@ -515,10 +517,6 @@ def _nothing_in_flight() -> domain.InFlight:
 
 def _stream(batch_id: str) -> str:
     return f"transformation/{batch_id}"
-
-
-def _context(batch_id: str) -> MessageContext:
-    return MessageContext(source=SOURCE, correlation_id=batch_id)
 
 
 def _published(result: ObjectRef) -> Answer:

@@ -93,6 +93,7 @@ TARGETS = (
             "tests/unit/transformer/test_never_granted.py",
             "tests/unit/transformer/test_stale_commands.py",
             "tests/unit/transformer/test_transformer_state.py",
+            "tests/unit/transformer/test_whose_it_is.py",
         ),
     ),
     Target(
@@ -126,6 +127,7 @@ TARGETS = (
         "validator repeats",
         ("services/validator/second_look.py",),
         (
+            "tests/unit/validator/test_candidates.py",
             "tests/unit/validator/test_row_files.py",
             "tests/unit/validator/test_second_look.py",
             "tests/unit/validator/test_statements.py",

@@ -118,6 +118,14 @@ def test_a_day_goes_before_its_categories_and_after_the_day_before() -> None:
     ]
 
 
+def test_a_days_own_item_goes_first_also_before_names_in_capitals_and_when_it_is_deleted() -> None:
+    books = CategoryDay(DAY, "BOOKS", 1_000, 3, 1)
+    [set_anew] = KpiChange([a_day()], [books], ()).transactions()
+    assert set_anew == [a_day(), books]
+    own, category = KpiKey(DAY, None), KpiKey(DAY, "BOOKS")
+    assert list(KpiChange([], [], (category, own)).transactions()) == [[own, category]]
+
+
 def a_store(epoch: int) -> InMemoryEventStore:
 
     store = InMemoryEventStore(system_clock, new_event_id, KEYS)

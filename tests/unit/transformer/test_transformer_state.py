@@ -181,6 +181,16 @@ def test_pseudonyms_of_other_keys_than_those_of_the_facts_are_stale() -> None:
             staged_check(reports, of_the_facts)
 
 
+def test_a_file_of_guests_only_says_nothing_of_any_keys() -> None:
+    guests = a_report(accepted=3, guests=3, pseudonym_check="others")
+    assert staged_check({0: guests}, "keys") is None
+    assert staged_check({0: a_report(accepted=4, guests=3)}, None) == "keys"
+    old = a_report(accepted=1, pseudonym_check="others")
+    del old["guests"]
+    with pytest.raises(StaleWriter, match="redrive the batch"):
+        staged_check({0: old}, "keys")
+
+
 def test_files_of_one_statement_are_as_new_as_the_newest_of_them() -> None:
     files = [
         a_file(0, statement="x"),

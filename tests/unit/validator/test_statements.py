@@ -85,6 +85,12 @@ def test_of_contradictions_the_last_stands_and_the_others_say_which_and_why() ->
     assert bad[0].raw == "111-1,u1,2025-07-07,10.00,completed"
 
 
+def test_the_text_of_a_contradiction_is_kept_without_its_line_break() -> None:
+    text = orders_csv(an_order(), an_order(status="x")).replace("\n", "\r\n")
+    [bad] = check(text)[2]
+    assert bad.raw == an_order()
+
+
 def test_a_row_that_says_what_stands_is_a_duplicate_also_before_a_contradiction() -> None:
     text = orders_csv(an_order(), an_order(status="x"), an_order())
     assert sums(check(text)[0]) == (3, 1, 1, 1)
