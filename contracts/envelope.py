@@ -1,4 +1,4 @@
-"""The one envelope of commands and events, mappable to CloudEvents 1.0 (DESIGN 2, Messages)."""
+"""The one envelope of commands and events, as CloudEvents 1.0 has it (docs/design.md, Messages)."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from contracts.errors import ContractViolation
 from contracts.foreign import json_object, shown
 
 MAX_MESSAGE_BYTES = 200_000
-"""Larger payloads go to S3 and travel as an ObjectRef (DESIGN 2)."""
+"""Larger payloads go to S3 and travel as an ObjectRef (docs/design.md, Messages)."""
 
 
 MAX_NAME_BYTES = 2048

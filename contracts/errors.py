@@ -14,7 +14,7 @@ class Transient(PipelineError):
 
 
 class StaleWriter(PipelineError):
-    """Another writer with a higher fence or epoch has taken over (DESIGN 3, Lock).
+    """Another writer with a higher fence or epoch has taken over (docs/design.md, Lock).
 
     `seen_fence`: the higher fence, where that is why.
     """

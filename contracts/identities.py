@@ -1,4 +1,4 @@
-"""How a file, a batch and its executions are identified (DESIGN 3, Aggregation)."""
+"""How a file, a batch and its executions are identified (docs/design.md, Aggregation)."""
 
 import hashlib
 import re

@@ -1,7 +1,7 @@
 """Which keys can be input files by their name alone, and the nearest right name of one that cannot.
 
 The same rules hold for an S3 key that the aggregator notices and for a file that `ecp` would upload
-(DESIGN 3, Aggregation). Pure: whether there is an object under the key is not known here.
+(docs/design.md, Aggregation). Pure: whether there is an object under the key is not known here.
 """
 
 import re

@@ -9,7 +9,7 @@ from contracts.messages import ExtendLease
 from contracts.worker import OnHeartbeat
 
 LOCK_ID = "ecommerce-pipeline-lock"
-"""The only lock there is (DESIGN 3, Lock)."""
+"""The only lock there is (docs/design.md, Lock)."""
 
 EXTEND_EVERY = timedelta(seconds=60)
 """A lease lasts 15 minutes and each extension is an event: not every heartbeat is worth one."""

@@ -1,8 +1,8 @@
 """The KPIs worked out plainly, batch after batch, in dictionaries and Decimal.
 
-Independent of the pipeline: it shares no code and no SQL with it, and follows DESIGN 3. A row is a
-dictionary of the texts of a CSV row, a file its rows, a batch its files in the order of the sealed
-manifest.
+Independent of the pipeline: it shares no code and no SQL with it, and follows the rules
+(docs/design.md, Facts and KPIs). A row is a dictionary of the texts of a CSV row, a file its rows,
+a batch its files in the order of the sealed manifest.
 """
 
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""Every contract as it stands against every release of it, in both directions (DESIGN 2, Messages).
+"""Every contract against every release of it, in both directions (docs/design.md, Messages).
 
 The verdict is made by covers (`forms.py`) and by the index (`releases.py`); what `explain.py` says
 of it changes nothing.

@@ -40,7 +40,7 @@ Value: TypeAlias = str | date | int | None
 FieldCheck: TypeAlias = Callable[[str], Value]
 
 LOWER_CASED = frozenset({"status"})
-"""Columns whose text is lower-cased when staged (DESIGN 3, Validation)."""
+"""Columns whose text is lower-cased when staged (docs/design.md, Validation)."""
 
 CURRENCY = "currency"
 CURRENCY_RULE = "currency.other"

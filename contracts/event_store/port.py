@@ -1,4 +1,4 @@
-"""What an event store promises (DESIGN 2, Event store); nothing here touches AWS."""
+"""What an event store promises (docs/design.md, Event store); nothing here touches AWS."""
 
 import random
 import time

@@ -1,7 +1,7 @@
 """Every message and document schema, found by name and version, compiled in two forms.
 
 The closed form refuses unknown properties (what we write); the open form ignores them (what we
-read), so that a field can be added without breaking a reader (DESIGN 2, Messages).
+read), so that a field can be added without breaking a reader (docs/design.md, Messages).
 """
 
 import json

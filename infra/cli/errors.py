@@ -1,6 +1,7 @@
 """How a command says that it cannot go on; what other errors mean is in `explaining.py`.
 
-Exit codes (DESIGN 4): 0 done, 1 the data was rejected, 2 wrong usage, 3 the system failed.
+Exit codes (docs/design.md, Command line): 0 done, 1 the data was rejected, 2 wrong usage, 3 the
+system failed.
 """
 
 from enum import IntEnum

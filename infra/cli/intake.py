@@ -18,7 +18,7 @@ from infra.cli.errors import WrongUsage
 from infra.cli.file_headers import kind_by_header
 
 MAX_FILES = 1000
-"""Files in one batch (DESIGN 3, Aggregation)."""
+"""Files in one batch (docs/design.md, Aggregation)."""
 
 
 def gather(paths: Sequence[Path]) -> Gathered:

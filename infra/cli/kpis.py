@@ -24,7 +24,7 @@ from infra.queries.kpis import categories as all_categories
 from infra.queries.near_names import nearest
 
 UNKNOWN = "Unknown"
-"""The category of lines whose product has not come (DESIGN 3, Facts and KPIs)."""
+"""The category of lines whose product has not come (docs/design.md, Facts and KPIs)."""
 app = typer.Typer(help="The published daily KPIs: of all orders, or by category.")
 
 From = Annotated[

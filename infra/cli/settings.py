@@ -15,7 +15,7 @@ PIPELINE_SETTINGS = (
     "LEASE_SECONDS",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 )
-"""Tunables of the services that may be set for `ecp up` and `ecp demo` (DESIGN 4)."""
+"""Settings of the services that `ecp up` and `ecp demo` take (docs/design.md, Command line)."""
 
 
 class CliSettings(BaseSettings):

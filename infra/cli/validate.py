@@ -178,7 +178,7 @@ def _settings() -> CheckSettings:
 
 
 def as_document(checked: Sequence[CheckedFile]) -> dict[str, Any]:
-    """The JSON that programs may rely on (DESIGN 4)."""
+    """The JSON that programs may rely on (docs/design.md, Command line)."""
     return {
         "files": [one.summary for one in checked],
         "rows": [{name: row[name] for name in JSON_FIELDS} for one in checked for row in one.rows],

@@ -16,7 +16,7 @@ _INTRO = """
 
 Every command, event and document, from `contracts/schemas`; who speaks is from each `service.yaml`,
 the saga and the code. The same for programs is [asyncapi.yaml](asyncapi.yaml); the rules are in
-[architecture.md](architecture.md#messages). `ecp contracts check` says whom a change would break.
+[design.md](design.md#messages). `ecp contracts check` says whom a change would break.
 
 A solid arrow is sent, a dotted one is delivered by a rule. `ecp` reads every event from the event
 store, and a service folds its own.

@@ -1,4 +1,4 @@
-"""How a batch ended, as the JSON that `ecp submit --wait` promises (DESIGN 4)."""
+"""How a batch ended: the JSON that `ecp submit --wait` promises (docs/design.md, Command line)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

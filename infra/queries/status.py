@@ -37,7 +37,7 @@ class Sources:
 
 
 def read_status(sources: Sources, now: datetime) -> Status:
-    """The document of `ecp status --json` (DESIGN 4).
+    """The document of `ecp status --json` (docs/design.md, Command line).
 
     `running` are those of the newest 50 batches that are not closed, with the step of their
     execution, `last_batches` the newest ten that are, newest first, with what they came to.

@@ -25,7 +25,7 @@ T = TypeVar("T", bound=BaseModel)
 
 MAX_EVENT_FILES = 400
 MAX_EVENT_BYTES = 150_000
-"""Events stay under 200 KB with their envelope (DESIGN 2, Messages)."""
+"""Events stay under 200 KB with their envelope (docs/design.md, Messages)."""
 MAX_HELD_KEYS = 100
 """Keys that one entry of a held batch names: a key may have 1,024 bytes."""
 

@@ -31,7 +31,7 @@ class Selection:
 def complete_selection(
     file_set: FileSet, *, products_known: bool, now: datetime, settle: timedelta
 ) -> Selection | None:
-    """What is complete at this moment (DESIGN 3, Aggregation, a and b); None: nothing is."""
+    """What is complete at this moment (docs/design.md, Aggregation, a and b); None: nothing is."""
     waiting = survey(file_set)
     for claim in waiting.claims:
         if claim.files and not claim.missing:

@@ -24,7 +24,7 @@ MAX_MANIFEST_BYTES = 1_000_000
 SHOWN_CHARACTERS = 80
 """Of an entry that is none."""
 MAX_EVENT_BYTES = 180_000
-"""A manifest travels inside one event, and events stay under 200 KB (DESIGN 2)."""
+"""A manifest travels inside one event, and events stay under 200 KB (docs/design.md, Messages)."""
 
 INPUT_PREFIXES = (*(f"{kind}/" for kind in layout.KINDS), layout.MANIFEST_UPLOAD_PREFIX)
 """What the aggregator may list and read."""

@@ -38,7 +38,7 @@ Kind: TypeAlias = Literal["orders", "order_items", "products"]
 Trigger: TypeAlias = Literal["SETTLED", "MANIFEST", "MANUAL"]
 
 MAX_BATCH_FILES = 1000
-"""DESIGN 3, Aggregation."""
+"""docs/design.md, Aggregation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Looking at objects: what a notification announced, and what a manifest waits for in vain.
 
-The notification is only a hint (DESIGN 3, Aggregation): it may be lost, come twice, or name no
-version and be overtaken by a newer upload of the same key. So versions are looked at, never keys:
-each of them is noticed, or recorded as superseded, gone or ignored.
+The notification is only a hint (docs/design.md, Aggregation): it may be lost, come twice, or name
+no version and be overtaken by a newer upload of the same key. So versions are looked at, never
+keys: each of them is noticed, or recorded as superseded, gone or ignored.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Moves the inputs of a published batch to the archive, verified (DESIGN 3, Archive)."""
+"""Moves the inputs of a published batch to the archive, verified (docs/design.md, Archive)."""

@@ -1,1 +1,1 @@
-"""The single-writer lock: grants, queues, leases, fences, recovery (DESIGN 3, Lock)."""
+"""The single-writer lock: grants, queues, leases, fences, recovery (docs/design.md, Lock)."""

@@ -163,7 +163,7 @@ class Lock:
         """Grant a free lock, extend the applicant's own, or put it in line (it keeps its place).
 
         Every acquire says something, so that the applicant's token is stored in a transaction
-        that the stream version guards (DESIGN 3, Lock).
+        that the stream version guards (docs/design.md, Lock).
         """
         if self.holder is None:
             return (self._grant(applicant, terms, after=0),)
@@ -221,7 +221,7 @@ class Lock:
     def expire(self, terms: Terms, untold: str | None = None) -> tuple[LockEvent, ...]:
         """Take the lock from a holder whose lease ran out, though its execution may still run.
 
-        The stores refuse its fence from then on (DESIGN 3, Lock: stale writers lose there). A
+        The stores refuse its fence from then on (docs/design.md, Lock: stale writers lose there). A
         holder that does not know yet that it has the lock (`untold`, an execution id) could not
         extend its lease and would wait for ever for its answer: it gets a new lease instead.
         """

@@ -2,7 +2,7 @@
 
 Both engines publish through here. A writer epoch loads the tables, raises the epoch on
 TransformerState, and only then commits its fence on the mains that it loaded: whoever raised
-the epoch later has moved them, and the older writer's commit fails (DESIGN 3, Lock).
+the epoch later has moved them, and the older writer's commit fails (docs/design.md, Lock).
 """
 
 from collections.abc import Callable, Mapping, Sequence

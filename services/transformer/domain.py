@@ -41,7 +41,7 @@ class InFlight:
 
 @dataclass(frozen=True)
 class TransformerState:
-    """The item that every write of this service is conditional on (DESIGN 3, Lock)."""
+    """The item that every write of this service is conditional on (docs/design.md, Lock)."""
 
     epoch: int = 0
     fence: int = 0
@@ -284,7 +284,7 @@ def _names_users(report: Mapping[str, Any]) -> bool:
 def statement_indexes(manifest: Mapping[str, Any]) -> dict[int, int]:
     """Which files are one statement, by file index: the greater index is the newer statement.
 
-    Files of one `statement` are one together, stated when the last of them is (DESIGN 3,
+    Files of one `statement` are one together, stated when the last of them is (docs/design.md,
     Validation); any other file is a statement of its own.
     """
     last: dict[str, int] = {}
@@ -303,7 +303,7 @@ def check_inputs(
     """The currency that the batch says its amounts are in, None when no row of it says.
 
     Raises InputsRejected, which nothing was done for yet: a file was rejected, the files say more
-    than one currency, or another one than the facts are in (DESIGN 3, Validation).
+    than one currency, or another one than the facts are in (docs/design.md, Validation).
     """
     rejected = [index for index, report in reports.items() if report["status"] != "accepted"]
     if rejected:

@@ -1,4 +1,4 @@
-"""The facts tables (DESIGN 3, Facts and KPIs): their columns and partitions, nothing else."""
+"""The facts tables (docs/design.md, Facts and KPIs): their columns and partitions, nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Making the KPI tables exactly what the facts give: what is wrong with them, and setting it right.
 
-The KPI tables are a projection of the facts (DESIGN 3, Facts and KPIs). Items that are right are
-left alone, with the stamp of the batch that set them; the others carry the request's id instead.
+The KPI tables are a projection of the facts (docs/design.md, Facts and KPIs). Items that are right
+are left alone, with the stamp of the batch that set them; the others carry the request's id.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,1 +1,1 @@
-"""The validator: file contracts, row checks, quarantine and staging (DESIGN 3, Validation)."""
+"""File contracts, row checks, quarantine and staging (docs/design.md, Validation)."""

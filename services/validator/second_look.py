@@ -1,8 +1,8 @@
 """Rows of one file that state the same thing, compared as they are: which one stands.
 
-A file is a statement (DESIGN 3, Validation): of several rows with one key the last stands; those
-that say the same are duplicates, those that say otherwise contradict it. Memory is bounded: what
-does not fit goes to temporary files, by hash, so that rows of one key meet again.
+A file is a statement (docs/design.md, Validation): of several rows with one key the last stands;
+those that say the same are duplicates, those that say otherwise contradict it. Memory is bounded:
+what does not fit goes to temporary files, by hash, so that rows of one key meet again.
 """
 
 from collections.abc import Callable, Iterator

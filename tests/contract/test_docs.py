@@ -17,6 +17,8 @@ from tests.contract.saga_diagram import diagram
 
 DOCS = [
     PROJECT / "README.md",
+    PROJECT / "CONTRIBUTING.md",
+    PROJECT / "CHANGELOG.md",
     *sorted(PROJECT.glob("docs/**/*.md")),
     *sorted(PROJECT.glob("services/*/README.md")),
     PROJECT / "contracts/README.md",

@@ -1,4 +1,4 @@
-"""The rules of DESIGN 3, Facts and KPIs, one by one, as batches meet them."""
+"""The rules of docs/design.md, Facts and KPIs, one by one, as batches meet them."""
 
 from decimal import Decimal
 from pathlib import Path

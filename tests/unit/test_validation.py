@@ -1,4 +1,4 @@
-"""The rules of DESIGN 3, Validation, one by one, as rows and files meet them."""
+"""The rules of docs/design.md, Validation, one by one, as rows and files meet them."""
 
 import gzip
 import io

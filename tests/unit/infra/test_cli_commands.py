@@ -48,7 +48,7 @@ PROMISED = {
     "lock show",
     "lock break",
 }
-"""Commands of DESIGN 4."""
+"""Commands of docs/design.md, Command line."""
 
 
 def names_of(command: Any, before: tuple[str, ...] = ()) -> Iterator[str]:

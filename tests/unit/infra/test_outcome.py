@@ -1,4 +1,4 @@
-"""What `ecp submit --wait --json` prints (DESIGN 4), for each way that a batch can end."""
+"""`ecp submit --wait --json` (docs/design.md, Command line), for each end that a batch can have."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,6 +1,7 @@
-"""A slow, plain reading of CSV rows after DESIGN 3, character by character: what to agree with.
+"""A slow, plain reading of CSV rows (docs/design.md, Validation), character by character.
 
-It shares no code with the validator: no regular expressions, no numpy, no Arrow; Decimal for money.
+What the validator has to agree with. It shares no code with it: no regular expressions, no
+numpy, no Arrow; Decimal for money.
 """
 
 import unicodedata
