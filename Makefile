@@ -1,20 +1,26 @@
-# Everything runs in .venv, which the targets make themselves; PYTHON names the interpreter.
-PYTHON ?= python3.11
+# Everything runs in .venv, which the targets make themselves with the newest Python of PYTHON that works.
+PYTHON ?= python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 
 # Suites that run engines, containers and whole local clouds; all others run side by side.
 ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security
 
+USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants mutation troubles matrix linearizability containers format clean
+.PHONY: help setup demo test check bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
+
+##@ Begin
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/ready-to-develop  ## Make .venv with all that development needs
 
 demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Docker, no Java
 	$(BIN)/ecp demo
+
+##@ Change
 
 test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
 	$(BIN)/python -m pytest $(ONE_AT_A_TIME)
@@ -30,18 +36,27 @@ check: .venv/ready-to-develop  ## Style, types, layers, templates, generated fil
 	$(BIN)/ecp contracts check
 	$(BIN)/ecp contracts docs --check
 
-bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer
-	$(BIN)/python -m pytest tests/performance -m performance -s
-	$(BIN)/python -m tests.performance.report
+format: .venv/ready-to-develop  ## Rewrite the sources as `make check` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m contracts.generate
+
+changelog: .venv/ready-to-develop  ## Make the release's entry of CHANGELOG.md from the fragments in changelog.d
+	$(BIN)/towncrier build --yes
+
+clean:  ## Remove .venv and everything generated
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .mutation
+
+##@ Prove
 
 simulate: .venv/ready-to-develop  ## 100,000 seeds of the simulation; each that fails is shrunk
 	$(BIN)/python -m tests.simulation --seeds 100000 --shrink
 
-mutation: .venv/ready-to-develop  ## Put faults into the code one by one, and see which no test notices
-	$(BIN)/python -m tests.mutation
-
 mutants: .venv/ready-to-develop  ## Show that the simulation finds faults put into the code
 	$(BIN)/python -m tests.simulation --mutants --seeds 3000
+
+mutation: .venv/ready-to-develop  ## Put faults into the code one by one, and see which no test notices
+	$(BIN)/python -m tests.mutation
 
 troubles: .venv/ready-to-develop  ## 45 batches under kill -9, freezes, twins and lock breaks; KPIs compared after each
 	TROUBLES=45 $(BIN)/python -m pytest -s tests/integration/test_troubles.py --timeout 7200
@@ -58,17 +73,17 @@ containers: .venv/ready-to-develop  ## Build and run both images for real; sizes
 	$(BIN)/python -m tests.containers.measure
 	$(BIN)/python -m tests.performance.report
 
-format: .venv/ready-to-develop  ## Rewrite the sources as `make check` wants them
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-	$(BIN)/python -m contracts.generate
+bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer
+	$(BIN)/python -m pytest tests/performance -m performance -s
+	$(BIN)/python -m tests.performance.report
 
-clean:  ## Remove .venv and everything generated
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .mutation
-
+# As PATH has them; when none of them works, as pyenv has them, which hides what its settings do not choose.
 .venv/bin/python:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11, or say which with make PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	@for from in path pyenv; do for python in $(PYTHON); do \
+		[ $$from = path ] || export PYENV_VERSION=$${python#python}; \
+		if $$python $(USABLE) 2>/dev/null; then echo "making .venv with $$python"; exec $$python -m venv .venv; fi; \
+	done; done; \
+	echo "none of $(PYTHON) is here and can make a .venv: install Python 3.11 to 3.14 (Debian: also python3-venv), or name one that is here: make PYTHON=..." >&2; exit 1
 
 .venv/ready-to-run: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "setting up .venv (about a minute, once)"
