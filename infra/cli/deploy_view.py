@@ -78,11 +78,12 @@ def print_versions(recorded: "Mapping[str, Releases]", *, as_json: bool) -> None
             (
                 name,
                 now and now.version,
+                now and now.project_version,
                 now and now.revision,
                 now and now.deployed_at,
                 now and now.deployed_by,
                 before and before.version,
             )
         )
-    columns = ("stack", "version", "git", "deployed (UTC)", "by", "version before")
+    columns = ("stack", "version", "project", "git", "deployed (UTC)", "by", "version before")
     print_table("Versions", columns, rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.clock import to_rfc3339
 from infra.deployer.commits import git_revision
-from infra.deployer.package import sources_digest
+from infra.deployer.package import project_version, sources_digest
 from infra.deployer.packing import ArtifactBucket, code_of, code_parameters, given_parameters
 from infra.deployer.proof import Proof
 from infra.deployer.releases import (
@@ -59,6 +59,7 @@ class _Target:
     parameters: Mapping[str, str]
     sources: str
     revision: str | None
+    project_version: str | None
 
     @property
     def version(self) -> str:
@@ -79,6 +80,7 @@ class Deployment:
         self._stacks = StackDeployer(environment.client("cloudformation"), self._waiting)
         self._proof = Proof(environment, self._stacks, self._waiting)
         self._revision = git_revision(project)
+        self._project_version = project_version(project)
         self._stands: dict[str, str] = {}
 
     def interrupt(self) -> None:
@@ -98,7 +100,9 @@ class Deployment:
         parameters = given_parameters(self._environment, template)
         parameters |= code_parameters(template, self._project, self._environment, self._bucket)
         sources = sources_digest(template, self._project)
-        return self._bring(_Target(template, parameters, sources, self._revision))
+        return self._bring(
+            _Target(template, parameters, sources, self._revision, self._project_version)
+        )
 
     def apply_previous(self, template: StackTemplate) -> StackResult:
         """Deploy the version before the current one again."""
@@ -210,7 +214,13 @@ class Deployment:
     def _target_of(self, release: Release, like: StackTemplate) -> _Target:
         body = self._bucket.text(release.template)
         template = read_template(like.name, like.path, body, like.service)
-        return _Target(template, release.parameters, release.sources, release.revision)
+        return _Target(
+            template,
+            release.parameters,
+            release.sources,
+            release.revision,
+            release.project_version,
+        )
 
     def _record(self, target: _Target, known: Releases) -> None:
         template = target.template
@@ -225,5 +235,6 @@ class Deployment:
             revision=target.revision,
             deployed_at=to_rfc3339(datetime.now(UTC)),
             deployed_by=self._policy.deployed_by,
+            project_version=target.project_version,
         )
         self._book.write(template.name, known.followed_by(release))

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,15 @@ NOT_SHIPPED_CONTRACTS = ("contracts/compatibility/", "contracts/released/")
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE_RW_R_R = 0o100644 << 16
 _UNIX = 3
+
+
+def project_version(project: Path) -> str | None:
+    """The version that a checkout's pyproject.toml names, as `ecp --version` of it says."""
+    try:
+        text = (project / "pyproject.toml").read_text()
+    except FileNotFoundError:
+        return None
+    return str(tomllib.loads(text)["project"]["version"])
 
 
 @dataclass(frozen=True)

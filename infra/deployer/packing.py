@@ -7,13 +7,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deployer.package import build_artifact
+from infra.deployer.package import build_artifact, project_version
 from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate
 from infra.environments import Environment
 from infra.errors import DeploymentFailed
 
 IN_BUCKET = "s3://"
 """How the image of a worker is named where no images are used: the zip of its code."""
+
+PROJECT_VERSION = "project-version"
+"""Metadata of an artifact."""
 
 
 def letters(name: str) -> str:
@@ -39,14 +42,19 @@ class ArtifactBucket:
         """Published by the platform's stack, which must be there."""
         return str(self._ssm.get_parameter(Name=ARTIFACT_BUCKET)["Parameter"]["Value"])
 
-    def keep(self, key: str, content: bytes) -> None:
-        """Put it there unless it is: keys are made of contents."""
+    def keep(self, key: str, content: bytes, project_version: str | None = None) -> None:
+        """Put it there unless it is: keys are made of contents.
+
+        Its metadata says which version of the project it was first made of: the bytes do not, so
+        that a release changes no stack whose code is as before.
+        """
         try:
             self._s3.head_object(Bucket=self.name, Key=key)
         except ClientError as refusal:
             if refusal.response["Error"]["Code"] != "404":
                 raise
-            self._s3.put_object(Bucket=self.name, Key=key, Body=content)
+            metadata = {PROJECT_VERSION: project_version} if project_version else {}
+            self._s3.put_object(Bucket=self.name, Key=key, Body=content, Metadata=metadata)
 
     def text(self, key: str) -> str:
         """What is kept under a key."""
@@ -63,13 +71,13 @@ def code_parameters(
     """
     if template.takes_artifact:
         artifact = build_artifact(template, project, vendored=environment.vendor_dependencies)
-        bucket.keep(artifact.key, artifact.content)
+        bucket.keep(artifact.key, artifact.content, project_version(project))
         return {"ArtifactBucket": bucket.name, "ArtifactKey": artifact.key}
     if not template.runs_container:
         return {}
     if environment.image_uris is None:
         artifact = build_artifact(template, project, vendored=False)
-        bucket.keep(artifact.key, artifact.content)
+        bucket.keep(artifact.key, artifact.content, project_version(project))
         return {"ImageUri": f"{IN_BUCKET}{bucket.name}/{artifact.key}"}
     if template.name not in environment.image_uris:
         raise DeploymentFailed(

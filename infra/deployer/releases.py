@@ -22,7 +22,7 @@ class Release:
     `code`: key of its artifact or URI of its image, empty for a stack without code. `template`: key
     of its template in the artifact bucket. `sources`: digest of what the code was built from.
     `parameters`: the values that the stack has. `revision`: of git, None outside a checkout.
-    `deployed_at`: RFC 3339.
+    `deployed_at`: RFC 3339. `project_version`: of the checkout, None where it names none.
     """
 
     version: str
@@ -33,6 +33,7 @@ class Release:
     revision: str | None
     deployed_at: str
     deployed_by: str
+    project_version: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from infra.cli.app import app
 from infra.cli.commands import COMMANDS
+from infra.deployer.package import project_version
 from infra.environments import PROJECT
 
 HEAVY = {"boto3", "botocore", "pyarrow", "duckdb", "pydantic", "numpy", "pyiceberg", "psutil"}
@@ -57,9 +58,12 @@ def test_the_line_of_a_command_in_the_help_is_that_of_its_own_help(name: str) ->
     assert entry.line == " ".join(said.split("\n\n")[0].split()), "put it into commands.py"
 
 
-def test_the_version_is_that_of_the_package() -> None:
+def test_the_version_is_that_of_the_package_and_of_what_it_deploys() -> None:
     said = CliRunner().invoke(app, ["--version"])
     assert (said.exit_code, said.stdout) == (0, f"ecp {version('ecommerce-pipeline')}\n")
+    assert project_version(PROJECT) == version("ecommerce-pipeline"), (
+        "`make setup` installs it anew"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from infra.deployer.deploy import deploy, roll_back
 from infra.deployer.one_stack import Policy
-from infra.deployer.releases import ReleaseBook
+from infra.deployer.releases import VERSIONS, ReleaseBook
 from infra.deployer.stacks import ChangeSet
 from infra.deployer.templates import ARTIFACT_BUCKET
 from infra.environments import PROJECT, Environment, aws_environment, local_environment
@@ -80,6 +81,7 @@ class FakeBucket:
 
     def __init__(self) -> None:
         self.uploads: dict[str, bytes] = {}
+        self.metadata: dict[str, Mapping[str, str]] = {}
         self.puts = 0
         self.parameters = {ARTIFACT_BUCKET: "artifacts"}
 
@@ -100,10 +102,11 @@ class FakeBucket:
         if Key not in self.uploads:
             raise ClientError({"Error": {"Code": "404", "Message": "no"}}, "HeadObject")
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
+    def put_object(self, Bucket: str, Key: str, Body: bytes, Metadata: Mapping[str, str]) -> None:
         assert Bucket == "artifacts"
         self.puts += 1
         self.uploads[Key] = Body
+        self.metadata[Key] = Metadata
 
 
 class FakeFunctions:
@@ -289,6 +292,34 @@ def test_what_was_deployed_is_recorded_with_what_was_before(tmp_path: Path) -> N
     assert (first.deployed_by, first.revision) == ("ada@shop", None)
     assert recorded.current.version != first.version
     assert {first.code, first.template, recorded.current.code} <= set(account.bucket.uploads)
+
+
+def test_a_release_and_its_artifact_say_the_version_of_the_project(tmp_path: Path) -> None:
+    account, project = Account(), with_artifacts(tmp_path)
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text('[project]\nversion = "1.2.3"\n')
+    deploy(account.environment(), project=project)
+    first = ReleaseBook(account.bucket).read("lock").current
+    assert first is not None
+    assert first.project_version == "1.2.3"
+    assert account.bucket.metadata[first.code] == {"project-version": "1.2.3"}
+    pyproject.write_text('[project]\nversion = "1.3.0"\n')
+    deploy(account.environment(), ["lock"], project=project)
+    again = ReleaseBook(account.bucket).read("lock").current
+    assert again is not None
+    assert again.code == first.code, "a release changes no stack whose code is as before"
+
+
+def test_a_record_of_before_names_no_version_of_the_project(tmp_path: Path) -> None:
+    account, project = Account(), with_artifacts(tmp_path)
+    deploy(account.environment(), project=project)
+    name = VERSIONS + "lock"
+    recorded = json.loads(account.bucket.get_parameter(name)["Parameter"]["Value"])
+    del recorded["current"]["project_version"]
+    account.bucket.put_parameter(Name=name, Value=json.dumps(recorded))
+    current = ReleaseBook(account.bucket).read("lock").current
+    assert current is not None
+    assert current.project_version is None
 
 
 def test_who_is_asked_and_says_no_leaves_that_stack_as_it_is_and_goes_on(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from infra.cli import target
+from infra.cli.deploy_view import print_versions
 from infra.cli.main import app
 from infra.deployer import deploy as deployer
 from infra.deployer.deploy import deploy
+from infra.deployer.releases import Release, Releases
 from tests.unit.infra.test_deploy import Account, three_stacks
 
 
@@ -79,3 +81,10 @@ def test_to_the_deployer_an_empty_list_is_no_stack(tmp_path: Path) -> None:
     account = Account()
     assert deploy(account.environment(), [], project=three_stacks(tmp_path)) == []
     assert account.cloudformation.order == []
+
+
+def test_versions_are_shown_with_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    release = Release("4f2a", "lock/1.zip", "lock/1.yaml", "1", {}, "abc", "now", "ada", "1.2.3")
+    print_versions({"lock": Releases(release), "saga": Releases()}, as_json=False)
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("project", "4f2a", "1.2.3", "ada", "saga"))
