@@ -67,13 +67,9 @@ class S3Outputs:
 
     def copy(self, bucket: str, file: ManifestFile, key: str) -> ObjectRef:
         """Copied inside S3, then read back: size, ETag and, where ETags tell nothing, the bytes."""
-        source = {"Bucket": bucket, "Key": file.key, "VersionId": file.version_id}
-        config = TransferConfig(
-            multipart_threshold=self._multipart_bytes, multipart_chunksize=self._part_bytes
-        )
         what = f"s3://{bucket}/{file.key} version {file.version_id}"
         with translated(what), _told_when_gone(what):
-            self._client.copy(CopySource=source, Bucket=bucket, Key=key, Config=config)
+            self._copy(bucket, file.key, file.version_id, key)
             copy = self._client.head_object(Bucket=bucket, Key=key)
             sha256 = self._sha256(bucket, key, copy["VersionId"])
             if not self._is_same(bucket, file, copy, sha256):
@@ -82,16 +78,34 @@ class S3Outputs:
                 )
         return _reference(copy, bucket, key, sha256)
 
+    def restore(self, ref: ObjectRef) -> None:
+        """Copy the version to the top of its key, if another one or a delete marker is there."""
+        what = f"s3://{ref.bucket}/{ref.key} version {ref.version_id}"
+        with translated(what), _told_when_gone(what):
+            if self._standing_version(ref.bucket, ref.key) != ref.version_id:
+                self._copy(ref.bucket, ref.key, ref.version_id, ref.key)
+
     def remove(self, bucket: str, key: str) -> None:
         """Hide what stands there behind a delete marker; its versions expire by lifecycle."""
         with translated(f"s3://{bucket}/{key}"):
-            try:
-                self._client.head_object(Bucket=bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in NOT_TO_BE_SEEN:
-                    return
-                raise
-            self._client.delete_object(Bucket=bucket, Key=key)
+            if self._standing_version(bucket, key) is not None:
+                self._client.delete_object(Bucket=bucket, Key=key)
+
+    def _standing_version(self, bucket: str, key: str) -> str | None:
+        try:
+            version: str = self._client.head_object(Bucket=bucket, Key=key)["VersionId"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in NOT_TO_BE_SEEN:
+                return None
+            raise
+        return version
+
+    def _copy(self, bucket: str, key: str, version_id: str, to: str) -> None:
+        source = {"Bucket": bucket, "Key": key, "VersionId": version_id}
+        config = TransferConfig(
+            multipart_threshold=self._multipart_bytes, multipart_chunksize=self._part_bytes
+        )
+        self._client.copy(CopySource=source, Bucket=bucket, Key=to, Config=config)
 
     def _put_in_parts(self, content: BinaryIO, bucket: str, key: str) -> Any:
         where = {"Bucket": bucket, "Key": key}

@@ -31,5 +31,8 @@ class Outputs(Protocol):
         Raises PipelineError if it differs, VersionGone when there is nothing to copy any more.
         """
 
+    def restore(self, ref: ObjectRef) -> None:
+        """See that under its key stands what that version holds; raises VersionGone without it."""
+
     def remove(self, bucket: str, key: str) -> None:
         """See that nothing stands under the key; that there is nothing already is fine."""

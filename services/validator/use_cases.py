@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
-from contracts.errors import PipelineError, VersionGone
+from contracts.errors import PipelineError, StaleWriter, VersionGone
 from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
 from contracts.file_contracts import FileContract, file_contract
 from contracts.layout import (
@@ -93,10 +93,15 @@ def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
     and PipelineError when the rows do not add up; nothing is staged then.
     """
     command: ValidateFile = message.data
-    known = _history(command, ports).answer_to(command)
-    if known and known.attempt != command.attempt:
-        _put_back(known, ports)  # this attempt may have died with its own report on top
-    if known is None:
+    # An attempt may have died with its own objects on top: it comes again, too late or not.
+    try:
+        known = _history(command, ports).answer_to(command)
+    except StaleWriter:
+        _see_what_stands(command, ports)
+        raise
+    if known is not None:
+        _see_what_stands(command, ports)
+    else:
         manifest = _manifest(command, ports)
         file = file_of(manifest, command)
         if file.duplicate_of is None:
@@ -131,6 +136,13 @@ class _Job:
     contract: FileContract
 
 
+class Concluded(NamedTuple):
+    """How many conclusions the file has, and the one that answers a command."""
+
+    version: int
+    latest: FileConcluded
+
+
 def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     """The conclusion of this command, or that of another one that was faster."""
     command, key = job.command, job.file.key
@@ -149,11 +161,16 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
         known = _history(command, ports).answer_to(command)
         if known is not None:
             return known
-        written = _write(job, check, staged.path, quarantined.path, ports)
-    made_by = pseudonyms.check if pseudonyms and written.staged else None
-    report = report_of(command, job.file, job.contract, check, written, made_by)
-    logger.info("file checked", key=key, status=report.status, rule=check.rule, rows=check.rows_in)
-    return _conclude(message, report, job.bucket, ports)
+
+        def written_report() -> FileReport:
+            written = _write(job, check, staged.path, quarantined.path, ports)
+            made_by = pseudonyms.check if pseudonyms and written.staged else None
+            report = report_of(command, job.file, job.contract, check, written, made_by)
+            status, rows = report.status, check.rows_in
+            logger.info("file checked", key=key, status=status, rule=check.rule, rows=rows)
+            return report
+
+        return _conclude(message, written_report, job.bucket, ports)
 
 
 def _conclude_as_before(message: Message, ports: Ports) -> FileConcluded | None:
@@ -162,22 +179,32 @@ def _conclude_as_before(message: Message, ports: Ports) -> FileConcluded | None:
     if before is None:
         return None
     logger.info("file is gone, and stands as it was read before", key=before.key)
-    return retry_on_conflict(lambda: _record(message, before, ports))
+    standing = retry_on_conflict(lambda: _record(message, before, ports))
+    _see_what_stands(message.data, ports)
+    return standing.latest
 
 
 def _conclude_gone(message: Message, job: _Job, error: VersionGone, ports: Ports) -> FileConcluded:
     """Nothing of the file stands anywhere, also not from an earlier attempt, and that is told."""
     check = FileCheck(rule=FILE_GONE, reason=f"{error}; upload it again if it is wanted")
     batch_id, file = job.command.batch_id, job.file
-    for key in (
-        quarantined_file_key(batch_id, file.key),
-        quarantined_rows_key(batch_id, file.index),
-        staged_key(batch_id, file.kind, file.index),
-    ):
-        ports.outputs.remove(job.bucket, key)
-    report = report_of(job.command, file, job.contract, check, Written())
+
+    def report_of_nothing() -> FileReport:
+        for key in _keys(batch_id, file.index, file.kind, file.key):
+            ports.outputs.remove(job.bucket, key)
+        return report_of(job.command, file, job.contract, check, Written())
+
     logger.info("file is gone", key=file.key)
-    return _conclude(message, report, job.bucket, ports)
+    return _conclude(message, report_of_nothing, job.bucket, ports)
+
+
+def _keys(batch_id: str, file_index: int, kind: str, key: str) -> tuple[str, str, str]:
+    """Where a file's objects stand: staged rows, bad rows, the file itself."""
+    return (
+        staged_key(batch_id, kind, file_index),
+        quarantined_rows_key(batch_id, file_index),
+        quarantined_file_key(batch_id, key),
+    )
 
 
 def _staged_rows(folder: Path, job: _Job, pseudonyms: Pseudonyms | None) -> RowFile:
@@ -244,28 +271,57 @@ def _see_that_only(path: Path | None, bucket: str, key: str, ports: Ports) -> Ob
     return None
 
 
-def _conclude(message: Message, report: FileReport, bucket: str, ports: Ports) -> FileConcluded:
-    """The report, then the event that pins it; the conclusion that stands, whoever made it.
+def _conclude(
+    message: Message, written: Callable[[], FileReport], bucket: str, ports: Ports
+) -> FileConcluded:
+    """The objects and the report, then the event that pins them; the conclusion that stands.
 
-    All attempts write their reports under one key, of which others read the newest. Whoever comes
-    too late puts the report back that is pinned by the conclusion that stands.
+    All attempts write under the same keys, of which others read the newest version. Whoever comes
+    too late, or fails on the way, puts back what belongs to the conclusion that stands; and who
+    follows another conclusion looks once more whether that one's owner did so meanwhile.
     """
-    mine = conclusion(message.data, report, _put_report(report, bucket, ports))
     try:
+        report = written()
+        mine = conclusion(message.data, report, _put_report(report, bucket, ports))
         standing = retry_on_conflict(lambda: _record(message, mine, ports))
     except PipelineError:
-        _put_back(_history(message.data, ports).latest, ports)
+        _see_what_stands(message.data, ports)
         raise
-    if standing is not mine:
+    if standing.latest is not mine or standing.version > 1:
+        _see_what_stands(message.data, ports)
+    return standing.latest
+
+
+def _see_what_stands(command: ValidateFile, ports: Ports) -> None:
+    """See that under each key of the file stands what belongs to its latest conclusion.
+
+    Another one may be recorded while this is done: then it is done again, for that one.
+    """
+    standing = _history(command, ports).latest
+    while standing is not None:
         _put_back(standing, ports)
-    return standing
+        before, standing = standing, _history(command, ports).latest
+        if standing == before:
+            return
 
 
-def _put_back(standing: FileConcluded | None, ports: Ports) -> None:
-    """See that the newest report of the file is the one of this conclusion, if there is one."""
-    if standing is not None:
-        ref = standing.report
-        ports.documents.put_json(ref.bucket, ref.key, ports.documents.get_json(ref))
+def _put_back(standing: FileConcluded, ports: Ports) -> None:
+    """The report of a conclusion, the objects that it names, and no others."""
+    document = ports.documents.get_json(standing.report)
+    check_document("FileReport", document, closed=False)
+    report = FileReport.model_validate(document)
+    ports.outputs.restore(standing.report)
+    refs = (report.staged, report.quarantined_rows, report.quarantined_file)
+    keys = _keys(report.batch_id, report.file_index, report.kind, report.key)
+    for key, written in zip(keys, refs, strict=True):
+        if written is None:
+            ports.outputs.remove(standing.report.bucket, key)
+            continue
+        try:
+            ports.outputs.restore(written)
+        except VersionGone as gone:
+            # An erasure has rewritten it: what is there now stands.
+            logger.info("not put back", key=key, why=str(gone))
 
 
 def _put_report(report: FileReport, bucket: str, ports: Ports) -> ObjectRef:
@@ -275,13 +331,14 @@ def _put_report(report: FileReport, bucket: str, ports: Ports) -> ObjectRef:
     return ports.documents.put_json(bucket, key, document)
 
 
-def _record(message: Message, concluded: FileConcluded, ports: Ports) -> FileConcluded:
+def _record(message: Message, concluded: FileConcluded, ports: Ports) -> Concluded:
+    """Append the conclusion, unless another one answers the command; how the stream stands then."""
     command: ValidateFile = message.data
     history = _history(command, ports)
     known = history.answer_to(command)
     if known is not None:
-        return known
+        return Concluded(history.version, known)
     stream = stream_of(command.batch_id, command.file_index)
     context = MessageContext(SOURCE, command.batch_id, message.event_id)
     ports.store.append(StreamAppend(stream, history.version, [concluded]), context=context)
-    return concluded
+    return Concluded(history.version + 1, concluded)

@@ -216,9 +216,9 @@ def _validator() -> Iterator[Call]:
         yield from _calls(VALIDATOR, adapters, operation, "s3:PutObject", *rows)
     abort = ("abort_multipart_upload", "s3:AbortMultipartUpload")
     yield from _calls(VALIDATOR, adapters, *abort, *written)
-    yield from _calls(VALIDATOR, adapters, "head_object", "s3:GetObject", *written)
+    yield from _calls(VALIDATOR, adapters, "head_object", "s3:GetObject", *written, REPORT)
     yield from _calls(VALIDATOR, adapters, "delete_object", "s3:DeleteObject", *written)
-    yield from _calls(VALIDATOR, adapters, "copy", COPY_FROM, *inputs())
+    yield from _calls(VALIDATOR, adapters, "copy", COPY_FROM, *inputs(), *written, REPORT)
     rights = "s3:PutObject s3:PutObjectTagging"
     yield from _calls(VALIDATOR, adapters, "copy", rights, QUARANTINED_FILE)
     yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", QUARANTINED_FILE)

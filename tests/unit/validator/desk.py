@@ -53,6 +53,11 @@ class Bucket:
         assert bucket == BUCKET
         return self.keep(key, self._pinned(file))
 
+    def restore(self, ref: ObjectRef) -> None:
+        if (ref.key, ref.version_id) not in self.versions:
+            raise VersionGone(f"{ref.key} version {ref.version_id} is gone")
+        self.standing[ref.key] = self.versions[(ref.key, ref.version_id)]
+
     def delete(self, key: str, version_id: str) -> None:
         """What somebody else does to an input."""
         del self.versions[(key, version_id)]

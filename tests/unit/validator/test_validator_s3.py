@@ -189,6 +189,37 @@ def test_a_copy_that_is_not_its_source_is_refused(s3: Any, changes: dict[str, An
         S3Outputs(s3).copy("data", file, TARGET)
 
 
+@pytest.mark.parametrize("outputs", [{}, {"multipart_bytes": 1}], ids=["whole", "in parts"])
+@pytest.mark.parametrize("beaten_by", ["another version", "nothing", "a removal"])
+def test_a_version_is_put_back_where_it_does_not_stand(
+    s3: Any, tmp_path: Path, beaten_by: str, outputs: dict[str, int]
+) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"what stands")
+    ref = S3Outputs(s3).put(path, "data", TARGET)
+    if beaten_by == "another version":
+        s3.put_object(Bucket="data", Key=TARGET, Body=b"too late")
+    elif beaten_by == "a removal":
+        S3Outputs(s3).remove("data", TARGET)
+    for _ in range(2):
+        S3Outputs(s3, **outputs).restore(ref)
+    found = s3.get_object(Bucket="data", Key=TARGET)
+    assert found["Body"].read() == b"what stands"
+    if beaten_by == "nothing":
+        assert found["VersionId"] == ref.version_id
+
+
+def test_a_version_that_is_gone_cannot_be_put_back(s3: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"with a user")
+    ref = S3Outputs(s3).put(path, "data", TARGET)
+    s3.put_object(Bucket="data", Key=TARGET, Body=b"without")
+    s3.delete_object(Bucket="data", Key=TARGET, VersionId=ref.version_id)
+    with pytest.raises(VersionGone, match=ref.version_id):
+        S3Outputs(s3).restore(ref)
+    assert stored(s3, TARGET, s3.head_object(Bucket="data", Key=TARGET)["VersionId"]) == b"without"
+
+
 def test_removing_hides_what_stands_there_and_can_be_repeated(s3: Any) -> None:
     s3.put_object(Bucket="data", Key=TARGET, Body=b"x")
     for _ in range(2):
