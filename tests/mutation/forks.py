@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
-from hypothesis import settings
+from hypothesis import Phase, settings
 from mutmut import configuration
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
@@ -35,7 +35,12 @@ LONGEST_SECONDS = 120
 """And ten times its CPU seconds, however loaded the machine is: who only waits is found out."""
 
 settings.register_profile(
-    "mutation", deadline=None, derandomize=True, database=None, max_examples=30
+    "mutation",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=30,
+    phases=[Phase.explicit, Phase.generate],  # a fault found is enough: it need not be shrunk
 )
 configuration._config_reader = lambda: {"source_paths": ["contracts", "services"]}.get  # type: ignore[assignment,return-value]
 
