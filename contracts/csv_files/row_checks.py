@@ -111,16 +111,21 @@ class RowChecks:
     def read(self, fields: Sequence[str]) -> tuple[list[Value], list[Problem]]:
         """The row's values in the contract's order, or its problems: one of the two is empty."""
         values, problems = self._read(fields)
-        if values and self.currency and CURRENCY in self.names:
-            other = values[self.names.index(CURRENCY)]
-            if other not in (None, self.currency.code):
-                text = (
-                    f"currency {other!r} is not {self.currency.code}, {self.currency.because}: "
-                    "amounts of two currencies are not added up; send those in a pipeline of their "
-                    "own, or converted"
-                )
-                return [], [Problem(CURRENCY_RULE, text, column=CURRENCY)]
+        if values and CURRENCY in self.names:
+            others = self.in_other_currency(values[self.names.index(CURRENCY)])
+            if others:
+                return [], list(others)
         return values, problems
+
+    def in_other_currency(self, value: Value) -> tuple[Problem, ...]:
+        """What is wrong with a row that says this currency and has no other fault, if anything."""
+        if self.currency is None or value in (None, self.currency.code):
+            return ()
+        text = (
+            f"currency {value!r} is not {self.currency.code}, {self.currency.because}: amounts of "
+            "two currencies are not added up; send those in a pipeline of their own, or converted"
+        )
+        return (Problem(CURRENCY_RULE, text, column=CURRENCY),)
 
     def is_healthy_row(self, fields: Sequence[str]) -> bool:
         """Whether every field is right by itself."""

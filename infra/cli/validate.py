@@ -116,14 +116,14 @@ def check(
 
     `statuses` takes in those of accepted orders.
     """
-    from services.validator.block_checks import QuarantinedRow
     from services.validator.file_check import check_file
+    from services.validator.quarantined_rows import QuarantinedRows
 
     contract = file_contract(file.kind)
     rows: list[Row] = []
     contradicted: list[int] = []
 
-    def keep(found: Sequence[QuarantinedRow]) -> None:
+    def keep(found: QuarantinedRows) -> None:
         contradicted.extend(row.line for row in found if row.rule.endswith(CONTRADICTED))
         room = len(found) if most_rows is None else most_rows - len(rows)
         rows.extend(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -85,15 +86,13 @@ class ArrowChecks:
             columns = [pc.replace_substring(column, mark, "\r") for column in columns]
         count = len(self._positions)
         are_empty = [pc.equal(column, "") for column in columns[count:]]
-        return Texts(table.num_rows, columns[:count], are_empty, held)
+        return Texts(table.num_rows, width, columns[:count], are_empty, held)
 
-    def read(self, texts: "Texts", source_lines: Any) -> tuple[Any, Any]:
-        """The certain rows as a table of `schema`, and a mask that is true for them.
-
-        The mask is None where all are certain.
-        """
+    def read(self, texts: "Texts", source_lines: Any) -> tuple[Any, "Doubts | None"]:
+        """The certain rows as a table of `schema`, and the other rows where there are any."""
         columns = iter(texts.columns)
-        masks, values = list(texts.are_fitting), []
+        masks: list[Any] = []
+        values: list[Any] = []
         for reader, position, field in zip(
             self.readers, self.header.positions, self.schema, strict=False
         ):
@@ -103,10 +102,12 @@ class ArrowChecks:
             mask, read = reader(next(columns), texts.held)
             masks.append(mask)
             values.append(read)
-        certain = all_of(masks)
+        certain = all_of([*texts.are_fitting, *masks])
         lines = pa.array(source_lines, pa.int64())
         table = pa.Table.from_arrays([*values, lines], schema=self.schema)
-        return table if certain is None else table.filter(certain), certain
+        if certain is None:
+            return table, None
+        return table.filter(certain), Doubts.of(certain, all_of(texts.are_fitting), masks)
 
     @property
     def _positions(self) -> list[int]:
@@ -115,15 +116,40 @@ class ArrowChecks:
 
 @dataclass(frozen=True)
 class Texts:
-    """The columns that the file has, in the contract's order, of so many rows.
+    """The columns that the file has, in the contract's order, of so many rows of that width.
 
     `are_fitting`: for each field too many, where it is empty.
     """
 
     rows: int
+    width: int
     columns: list[Any]
     are_fitting: list[Any]
     held: Held
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """The rows that are not certain, by their numbers, and what of each is certain.
+
+    `certain` is true for all others; `are_right[n]` is true for each of these rows whose n-th
+    column is (None: all are), `are_fitting` for those that are not too wide.
+    """
+
+    certain: Any
+    rows: Any
+    are_fitting: Any
+    are_right: list[Any]
+
+    @classmethod
+    def of(cls, certain: Any, are_fitting: Any, masks: list[Any]) -> "Doubts":
+        """By masks of all rows, None where all are true."""
+        rows = np.flatnonzero(~certain.to_numpy(zero_copy_only=False))
+
+        def of_rows(mask: Any) -> Any:
+            return None if mask is None else mask.to_numpy(zero_copy_only=False)[rows]
+
+        return cls(certain, rows, of_rows(are_fitting), [of_rows(mask) for mask in masks])
 
 
 def arrow_checks(

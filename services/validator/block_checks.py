@@ -3,14 +3,15 @@
 The fast path takes what is certainly right; every other record is judged by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.csv_files.bad_file import BadFile
 from contracts.csv_files.csv_records import Problem, Record, read_record
@@ -20,13 +21,11 @@ from contracts.errors import PipelineError
 from services.validator.arrow_checks import SOURCE_LINE, ArrowChecks, Texts
 from services.validator.file_text import count_byte
 from services.validator.line_blocks import Block, line_end_after
+from services.validator.lines import Lines
+from services.validator.quarantined_rows import QuarantinedRow, QuarantinedRows, bounded
 from services.validator.record_shapes import for_arrow
-from services.validator.segments import Lines, Segments, field_counts, segment
-
-MAX_RAW_BYTES = 64 << 10
-"""Raw text kept of a quarantined record; what is longer is cut and says so."""
-
-MAX_BYTES_OF_A_CHARACTER = 4
+from services.validator.segments import Segments, field_counts, segment
+from services.validator.told_rows import Told, told_narrow_rows, told_rows
 
 RAW = "raw"
 """The column of a row's own text, where it is asked for."""
@@ -37,16 +36,6 @@ PORTION_BYTES = 1 << 20
 """What bounds memory where rows are very short or nearly all bad."""
 
 
-class QuarantinedRow(NamedTuple):
-    """One record that was not accepted: where it is, what it says, which rule it breaks."""
-
-    line: int
-    column: str | None
-    rule: str
-    message: str
-    raw: str
-
-
 @dataclass(frozen=True)
 class CheckedBlock:
     """What came of one block, or of a part of it: `rows_in` counts its records.
@@ -55,13 +44,43 @@ class CheckedBlock:
     """
 
     accepted: Any
-    quarantined: tuple[QuarantinedRow, ...]
+    quarantined: QuarantinedRows
     goes_on: bool = False
 
     @property
     def rows_in(self) -> int:
         """Each record is one of the two."""
         return int(self.accepted.num_rows) + len(self.quarantined)
+
+
+@dataclass(frozen=True)
+class _Doubtful:
+    """Records to be judged one by one; `read` gives a part of them, in order.
+
+    `places` are the lines that they start in, in order.
+    """
+
+    places: Any
+    read: Callable[[slice], Iterator[Record]]
+
+    def between(self, low: int, high: int) -> Iterator[Record]:
+        """Those in the lines from `low` to before `high`."""
+        return self.read(slice(*np.searchsorted(self.places, (low, high)).tolist()))
+
+    @classmethod
+    def of(cls, records: tuple[Record, ...]) -> "_Doubtful":
+        """Records that are read already."""
+        places = np.array([record.first for record in records], np.int64)
+        return cls(places, lambda part: iter(records[part]))
+
+
+@dataclass(frozen=True)
+class _Regular:
+    """What came of lines of one record each: certain rows, those told to be bad, and the others."""
+
+    certain: Any
+    told: tuple[Told, ...] = ()
+    doubtful: tuple[_Doubtful, ...] = ()
 
 
 class BlockChecker:
@@ -111,29 +130,42 @@ class BlockChecker:
             self._rest = waiting
 
     def _checked(self, found: Segments) -> Iterator[CheckedBlock]:
-        certain, doubtful = self._read_regular(found.regular, found.regular_lines)
-        none = self._schema.empty_table()
-        tables: list[Any] = []
+        regular = self._read_regular(found.regular, found.regular_lines)
+        told = regular.told
+        doubtful = (*regular.doubtful, _Doubtful.of(found.exceptional))
+        certain, none = regular.certain, self._schema.empty_table()
+        tables = [certain]
+        places = np.sort(
+            np.concatenate([*(each.places for each in told), *(each.places for each in doubtful)])
+        )
+        low = 0
+        for high in (*places[PORTION_ROWS::PORTION_ROWS].tolist(), None):
+            end = found.line_count if high is None else high
+            records = [each.between(low, end) for each in doubtful]
+            accepted, judged = self._judged(merge(*records, key=attrgetter("first")))
+            if accepted:
+                tables.append(self._table(accepted))
+            bad = [self._rows_of(each.between(low, end)) for each in told]
+            rows = QuarantinedRows.joined([*bad, QuarantinedRows.of(judged)])
+            if high is not None:
+                yield CheckedBlock(none, rows, goes_on=True)
+            low = end
+        if len(tables) > 1:
+            certain = pa.concat_tables(tables).sort_by(SOURCE_LINE)
+        yield CheckedBlock(certain, rows, goes_on=found.is_paused)
+
+    def _judged(self, records: Iterator[Record]) -> tuple[list[list[Value]], list[QuarantinedRow]]:
+        """The values of those that are right, and those that are bad."""
         accepted: list[list[Value]] = []
         quarantined: list[QuarantinedRow] = []
-        for record in merge(*doubtful, found.exceptional, key=attrgetter("first")):
-            if len(quarantined) == PORTION_ROWS:
-                yield CheckedBlock(none, tuple(quarantined), goes_on=True)
-                quarantined.clear()
+        for record in records:
             values, problems = self._judge(record)
             if problems:
                 quarantined.append(self._quarantined(record, problems))
             elif values:
                 line = self._first_line + record.first
                 accepted.append([*values, line, *([record.raw] if self._with_raw else [])])
-            if len(accepted) == PORTION_ROWS:
-                tables.append(self._table(accepted))
-                accepted.clear()
-        if accepted:
-            tables.append(self._table(accepted))
-        if tables:
-            certain = pa.concat_tables([certain, *tables]).sort_by(SOURCE_LINE)
-        yield CheckedBlock(certain, tuple(quarantined), goes_on=found.is_paused)
+        return accepted, quarantined
 
     def _judge(self, record: Record) -> tuple[list[Value], list[Problem]]:
         """Values or problems; neither for a blank line."""
@@ -147,17 +179,14 @@ class BlockChecker:
             raise BadFile(OTHER_HEADER_RULE, f"line {line} {problems[0].text}")
         return values, problems
 
-    def _read_regular(
-        self, lines: Lines, line_indexes: Any
-    ) -> tuple[Any, tuple[Iterator[Record], ...]]:
-        """The certain rows, and records for the other lines that are not blank, in order."""
+    def _read_regular(self, lines: Lines, line_indexes: Any) -> _Regular:
+        """All lines but blank ones."""
         if not lines.text:
-            return self._schema.empty_table(), ()
+            return _Regular(self._schema.empty_table())
         texts = self._texts(lines, self._usual_width)
         if texts is not None and texts.rows == len(line_indexes):
             return self._read_of_one_width(lines, line_indexes, texts)
-        tables = [self._schema.empty_table()]
-        doubtful: list[Iterator[Record]] = []
+        found: list[_Regular] = []
         counts = field_counts(lines, self._rows.delimiter)
         is_odd = counts != 0
         for width in self._usual_widths(counts):
@@ -165,11 +194,16 @@ class BlockChecker:
             is_odd &= ~has_width
             some = lines.take(has_width)
             texts = self._texts(some, width)
-            table, records = self._read_of_one_width(some, line_indexes[has_width], texts)
-            tables.append(table)
-            doubtful += records
-        doubtful.append(self._reread(lines, np.flatnonzero(is_odd), line_indexes))
-        return pa.concat_tables(tables).sort_by(SOURCE_LINE), tuple(doubtful)
+            found.append(self._read_of_one_width(some, line_indexes[has_width], texts))
+        narrow = told_narrow_rows(self._rows, counts * is_odd, lines.texts(), line_indexes)
+        is_odd[narrow.rows] = False
+        none = self._schema.empty_table()
+        certain = pa.concat_tables([none, *(each.certain for each in found)]).sort_by(SOURCE_LINE)
+        told = (narrow, *(rows for each in found for rows in each.told))
+        doubtful = self._reread(lines, np.flatnonzero(is_odd), line_indexes)
+        return _Regular(
+            certain, told, (doubtful, *(rows for each in found for rows in each.doubtful))
+        )
 
     def _texts(self, lines: Lines, width: int) -> Texts | None:
         text, is_marked = for_arrow(
@@ -189,30 +223,32 @@ class BlockChecker:
             found.append(self._usual_width)
         return found
 
-    def _read_of_one_width(
-        self, lines: Lines, line_indexes: Any, texts: Texts | None
-    ) -> tuple[Any, tuple[Iterator[Record], ...]]:
+    def _read_of_one_width(self, lines: Lines, line_indexes: Any, texts: Texts | None) -> _Regular:
         if texts is None or texts.rows != len(line_indexes):
             raise PipelineError(
                 f"{self._name}: {len(line_indexes)} records after line {self._first_line} were "
                 "not read back as that many rows; please report this file"
             )
-        table, certain = self._arrow.read(texts, line_indexes + self._first_line)
+        table, doubts = self._arrow.read(texts, line_indexes + self._first_line)
         if self._with_raw:
-            raw = _texts_of(lines)
-            raw = raw if certain is None else raw.filter(certain)
-            table = table.append_column(_RAW_FIELD, raw)
-        if certain is None:
-            return table, ()
-        uncertain = np.flatnonzero(~certain.to_numpy(zero_copy_only=False))
-        return table, (self._reread(lines, uncertain, line_indexes),)
+            raw = lines.texts()
+            table = table.append_column(_RAW_FIELD, raw.filter(doubts.certain) if doubts else raw)
+        if doubts is None:
+            return _Regular(table)
+        told = told_rows(self._rows, texts, doubts, lines.texts(), line_indexes)
+        others = np.setdiff1d(doubts.rows, told.rows, assume_unique=True)
+        return _Regular(table, (told,), (self._reread(lines, others, line_indexes),))
 
-    def _reread(self, lines: Lines, indexes: Any, line_indexes: Any) -> Iterator[Record]:
+    def _reread(self, lines: Lines, indexes: Any, line_indexes: Any) -> _Doubtful:
         """Single records by the slow reader, placed by their line in the block."""
-        for index in indexes.tolist():
-            record = read_record(lines.physical(index), 0, self._rows, is_last_block=True)
-            if record is not None:
-                yield record.at(int(line_indexes[index]))
+
+        def read(part: slice) -> Iterator[Record]:
+            for index in indexes[part].tolist():
+                record = read_record(lines.physical(index), 0, self._rows, is_last_block=True)
+                if record is not None:
+                    yield record.at(int(line_indexes[index]))
+
+        return _Doubtful(line_indexes[indexes], read)
 
     def _table(self, accepted: list[list[Value]]) -> Any:
         """Rows that the slow path accepted."""
@@ -225,23 +261,41 @@ class BlockChecker:
 
     def _quarantined(self, record: Record, problems: list[Problem]) -> QuarantinedRow:
         line = self._first_line + record.first
-        texts = [f"{problem.text}{rule_named(problem.rule, self._label)}" for problem in problems]
         return QuarantinedRow(
             line=line,
             column=problems[0].column,
             rule=problems[0].rule,
-            message=f"{self._name} line {line}: {'; '.join(texts)}",
+            message=f"{self._name} line {line}: {self._said(problems)}",
             raw=bounded(record.raw),
+        )
+
+    def _said(self, problems: Sequence[Problem]) -> str:
+        texts = [f"{problem.text}{rule_named(problem.rule, self._label)}" for problem in problems]
+        return "; ".join(texts)
+
+    def _rows_of(self, told: Told) -> QuarantinedRows:
+        """The same rows as `_quarantined` makes one by one."""
+        distinct, codes = np.unique(told.codes, return_inverse=True)
+        problems = [told.problems[code] for code in distinct.tolist()]
+        taken = pa.array(codes)
+
+        def each(values: Iterable[str | None]) -> Any:
+            return pa.array(values, pa.string()).take(taken)
+
+        lines = pa.array(told.places + self._first_line, pa.int64())
+        said = each(map(self._said, problems))
+        return QuarantinedRows.by_columns(
+            lines,
+            each(of[0].column for of in problems),
+            each(of[0].rule for of in problems),
+            pc.binary_join_element_wise(
+                f"{self._name} line ", pc.cast(lines, pa.string()), ": ", said, ""
+            ),
+            told.raw.take(pa.array(told.rows)),
         )
 
 
 _RAW_FIELD = pa.field(RAW, pa.string())
-
-
-def _texts_of(lines: Lines) -> Any:
-    edges = np.concatenate(([0], lines.ends)).astype(np.int32)
-    buffers = (pa.py_buffer(edges), pa.py_buffer(lines.text))
-    return pa.StringArray.from_buffers(len(lines), *buffers)
 
 
 def _portions(block: Block) -> Iterator[tuple[bytes, bool]]:
@@ -257,14 +311,3 @@ def _portions(block: Block) -> Iterator[tuple[bytes, bool]]:
         start = end
     if start < len(text):
         yield text[start:], block.is_last
-
-
-def bounded(raw: str) -> str:
-    """The text, cut to 64 KiB of UTF-8 and marked when it is longer."""
-    if len(raw) * MAX_BYTES_OF_A_CHARACTER <= MAX_RAW_BYTES:
-        return raw
-    encoded = raw.encode()
-    if len(encoded) <= MAX_RAW_BYTES:
-        return raw
-    kept = encoded[:MAX_RAW_BYTES].decode(errors="ignore")
-    return f"{kept}… [cut: the record is longer than {MAX_RAW_BYTES:,} bytes]"

@@ -21,10 +21,11 @@ from contracts.csv_files.header import Header, is_separator_line, read_header
 from contracts.csv_files.row_checks import CURRENCY, OneCurrency, row_checks
 from contracts.file_contracts import FileContract
 from services.validator.arrow_checks import arrow_checks
-from services.validator.block_checks import BlockChecker, CheckedBlock, QuarantinedRow
+from services.validator.block_checks import BlockChecker, CheckedBlock
 from services.validator.file_text import ByteStream, LineEnds, checked_text, count_line_ends
 from services.validator.key_hashes import Candidates, KeyHashes, hashes_of
 from services.validator.line_blocks import BLOCK_BYTES, Block, line_blocks, line_end_after
+from services.validator.quarantined_rows import QuarantinedRows
 from services.validator.second_look import Pile, Removed, as_candidates, look
 from services.validator.staged_rows import as_staged
 from services.validator.verdict import Counts, FileCheck
@@ -35,7 +36,7 @@ OpenStream = Callable[[], AbstractContextManager[ByteStream]]
 """Opens the file at its start; called again for each further look at it."""
 AcceptedRows = Callable[[Any], None]
 """Takes a pyarrow table of accepted rows (`staged_rows.accepted_schema`)."""
-BadRows = Callable[[tuple[QuarantinedRow, ...]], None]
+BadRows = Callable[[QuarantinedRows], None]
 
 
 def check_file(

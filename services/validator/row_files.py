@@ -1,7 +1,7 @@
 """Rows on their way to S3: local Parquet files, finished and counted before any upload."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from contracts.csv_files.header import Header
 from contracts.messages import ManifestFile
 from services.validator.arrow_checks import SOURCE_LINE
-from services.validator.block_checks import QuarantinedRow
+from services.validator.quarantined_rows import QuarantinedRows
 from services.validator.second_look import Removed
 
 QUARANTINE_SCHEMA = pa.schema(
@@ -127,7 +127,7 @@ def described(header: Header | None) -> dict[str, str]:
 
 
 def quarantine_table(
-    rows: Sequence[QuarantinedRow], batch_id: str, file: ManifestFile, contract_label: str
+    rows: QuarantinedRows, batch_id: str, file: ManifestFile, contract_label: str
 ) -> Any:
     """Bad rows as a table of QUARANTINE_SCHEMA."""
     count = len(rows)
@@ -137,11 +137,7 @@ def quarantine_table(
             pa.repeat(file.key, count),
             pa.repeat(file.version_id, count),
             pa.repeat(file.kind, count),
-            [row.line for row in rows],
-            [row.column for row in rows],
-            [row.rule for row in rows],
-            [row.message for row in rows],
-            [row.raw for row in rows],
+            *(rows.table[name] for name in ("line", "column", "rule", "message", "raw")),
             pa.repeat(contract_label, count),
         ],
         schema=QUARANTINE_SCHEMA,

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from contracts.csv_files.rule_names import rule_named
 from contracts.file_contracts import FileContract
 from services.validator.arrow_checks import SOURCE_LINE
-from services.validator.block_checks import RAW, QuarantinedRow, bounded
+from services.validator.block_checks import RAW
+from services.validator.quarantined_rows import QuarantinedRows
 
 HELD_BYTES = 48 << 20
 PARTS = 64
@@ -127,7 +128,7 @@ def as_candidates(rows: Any, key: tuple[str, ...], hashes: Any, ordinals: Any) -
 class Found:
     """What does not stand among some candidates: rows that contradict, and ordinals of all."""
 
-    contradictions: tuple[QuarantinedRow, ...]
+    contradictions: QuarantinedRows
     ordinals: Any
     guests: int
 
@@ -157,7 +158,7 @@ def _compared(rows: Any, standing: Any, name: str, contract: FileContract) -> Fo
     differs = {each: ~_equal(rows[each], stands[each]) for each in columns}
     contradicts = np.logical_or.reduce(list(differs.values()))
     falls = rows[_ORDINAL].to_numpy() != stands[_ORDINAL].to_numpy()
-    found: tuple[QuarantinedRow, ...] = ()
+    found = QuarantinedRows.of(())
     if contradicts.any():
         mask = pa.array(contradicts)
         told = {each: differ[contradicts] for each, differ in differs.items()}
@@ -175,7 +176,7 @@ def _equal(one: Any, other: Any) -> Any:
 
 def _quarantined(
     rows: Any, stands: Any, differs: dict[str, Any], name: str, contract: FileContract
-) -> tuple[QuarantinedRow, ...]:
+) -> QuarantinedRows:
     column = contract.key[-1]
     rule = f"{column}.contradicted"
     said = [
@@ -197,11 +198,13 @@ def _quarantined(
         rule_named(rule, contract.label),
         "",
     )
-    return tuple(
-        QuarantinedRow(line, column, rule, message, bounded(_without_break(raw)))
-        for line, message, raw in zip(
-            rows[SOURCE_LINE].to_pylist(), messages.to_pylist(), rows[RAW].to_pylist(), strict=True
-        )
+    count = rows.num_rows
+    return QuarantinedRows.by_columns(
+        rows[SOURCE_LINE],
+        pa.repeat(column, count),
+        pa.repeat(rule, count),
+        messages,
+        rows[RAW].combine_chunks(),
     )
 
 
@@ -225,7 +228,3 @@ def _shown(column: str, values: Any) -> Any:
         return pc.fill_null(pc.binary_join_element_wise(whole, small, "."), "nothing")
     texts = pc.utf8_slice_codeunits(pc.cast(values, pa.string()), 0, SHOWN_CHARACTERS)
     return pc.fill_null(texts, "nothing")
-
-
-def _without_break(raw: str) -> str:
-    return raw.removesuffix("\n").removesuffix("\r")

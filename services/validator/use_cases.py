@@ -4,7 +4,7 @@ How rows are judged is in `file_check.py`, what becomes of the file in `domain.p
 uploaded before the whole file is read and its rows add up; the event comes last.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -32,7 +32,6 @@ from contracts.messages import (
     ValidateFile,
 )
 from contracts.objects import ObjectStore, check_document
-from services.validator.block_checks import QuarantinedRow
 from services.validator.domain import (
     FileConcluded,
     FileHistory,
@@ -49,6 +48,7 @@ from services.validator.file_check import check_file
 from services.validator.line_blocks import BLOCK_BYTES
 from services.validator.ports import Inputs, Outputs
 from services.validator.pseudonyms import COLUMN, Pseudonyms
+from services.validator.quarantined_rows import QuarantinedRows
 from services.validator.row_files import (
     QUARANTINE_SCHEMA,
     RowFile,
@@ -217,7 +217,7 @@ def _check(job: _Job, staged: RowFile, quarantined: RowFile, ports: Ports) -> Fi
     """Read the pinned version through the checks into the two local files."""
     batch_id, file, label = job.command.batch_id, job.file, job.contract.label
 
-    def quarantine(rows: Sequence[QuarantinedRow]) -> None:
+    def quarantine(rows: QuarantinedRows) -> None:
         quarantined.write(quarantine_table(rows, batch_id, file, label))
 
     return check_file(

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import islice
 from typing import Any
 
 import pyarrow.compute as pc
@@ -13,7 +12,8 @@ from contracts.csv_files.header import Header
 from contracts.csv_files.row_checks import CURRENCY
 from contracts.csv_files.rule_names import without_rules
 from contracts.csv_files.user_ids import USER_COLUMN
-from services.validator.block_checks import CheckedBlock, QuarantinedRow
+from services.validator.block_checks import CheckedBlock
+from services.validator.quarantined_rows import QuarantinedRow, QuarantinedRows
 from services.validator.second_look import Found, Removed
 
 TOO_MANY_BAD_ROWS = "file.too_many_bad_rows"
@@ -125,14 +125,12 @@ class Counts:
         self.duplicates += len(found.ordinals) - len(found.contradictions)
         self.guests -= found.guests
 
-    def _add_bad(self, rows: tuple[QuarantinedRow, ...]) -> None:
+    def _add_bad(self, rows: QuarantinedRows) -> None:
         self.bad += len(rows)
-        self.by_rule.update([row.rule for row in rows])
-        for rule in {row.rule for row in rows}:
+        for rule, count in rows.by_rule().items():
+            self.by_rule[rule] += count
             kept = self.examples.setdefault(rule, [])
-            wanted = MAX_EXAMPLES - len(kept)
-            if wanted:
-                kept += islice((row for row in rows if row.rule == rule), wanted)
+            kept += rows.that_break(rule, at_most=MAX_EXAMPLES - len(kept))
 
     @property
     def are_hopeless(self) -> bool:

@@ -6,15 +6,14 @@ Run by itself it prints the peak memory of staging files in turn, in MB:
 
 import resource
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts.file_contracts import file_contract
 from contracts.messages import ManifestFile
-from services.validator.block_checks import QuarantinedRow
 from services.validator.file_check import check_file
 from services.validator.pseudonyms import Pseudonyms
+from services.validator.quarantined_rows import QuarantinedRows
 from services.validator.row_files import (
     QUARANTINE_SCHEMA,
     RowFile,
@@ -46,7 +45,7 @@ def stage(source: Path, staged: Path, *, pseudonyms: bool = True) -> FileCheck:
         RowFile(staged.with_suffix(".bad"), QUARANTINE_SCHEMA) as quarantined,
     ):
 
-        def quarantine(rows: Sequence[QuarantinedRow]) -> None:
+        def quarantine(rows: QuarantinedRows) -> None:
             quarantined.write(quarantine_table(rows, "bench", file, contract.label))
 
         check = check_file(
