@@ -76,6 +76,17 @@ def test_many_items_are_asked_for_by_the_hundred_until_none_is_left() -> None:
     assert {asked["ConsistentRead"] for _, asked in client.requests} == {True}
 
 
+def test_the_waits_for_items_that_were_left_unread_are_drawn_from_20_ms_doubling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", naps.append)
+    monkeypatch.setattr("random.uniform", lambda _least, most: most)
+    with pytest.raises(Transient):
+        store_on(LeavingSome(reads=0)).get_items("Table", [{"StateId": "facts"}])
+    assert naps == [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28]
+
+
 def test_items_that_stay_unread_are_not_taken_for_missing_ones() -> None:
     with pytest.raises(Transient, match="leaves items of Table unread"):
         store_on(LeavingSome(reads=0)).get_items("Table", [{"StateId": "facts"}])

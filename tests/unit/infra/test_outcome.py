@@ -88,6 +88,23 @@ def test_a_completed_batch_is_told_from_its_result_with_all_promised_fields() ->
     assert [file.keys() for file in outcome["files"]] == [PROMISED_OF_A_FILE]
 
 
+def test_what_a_redrive_refused_of_a_published_batch_is_told_with_its_outcome() -> None:
+    objects = InMemoryObjectStore()
+    result = objects.put_json("b", "result.json", an_example("BatchResult")).model_dump()
+    refused = "1 of 3 files rejected when it was validated again, but it was published before"
+    lines = {
+        remark: summary(
+            read_outcome([an_event("BatchCompleted", result=result, remark=remark)], objects, BEGAN)
+            or {}
+        )
+        for remark in (refused, None)
+    }
+    assert lines[refused] == [
+        *lines[None],
+        f"{refused}; `ecp batch {BATCH}` shows what is refused now",
+    ]
+
+
 def test_files_are_listed_in_manifest_order_and_days_in_calendar_order() -> None:
     [file] = an_example("BatchResult")["files"]
     result = an_example(

@@ -60,6 +60,7 @@ def test_a_type_that_this_ecp_does_not_know_is_named_as_it_is() -> None:
         ("QuarantineDismissed", {"lines": list(range(1, 14))}, "9, 10 and 3 more of orders/1.csv"),
         ("QuarantineDismissed", {"lines": None}, "everything in quarantine of orders/1.csv"),
         ("BatchOverdue", {"missing": ["order_items"]}, "order_items missing"),
+        ("BatchCompleted", {"remark": "1 of 3 files rejected"}, "COMPLETED: 1 of 3 files rejected"),
     ],
 )
 def test_a_sentence_names_what_matters(event_type: str, changes: dict[str, Any], said: str) -> None:
