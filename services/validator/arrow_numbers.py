@@ -55,9 +55,8 @@ class _Written:
     def of(cls, texts: Any, places: int) -> "_Written":
         _, offsets, characters = texts.buffers()
         edges = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-        held = np.frombuffer(characters, np.uint8) if characters else np.empty(0, np.uint8)
         ends, lengths = edges[1:] - edges[0], np.diff(edges)
-        held = held[edges[0] : edges[-1]]
+        held = np.frombuffer(characters or b"", np.uint8)[edges[0] : edges[-1]]
         return cls(texts, held, ends, lengths, _decimals(held, ends, lengths, places), places)
 
     def are_plain(self) -> Any:

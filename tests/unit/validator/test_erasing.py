@@ -38,7 +38,9 @@ def opened(content: bytes) -> Any:
     return open_it
 
 
-def quarantined(*raws: str, columns: list[str] | None = None, kind: str = "orders") -> bytes:
+def quarantined(
+    *raws: str, columns: list[str] | None = None, kind: str = "orders", **described: str
+) -> bytes:
     rows = [
         {
             **dict.fromkeys(QUARANTINE_SCHEMA.names, "x"),
@@ -53,7 +55,7 @@ def quarantined(*raws: str, columns: list[str] | None = None, kind: str = "order
     with pq.ParquetWriter(sink, QUARANTINE_SCHEMA, compression="zstd") as writer:
         writer.write_table(pa.Table.from_pylist(rows, QUARANTINE_SCHEMA))
         if columns is not None:
-            writer.add_key_value_metadata({"columns": json.dumps(columns)})
+            writer.add_key_value_metadata({"columns": json.dumps(columns), **described})
     return sink.getvalue()
 
 
@@ -78,6 +80,37 @@ def test_bad_rows_are_read_by_the_columns_of_their_file(tmp_path: Path) -> None:
         opened((tmp_path / "rewritten").read_bytes()), tmp_path / "2", WANTED
     )
     assert again == Found(rows=1, uncertain_rows=1, replaced=0)
+
+
+def test_bad_rows_are_read_by_the_delimiter_and_the_unnamed_columns_of_their_file(
+    tmp_path: Path,
+) -> None:
+    columns = ["status", "user_id", "order_id"]
+    content = quarantined("alice;alice;1", columns=columns, delimiter=";")
+    rows, found = rewritten(content, tmp_path)
+    assert ([row["raw"] for row in rows], found) == (
+        [f"alice;{TOKEN};1"],
+        Found(rows=1, replaced=1),
+    )
+    content = quarantined("alice,alice,1,a note", columns=columns, spare="1")
+    rows, found = rewritten(content, tmp_path)
+    assert ([row["raw"] for row in rows], found) == (
+        [f"alice,{TOKEN},1,a note"],
+        Found(rows=1, replaced=1),
+    )
+
+
+def test_what_is_rewritten_is_packed_as_it_was_and_leaves_nothing_beside_it(
+    tmp_path: Path,
+) -> None:
+    columns = ["status", "user_id", "order_id"]
+    rewritten(quarantined("alice,alice,1", columns=columns), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["rewritten"]
+    written = pq.read_metadata(tmp_path / "rewritten")
+    raw = written.row_group(0).column(QUARANTINE_SCHEMA.names.index("raw"))
+    assert raw.compression == "ZSTD"
+    assert not [encoding for encoding in raw.encodings if "DICTIONARY" in encoding]
+    assert written.metadata[b"columns"] == json.dumps(columns).encode()
 
 
 def test_in_an_older_file_every_word_of_an_order_counts(tmp_path: Path) -> None:

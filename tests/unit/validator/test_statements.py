@@ -106,6 +106,11 @@ def test_contradictions_count_towards_the_share_that_rejects_a_file() -> None:
     )
 
 
+def test_a_single_bad_row_is_told_as_one() -> None:
+    outcome, _, _ = check(orders_csv(an_order(), an_order(status="x")), limit=0.2)
+    assert "order_id.contradicted (1 row, the first in line 2)" in str(outcome.reason)
+
+
 def test_products_are_told_apart_by_their_id() -> None:
     text = products_csv(a_product(name="Bear"), a_product(name='"Big\nBear"'), a_product("p2"))
     outcome, rows, bad = check(text, "products")
@@ -234,7 +239,7 @@ def test_hashes_tell_texts_apart_by_every_character_and_by_where_columns_end() -
     texts = ["", "a", "b", "ab", "a" * 7, "a" * 8, "a" * 9, "a" * 64, "a" * 63 + "b", "ä"]
     one = hashes_of([pa.array(texts)], 7)
     assert len(set(one.tolist())) == len(texts)
-    assert (hashes_of([pa.array(["x", *texts])[1:]], 7) == one).all()
+    assert (hashes_of([pa.array(["x", *texts, "x"])[1:-1]], 7) == one).all()
     assert (hashes_of([pa.array(texts)], 8) != one).all()
     pair = hashes_of([pa.array(["ab", "a"]), pa.array(["c", "bc"])], 7)
     assert pair[0] != pair[1]
