@@ -22,6 +22,9 @@ MAX_RECORD_BYTES = 1 << 20
 """Longest record, and how far the end of a quoted field is looked for; 1 MiB."""
 
 NUL_RULE = "record.nul"
+STRAY_QUOTE = "a quote stands inside a field that does not start with one"
+TEXT_AFTER_QUOTE = "text follows the closing quote of a field"
+NO_END_BEFORE_A_ROW = "a quoted field does not close before the next row"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class Problem:
     rule: str
     text: str
     column: str | None = None
+
+
+NUL_PROBLEM = Problem(NUL_RULE, "the row holds a NUL byte: export it again")
 
 
 class Record(NamedTuple):
@@ -133,8 +139,7 @@ def read_record(
         return _too_long(first, line)
     record = _read(lines, first, layout, is_last_block)
     if record and "\0" in record.raw:
-        text = "the row holds a NUL byte: export it again"
-        return record._replace(problem=Problem(NUL_RULE, text))
+        return record._replace(problem=NUL_PROBLEM)
     return record
 
 
@@ -201,7 +206,7 @@ def _read(lines: Sequence[bytes], first: int, layout: Layout, is_last_block: boo
             return _broken(first, body, "a quoted field does not close in time")
         following = body_of(lines[position])
         if _holds_healthy_row(following, layout):
-            return _broken(first, body, "a quoted field does not close before the next row")
+            return _broken(first, body, NO_END_BEFORE_A_ROW)
         scan.continue_on(following, _line_break(lines[position - 1]))
     if scan.fault:
         return _broken(first, body, scan.fault)
@@ -263,7 +268,7 @@ class _Scan:
         match = self._grammar.bare_field.match(text, start)
         match = match or self._grammar.formula.match(text, start)
         if not match:
-            self.fault = "a quote stands inside a field that does not start with one"
+            self.fault = STRAY_QUOTE
             return None
         self.fields.append(match[1])
         return match.end() if match[2] else None
@@ -277,7 +282,7 @@ class _Scan:
             return None
         closing = self._grammar.after_closing_quote.match(text, end + 1)
         if not closing:
-            self.fault = "text follows the closing quote of a field"
+            self.fault = TEXT_AFTER_QUOTE
             return None
         self.fields.append("".join(self._held).replace('""', '"'))
         return closing.end() if closing[1] else None
@@ -313,11 +318,14 @@ def _fitted(fields: list[str], layout: Layout) -> tuple[str, ...]:
     return tuple(fields)
 
 
-def _broken(first: int, body: str, text: str) -> Record:
+def broken(text: str, *, has_backslashes: bool) -> Problem:
+    """What is wrong with a broken record, which may have backslashes before quotes."""
     advice = 'quote the whole field and double the quotes inside, such as "24"" screen"'
-    if '\\"' in body:
-        advice = BACKSLASHES
-    return Record(first, 1, body, problem=Problem("record.quote", f"{text}: {advice}"))
+    return Problem("record.quote", f"{text}: {BACKSLASHES if has_backslashes else advice}")
+
+
+def _broken(first: int, body: str, text: str) -> Record:
+    return Record(first, 1, body, problem=broken(text, has_backslashes='\\"' in body))
 
 
 def _too_long(first: int, line: bytes) -> Record:

@@ -119,6 +119,7 @@ class BlockChecker:
                 found = segment(
                     waiting,
                     self._rows,
+                    self._are_rows,
                     is_last_block=is_last,
                     returns_end_lines=block.returns_end_lines,
                 )
@@ -131,7 +132,7 @@ class BlockChecker:
 
     def _checked(self, found: Segments) -> Iterator[CheckedBlock]:
         regular = self._read_regular(found.regular, found.regular_lines)
-        told = regular.told
+        told = (*regular.told, *([found.broken] if found.broken else []))
         doubtful = (*regular.doubtful, _Doubtful.of(found.exceptional))
         certain, none = regular.certain, self._schema.empty_table()
         tables = [certain]
@@ -204,6 +205,16 @@ class BlockChecker:
         return _Regular(
             certain, told, (doubtful, *(rows for each in found for rows in each.doubtful))
         )
+
+    def _are_rows(self, lines: Lines) -> Any:
+        """True for each line, of as many fields as a row has, that is a row for sure."""
+        texts = self._texts(lines, self._rows.width)
+        if texts is None or texts.rows != len(lines):
+            return np.zeros(len(lines), bool)
+        _, doubts = self._arrow.read(texts, np.zeros(len(lines), np.int64))
+        if doubts is None:
+            return np.ones(len(lines), bool)
+        return doubts.certain.to_numpy(zero_copy_only=False)
 
     def _texts(self, lines: Lines, width: int) -> Texts | None:
         text, is_marked = for_arrow(

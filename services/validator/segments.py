@@ -26,9 +26,11 @@ from contracts.csv_files.csv_records import (
 )
 from contracts.csv_files.texts import BLANKS
 from contracts.errors import PipelineError
+from services.validator.broken_lines import PROBLEMS, AreRows, broken_lines
 from services.validator.file_text import BLANK_BYTES, count_line_ends
 from services.validator.lines import Lines
 from services.validator.record_shapes import RowLayout, shapes_of
+from services.validator.told_rows import Told
 
 _QUOTE = ord('"')
 _IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
@@ -44,20 +46,27 @@ MAX_EXCEPTIONAL = 1 << 16
 class Segments:
     """`regular` holds one record a line, `regular_lines[n]` being where its n-th one starts.
 
-    `exceptional` are the records that were read one by one; `rest` is what is not read yet: it
-    may go on in the next block, or `is_paused` because there are very many exceptional ones.
+    `broken` are lines that need no reading to be known as no record, `exceptional` the records that
+    were read one by one; `rest` is what is not read yet: it may go on in the next block, or
+    `is_paused` because there are very many exceptional ones.
     """
 
     regular: Lines
     regular_lines: Any
     exceptional: tuple[Record, ...]
     line_count: int
+    broken: Told | None = None
     rest: bytes = b""
     is_paused: bool = False
 
 
 def segment(
-    text: bytes, layout: RowLayout, *, is_last_block: bool, returns_end_lines: bool = False
+    text: bytes,
+    layout: RowLayout,
+    are_rows: AreRows,
+    *,
+    is_last_block: bool,
+    returns_end_lines: bool = False,
 ) -> Segments:
     """Split a text that starts at a record and ends with a line end."""
     lines = Lines(text, returns_end_lines=returns_end_lines)
@@ -66,10 +75,13 @@ def segment(
         return Segments(lines, np.arange(count), (), count)
     for may_go_on in (True, False):
         shapes = shapes_of(lines, layout, returns_end_lines=returns_end_lines, may_go_on=may_go_on)
-        reading = _Reading(
-            lines, layout, shapes.goes_on, is_last_block, may_split=not returns_end_lines
+        verdicts = broken_lines(
+            lines, layout, shapes.suspects, are_rows, returns_end_lines=returns_end_lines
         )
-        if reading.read(np.flatnonzero(shapes.suspects).tolist()):
+        reading = _Reading(
+            lines, layout, shapes.goes_on, verdicts, is_last_block, may_split=not returns_end_lines
+        )
+        if reading.read(np.flatnonzero(shapes.suspects & (verdicts == 0)).tolist()):
             break
     return reading.result()
 
@@ -92,7 +104,7 @@ def _field(quoted: bytes, formula: bytes, bare: bytes) -> str:
 
 
 class _Reading:
-    """The suspects of a text, read in order.
+    """The suspects of a text, read in order, but those for which there are `verdicts` already.
 
     `read_to` is the first line not read yet; `added[n]` lines were found within line n - 1, so
     that a line's number is its index and what was added up to it.
@@ -103,12 +115,14 @@ class _Reading:
         lines: Lines,
         layout: RowLayout,
         goes_on: Any,
+        verdicts: Any,
         is_last_block: bool,
         *,
         may_split: bool,
     ) -> None:
         self._lines, self._layout, self._goes_on = lines, layout, goes_on
         self._is_last_block, self._may_split = is_last_block, may_split
+        self._verdicts = verdicts
         self._exceptional: list[Record] = []
         self._kept = np.ones(len(lines), dtype=bool)
         self._added: dict[int, int] = {}
@@ -148,6 +162,7 @@ class _Reading:
         self._add(record)
         after = index + record.line_count
         self._kept[index:after] = False
+        self._verdicts[index:after] = 0
         return after
 
     def _whole_record(self, index: int) -> Record | None:
@@ -193,21 +208,30 @@ class _Reading:
 
     def result(self) -> Segments:
         """What was found in the lines that were read."""
-        kept = self._kept[: self._read_to]
+        is_broken = self._verdicts[: self._read_to] > 0
+        kept = self._kept[: self._read_to] & ~is_broken
         goes_on = self._goes_on[: self._read_to]
         is_start = kept.copy()
         is_start[1:] &= ~goes_on[:-1]
-        regular_lines = np.flatnonzero(is_start)
+        regular_lines, rows = np.flatnonzero(is_start), np.flatnonzero(is_broken)
+        broken = None
+        if len(rows):
+            codes = self._verdicts[rows]
+            broken = Told(rows.copy(), codes, PROBLEMS, self._lines.texts(), rows)
         if self._added:
             added = np.zeros(self._read_to + 1, dtype=np.int64)
             added[list(self._added)] = list(self._added.values())
-            regular_lines += np.cumsum(added)[regular_lines]
+            shifts = np.cumsum(added)
+            regular_lines += shifts[regular_lines]
+            if broken:
+                broken.places[:] += shifts[rows]
         is_whole = self._read_to == len(self._lines)
         return Segments(
             regular=self._lines.take(kept).joined(goes_on[kept]),
             regular_lines=regular_lines,
             exceptional=tuple(self._exceptional),
             line_count=self._read_to + self._added_lines,
+            broken=broken,
             rest=b"" if is_whole else self._lines.text[self._lines.starts[self._read_to] :],
             is_paused=self._is_paused,
         )

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts.file_contracts import file_contract
-from services.validator import block_checks
+from services.validator import block_checks, segments
 from services.validator.file_check import check_file
 from services.validator.quarantined_rows import (
     MAX_RAW_BYTES,
@@ -125,6 +125,70 @@ def test_rows_told_at_once_are_told_as_one_by_one(file: tuple[str, str], block_b
     found = read(kind, text, block_bytes)
     with told_by(block_checks, "told_rows", "told_narrow_rows"):
         assert found == read(kind, text, block_bytes)
+
+
+PIECES = st.sampled_from(
+    [
+        *('"', '"', '""', '"""', ',"', '",', '\\"', '="', ' "', '" ', '"\t', '\t "', '" "', '= "'),
+        *(
+            ",",
+            ",",
+            ";",
+            "x",
+            "a b",
+            "=",
+            "1,u1,2025-07-07,10.00,paid",
+            "Toys",
+            "5",
+            "\0",
+            "\r",
+            "ä",
+        ),
+        *(
+            '1,"u1,2025-07-07,10.00,paid',
+            "1,Toys,Bear,5",
+            '1,Toys,"24\\" Bear",5',
+            "\n1,Toys,B,5\n",
+        ),
+    ]
+)
+
+
+@st.composite
+def ill_files(draw: Any) -> tuple[str, str]:
+    kind = draw(st.sampled_from(["orders", "products"]))
+    line = st.lists(PIECES, max_size=6).map("".join)
+    lines = draw(st.lists(line, max_size=10))
+    return kind, draw(st.sampled_from(["\n", "\n", "\r\n", "\r"])).join(
+        [draw(st.sampled_from(HEADERS[kind])), *lines, ""]
+    )
+
+
+@settings(max_examples=600)
+@given(ill_files(), st.sampled_from([1, 60, 8 << 20]))
+@example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,1,x\n'), 8 << 20)
+@example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,x,x\n'), 8 << 20)
+@example(("products", HEADERS["products"][0] + '\n1,a,"b\\" c",5\n="1",a,="b"c",5\n'), 8 << 20)
+@example(("products", HEADERS["products"][0] + '\n1,a,"b\nc"  ,5\n1,a,"b\nc"  x,5\n'), 8 << 20)
+@example(("products", HEADERS["products"][0] + '\n1,a,"b\nc""d"x,5\n1,a,b c"\0,5\n'), 8 << 20)
+def test_lines_known_to_be_broken_are_what_reading_says(
+    file: tuple[str, str], block_bytes: int
+) -> None:
+    kind, text = file
+    found = read(kind, text, block_bytes)
+    with patch.object(segments, "broken_lines", lambda lines, *_, **__: np.zeros(len(lines), int)):
+        assert found == read(kind, text, block_bytes)
+
+
+def test_ill_quotes_and_nul_bytes_are_told_without_reading_their_lines() -> None:
+    lines = [
+        *('1,"u,2025-07-07,1,x', "2,u,2025-07-07,1,x", '3,u",2025-07-07,1,x', '4,"u\\" 5",x'),
+        *('5,"u,2025-07-07,1,x', '6,"u,2025-07-07,1,x', '7,"u" "v,2025-07-07,1,x', "8,u\0,x,1,x"),
+    ]
+    text = "\n".join([HEADERS["orders"][0], *lines, ""])
+    with patch.object(segments, "read_record", side_effect=AssertionError("read by itself")):
+        bad = read("orders", text, 8 << 20)[-1]
+    assert [row.line for row in bad] == [2, 4, 5, 6, 7, 8, 9]
 
 
 def test_usual_faults_are_told_without_reading_their_rows_one_by_one() -> None:
