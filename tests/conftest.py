@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
-from contracts.logs import about
+from services.runtime.observability.logs import about
 from tests.support.ministack import running_ministack
 from tests.support.needs import NEEDS, announcement, verdict
 

@@ -9,9 +9,9 @@ from infra.deployer.rollout import EcsWorkers, LocalWorkers, Workers
 from infra.deployer.stacks import StackDeployer
 from infra.deployer.templates import StackTemplate
 from infra.deployer.waiting import Waiting
+from infra.ecp.names import Names
 from infra.environments import Environment
 from infra.errors import CheckFailed
-from infra.queries.names import Names
 
 Say = Callable[[str], None]
 _ALARM_POLL_SECONDS = 5.0

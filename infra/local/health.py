@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from contracts.clock import to_rfc3339
-from contracts.logs import keys_of
 from infra.local import ministack
 from infra.local.folders import Folders
 from infra.local.ministack import STATE_PATH
 from infra.local.records import CloudRecord, read_record
+from services.runtime.observability.logs import keys_of
 
 SILENT_AFTER_SECONDS = 15.0
 """A worker gives a sign of life every 5 s at least (HEARTBEAT_SECONDS); idle, every 2 s."""

@@ -10,10 +10,10 @@ from collections.abc import Collection
 from typing import Any
 
 from contracts.identities import attempt_of
-from infra.queries import items
-from infra.queries.batches import is_running
-from infra.queries.names import STATE_TABLE
+from infra.ecp.batches.queries import is_running
+from infra.ecp.names import STATE_TABLE
 from services.aggregator.read_model import batch_key, execution_key
+from services.runtime.storage import items
 
 SWEEP_RULE = "aggregator-sweep"
 CLOSED_SECONDS = 20.0

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deployer.rollout import LOCAL_WORKERS
-from infra.local.crew import Crew
+from infra.local.worker_pool import Crew
 from infra.local.workers import worker_definitions
 
 LOOK_SECONDS = 0.5

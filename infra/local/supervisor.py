@@ -17,7 +17,6 @@ from infra.deployer.stacks import StackResult
 from infra.environments import local_environment
 from infra.errors import LocalCloudError
 from infra.local import ministack
-from infra.local.crew import Crew
 from infra.local.folders import Folders
 from infra.local.interrupted import ask_for_sweep, await_closed
 from infra.local.launch import Launcher
@@ -32,6 +31,7 @@ from infra.local.records import (
 )
 from infra.local.rolling import Rolling
 from infra.local.versions import Versions
+from infra.local.worker_pool import Crew
 
 WATCH_SECONDS = 0.2
 CLOUD_START_SECONDS = 30.0

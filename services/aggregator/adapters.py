@@ -14,12 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts import layout
 from contracts.clock import to_rfc3339
 from contracts.errors import Transient
-from contracts.executions import how_it_ended
 from contracts.identities import FileIdentity
 from contracts.messages import FileReport
-from contracts.objects import check_document
-from services.aggregator.detection import ListedVersion, Notification, Sighting, VersionPage
-from services.aggregator.notices import Notice
+from services.aggregator.notifications import Notice
+from services.aggregator.open_set.detection import (
+    ListedVersion,
+    Notification,
+    Sighting,
+    VersionPage,
+)
+from services.runtime.messaging.executions import how_it_ended
+from services.runtime.storage.documents import check_document
 
 MANIFEST_METADATA = "ecp-manifest"
 """User metadata of an upload: the key of the manifest that is to come and names it."""

@@ -6,23 +6,27 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from contracts import metrics
-from contracts.answers import StepFunctionsTaskAnswers, TaskAnswers
-from contracts.aws import client, queue_name_of
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, handle_sqs_records, refuse
-from contracts.dead_letters import DeadLetters, SqsDeadLetters
 from contracts.errors import ContractViolation
-from contracts.event_store import DynamoDBEventStore
-from contracts.executions import ENDED
-from contracts.logs import this_service
-from contracts.objects import S3ObjectStore
-from services.aggregator import adapters, batch_use_cases, dismissals, releasing, use_cases
-from services.aggregator.gauges import gauges
-from services.aggregator.incoming import Sweep, parse_notice
-from services.aggregator.intake import FILES_QUEUE, FileIntake
+from services.aggregator import adapters
+from services.aggregator.aws_events import Sweep, parse_notice
+from services.aggregator.batch import dismissals
+from services.aggregator.batch import release as releasing
+from services.aggregator.batch import use_cases as batch_use_cases
+from services.aggregator.metrics import gauges
+from services.aggregator.open_set import use_cases
+from services.aggregator.open_set.upload_notifications import FILES_QUEUE, FileIntake
 from services.aggregator.ports import Ports
 from services.aggregator.settings import AggregatorSettings
+from services.runtime.event_store import DynamoDBEventStore
+from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records, refuse
+from services.runtime.messaging.dead_letters import DeadLetters, SqsDeadLetters
+from services.runtime.messaging.executions import ENDED
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers, TaskAnswers
+from services.runtime.observability import metrics
+from services.runtime.observability.logs import this_service
+from services.runtime.storage.aws import client, queue_name_of
+from services.runtime.storage.documents import S3ObjectStore
 
 EVENTS_QUEUE = "aggregator-events"
 

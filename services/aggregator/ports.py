@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from contracts.clock import Clock
-from contracts.event_store import EventStore, StateTables
 from contracts.identities import FileIdentity
 from contracts.messages import FileReport
-from contracts.objects import ObjectStore
-from services.aggregator.detection import Notification, Sighting, VersionPage
-from services.aggregator.domain import FileSet
-from services.aggregator.notices import Notice
+from services.aggregator.notifications import Notice
+from services.aggregator.open_set.detection import Notification, Sighting, VersionPage
+from services.aggregator.open_set.domain import FileSet
+from services.runtime.event_store import EventStore, StateTables
+from services.runtime.storage.documents import ObjectStore
 
 SOURCE = "ecommerce-pipeline/aggregator"
 

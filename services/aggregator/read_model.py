@@ -28,7 +28,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from contracts.clock import to_rfc3339
-from contracts.event_store import DeleteItem, PutItem, StateWrite
 from contracts.identities import FileIdentity
 from contracts.messages import (
     BatchCompleted,
@@ -42,8 +41,9 @@ from contracts.messages import (
     FileSuperseded,
     QuarantineDismissed,
 )
-from contracts.objects import sha256_hex
-from services.aggregator.batch import CLOSED
+from services.aggregator.batch.domain import CLOSED
+from services.runtime.event_store import DeleteItem, PutItem, StateWrite
+from services.runtime.storage.documents import sha256_hex
 
 Row = dict[str, Any]
 LISTED_REJECTED_FILES = 100

@@ -9,9 +9,9 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from contracts.aws import translated
-from contracts.object_versions import GONE
 from services.archiver.domain import Stored
+from services.runtime.storage.aws import translated
+from services.runtime.storage.object_versions import GONE
 
 MIB = 1024 * 1024
 FORBIDDEN = "403"

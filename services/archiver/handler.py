@@ -7,19 +7,19 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from contracts.answers import StepFunctionsTaskAnswers
-from contracts.aws import CONFIG, client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, handle_sqs_records
-from contracts.dead_letters import SqsDeadLetters
-from contracts.erasure import ErasurePorts
-from contracts.event_store import DynamoDBEventStore
-from contracts.object_versions import S3Versions
-from contracts.objects import S3ObjectStore
 from services.archiver import use_cases
 from services.archiver.adapters import S3Objects
-from services.archiver.erasing import erase_from_archive
+from services.archiver.erasure import erase_from_archive
 from services.archiver.settings import ArchiverSettings
+from services.runtime.event_store import DynamoDBEventStore
+from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
+from services.runtime.messaging.dead_letters import SqsDeadLetters
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.privacy.erasure import ErasurePorts
+from services.runtime.storage.aws import CONFIG, client
+from services.runtime.storage.documents import S3ObjectStore
+from services.runtime.storage.object_versions import S3Versions
 
 THREADS = 16
 READ_TIMEOUT_SECONDS = 300

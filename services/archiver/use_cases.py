@@ -11,13 +11,9 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from contracts.answers import TaskAnswers
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation, PipelineError
-from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
-from contracts.logs import logger
 from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest
-from contracts.objects import ObjectStore, check_document
 from services.archiver.domain import (
     AuditCopy,
     Move,
@@ -32,6 +28,10 @@ from services.archiver.domain import (
     was_copied_from,
 )
 from services.archiver.ports import Objects
+from services.runtime.event_store import EventStore, StreamAppend, retry_on_conflict
+from services.runtime.messaging.task_callbacks import TaskAnswers
+from services.runtime.observability.logs import logger
+from services.runtime.storage.documents import ObjectStore, check_document
 
 SOURCE = "ecommerce-pipeline/archiver"
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts.executions import how_it_ended
+from services.runtime.messaging.executions import how_it_ended
 
 
 class StepFunctionsExecutions:

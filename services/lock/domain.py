@@ -13,7 +13,6 @@ from typing import Literal, Protocol, TypeAlias
 
 from contracts.clock import from_rfc3339, to_rfc3339
 from contracts.errors import Refused, Transient
-from contracts.fences import is_never_granted
 from contracts.messages import (
     FenceRaised,
     LeaseExtended,
@@ -23,6 +22,7 @@ from contracts.messages import (
     LockReleased,
     WaiterSkipped,
 )
+from services.runtime.fences import is_never_granted
 
 LOCK_ID = "ecommerce-pipeline-lock"
 

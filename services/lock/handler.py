@@ -6,21 +6,21 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from contracts import metrics
-from contracts.answers import StepFunctionsTaskAnswers
-from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer, handle_sqs_records, refuse
-from contracts.dead_letters import DeadLetters, SqsDeadLetters
 from contracts.errors import Refused
-from contracts.event_store import DynamoDBEventStore
-from contracts.executions import ENDED
-from contracts.logs import this_service
 from services.lock import use_cases
 from services.lock.adapters import StepFunctionsExecutions
-from services.lock.gauges import gauges
-from services.lock.notices import ExecutionStatus, Sweep, parse_notice
+from services.lock.aws_events import ExecutionStatus, Sweep, parse_notice
+from services.lock.metrics import gauges
 from services.lock.settings import LockSettings
+from services.runtime.event_store import DynamoDBEventStore
+from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records, refuse
+from services.runtime.messaging.dead_letters import DeadLetters, SqsDeadLetters
+from services.runtime.messaging.executions import ENDED
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.observability import metrics
+from services.runtime.observability.logs import this_service
+from services.runtime.storage.aws import client
 
 EVENTS_QUEUE = "lock-events"
 

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from contracts.answers import TaskAnswers
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ConcurrencyConflict, Refused
-from contracts.event_store import (
+from contracts.foreign import shown
+from contracts.messages import AcquireLock, BreakLock, ExtendLease, RaiseFence, ReleaseLock
+from services.lock.domain import LOCK_ID, Lock, LockEvent, Terms, Waiter
+from services.lock.items import lock_from, lock_item, lock_key, token_item, token_key
+from services.runtime.event_store import (
     DeleteItem,
     EventStore,
     PutItem,
@@ -25,12 +28,9 @@ from contracts.event_store import (
     StreamAppend,
     retry_on_conflict,
 )
-from contracts.executions import may_be_asked_about
-from contracts.foreign import shown
-from contracts.logs import about, logger
-from contracts.messages import AcquireLock, BreakLock, ExtendLease, RaiseFence, ReleaseLock
-from services.lock.domain import LOCK_ID, Lock, LockEvent, Terms, Waiter
-from services.lock.items import lock_from, lock_item, lock_key, token_item, token_key
+from services.runtime.messaging.executions import may_be_asked_about
+from services.runtime.messaging.task_callbacks import TaskAnswers
+from services.runtime.observability.logs import about, logger
 
 SOURCE = "ecommerce-pipeline/lock"
 MAX_ATTEMPT = 1000

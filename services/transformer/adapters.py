@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 from pyiceberg.catalog import Catalog, load_catalog
 
-from contracts.aws import translated
 from contracts.errors import ContractViolation, PipelineError
 from contracts.layout import file_report_key
 from contracts.messages import ObjectRef
-from contracts.objects import check_document, sha256_hex
-from services.transformer.catalog import FactsCatalog
+from services.runtime.storage.aws import translated
+from services.runtime.storage.documents import check_document, sha256_hex
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import Engine, EngineName, StagedFile
-from services.transformer.file_io import FILE_IO
+from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.file_io import FILE_IO
 from services.transformer.settings import Settings
 
 DOWNLOADS_AT_ONCE = 16

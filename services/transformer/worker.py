@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from contracts.answers import StepFunctionsTaskAnswers
-from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer
-from contracts.dead_letters import SqsDeadLetters
-from contracts.event_store import DynamoDBEventStore
-from contracts.fence_questions import ask_the_lock, asking_when_stale
-from contracts.leases import extend_lease_of
 from contracts.messages import TransformBatch
-from contracts.objects import S3ObjectStore
-from contracts.worker import QueueWorker, run_worker
-from services.transformer import aligning, erasing, rebuild, rekeying, upkeep, use_cases
+from services.runtime.event_store import DynamoDBEventStore
+from services.runtime.messaging.consumer import CommandConsumer
+from services.runtime.messaging.dead_letters import SqsDeadLetters
+from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
+from services.runtime.messaging.lease_heartbeat import extend_lease_of
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.messaging.worker import QueueWorker, run_worker
+from services.runtime.storage.aws import client
+from services.runtime.storage.documents import S3ObjectStore
 from services.transformer.adapters import (
     S3StagedInputs,
     engines,
@@ -22,9 +21,11 @@ from services.transformer.adapters import (
     rotation_keys,
     spark_is_here,
 )
-from services.transformer.catalog import FactsCatalog
-from services.transformer.emr_serverless import JobRunner, transform_where_it_fits
-from services.transformer.publication import TableNames
+from services.transformer.batch import use_cases
+from services.transformer.batch.publication import TableNames
+from services.transformer.emr.runner import JobRunner, transform_where_it_fits
+from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
 from services.transformer.settings import Settings
 
 Transform = Callable[[TransformBatch], use_cases.Answer]
@@ -68,10 +69,10 @@ def on_aws(settings: Settings) -> QueueWorker:
                 "AbandonBatch": asking_when_stale(
                     lambda message: use_cases.abandon_batch(message.data, ports), ask
                 ),
-                "AdmitFence": lambda message: aligning.admit_fence(message.data, ports),
+                "AdmitFence": lambda message: lock_alignment.admit_fence(message.data, ports),
                 "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
                 "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
-                "EraseFromFacts": lambda message: erasing.erase_from_facts(message.data, ports),
+                "EraseFromFacts": lambda message: erasure.erase_from_facts(message.data, ports),
                 "RekeyFacts": lambda message: rekeying.rekey_facts(message.data, ports, key_of),
             },
             answers,

@@ -9,12 +9,12 @@ from typing import Any, BinaryIO
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from contracts.aws import translated
 from contracts.errors import PipelineError, VersionGone
 from contracts.messages import ManifestFile, ObjectRef
-from contracts.object_versions import GONE, WholeBody
-from contracts.pseudonyms import keys_of
-from services.validator.file_text import ByteStream
+from services.runtime.privacy.pseudonyms import keys_of
+from services.runtime.storage.aws import translated
+from services.runtime.storage.object_versions import GONE, WholeBody
+from services.validator.reading.file_text import ByteStream
 
 MIB = 1 << 20
 MULTIPART_MARK = "-"

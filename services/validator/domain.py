@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from contracts.errors import ContractViolation, PipelineError, StaleWriter
-from contracts.fences import admit, is_never_granted
 from contracts.file_contracts import FileContract
 from contracts.messages import (
     BatchManifest,
@@ -18,7 +17,8 @@ from contracts.messages import (
     ObjectRef,
     ValidateFile,
 )
-from services.validator.verdict import TOO_MANY_BAD_ROWS, FileCheck
+from services.runtime.fences import admit, is_never_granted
+from services.validator.reading.verdict import TOO_MANY_BAD_ROWS, FileCheck
 
 FileConcluded: TypeAlias = FileValidated | FileRejected
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.messages import ManifestFile, ObjectRef
-from services.validator.file_text import ByteStream
+from services.validator.reading.file_text import ByteStream
 
 
 class Inputs(Protocol):

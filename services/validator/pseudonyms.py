@@ -1,4 +1,4 @@
-"""`user_id` as the facts may know it: a keyed hash of it (contracts/pseudonyms.py).
+"""`user_id` as the facts may know it: a keyed hash of it (services/runtime/privacy/pseudonyms.py).
 
 The same person always gets the same pseudonym, and nobody without the keys can tell who it is. Raw
 ids stay in the inputs, the quarantine and the archive.
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.pseudonyms import NOBODY, Keyed
+from services.runtime.privacy.pseudonyms import NOBODY, Keyed
 
 COLUMN = "user_id"
 
@@ -23,7 +23,7 @@ class Pseudonyms:
 
     @property
     def check(self) -> str:
-        """Which keys were used (contracts/pseudonyms.py, check_of)."""
+        """Which keys were used (services/runtime/privacy/pseudonyms.py, check_of)."""
         return self.of(NOBODY.encode())
 
     def of(self, user_id: bytes) -> str:

@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contracts.csv_files.header import Header
 from contracts.messages import ManifestFile
-from services.validator.arrow_checks import SOURCE_LINE
-from services.validator.quarantined_rows import QuarantinedRows
-from services.validator.second_look import Removed
+from services.runtime.csv_files.header import Header
+from services.validator.reading.arrow_checks import SOURCE_LINE
+from services.validator.reading.duplicates import Removed
+from services.validator.reading.quarantined_rows import QuarantinedRows
 
 QUARANTINE_SCHEMA = pa.schema(
     {

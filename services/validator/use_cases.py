@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
 from contracts.errors import PipelineError, StaleWriter, VersionGone
-from contracts.event_store import EventStore, StreamAppend, retry_on_conflict
 from contracts.file_contracts import FileContract, file_contract
 from contracts.layout import (
     FILE_GONE,
@@ -23,7 +22,6 @@ from contracts.layout import (
     quarantined_rows_key,
     staged_key,
 )
-from contracts.logs import logger
 from contracts.messages import (
     BatchManifest,
     FileReport,
@@ -31,7 +29,9 @@ from contracts.messages import (
     ObjectRef,
     ValidateFile,
 )
-from contracts.objects import ObjectStore, check_document
+from services.runtime.event_store import EventStore, StreamAppend, retry_on_conflict
+from services.runtime.observability.logs import logger
+from services.runtime.storage.documents import ObjectStore, check_document
 from services.validator.domain import (
     FileConcluded,
     FileHistory,
@@ -44,11 +44,13 @@ from services.validator.domain import (
     report_of,
     stream_of,
 )
-from services.validator.file_check import check_file
-from services.validator.line_blocks import BLOCK_BYTES
 from services.validator.ports import Inputs, Outputs
 from services.validator.pseudonyms import COLUMN, Pseudonyms
-from services.validator.quarantined_rows import QuarantinedRows
+from services.validator.reading.file_check import check_file
+from services.validator.reading.line_blocks import BLOCK_BYTES
+from services.validator.reading.quarantined_rows import QuarantinedRows
+from services.validator.reading.staged_rows import accepted_schema
+from services.validator.reading.verdict import FileCheck
 from services.validator.row_files import (
     QUARANTINE_SCHEMA,
     RowFile,
@@ -56,8 +58,6 @@ from services.validator.row_files import (
     keep_standing,
     quarantine_table,
 )
-from services.validator.staged_rows import accepted_schema
-from services.validator.verdict import FileCheck
 
 SOURCE = "ecommerce-pipeline/validator"
 

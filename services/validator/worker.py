@@ -2,24 +2,24 @@
 
 from io import BytesIO
 
-from contracts.answers import StepFunctionsTaskAnswers
-from contracts.aws import client
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer
-from contracts.dead_letters import SqsDeadLetters
-from contracts.erasure import ErasurePorts
-from contracts.event_store import DynamoDBEventStore
-from contracts.fence_questions import ask_the_lock, asking_when_stale
 from contracts.file_contracts import file_contract
-from contracts.leases import extend_lease_of
-from contracts.object_versions import S3Versions
-from contracts.objects import S3ObjectStore
-from contracts.worker import QueueWorker, run_worker
+from services.runtime.event_store import DynamoDBEventStore
+from services.runtime.messaging.consumer import CommandConsumer
+from services.runtime.messaging.dead_letters import SqsDeadLetters
+from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
+from services.runtime.messaging.lease_heartbeat import extend_lease_of
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.messaging.worker import QueueWorker, run_worker
+from services.runtime.privacy.erasure import ErasurePorts
+from services.runtime.storage.aws import client
+from services.runtime.storage.documents import S3ObjectStore
+from services.runtime.storage.object_versions import S3Versions
 from services.validator import use_cases
 from services.validator.adapters import S3Inputs, S3Outputs, pseudonym_keys
-from services.validator.erasing import erase_from_quarantine
-from services.validator.file_check import check_file
+from services.validator.erasure import erase_from_quarantine
 from services.validator.pseudonyms import Pseudonyms
+from services.validator.reading.file_check import check_file
 from services.validator.settings import ValidatorSettings
 
 

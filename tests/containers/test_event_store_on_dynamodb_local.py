@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contracts.clock import new_event_id
-from contracts.event_store import DynamoDBEventStore, StreamAppend
+from services.runtime.event_store import DynamoDBEventStore, StreamAppend
 from tests.contract.builders import a_start
 from tests.contract.event_store_suite import (
     CONTEXT,

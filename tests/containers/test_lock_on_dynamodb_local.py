@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.clock import new_event_id
-from contracts.event_store import DynamoDBEventStore
+from services.runtime.event_store import DynamoDBEventStore
 from tests.simulation import lock_clients
 from tests.unit.lock.test_lock_messages import *  # noqa: F403 - every test of that module
 from tests.unit.lock.test_lock_messages import Desk

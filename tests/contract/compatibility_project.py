@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.compatibility.breaks import label
-from infra.contract_gate import ContractGate
+from infra.contract_docs.gate import ContractGate
 from tests.contract.declared import PROJECT
 
 Edit = Callable[[dict[str, Any]], object]

@@ -16,13 +16,13 @@ import yaml
 from contracts.schemas import all_schemas
 
 PROJECT = Path(__file__).resolve().parents[2]
-SAGA = PROJECT / "infra/saga.asl.json"
+SAGA = PROJECT / "infra/stacks/saga.asl.json"
 EVENTS = {schema.name for schema in all_schemas() if schema.kind == "events"}
 COMMANDS = {schema.name for schema in all_schemas() if schema.kind == "commands"}
 EXTENDS_LEASES = "extend_lease_of"
-"""Who calls this function of contracts/leases.py sends ExtendLease with each heartbeat."""
+"""Who calls this function of services/runtime/messaging/lease_heartbeat.py sends ExtendLease with each heartbeat."""
 ASKS_THE_LOCK = "ask_the_lock"
-"""Who calls this function of contracts/fence_questions.py sends RaiseFence for what is stale."""
+"""Who calls this function of services/runtime/messaging/fence_questions.py sends RaiseFence for what is stale."""
 
 
 class _TemplateLoader(yaml.SafeLoader):

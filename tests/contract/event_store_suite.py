@@ -14,7 +14,7 @@ import pytest
 
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ConcurrencyConflict, ContractViolation
-from contracts.event_store import (
+from services.runtime.event_store import (
     CheckItem,
     DeleteItem,
     PutItem,
@@ -22,7 +22,7 @@ from contracts.event_store import (
     StreamAppend,
     retry_on_conflict,
 )
-from contracts.event_store.dynamodb import CORRELATION_INDEX
+from services.runtime.event_store.dynamodb import CORRELATION_INDEX
 from tests.contract.builders import BATCH, OTHER_BATCH, a_failure, a_start
 
 EVENTS = "EventStore"

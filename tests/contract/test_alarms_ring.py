@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from contracts import metrics
 from contracts.envelope import parse
-from contracts.measures import measures_of
+from services.runtime.observability import metrics
+from services.runtime.observability.event_metrics import measures_of
 from tests.contract.builders import an_envelope, an_example
 from tests.contract.declared import templates
 from tests.contract.test_metrics import process_of

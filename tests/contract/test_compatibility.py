@@ -329,6 +329,6 @@ def test_what_cannot_be_compared_is_refused(
 
 
 def test_the_projects_own_contracts_break_nobody() -> None:
-    from infra.contract_gate import ContractGate
+    from infra.contract_docs.gate import ContractGate
 
     assert ContractGate(PROJECT).findings() == []

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from infra.cli import contracts
-from infra.cli.main import app
+from infra.ecp.contracts import commands as contracts
+from infra.ecp.main import app
 from tests.contract.compatibility_project import SEALED, ContractProject
 from tests.contract.declared import PROJECT
 
@@ -103,7 +103,7 @@ def test_help_does_not_wait_for_the_gate() -> None:
     code = (
         "import sys; from infra.cli import main; "
         "print([name for name in sys.modules if name.startswith('contracts.compatibility')"
-        " or name in ('infra.contract_gate', 'infra.message_docs', 'infra.parties')])"
+        " or name in ('infra.contract_docs.gate', 'infra.contract_docs.pages', 'infra.contract_docs.participants')])"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT

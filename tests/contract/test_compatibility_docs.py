@@ -9,12 +9,12 @@ import yaml
 
 from contracts import schemas
 from contracts.envelope import check_envelope
-from infra.cli.contracts import docs
-from infra.contract_gate import ContractGate
-from infra.message_docs import pages
-from infra.message_docs.asyncapi import asyncapi
-from infra.message_docs.speech import Speech
-from infra.parties import BUS
+from infra.contract_docs.gate import ContractGate
+from infra.contract_docs.pages import pages
+from infra.contract_docs.pages.asyncapi import asyncapi
+from infra.contract_docs.pages.speech import Speech
+from infra.contract_docs.participants import BUS
+from infra.ecp.contracts.commands import docs
 from tests.contract.compatibility_project import ContractProject
 from tests.contract.declared import COMMANDS, EVENTS, PROJECT, services, templates
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from infra.cli.main import app
+from infra.ecp.main import app
 from tests.contract.declared import PROJECT, SAGA, states_in, templates
 from tests.contract.saga_diagram import diagram
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.clock import new_event_id
-from contracts.event_store import DynamoDBEventStore
+from services.runtime.event_store import DynamoDBEventStore
 from tests.contract.event_store_suite import (
     EVENTS,
     TABLES,

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from contracts.envelope import parse
-from contracts.event_store.dynamodb import to_item
-from contracts.logs import SERVICE
-from contracts.metrics import NAMESPACE, Metric
-from contracts.relay import relay
 from contracts.schemas import find
+from services.relay.handler import relay
+from services.runtime.event_store.dynamodb import to_item
+from services.runtime.observability.logs import SERVICE
+from services.runtime.observability.metrics import NAMESPACE, Metric
 from tests.contract.builders import a_body, an_envelope
 from tests.contract.declared import PROJECT, Template, services, templates
 from tests.support.emf import Sample, samples_in
@@ -153,7 +153,7 @@ def alarm_metrics() -> list[tuple[str, Identity]]:
 
 
 def dashboard_metrics() -> Iterator[Identity]:
-    text = (PROJECT / "infra/dashboard.yaml").read_text().split("DashboardBody: !Sub |\n")[1]
+    text = (PROJECT / "infra/stacks/dashboard.yaml").read_text().split("DashboardBody: !Sub |\n")[1]
     for widget in json.loads(text)["widgets"]:
         for line in widget["properties"].get("metrics", []):
             words = [word for word in line if isinstance(word, str)]
@@ -177,7 +177,7 @@ def test_every_line_of_the_dashboard_is_a_metric_that_is_written(
 
 
 def test_every_search_of_the_dashboard_finds_a_metric(identities: set[Identity]) -> None:
-    text = (PROJECT / "infra/dashboard.yaml").read_text().replace('\\"', '"')
+    text = (PROJECT / "infra/stacks/dashboard.yaml").read_text().replace('\\"', '"')
     searches = re.findall(r"SEARCH\('\{(\w+),([\w,]+)\} MetricName=\"?\\?\"?(\w+)", text)
     assert len(searches) == 3
     for namespace, dimensions, name in searches:

@@ -27,7 +27,7 @@ print(json.dumps(sorted({name.split(".")[0] for name in set(sys.modules) - befor
 ENTRY_POINTS = [
     ".".join(path.relative_to(PROJECT).with_suffix("").parts)
     for path in [
-        PROJECT / "contracts/relay.py",
+        PROJECT / "services/relay/handler.py",
         *sorted(PROJECT.glob("services/*/handler.py")),
         *sorted(PROJECT.glob("services/*/worker.py")),
     ]

@@ -110,7 +110,7 @@ def test_every_command_is_sent_by_the_saga_by_ecp_or_by_a_service() -> None:
 @pytest.mark.parametrize("state", saga_commands())
 def test_the_saga_sends_each_command_to_the_queue_of_its_owner(state: str) -> None:
     command, substitution = saga_commands()[state]
-    parameter = Template(PROJECT / "infra/saga.yaml").document["Parameters"][substitution]
+    parameter = Template(PROJECT / "infra/stacks/saga.yaml").document["Parameters"][substitution]
     owner = parameter["Default"].split("/")[2]
     [service] = [service for service in SERVICES if service.name == owner]
     assert parameter["Default"] == f"/ecommerce-pipeline/{owner}/command-queue-url"

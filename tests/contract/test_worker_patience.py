@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from contracts.worker import STOP_SECONDS
+from services.runtime.messaging.worker import STOP_SECONDS
 from services.transformer.settings import Settings
 from services.validator.settings import ValidatorSettings
 from tests.contract.declared import PROJECT, SAGA, Service, states_in

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from datetime import date
 
 from contracts.file_contracts import file_contract
-from services.validator.file_check import check_file
+from services.validator.reading.file_check import check_file
 
 HEADER = b"order_id,user_id,order_date,total_amount,status\n"
 ROW = b"1000001,user-77,2025-07-07,10.00,completed\n"

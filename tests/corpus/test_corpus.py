@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from contracts.file_contracts import file_contract
-from services.validator.file_check import check_file
+from services.validator.reading.file_check import check_file
 from tests.corpus.cases import Case
 from tests.corpus.field_cases import field_cases
 from tests.corpus.file_cases import file_cases

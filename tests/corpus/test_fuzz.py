@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from contracts.file_contracts import file_contract
-from services.validator.file_check import check_file
+from services.validator.reading.file_check import check_file
 from tests.corpus.cases import COLUMNS, Sheet
 from tests.corpus.mutations import TOKENS, spoilt_files
 from tests.support.standing_rows import that_stand

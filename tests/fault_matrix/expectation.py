@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from infra.cli.target import Target
-from infra.queries.facts import PublishedFacts, compare_all
+from infra.ecp.kpis.facts import PublishedFacts, compare_all
+from infra.ecp.target import Target
 from tests.fault_matrix.stand import Stand
 from tests.model import ShopModel
 from tests.support.pipeline import ARCHIVE_BUCKET, DATA_BUCKET, Pipeline

@@ -237,7 +237,7 @@ def test_a_person_can_go_back_to_the_version_before(
 def test_a_plan_names_what_changed_in_the_order_of_deployment(
     fresh_cloud: RunningCloud, checkout: Path
 ) -> None:
-    append(checkout, "contracts/relay.py", "\n# changed")
+    append(checkout, "services/relay/handler.py", "\n# changed")
     append(checkout, "services/lock/template.yaml", "\n# changed")
     append(checkout, "services/archiver/README.md", "\nchanged")
     said = ecp(
@@ -272,7 +272,7 @@ def repository(checkout: Path) -> Path:
         ("docs/runbook.md", []),
         ("services/lock/README.md", []),
         ("services/lock/domain.py", ["lock"]),
-        ("infra/saga.asl.json", ["saga"]),
+        ("infra/stacks/saga.asl.json", ["saga"]),
         (
             "contracts/envelope.py",
             ["aggregator", "archiver", "lock", "relay", "transformer", "validator"],
@@ -296,7 +296,7 @@ def test_what_a_commit_would_deploy_is_said_without_a_cloud(
 def test_nobody_is_asked_where_nobody_is(fresh_cloud: RunningCloud, checkout: Path) -> None:
     append(checkout, "services/archiver/domain.py", "\n# changed")
     finished = subprocess.run(
-        [sys.executable, "-m", "infra.cli.main", "deploy", "archiver", "--source", str(checkout)],
+        [sys.executable, "-m", "infra.ecp.main", "deploy", "archiver", "--source", str(checkout)],
         cwd=fresh_cloud.directory,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "HOME": str(checkout)},
         stdin=subprocess.DEVNULL,

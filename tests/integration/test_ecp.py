@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from infra.ecp.demo.sample_shop import write_sample_shop
 from infra.local.cloud import RunningCloud
-from infra.sample_shop import write_sample_shop
 from tests.model import ShopModel
 from tests.support.ecp import Said, ecp
 from tests.support.pipeline import Pipeline

@@ -153,7 +153,7 @@ def test_down_ends_what_a_killed_supervisor_left(directory: Path) -> None:
 def test_ctrl_c_while_it_starts_leaves_nothing(directory: Path) -> None:
     hearing_ctrl_c = ["env", "--default-signal=INT"]  # what a shell starts with `&` is deaf to it
     starting = subprocess.Popen(
-        [*hearing_ctrl_c, sys.executable, "-m", "infra.cli.main", "up", "--port", "0"],
+        [*hearing_ctrl_c, sys.executable, "-m", "infra.ecp.main", "up", "--port", "0"],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stderr=subprocess.PIPE,

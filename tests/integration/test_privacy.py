@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.cli.erasing import Erasing
-from infra.cli.errors import CommandFailed
-from infra.cli.target import Target
+from infra.ecp.privacy.erasing import Erasing
+from infra.ecp.target import Target
+from infra.ecp.terminal.errors import CommandFailed
 from infra.local.cloud import RunningCloud
 from tests.support.ecp import Said, ecp
 from tests.support.pipeline import ARCHIVE_BUCKET, DATA_BUCKET, Pipeline, eventually

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli.rotating import Rotating
-from infra.cli.target import Target
+from infra.ecp.privacy.rotating import Rotating
+from infra.ecp.target import Target
 from infra.local.cloud import RunningCloud
 from tests.model import ShopModel
 from tests.support.ecp import Said, ecp

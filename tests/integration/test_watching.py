@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from infra.ecp.batches.log_lines import LOG_GROUPS
 from infra.local import cloud as local_cloud
 from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
-from infra.queries.log_lines import LOG_GROUPS
 from tests.support.collector import Collector, Received, faults_of, running_collector
 from tests.support.ecp import ecp
 from tests.support.emf import samples_in

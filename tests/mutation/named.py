@@ -28,13 +28,13 @@ class Fault:
 FAULTS = (
     Fault(
         "a message is deleted after a fault of its handler",
-        "contracts/worker.py",
+        "services/runtime/messaging/worker.py",
         """            self._give_back(receipt)
             return fault
 """,
         """            self._give_back(receipt)
 """,
-        "tests/unit/contracts/test_no_message_is_lost.py"
+        "tests/unit/runtime/test_no_message_is_lost.py"
         "::test_a_message_whose_handler_failed_is_not_deleted_and_comes_again_at_once",
     ),
     Fault(
@@ -47,7 +47,7 @@ FAULTS = (
     ),
     Fault(
         "a stale writer takes another batch's publication for its own and asks again",
-        "services/transformer/use_cases.py",
+        "services/transformer/batch/use_cases.py",
         'flight is not None and flight.batch_id == batch_id and flight.phase == "PUBLISHING"',
         'flight is not None and flight.phase == "PUBLISHING"',
         "tests/unit/transformer/test_stale_commands.py"

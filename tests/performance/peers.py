@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from contracts.file_contracts import Field, FileContract, file_contract
 from services.validator.pseudonyms import Pseudonyms
-from services.validator.staged_rows import accepted_schema
+from services.validator.reading.staged_rows import accepted_schema
 from tests.performance.staging import KEY
 
 MONEY = pa.decimal128(18, 2)

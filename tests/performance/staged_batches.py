@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from contracts import layout
 from contracts.messages import ObjectRef, TransformBatch
-from services.transformer.catalog import FactsCatalog
+from services.transformer.batch.use_cases import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBSession
 from services.transformer.engines.port import sql_of
 from services.transformer.engines.spark_engine import SparkBatch
-from services.transformer.use_cases import transform_batch
+from services.transformer.facts.catalog import FactsCatalog
 from tests.performance.shop_files import ShopFiles
 from tests.performance.staging import stage
 from tests.support.transforming import (

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from contracts.file_contracts import file_contract
 from contracts.messages import ManifestFile
-from services.validator.file_check import check_file
 from services.validator.pseudonyms import Pseudonyms
-from services.validator.quarantined_rows import QuarantinedRows
+from services.validator.reading.file_check import check_file
+from services.validator.reading.quarantined_rows import QuarantinedRows
+from services.validator.reading.staged_rows import accepted_schema
+from services.validator.reading.verdict import FileCheck
 from services.validator.row_files import (
     QUARANTINE_SCHEMA,
     RowFile,
     keep_standing,
     quarantine_table,
 )
-from services.validator.staged_rows import accepted_schema
-from services.validator.verdict import FileCheck
 
 KEY = b"a key of the benchmarks"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.file_contracts import file_contract
-from services.validator.file_check import check_file
+from services.validator.reading.file_check import check_file
 from tests.performance.figures import Figure, figure, interleaved, keep
 
 pytestmark = pytest.mark.performance
@@ -83,7 +83,7 @@ def write(folder: Path, name: str, kind: str, row: Row) -> Path:
 
 def validate(path: Path) -> None:
     """`ecp validate`, whatever it says of the file."""
-    command = (sys.executable, "-m", "infra.cli.main", "validate", str(path))
+    command = (sys.executable, "-m", "infra.ecp.main", "validate", str(path))
     done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[2], check=False)
     assert done.returncode in (0, 1), done.stderr
 

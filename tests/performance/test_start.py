@@ -22,8 +22,8 @@ def running(*arguments: str) -> Callable[[], object]:
 def test_how_long_help_takes() -> None:
     seconds = interleaved(
         {
-            "help": running("-m", "infra.cli.main", "--help"),
-            "version": running("-m", "infra.cli.main", "--version"),
+            "help": running("-m", "infra.ecp.main", "--help"),
+            "version": running("-m", "infra.ecp.main", "--version"),
             "python": running("-c", "pass"),
             "typer": running("-c", "import typer, typer.rich_utils"),
         },

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from infra.environments import LOCAL_CREDENTIALS, LOCAL_REGION
+from services.transformer.batch.use_cases import warm_up
 from services.transformer.engines.port import sql_of
 from services.transformer.settings import Settings
-from services.transformer.use_cases import warm_up
 from tests.performance.figures import (
     LINES_PER_ORDER,
     ORDERS,

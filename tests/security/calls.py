@@ -52,19 +52,19 @@ VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
 RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
 
-EVENT_STORE = "contracts/event_store/dynamodb.py"
-DOCUMENTS = "contracts/objects.py"
-VERSIONS = "contracts/object_versions.py"
-WORKER = "contracts/worker.py"
-ANSWERS = "contracts/answers.py"
-DEAD_LETTERS = "contracts/dead_letters.py"
-LEASES = "contracts/leases.py"
-FENCE_QUESTIONS = "contracts/fence_questions.py"
-EXECUTIONS = "contracts/executions.py"
+EVENT_STORE = "services/runtime/event_store/dynamodb.py"
+DOCUMENTS = "services/runtime/storage/documents.py"
+VERSIONS = "services/runtime/storage/object_versions.py"
+WORKER = "services/runtime/messaging/worker.py"
+ANSWERS = "services/runtime/messaging/task_callbacks.py"
+DEAD_LETTERS = "services/runtime/messaging/dead_letters.py"
+LEASES = "services/runtime/messaging/lease_heartbeat.py"
+FENCE_QUESTIONS = "services/runtime/messaging/fence_questions.py"
+EXECUTIONS = "services/runtime/messaging/executions.py"
 BY_LAMBDA = "AWS Lambda, for an event source mapping"
 BY_ECS = "AWS ECS, for the agent that starts a task"
-BY_STEP_FUNCTIONS = "infra/saga.asl.json"
-FACTS = "services/transformer/catalog.py"
+BY_STEP_FUNCTIONS = "infra/stacks/saga.asl.json"
+FACTS = "services/transformer/facts/catalog.py"
 
 COPY_FROM = "s3:GetObject s3:GetObjectTagging s3:GetObjectVersion s3:GetObjectVersionTagging"
 """What S3 documents for the source of a copy, the last two for one that is a pinned version."""
@@ -248,7 +248,9 @@ def _transformer() -> Iterator[Call]:
     yield from _calls(TRANSFORMER, FACTS, None, rights, FACTS_FILE)
     # After a delete, Arrow puts the marker of the folder.
     marker = stored(WAREHOUSE, "facts/orders/data/")
-    yield from _calls(TRANSFORMER, "services/transformer/upkeep.py", None, "s3:PutObject", marker)
+    yield from _calls(
+        TRANSFORMER, "services/transformer/maintenance/upkeep.py", None, "s3:PutObject", marker
+    )
     yield from _calls(TRANSFORMER, FACTS, None, "s3:ListBucket", bucket(WAREHOUSE))
     for part in ("catalog", "database/ecommerce", "table/ecommerce/orders"):
         rights = "glue:GetTable glue:CreateTable glue:UpdateTable"
@@ -258,7 +260,7 @@ def _transformer() -> Iterator[Call]:
     key = ("get_secret_value", "secretsmanager:GetSecretValue")
     yield from _calls(TRANSFORMER, adapters, *key, ROTATION_KEY)
     yield from _answers(TRANSFORMER, "transformer-commands-dlq")
-    jobs = "services/transformer/emr_serverless.py"
+    jobs = "services/transformer/emr/runner.py"
     start, job = "emr-serverless:StartJobRun", spark_jobs("/jobruns/00f1")
     yield from _calls(TRANSFORMER, jobs, "start_job_run", start, spark_jobs())
     yield from _calls(TRANSFORMER, jobs, "start_job_run", "iam:PassRole", spark_job_role())
@@ -299,7 +301,7 @@ def _relay() -> Iterator[Call]:
     yield from _calls(RELAY, BY_LAMBDA, None, rights, EVENT_STREAM)
     yield from _calls(RELAY, BY_LAMBDA, None, "dynamodb:ListStreams", EVENT_STREAM)
     yield from _calls(RELAY, BY_LAMBDA, None, "sqs:SendMessage", queue("event-relay-dlq"))
-    yield from _calls(RELAY, "contracts/relay.py", "put_events", "events:PutEvents", BUS)
+    yield from _calls(RELAY, "services/relay/handler.py", "put_events", "events:PutEvents", BUS)
     yield from _logs(RELAY, BY_LAMBDA, "/aws/lambda/event-relay")
 
 

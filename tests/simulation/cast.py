@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from contracts import fence_questions
-from contracts.consumer import CommandConsumer, handle_sqs_records
 from services.aggregator import ports as aggregator_ports
 from services.aggregator.handler import aggregator_service
-from services.aggregator.notices import Notice
+from services.aggregator.notifications import Notice
 from services.archiver import use_cases as archiver
 from services.lock import use_cases as lock
 from services.lock.handler import lock_service
-from services.transformer import use_cases as transformer
-from services.transformer.publication import TableNames
+from services.runtime.messaging import fence_questions
+from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
+from services.transformer.batch import use_cases as transformer
+from services.transformer.batch.publication import TableNames
 from tests.simulation.compute import Handler, SqsClient
 from tests.simulation.facts import SimulatedEngine, SimulatedFacts
 from tests.simulation.stores import (

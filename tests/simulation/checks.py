@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.clock import from_rfc3339
 from contracts.envelope import Message
-from contracts.event_store import DeleteItem, PutItem, StateWrite
 from contracts.layout import archive_prefix
 from contracts.messages import (
     BatchCompleted,
@@ -27,6 +26,7 @@ from contracts.messages import (
     TransformStarted,
     WaiterSkipped,
 )
+from services.runtime.event_store import DeleteItem, PutItem, StateWrite
 from tests.model import File, ShopModel
 from tests.simulation.facts import Snapshot
 

@@ -1,6 +1,6 @@
 """What the SQL computes, in dictionaries: the facts after a batch, and the KPIs of its days.
 
-Put in the place of services/transformer/composition.py, which is tested against two engines;
+Put in the place of services/transformer/batch/merge_plan.py, which is tested against two engines;
 test_facts_stand_in.py holds this one to it.
 """
 
@@ -12,10 +12,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from services.transformer.composition import Composition
-from services.transformer.domain import Heads
+from services.transformer.batch.domain import Heads
+from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
+from services.transformer.batch.merge_plan import Composition
 from services.transformer.engines.port import StagedFile
-from services.transformer.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 from tests.simulation.facts import SimulatedSession, Write
 
 
@@ -39,7 +39,7 @@ class Line(NamedTuple):
 def compose(
     session: SimulatedSession, batch_id: str, files: Sequence[StagedFile], heads: Heads
 ) -> Composition:
-    """As services.transformer.composition.compose."""
+    """As services.transformer.batch.merge_plan.compose."""
     orders = dict(session.rows("orders", heads))
     items = dict(session.rows("order_items", heads))
     products = dict(session.rows("products", heads))
@@ -119,7 +119,7 @@ def compose(
 def kpis_between(
     session: SimulatedSession, before: Heads, after: Heads, days: Sequence[date]
 ) -> KpiChange:
-    """As services.transformer.composition.kpis_between."""
+    """As services.transformer.batch.merge_plan.kpis_between."""
     old, new = (
         tuple(session.rows(table, heads) for table in ("orders", "order_items", "products"))
         for heads in (before, after)

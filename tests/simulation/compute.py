@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from contracts.consumer import CommandConsumer
 from contracts.envelope import parse
-from contracts.leases import extend_lease_of
-from contracts.worker import QueueWorker
+from services.runtime.messaging.consumer import CommandConsumer
+from services.runtime.messaging.lease_heartbeat import extend_lease_of
+from services.runtime.messaging.worker import QueueWorker
 from tests.simulation.hub import Crash, Task
 from tests.simulation.network import Queue, Sent
 
 if TYPE_CHECKING:
-    from contracts.answers import TaskAnswers
+    from services.runtime.messaging.task_callbacks import TaskAnswers
     from tests.simulation.world import World
 
 CONCURRENCY = 2

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.errors import PipelineError, StaleWriter
-from services.transformer.catalog import Heads, tag_of
 from services.transformer.engines.port import EngineName, branch_of
+from services.transformer.facts.catalog import Heads, tag_of
 
 TABLES = ("orders", "order_items", "products")
 MAIN = "main"

@@ -13,10 +13,10 @@ from typing import Any
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message
 from contracts.errors import ConcurrencyConflict, Transient
-from contracts.event_store import DynamoDBEventStore
 from contracts.messages import AcquireLock, ReleaseLock
 from services.lock import use_cases as lock
 from services.lock.domain import LOCK_ID
+from services.runtime.event_store import DynamoDBEventStore
 from tests.simulation.linearizability import Call, unexplained
 
 EVENTS, LOCKS = "LockEvents", "ProcessingLockTable"

@@ -16,30 +16,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from contracts import relay
 from contracts.clock import from_rfc3339
-from contracts.consumer import CommandConsumer
 from contracts.envelope import Message, MessageContext, task_token_of
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import BatchRedriven, LockQueued, LockReleased
-from services.aggregator import (
-    batch,
-    batch_use_cases,
-    carry_over,
-    closing,
-    sealing,
-    sightings,
-    sweeping,
-)
-from services.aggregator import use_cases as files
+from services.aggregator.batch import domain as batch
+from services.aggregator.batch import rejection
+from services.aggregator.batch import use_cases as batch_use_cases
+from services.aggregator.open_set import carry_over, object_lookup, sealing
+from services.aggregator.open_set import sweep as sweeping
+from services.aggregator.open_set import use_cases as files
 from services.archiver import domain as archive_rules
 from services.archiver import use_cases as archiver
 from services.lock import domain as lock
 from services.lock import use_cases as lock_use_cases
 from services.lock.items import token_key
-from services.transformer import domain as facts_rules
-from services.transformer import publication
-from services.transformer import use_cases as transformer
+from services.relay import handler as relay
+from services.runtime.messaging.consumer import CommandConsumer
+from services.transformer.batch import domain as facts_rules
+from services.transformer.batch import publication
+from services.transformer.batch import use_cases as transformer
 from tests.simulation import facts, saga
 from tests.simulation.run import run_seed, simulated
 from tests.simulation.stranger_mutants import STRANGER_MUTANTS
@@ -399,7 +395,7 @@ def _seen_files_are_taken_again() -> list[Any]:
         real(open_set, events, ports, *(replace(one, unless_exists=False) for one in writes))
 
     return [
-        patch.object(sightings, "was_seen", lambda _identity, _ports: False),
+        patch.object(object_lookup, "was_seen", lambda _identity, _ports: False),
         patch.object(files, "_append", append),
     ]
 
@@ -421,7 +417,7 @@ def _completed_is_redriven() -> list[Any]:
 
 
 def _healthy_files_are_kept() -> list[Any]:
-    real = closing.reject
+    real = rejection.reject
 
     def reject(*arguments: Any) -> Any:
         return replace(real(*arguments), returned=[])
@@ -461,12 +457,12 @@ def _nothing_is_swept() -> list[Any]:
 
 def _overtaken_versions_are_passed_over() -> list[Any]:
     """Of a key only the newest version is looked at, as a listing without versions would."""
-    real = sightings.judge
+    real = object_lookup.judge
 
     def judge(bucket: str, versions: Any, newest: str, ports: Any) -> Any:
         return real(bucket, [one for one in versions if one.version_id == newest], newest, ports)
 
-    return [patch.object(sightings, "judge", judge), patch.object(sweeping, "judge", judge)]
+    return [patch.object(object_lookup, "judge", judge), patch.object(sweeping, "judge", judge)]
 
 
 def _superseded_versions_are_forgotten() -> list[Any]:
@@ -492,7 +488,7 @@ def _superseded_versions_are_forgotten() -> list[Any]:
 
 
 def _what_is_gone_is_at_fault() -> list[Any]:
-    return [patch.object(closing, "FILE_GONE", "no such rule")]
+    return [patch.object(rejection, "FILE_GONE", "no such rule")]
 
 
 def _any_gone_input_stops_the_archive() -> list[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contracts.event_store.dynamodb import to_item
+from services.runtime.event_store.dynamodb import to_item
 from tests.simulation.hub import Signal
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from contracts.layout import archive_prefix
 from contracts.messages import BatchRejected, FileGone, FileIgnored, FileSuperseded
-from services.aggregator.domain import FileSet, stream_of
+from services.aggregator.open_set.domain import FileSet, stream_of
 from tests.simulation.checks import require
 from tests.simulation.shop import BUCKET
 

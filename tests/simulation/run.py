@@ -10,10 +10,10 @@ from typing import Any
 from unittest.mock import patch
 
 from contracts import envelope, schemas
-from contracts.event_store.port import retry_on_conflict
 from services.archiver import use_cases as archiver
-from services.transformer import kpis
-from services.transformer import use_cases as transformer
+from services.runtime.event_store.port import retry_on_conflict
+from services.transformer.batch import kpis
+from services.transformer.batch import use_cases as transformer
 from tests.simulation import composition
 from tests.simulation.world import Outcome, World
 

@@ -1,4 +1,4 @@
-"""Runs infra/saga.asl.json: its own states, JSONata and retries, on the simulated clock."""
+"""Runs infra/stacks/saga.asl.json: its own states, JSONata and retries, on the simulated clock."""
 
 from __future__ import annotations
 

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.errors import PipelineError, Transient
-from contracts.event_store import InMemoryEventStore, StateWrite, StreamAppend
 from contracts.identities import FileIdentity
 from contracts.layout import file_report_key
 from contracts.messages import FileReport, ObjectRef
-from contracts.objects import canonical_json, sha256_hex
-from services.aggregator.detection import ListedVersion, Notification, Sighting, VersionPage
+from services.aggregator.open_set.detection import (
+    ListedVersion,
+    Notification,
+    Sighting,
+    VersionPage,
+)
 from services.archiver.domain import Stored
+from services.runtime.event_store import InMemoryEventStore, StateWrite, StreamAppend
+from services.runtime.storage.documents import canonical_json, sha256_hex
 from services.transformer.engines.port import StagedFile
 
 if TYPE_CHECKING:

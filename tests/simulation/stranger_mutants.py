@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from contracts import consumer, envelope, fence_questions, fences, logs
+from contracts import envelope
 from contracts.errors import ContractViolation
-from services.aggregator import incoming
+from services.aggregator import aws_events as incoming
+from services.lock import aws_events as notices
 from services.lock import domain as lock
-from services.lock import notices
-from services.transformer import use_cases as transformer
+from services.runtime import fences
+from services.runtime.messaging import consumer, fence_questions
+from services.runtime.observability import logs
+from services.transformer.batch import use_cases as transformer
 
 
 def _bytes_are_trusted() -> list[Any]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from contracts.fences import LEAP
 from contracts.messages import AbandonBatch, ExtendLease, ReleaseLock
+from services.runtime.fences import LEAP
 from tests.simulation.checks import Violation
 from tests.support.hostile_bodies import HOSTILE
 

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import pytest
 
 from contracts.errors import StaleWriter
-from services.transformer.catalog import FactsCatalog
-from services.transformer.composition import compose as compose_by_sql
+from services.transformer.batch.merge_plan import compose as compose_by_sql
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import StagedFile
+from services.transformer.facts.catalog import FactsCatalog
 from tests.simulation.composition import compose as compose_in_dictionaries
 from tests.simulation.facts import TABLES, Catalog, SimulatedEngine, SimulatedFacts
 from tests.support.local_catalog import LocalCatalog

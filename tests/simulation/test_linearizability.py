@@ -12,7 +12,7 @@ import pytest
 
 from contracts.clock import new_event_id, system_clock
 from contracts.envelope import Message, MessageContext
-from contracts.event_store import InMemoryEventStore, StateWrite, StreamAppend
+from services.runtime.event_store import InMemoryEventStore, StateWrite, StreamAppend
 from tests.simulation.linearizability import Call, LockState, is_linearizable, unexplained
 from tests.simulation.lock_clients import LOCKS, assert_rounds_are_linearizable, record_history
 from tests.simulation.mutants import RELEASE_UNDER_ANY_FENCE, planted

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from contracts import tracing
-from contracts.traces import Span
+from services.runtime.observability import tracing
+from services.runtime.observability.spans import Span
 from tests.simulation import strangers
 from tests.simulation.run import run_seed, simulated
 

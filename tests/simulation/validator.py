@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ConcurrencyConflict
-from contracts.event_store import StreamAppend
 from contracts.layout import FILE_GONE, file_report_key, staged_key
 from contracts.messages import (
     BatchManifest,
@@ -17,6 +16,7 @@ from contracts.messages import (
     ObjectRef,
     ValidateFile,
 )
+from services.runtime.event_store import StreamAppend
 from tests.simulation.stores import Documents, FaultyStore
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts import relay
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message
 from contracts.errors import Transient
-from contracts.event_store import PutItem, StateWrite
 from contracts.messages import BreakLock, RedriveBatch
+from services.relay import handler as relay
+from services.runtime.event_store import PutItem, StateWrite
 from tests.simulation import cast, rest, saga
 from tests.simulation.cast import People
 from tests.simulation.chaos import Chaos, mix

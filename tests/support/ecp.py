@@ -43,7 +43,7 @@ def ecp(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     finished = subprocess.run(
-        [sys.executable, "-m", "infra.cli.main", *map(str, arguments)],
+        [sys.executable, "-m", "infra.ecp.main", *map(str, arguments)],
         cwd=directory,
         env={**inherited, **away, "PYTHONPATH": str(PROJECT), **(environment or {})},
         capture_output=True,

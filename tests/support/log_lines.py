@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from contracts.logs import logger
+from services.runtime.observability.logs import logger
 
 
 class _Recorder(logging.Handler):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.validator.verdict import FileCheck
+from services.validator.reading.verdict import FileCheck
 
 
 def that_stand(check: FileCheck, rows: Sequence[Any]) -> list[Any]:

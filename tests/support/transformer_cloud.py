@@ -5,8 +5,8 @@ from typing import Any
 
 import boto3
 
-from contracts.event_store.dynamodb import CORRELATION_INDEX
 from infra.environments import LOCAL_REGION
+from services.runtime.event_store.dynamodb import CORRELATION_INDEX
 from services.transformer.engines.port import EngineName
 from services.transformer.settings import Settings
 from tests.support.transforming import (

@@ -17,18 +17,18 @@ import pyarrow.parquet as pq
 
 from contracts import layout
 from contracts.clock import new_event_id, system_clock
-from contracts.event_store import DynamoDBEventStore, InMemoryEventStore
 from contracts.messages import AbandonBatch, ObjectRef, TransformBatch
-from contracts.objects import InMemoryObjectStore, S3ObjectStore
+from services.runtime.event_store import DynamoDBEventStore, InMemoryEventStore
+from services.runtime.storage.documents import InMemoryObjectStore, S3ObjectStore
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
-from services.transformer.catalog import FactsCatalog
-from services.transformer.domain import STATE_ID, TransformerState
+from services.transformer.batch.domain import STATE_ID, TransformerState
+from services.transformer.batch.publication import TableNames
+from services.transformer.batch.use_cases import Ports, transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import Engine, EngineName, StagedFile
-from services.transformer.facts import STAGED_COLUMNS
-from services.transformer.publication import TableNames
+from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.tables import STAGED_COLUMNS
 from services.transformer.settings import Settings
-from services.transformer.use_cases import Ports, transform_batch
 from tests.model import File, ShopModel
 from tests.support.local_catalog import LocalCatalog
 from tests.support.mortality import (

@@ -32,7 +32,6 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.table import FileScanTask, Table, WriteTask
 
-from services.transformer.catalog import FactsCatalog
 from services.transformer.engines.port import (
     BranchWrite,
     EngineName,
@@ -41,7 +40,8 @@ from services.transformer.engines.port import (
     side_by_side,
     sql_of,
 )
-from services.transformer.facts import (
+from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.tables import (
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,

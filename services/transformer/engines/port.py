@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
-from services.transformer.facts import Partition, Rows
+from services.transformer.facts.tables import Partition, Rows
 
 EngineName = Literal["duckdb", "spark"]
 SQL_FOLDER = Path(__file__).parent.parent / "sql"

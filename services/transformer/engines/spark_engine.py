@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from contracts.errors import PipelineError
-from services.transformer.catalog import FactsCatalog
 from services.transformer.engines.port import (
     BranchWrite,
     EngineName,
@@ -21,7 +20,8 @@ from services.transformer.engines.port import (
 )
 from services.transformer.engines.spark_session import CATALOG, is_alive, new_session
 from services.transformer.engines.spark_settings import shuffle_partitions
-from services.transformer.facts import (
+from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.tables import (
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,

@@ -11,24 +11,29 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from contracts.answers import InMemoryTaskAnswers
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message
 from contracts.errors import Transient
-from contracts.event_store import InMemoryEventStore
 from contracts.identities import FileIdentity
 from contracts.messages import CloseBatch, FileReport, ObjectRef, RedriveBatch, SealFileSet
-from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
-from services.aggregator.completeness import missing
-from services.aggregator.detection import ListedVersion, Notification, Sighting, VersionPage
-from services.aggregator.domain import FileSet
 from services.aggregator.handler import aggregator_service
-from services.aggregator.notices import Notice
-from services.aggregator.open_sets import load
+from services.aggregator.notifications import Notice
+from services.aggregator.open_set.completeness import missing
+from services.aggregator.open_set.detection import (
+    ListedVersion,
+    Notification,
+    Sighting,
+    VersionPage,
+)
+from services.aggregator.open_set.domain import FileSet
+from services.aggregator.open_set.loading import load
+from services.aggregator.open_set.object_lookup import look_at_all
+from services.aggregator.open_set.use_cases import take_in
 from services.aggregator.ports import Ports
-from services.aggregator.sightings import look_at_all
-from services.aggregator.use_cases import take_in
+from services.runtime.event_store import InMemoryEventStore
+from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.storage.documents import InMemoryObjectStore
 from tests.support.doubles import RecordedDeadLetters
 
 BUCKET = "uploads"

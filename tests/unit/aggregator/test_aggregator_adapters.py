@@ -20,8 +20,8 @@ from services.aggregator.adapters import (
     SqsChecks,
     StepFunctionsExecutions,
 )
-from services.aggregator.detection import Notification
-from services.aggregator.notices import Notice
+from services.aggregator.notifications import Notice
+from services.aggregator.open_set.detection import Notification
 from tests.support.doubles import refused
 from tests.unit.aggregator.desk import a_report
 

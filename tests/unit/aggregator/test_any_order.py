@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.detection import Notification
+from services.aggregator.open_set.detection import Notification
 from tests.unit.aggregator.desk import FILES, Desk, object_created
 
 KEYS = [f"{kind}/{n}.csv" for kind in ("orders", "order_items", "products") for n in range(3)]

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.identities import FileIdentity, batch_id_of
-from services.aggregator import completeness
+from services.aggregator.open_set import completeness
 from tests.unit.aggregator.desk import BUCKET, EVENTS, FILES, Desk
 
 A_SET = ("orders/1.csv", "order_items/1.csv", "products/1.csv")

@@ -7,7 +7,7 @@ import pytest
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message
 from contracts.messages import DismissQuarantine, QuarantineDismissed
-from services.aggregator import batch as batches
+from services.aggregator.batch import domain as batches
 from tests.unit.aggregator.desk import COMMANDS, TABLE, Desk
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.aggregator.detection import MAX_MANIFEST_BYTES, Notification
+from services.aggregator.open_set.detection import MAX_MANIFEST_BYTES, Notification
 from tests.unit.aggregator.desk import BUCKET, Desk
 
 

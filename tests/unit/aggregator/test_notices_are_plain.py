@@ -2,7 +2,7 @@
 
 from contracts.messages import BatchOverdue
 from contracts.printable import is_shown
-from services.aggregator.notices import overdue
+from services.aggregator.notifications import overdue
 
 KEY = "orders/a\nWhat to do: call\u202e 0800\x1b[31m\x9b\u2028.csv"
 

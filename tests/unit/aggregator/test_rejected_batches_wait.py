@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.messages import ReleaseBatch
-from services.aggregator import completeness
+from services.aggregator.open_set import completeness
 from tests.unit.aggregator.desk import EVENTS, Desk, a_report, an_example_document
 
 HEALTHY = ["order_items/1.csv", "orders/rome.csv", "products/1.csv"]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from contracts.messages import BatchResult, ObjectRef
-from services.aggregator import batch as batches
-from services.aggregator import notices
+from services.aggregator import notifications as notices
+from services.aggregator.batch import domain as batches
 from tests.unit.aggregator.desk import Desk, an_example_document
 
 ANSWERS = ObjectRef(

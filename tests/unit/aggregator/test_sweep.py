@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator import sweeping
+from services.aggregator.open_set import sweep as sweeping
 from tests.unit.aggregator.desk import BUCKET, EVENTS, Desk
 
 SWEEP = json.dumps({"sweep": BUCKET})

@@ -13,14 +13,14 @@ from uuid import UUID
 
 import pytest
 
-from contracts.answers import InMemoryTaskAnswers
 from contracts.envelope import Message
 from contracts.errors import ContractViolation, PipelineError
-from contracts.event_store import InMemoryEventStore
 from contracts.messages import ArchiveBatch, ObjectRef
-from contracts.objects import canonical_json, sha256_hex
 from services.archiver.domain import Stored
 from services.archiver.use_cases import Ports, archive_batch
+from services.runtime.event_store import InMemoryEventStore
+from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.storage.documents import canonical_json, sha256_hex
 
 BATCH = "3f2a9c0d1e4b5a67"
 DATA, ARCHIVE = "uploads", "archive"

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts import schemas
-from contracts.dead_letters import Letter, body_of, can_be_sent, letter_of
 from contracts.envelope import Message, parse, task_token_of
 from contracts.errors import ContractViolation
 from contracts.foreign import (
@@ -22,11 +21,12 @@ from contracts.foreign import (
     json_value,
     shown,
 )
-from contracts.logs import keys_of
 from contracts.printable import printable
-from contracts.traces import handled
-from services.aggregator import incoming
-from services.lock import notices
+from services.aggregator import aws_events as incoming
+from services.lock import aws_events as notices
+from services.runtime.messaging.dead_letters import Letter, body_of, can_be_sent, letter_of
+from services.runtime.observability.logs import keys_of
+from services.runtime.observability.spans import handled
 from tests.contract.builders import a_body, an_envelope, on_the_bus
 from tests.support.hostile_bodies import HOSTILE
 

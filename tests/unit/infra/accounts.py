@@ -6,8 +6,8 @@ from typing import Any
 
 from contracts.clock import new_event_id
 from contracts.envelope import Message, MessageContext
-from contracts.event_store import DynamoDBEventStore, StreamAppend
-from contracts.objects import S3ObjectStore
+from services.runtime.event_store import DynamoDBEventStore, StreamAppend
+from services.runtime.storage.documents import S3ObjectStore
 from tests.unit.infra.batch_events import BEGAN
 from tests.unit.infra.tables import KEYS, create_table
 

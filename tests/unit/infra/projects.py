@@ -28,7 +28,7 @@ def a_template(
 
 
 def a_project(folder: Path, templates: Mapping[str, str]) -> Path:
-    """A project: `lock` is services/lock/template.yaml, `infra/saga` is infra/saga.yaml."""
+    """A project: `lock` is services/lock/template.yaml, `infra/saga` is infra/stacks/saga.yaml."""
     for name, body in templates.items():
         path = folder / (
             f"{name}.yaml" if name.startswith("infra/") else f"services/{name}/template.yaml"

@@ -56,7 +56,7 @@ def test_the_key_changes_with_the_code_but_not_with_the_readme(tmp_path: Path) -
 def test_an_infra_stack_takes_the_definition_beside_it_or_the_contracts(tmp_path: Path) -> None:
     project = a_function_project(tmp_path)
     a_project(project, {"infra/saga": a_template(), "infra/relay": a_template()})
-    (project / "infra/saga.asl.json").write_text('{"StartAt": "Begin"}')
+    (project / "infra/stacks/saga.asl.json").write_text('{"StartAt": "Begin"}')
     saga = build_artifact(the_template(project, "saga"), project, vendored=False)
     relay = build_artifact(the_template(project, "relay"), project, vendored=False)
     assert (saga.content, saga.key[-9:]) == (b'{"StartAt": "Begin"}', ".asl.json")

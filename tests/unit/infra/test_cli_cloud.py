@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli import demo
-from infra.cli.cloud import exports
-from infra.cli.deploy import pairs
-from infra.cli.errors import WrongUsage
-from infra.cli.main import app
+from infra.ecp.cloud.commands import exports
+from infra.ecp.demo import demo
+from infra.ecp.deploy.commands import pairs
+from infra.ecp.main import app
+from infra.ecp.terminal.errors import WrongUsage
 from infra.errors import LocalCloudError
 from infra.local import cloud
 from infra.local.cloud import RunningCloud

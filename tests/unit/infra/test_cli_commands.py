@@ -15,9 +15,10 @@ from contracts.envelope import parse
 from contracts.identities import FileIdentity, batch_id_of
 from contracts.layout import quarantined_file_key, quarantined_rows_key
 from contracts.messages import RedriveBatch
-from infra.cli import submit, target
-from infra.cli.main import app
-from infra.cli.upload import Submission, Uploader
+from infra.ecp import target
+from infra.ecp.main import app
+from infra.ecp.submissions import submit
+from infra.ecp.submissions.upload import Submission, Uploader
 from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION
 from tests.unit.infra.accounts import BUCKET, Account

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from infra.cli.days import day
-from infra.cli.errors import WrongUsage
-from infra.queries.near_names import nearest
+from infra.ecp.terminal.days import day
+from infra.ecp.terminal.errors import WrongUsage
+from infra.ecp.terminal.near_names import nearest
 
 TODAY = date(2025, 3, 1)
 

@@ -4,9 +4,9 @@ import pytest
 from botocore import exceptions as boto
 
 from contracts.errors import ContractViolation, DataRejected, PipelineError
-from infra.cli.errors import CommandFailed, ExitCode, WrongUsage
-from infra.cli.explaining import evidence, explain
-from infra.cli.settings import CliSettings
+from infra.ecp.settings import CliSettings
+from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
+from infra.ecp.terminal.explaining import evidence, explain
 from infra.errors import DeploymentFailed, UnknownName
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from contracts.envelope import Message
-from infra.cli.errors import CommandFailed
-from infra.cli.follow import LineView, LiveView, Waiting, execution_watch, follow, view_for
-from infra.queries.progress import Step, StepState
+from infra.ecp.batches.follow import LineView, LiveView, Waiting, execution_watch, follow, view_for
+from infra.ecp.batches.progress import Step, StepState
+from infra.ecp.terminal.errors import CommandFailed
 from tests.unit.infra.batch_events import BATCH, EXECUTION, an_event, completed_batch
 
 

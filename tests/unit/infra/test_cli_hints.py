@@ -2,7 +2,12 @@
 
 import pytest
 
-from infra.cli.hints import about_columns, about_repeats, is_like_currency, looks_like_a_return
+from infra.ecp.submissions.hints import (
+    about_columns,
+    about_repeats,
+    is_like_currency,
+    looks_like_a_return,
+)
 
 RETURNS = (
     *("refunded", "partially_refunded", "wc-refunded", "Returned to Seller", "chargeback"),

@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 
 from contracts.layout import quarantined_file_key, quarantined_rows_key
 from contracts.printable import is_shown
-from infra.cli import logs, target
-from infra.cli.app import app
-from infra.cli.errors import CommandFailed
+from infra.ecp import target
+from infra.ecp.app import app
+from infra.ecp.batches import logs
+from infra.ecp.terminal.errors import CommandFailed
 from infra.errors import LocalCloudError
 from infra.local import cloud
 from tests.contract.builders import BATCH, OTHER_BATCH

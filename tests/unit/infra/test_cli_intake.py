@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from infra.cli import directories, intake
-from infra.cli.directories import LeftOut
-from infra.cli.errors import WrongUsage
-from infra.cli.file_headers import kind_by_names
-from infra.cli.intake import gather
+from infra.ecp.submissions import directories, intake
+from infra.ecp.submissions.directories import LeftOut
+from infra.ecp.submissions.file_headers import kind_by_names
+from infra.ecp.submissions.intake import gather
+from infra.ecp.terminal.errors import WrongUsage
 from tests.support.shop import ITEMS_HEADER, ORDERS_HEADER, PRODUCTS_HEADER
 
 

@@ -9,9 +9,11 @@ from typer.testing import CliRunner, Result
 
 from contracts.envelope import parse
 from contracts.messages import BreakLock
-from infra.cli import lock, recorded, target
-from infra.cli.main import app
-from infra.queries.lock import explain_lock
+from infra.ecp import target
+from infra.ecp.lock import commands as lock
+from infra.ecp.lock.queries import explain_lock
+from infra.ecp.main import app
+from infra.ecp.terminal import recorded
 from services.lock.domain import Lock
 from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION, OTHER_BATCH

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from infra.cli import output
-from infra.cli.output import print_error, print_json, print_note, print_table
-from infra.cli.output import text as cell
-from infra.cli.settings import CliSettings, pipeline_settings
-from infra.cli.terminal import UNBOUNDED
+from infra.ecp.settings import CliSettings, pipeline_settings
+from infra.ecp.terminal import output
+from infra.ecp.terminal.console import UNBOUNDED
+from infra.ecp.terminal.output import print_error, print_json, print_note, print_table
+from infra.ecp.terminal.output import text as cell
 
 Capture = pytest.CaptureFixture[str]
 

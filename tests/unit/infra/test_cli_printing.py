@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.printable import is_shown, printable, printable_json, printable_lines
-from infra.cli.output import (
+from infra.ecp.terminal.console import Terminal
+from infra.ecp.terminal.output import (
     joined,
     painted,
     print_beside,
@@ -29,7 +30,6 @@ from infra.cli.output import (
     progress,
     styled,
 )
-from infra.cli.terminal import Terminal
 from infra.environments import PROJECT
 
 HARMFUL = (
@@ -172,16 +172,16 @@ def test_a_renderable_that_nobody_made_printable_is_made_so_as_it_leaves() -> No
     assert not {"\x9b", "\u202e", "\x1b"} & set(sink.getvalue())
 
 
-PRINTERS = ("infra/cli/output.py", "infra/cli/terminal.py")
-PIPES = ("infra/local/background.py", "infra/cli/streams.py")
+PRINTERS = ("infra/ecp/terminal/output.py", "infra/ecp/terminal/console.py")
+PIPES = ("infra/local/background.py", "infra/ecp/terminal/streams.py")
 """One answers another process in lines of JSON, one tells whether anybody reads: neither shows."""
 RICH_BY = {
-    "infra/cli/output.py": {"Rule", "Text"},
-    "infra/cli/terminal.py": {"Console", "ConsoleOptions", "RenderableType", "Segment", "Text"},
-    "infra/cli/tables.py": {"HEAVY_HEAD", "Box", "cell_len", "Group", "RenderableType", "Table",
+    "infra/ecp/terminal/output.py": {"Rule", "Text"},
+    "infra/ecp/terminal/console.py": {"Console", "ConsoleOptions", "RenderableType", "Segment", "Text"},
+    "infra/ecp/terminal/tables.py": {"HEAVY_HEAD", "Box", "cell_len", "Group", "RenderableType", "Table",
                             "Text"},
-    "infra/cli/follow.py": {"Group", "Live", "Spinner", "Text"},
-    "infra/cli/submit.py": {"Text"},
+    "infra/ecp/batches/follow.py": {"Group", "Live", "Spinner", "Text"},
+    "infra/ecp/submissions/submit.py": {"Text"},
 }  # fmt: skip
 """What of Rich is used where; `Text` elsewhere is a type, and made by `styled` and `painted`."""
 FORBIDDEN_CALLS = {"print", "echo", "secho", "prompt", "print_exception", "print_exc"}
@@ -217,12 +217,12 @@ def faults_of(source: str, path: str) -> list[str]:
             literal = node.args and isinstance(node.args[0], ast.Constant)
             if not literal:
                 found.append(f"{where} styled() of a template that is not the code's own")
-        if isinstance(node, ast.Call) and path != "infra/cli/tables.py":
+        if isinstance(node, ast.Call) and path != "infra/ecp/terminal/tables.py":
             is_text = getattr(node.func, "id", "") == "Text"
             found += [f"{where} Text made past styled() and painted()"] * is_text
-        if isinstance(node, ast.ImportFrom) and node.module == "infra.cli.output":
+        if isinstance(node, ast.ImportFrom) and node.module == "infra.ecp.terminal.output":
             used = {name.name for name in node.names}
-            if "console" in used and path != "infra/cli/follow.py":
+            if "console" in used and path != "infra/ecp/batches/follow.py":
                 found.append(f"{where} a console of its own")
     return found
 
@@ -246,13 +246,13 @@ def test_no_module_of_infra_prints_any_other_way() -> None:
         "import rich",
         "import typer\ntyper.echo(key)",
         "import typer\ntyper.confirm(key)",
-        "from infra.cli.output import console",
+        "from infra.ecp.terminal.output import console",
         "print_line(styled(f'[bold]{key}[/]'))",
         "import traceback\ntraceback.print_exc()",
     ],
 )
 def test_each_other_way_is_noticed(source: str) -> None:
-    assert faults_of(source, "infra/cli/why.py")
+    assert faults_of(source, "infra/ecp/kpis/why.py")
 
 
 def test_plain_lines_are_written_without_markup() -> None:

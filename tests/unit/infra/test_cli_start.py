@@ -16,13 +16,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from infra.cli.app import app
-from infra.cli.commands import COMMANDS
 from infra.deployer.package import project_version
+from infra.ecp.app import app
+from infra.ecp.commands import COMMANDS
 from infra.environments import PROJECT
 
 HEAVY = {"boto3", "botocore", "pyarrow", "duckdb", "pydantic", "numpy", "pyiceberg", "psutil"}
-ECP = [sys.executable, "-m", "infra.cli.main"]
+ECP = [sys.executable, "-m", "infra.ecp.main"]
 
 
 def loaded_by(*arguments: str) -> set[str]:
@@ -39,7 +39,7 @@ def loaded_by(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
 def test_before_a_command_nothing_heavy_is_loaded(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by(*arguments)
-    assert "infra.cli.app" in loaded
+    assert "infra.ecp.app" in loaded
     assert loaded & HEAVY == set()
     assert not any(f"infra.cli.{entry.module}" in loaded for entry in COMMANDS.values())
 
@@ -150,7 +150,7 @@ def stopped(number: signal.Signals, after: str | None) -> tuple[int, list[str], 
 
 MOMENTS = (
     (signal.SIGINT, "typer.models"),
-    (signal.SIGTERM, "infra.cli.output"),
+    (signal.SIGTERM, "infra.ecp.terminal.output"),
     (signal.SIGINT, "botocore.utils"),
     (signal.SIGINT, "contracts.messages"),
     (signal.SIGINT, None),
@@ -184,5 +184,5 @@ def test_status_begins_to_answer_before_it_loads_what_it_asks_with(tmp_path: Pat
         process.terminate()
         process.communicate(timeout=60)
         server.close()
-    assert "infra.cli.target" in before
+    assert "infra.ecp.target" in before
     assert {"boto3", "contracts.messages", "pyarrow", "duckdb", "numpy"} & set(before) == set()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.shop import an_order, orders_csv
 
-ECP = f"{sys.executable} -m infra.cli.main"
+ECP = f"{sys.executable} -m infra.ecp.main"
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from infra.cli import output
-from infra.cli.output import print_table
-from infra.cli.terminal import Terminal
+from infra.ecp.terminal import output
+from infra.ecp.terminal.console import Terminal
+from infra.ecp.terminal.output import print_table
 
 WIDTHS = (60, 80, 100, 200)
 WHOLE = st.one_of(

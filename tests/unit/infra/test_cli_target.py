@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli import target
-from infra.cli.errors import CommandFailed, ExitCode, WrongUsage
-from infra.cli.target import Target, choose, cloud_directory
+from infra.ecp import target
+from infra.ecp.target import Target, choose, cloud_directory
+from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
 
 LOCAL = ("http://127.0.0.1:4566", {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
 

@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contracts.identities import batch_id_of
-from infra.cli import upload
-from infra.cli.directories import InputFile
-from infra.cli.upload import MANIFEST_METADATA, Uploader, manifest_upload_key
+from infra.ecp.submissions import upload
+from infra.ecp.submissions.directories import InputFile
+from infra.ecp.submissions.upload import MANIFEST_METADATA, Uploader, manifest_upload_key
 
 BUCKET = "ecommerce-data-bucket"
 NOON = datetime(2025, 7, 7, 12, 0, tzinfo=UTC)

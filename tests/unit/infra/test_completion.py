@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from contracts.identities import FileIdentity, batch_id_of
 from contracts.messages import AwaitedFile, DetectedFile
-from infra.cli.batch_of_submission import what_is_missing, what_it_completes
-from infra.queries.completion import completion, is_noticed
-from services.aggregator.domain import FileSet, Hold, PendingFile
+from infra.ecp.submissions.batch_of_submission import what_is_missing, what_it_completes
+from infra.ecp.submissions.completion import completion, is_noticed
+from services.aggregator.open_set.domain import FileSet, Hold, PendingFile
 
 BUCKET = "ecommerce-data-bucket"
 NOON = datetime(2025, 7, 7, 12, 0, tzinfo=UTC)

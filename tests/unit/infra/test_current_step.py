@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infra.queries.current_step import current_step
+from infra.ecp.batches.current_step import current_step
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 

@@ -13,12 +13,12 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from contracts.dead_letters import SqsDeadLetters
 from contracts.printable import printable
-from infra.cli import dlq
-from infra.cli.main import app
-from infra.queries.dead_letter_advice import ADVICE, advice_for
-from infra.queries.dead_letters import held, read_letters, send_back
+from infra.ecp.dead_letters import commands as dlq
+from infra.ecp.dead_letters.advice import ADVICE, advice_for
+from infra.ecp.dead_letters.queries import held, read_letters, send_back
+from infra.ecp.main import app
+from services.runtime.messaging.dead_letters import SqsDeadLetters
 from tests.contract.builders import BATCH, a_body, an_envelope, on_the_bus
 from tests.support.hostile_bodies import HOSTILE
 
@@ -172,7 +172,7 @@ def test_whoever_looks_hides_letters_from_nobody_afterwards(
     def away(_message: Any, _queue: str) -> Any:
         raise ConnectionError("away")
 
-    monkeypatch.setattr("infra.queries.dead_letters.letter_of", away)
+    monkeypatch.setattr("infra.ecp.dead_letters.queries.letter_of", away)
     with pytest.raises(ConnectionError):
         read_letters(sqs, url_of(sqs, DEAD))
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from infra.cli import target
-from infra.cli.deploy_view import print_versions
-from infra.cli.main import app
 from infra.deployer import deploy as deployer
 from infra.deployer.deploy import deploy
 from infra.deployer.releases import Release, Releases
+from infra.ecp import target
+from infra.ecp.deploy.view import print_versions
+from infra.ecp.main import app
 from tests.unit.infra.test_deploy import Account, three_stacks
 
 
@@ -69,9 +69,9 @@ def test_somebody_who_is_asked_about_each_need_name_none(
     deployed: list[Any], aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "infra.cli.deploy.sys.stdin", type("Terminal", (), {"isatty": lambda _: True})()
+        "infra.ecp.deploy.commands.sys.stdin", type("Terminal", (), {"isatty": lambda _: True})()
     )
-    from infra.cli.deploy import deploy as command
+    from infra.ecp.deploy.commands import deploy as command
 
     command()
     assert deployed == [None]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.deploy_view import print_plan
 from infra.deployer.package import sources_digest
 from infra.deployer.plan import PlannedStack, Wanted, plan_commit, plan_stack
 from infra.deployer.releases import Release, Releases
@@ -17,6 +16,7 @@ from infra.deployer.templates import (
     discover,
     order_of_deployment,
 )
+from infra.ecp.deploy.view import print_plan
 from infra.environments import PROJECT
 from tests.unit.infra.projects import a_function_project, a_project, a_template
 
@@ -113,10 +113,10 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
         ("services/lock/template.yaml", ["lock"]),
         ("services/validator/Dockerfile", ["validator"]),
         ("services/transformer/sql/lines.sql", ["transformer"]),
-        ("infra/saga.asl.json", ["saga"]),
-        ("infra/platform.yaml", ["platform"]),
-        ("infra/dashboard.yaml", ["dashboard"]),
-        ("contracts/requirements.txt", EVERY_USER_OF_CONTRACTS),
+        ("infra/stacks/saga.asl.json", ["saga"]),
+        ("infra/stacks/platform.yaml", ["platform"]),
+        ("infra/stacks/dashboard.yaml", ["dashboard"]),
+        ("services/relay/requirements.txt", EVERY_USER_OF_CONTRACTS),
         ("contracts/envelope.py", EVERY_USER_OF_CONTRACTS),
         ("constraints.txt", EVERY_USER_OF_CONTRACTS),
     ],
@@ -124,7 +124,7 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
 def test_a_changed_file_deploys_what_is_built_from_it_and_nothing_else(
     path: str, deployed: list[str]
 ) -> None:
-    if path == "contracts/requirements.txt":
+    if path == "services/relay/requirements.txt":
         deployed = ["relay"]
     assert [one.name for one in plan_commit([path], PROJECTS_OWN, ORDER)] == deployed
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from infra.cli.app import app
+from infra.ecp.app import app
 from infra.environments import PROJECT
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")),

@@ -6,7 +6,6 @@ import pytest
 
 from contracts.clock import new_event_id, system_clock
 from contracts.envelope import MessageContext
-from contracts.event_store import InMemoryEventStore, StreamAppend
 from contracts.identities import FileIdentity
 from contracts.messages import (
     ErasedFacts,
@@ -16,9 +15,8 @@ from contracts.messages import (
     PseudonymErasure,
     UpkeepRefused,
 )
-from contracts.pseudonyms import check_of, pseudonym_of
-from infra.queries import erasure
-from infra.queries.erasure import (
+from infra.ecp.privacy import erasure
+from infra.ecp.privacy.erasure import (
     NOT_CHANGED,
     Batches,
     in_work,
@@ -28,6 +26,8 @@ from infra.queries.erasure import (
     receipt_of,
     wait_for_all,
 )
+from services.runtime.event_store import InMemoryEventStore, StreamAppend
+from services.runtime.privacy.pseudonyms import check_of, pseudonym_of
 
 BUCKET, BATCH = "ecommerce-data-bucket", "3f2a9c0d1e4b5a67"
 NOTHING = ErasedFacts(

@@ -4,7 +4,13 @@ import pytest
 
 from contracts.file_contracts import file_contract
 from contracts.layout import KINDS
-from infra.queries.explanations import LONGEST_SHOWN, advice, pointed_at, replacement, resubmission
+from infra.ecp.quarantine.explanations import (
+    LONGEST_SHOWN,
+    advice,
+    pointed_at,
+    replacement,
+    resubmission,
+)
 
 
 def a_row(raw: str, column: str | None, message: str = "", rule: str = "") -> dict[str, object]:

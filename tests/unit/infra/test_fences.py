@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from contracts.envelope import Message, parse
-from contracts.fences import LEAP
 from contracts.messages import FenceRaised
-from infra.queries.fences import Fences, fences_of
+from infra.ecp.lock.fences import Fences, fences_of
 from services.lock.domain import LOCK_ID
+from services.runtime.fences import LEAP
 from tests.contract.builders import an_envelope
 
 

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli.errors import WrongUsage
-from infra.cli.kpis import period
-from infra.cli.output import print_json
-from infra.queries.kpis import (
+from infra.ecp.kpis.commands import period
+from infra.ecp.kpis.queries import (
     CATEGORY_FIELDS,
     ORDER_FIELDS,
     SET_BY_FIELDS,
@@ -21,6 +19,8 @@ from infra.queries.kpis import (
     for_people,
     order_kpis,
 )
+from infra.ecp.terminal.errors import WrongUsage
+from infra.ecp.terminal.output import print_json
 from tests.unit.infra.tables import create_table
 
 EVER = Period()

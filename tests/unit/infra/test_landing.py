@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.printable import is_shown
-from infra.cli.errors import WrongUsage
-from infra.cli.landing import create, landing_places, refuse_what_is_there
+from infra.ecp.terminal.errors import WrongUsage
+from infra.ecp.terminal.landing import create, landing_places, refuse_what_is_there
 
 PARTS = st.sampled_from(
     [

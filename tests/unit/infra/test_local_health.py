@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from infra.cli.batches_view import reason
-from infra.cli.cloud import told
-from infra.cli.status_view import said_of, said_of_space
+from infra.ecp.batches.view import reason
+from infra.ecp.cloud.commands import told
+from infra.ecp.cloud.status_view import said_of, said_of_space
 from infra.local.folders import Folders
 from infra.local.health import SILENT_AFTER_SECONDS, read_health, worker_state
 from infra.local.records import (

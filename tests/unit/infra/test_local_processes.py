@@ -14,9 +14,9 @@ import pytest
 
 from infra.errors import LocalCloudError
 from infra.local import cloud, ministack
-from infra.local.crew import Crew
 from infra.local.folders import Folders
 from infra.local.processes import ChildProcess, has_ended, restart_delay_seconds
+from infra.local.worker_pool import Crew
 from infra.local.workers import WorkerDefinition, worker_definitions
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli import logs, target
-from infra.cli.main import app
-from infra.queries.log_lines import LOG_GROUPS, lines_about, lines_in_files, lines_in_groups
+from infra.ecp import target
+from infra.ecp.batches import logs
+from infra.ecp.batches.log_lines import LOG_GROUPS, lines_about, lines_in_files, lines_in_groups
+from infra.ecp.main import app
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.contract.declared import templates
 from tests.unit.infra.accounts import Account

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from infra.cli import notifications as module
-from infra.cli.notifications import Notification, notifications
+from infra.ecp.demo import notifications as module
+from infra.ecp.demo.notifications import Notification, notifications
 
 
 @pytest.fixture

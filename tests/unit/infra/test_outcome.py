@@ -8,12 +8,8 @@ from typing import Any
 import pytest
 
 from contracts.messages import BatchManifest, BatchResult, FileReport
-from contracts.objects import InMemoryObjectStore
 from contracts.schemas import find
-from infra.cli.hints import about_guests
-from infra.cli.outcome_view import print_restated, remarks, summary
-from infra.cli.status_view import print_open_set, said_of_held
-from infra.queries.outcome import (
+from infra.ecp.batches.outcome import (
     all_seen_before,
     completed,
     read_outcome,
@@ -21,7 +17,11 @@ from infra.queries.outcome import (
     read_seen_before,
     unpublished,
 )
-from services.aggregator.completeness import of_rejected
+from infra.ecp.batches.outcome_view import print_restated, remarks, summary
+from infra.ecp.cloud.status_view import print_open_set, said_of_held
+from infra.ecp.submissions.hints import about_guests
+from services.aggregator.open_set.completeness import of_rejected
+from services.runtime.storage.documents import InMemoryObjectStore
 from tests.unit.infra.batch_events import BATCH, BEGAN, an_event
 
 PROMISED = {

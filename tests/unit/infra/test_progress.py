@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.envelope import Message
-from infra.queries.progress import StepState, ending, steps, this_attempt
+from infra.ecp.batches.progress import StepState, ending, steps, this_attempt
 from tests.unit.infra.batch_events import an_event, completed_batch
 
 NAMES = ["Seal", "Lock", "Validate", "Transform", "Archive", "Close"]

@@ -7,11 +7,11 @@ import pytest
 from contracts.errors import PipelineError
 from contracts.layout import replay_answers_key
 from contracts.messages import ObjectRef
-from contracts.objects import S3ObjectStore
-from infra.queries.answers import RowId, read_answers
-from infra.queries.documents import read_unless_expired
-from infra.queries.names import STATE_TABLE
-from infra.queries.originals import Headers
+from infra.ecp.names import STATE_TABLE
+from infra.ecp.quarantine.originals import Headers
+from infra.ecp.quarantine.replays import RowId, read_answers
+from services.runtime.storage.documents import S3ObjectStore
+from services.runtime.storage.expired_documents import read_unless_expired
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 BUCKET, ARCHIVE = "ecommerce-data-bucket", "ecommerce-archive-bucket"

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import BatchManifest
-from contracts.objects import InMemoryObjectStore
-from infra.queries.answers import Answer, RowId, is_open
-from infra.queries.copies import Copies, Input, Sealed, arrange, read_copies
-from infra.queries.fates import Dismissal, Fates
+from infra.ecp.quarantine.copies import Copies, Input, Sealed, arrange, read_copies
+from infra.ecp.quarantine.replays import Answer, RowId, is_open
+from infra.ecp.quarantine.resolutions import Dismissal, Fates
+from services.runtime.storage.documents import InMemoryObjectStore
 from tests.unit.infra.test_outcome import an_example
 
 KEY, LINE = "orders/a.csv", 7

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from infra.cli.dismiss import Dismissed, chosen
-from infra.cli.errors import WrongUsage
-from infra.cli.quarantine import fates_shown
-from infra.queries.answers import Answer, RowId
-from infra.queries.fates import Dismissal, Fates, published_since
-from infra.queries.quarantine import QuarantinedFile
+from infra.ecp.quarantine.commands import fates_shown
+from infra.ecp.quarantine.dismiss import Dismissed, chosen
+from infra.ecp.quarantine.replays import Answer, RowId
+from infra.ecp.quarantine.resolutions import Dismissal, Fates, published_since
+from infra.ecp.terminal.errors import WrongUsage
+from services.validator.quarantine.rows import QuarantinedFile
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 KEY = "orders/a.csv"

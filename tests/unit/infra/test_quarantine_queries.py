@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.layout import quarantined_file_key, quarantined_rows_key
-from infra.queries.quarantine import ROW_FIELDS, listing, read_rows
+from services.validator.quarantine.rows import ROW_FIELDS, listing, read_rows
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 BUCKET = "ecommerce-data-bucket"

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from contracts.messages import AnsweredRow, ReplayAnswers, RestatedRow
-from contracts.objects import InMemoryObjectStore
-from infra.cli.corrections import Correction
-from infra.cli.replay_check import judge, write_rows
-from infra.cli.replay_links import UploadedRow, links
-from infra.cli.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
-from infra.queries.answers import Answer, Answers, RowId, arrange, is_open
-from infra.queries.standing import Origin, Place, Places, StandingRow
+from infra.ecp.quarantine.corrections import Correction
+from infra.ecp.quarantine.current_rows import Origin, Place, Places, StandingRow
+from infra.ecp.quarantine.replay_check import judge, write_rows
+from infra.ecp.quarantine.replay_links import UploadedRow, links
+from infra.ecp.quarantine.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
+from infra.ecp.quarantine.replays import Answer, Answers, RowId, arrange, is_open
+from services.runtime.storage.documents import InMemoryObjectStore
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.infra.batch_events import an_event
 

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import AnsweredRow, ReplayAnswers
-from contracts.objects import InMemoryObjectStore
-from infra.cli.corrections import Correction
-from infra.cli.replay_decision import placed
-from infra.cli.replay_links import UploadedRow, links
-from infra.cli.replay_plan import FixedRow, plan
-from infra.queries.answers import RowId, arrange
-from infra.queries.standing import Identity, Origin, Places, StandingRow
+from infra.ecp.quarantine.corrections import Correction
+from infra.ecp.quarantine.current_rows import Identity, Origin, Places, StandingRow
+from infra.ecp.quarantine.replay_decision import placed
+from infra.ecp.quarantine.replay_links import UploadedRow, links
+from infra.ecp.quarantine.replay_plan import FixedRow, plan
+from infra.ecp.quarantine.replays import RowId, arrange
+from services.runtime.storage.documents import InMemoryObjectStore
 from tests.unit.infra.batch_events import an_event
 
 IDENTITIES: Mapping[str, Sequence[Identity]] = {

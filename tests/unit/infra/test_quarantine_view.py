@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from infra.cli.quarantine_view import counted, fair_share, print_rows
+from infra.ecp.quarantine.view import counted, fair_share, print_rows
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.infra.test_quarantine_queries import a_row
 

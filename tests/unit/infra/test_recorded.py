@@ -2,9 +2,9 @@
 
 import pytest
 
-from infra.cli import recorded
-from infra.cli.errors import CommandFailed
-from infra.cli.recorded import WAIT_SECONDS, until_recorded
+from infra.ecp.terminal import recorded
+from infra.ecp.terminal.errors import CommandFailed
+from infra.ecp.terminal.recorded import WAIT_SECONDS, until_recorded
 
 
 @pytest.fixture(autouse=True)

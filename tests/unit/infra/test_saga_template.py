@@ -10,7 +10,7 @@ from infra.environments import PROJECT
 
 
 def test_every_placeholder_of_the_definition_is_substituted_and_no_other() -> None:
-    definition = (PROJECT / "infra/saga.asl.json").read_text()
+    definition = (PROJECT / "infra/stacks/saga.asl.json").read_text()
     json.loads(definition)
     saga = next(template for template in discover(PROJECT) if template.name == "saga")
     block = re.search(r"DefinitionSubstitutions:\n((?:        .*\n)+)", saga.body)
@@ -20,7 +20,7 @@ def test_every_placeholder_of_the_definition_is_substituted_and_no_other() -> No
 
 
 def test_what_a_failed_close_says_in_a_mail_is_one_line() -> None:
-    states = json.loads((PROJECT / "infra/saga.asl.json").read_text())["States"]
+    states = json.loads((PROJECT / "infra/stacks/saga.asl.json").read_text())["States"]
     [said] = {
         catch["Assign"]["message"]
         for catch in states["CloseBatch"]["Catch"]

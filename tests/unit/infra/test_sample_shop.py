@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.sample_catalogue import BAD_ORDER_ITEMS, BAD_ORDERS, BAD_PRODUCTS, CATALOGUE
-from infra.sample_shop import ORDERS_PER_SCALE, SampleShop, day_weights, write_sample_shop
+from infra.ecp.demo.sample_catalogue import BAD_ORDER_ITEMS, BAD_ORDERS, BAD_PRODUCTS, CATALOGUE
+from infra.ecp.demo.sample_shop import ORDERS_PER_SCALE, SampleShop, day_weights, write_sample_shop
 
 BAD_IDS = 9_000_000  # from here on: rows that no shop should send
 

@@ -6,24 +6,24 @@ from typing import Any
 
 from contracts.clock import new_event_id
 from contracts.envelope import MessageContext
-from contracts.event_store import DynamoDBEventStore, InMemoryEventStore, StreamAppend
 from contracts.identities import FileIdentity
 from contracts.messages import FileDetected, FileIgnored, FilesReturned, FileSuperseded
-from contracts.objects import InMemoryObjectStore, S3ObjectStore
 from contracts.schemas import find
 from infra.deployer.templates import discover
+from infra.ecp.batches.left_out import read_left_out
+from infra.ecp.batches.open_set import SETTLES, read_open_set
+from infra.ecp.batches.queries import batch_holding, is_running, newest_batches
+from infra.ecp.cloud.status_queries import Sources, read_status
+from infra.ecp.dead_letters.queries import dead_letters, is_dead_letter_queue
+from infra.ecp.lock.queries import describe_lock, read_lock
+from infra.ecp.names import LOCK_ID, STATE_TABLE
 from infra.environments import PROJECT
-from infra.queries.batches import batch_holding, is_running, newest_batches
-from infra.queries.dead_letters import dead_letters, is_dead_letter_queue
-from infra.queries.left_out import read_left_out
-from infra.queries.lock import describe_lock, read_lock
-from infra.queries.names import LOCK_ID, STATE_TABLE
-from infra.queries.open_set import SETTLES, read_open_set
-from infra.queries.status import Sources, read_status
-from services.aggregator.domain import stream_of
+from services.aggregator.open_set.domain import stream_of
 from services.aggregator.read_model import after, batch_writes, left_out_row, open_set_key, row_of
 from services.lock.domain import Holder, Lock, Waiter
 from services.lock.items import lock_item
+from services.runtime.event_store import DynamoDBEventStore, InMemoryEventStore, StreamAppend
+from services.runtime.storage.documents import InMemoryObjectStore, S3ObjectStore
 from tests.contract.builders import BATCH, EXECUTION, OTHER_BATCH, an_example
 from tests.unit.infra.batch_events import BEGAN, an_event
 from tests.unit.infra.tables import create_table

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from infra.cli.main import app
+from infra.ecp.main import app
 from tests.support.shop import a_product, an_order, orders_csv, products_csv
 
 

@@ -6,11 +6,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from infra.cli import waiting as waiting_command
-from infra.queries import facts as facts_query
-from infra.queries.facts import PublishedFacts
-from infra.queries.near_misses import NearMiss, near_misses
-from infra.queries.waiting import read_waiting, unknown_products
+from infra.ecp.kpis import facts as facts_query
+from infra.ecp.kpis import waiting as waiting_command
+from infra.ecp.kpis.facts import PublishedFacts
+from infra.ecp.kpis.near_misses import NearMiss, near_misses
+from infra.ecp.kpis.waiting_lines import read_waiting, unknown_products
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from contracts.envelope import MessageContext
 from contracts.errors import Transient
-from contracts.event_store import PutItem
-from contracts.fences import LEAP
 from contracts.messages import AcquireLock, ExtendLease, RaiseFence
-from contracts.metrics import Measure
 from services.lock import handler
 from services.lock.adapters import StepFunctionsExecutions
 from services.lock.domain import LOCK_ID, Lock
 from services.lock.items import lock_from, lock_item, token_item, token_key
+from services.runtime.event_store import PutItem
+from services.runtime.fences import LEAP
+from services.runtime.observability.metrics import Measure
 from tests.support.doubles import Refusing, refused
 from tests.unit.lock.test_lock_messages import COMMANDS, EVENTS, STREAM, TABLE, Desk, batch_of
 

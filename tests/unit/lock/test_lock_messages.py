@@ -12,17 +12,17 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from contracts.answers import InMemoryTaskAnswers
 from contracts.clock import Clock, NewId, to_rfc3339
 from contracts.envelope import Message, MessageContext
 from contracts.errors import Transient
-from contracts.event_store import InMemoryEventStore, PutItem
 from contracts.messages import AcquireLock, BreakLock, ExtendLease, ReleaseLock
 from services.lock import use_cases
 from services.lock.domain import LOCK_ID, Lock
 from services.lock.handler import LockService, lock_service
 from services.lock.items import lock_from
 from services.lock.use_cases import Ports
+from services.runtime.event_store import InMemoryEventStore, PutItem
+from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
 from tests.support.doubles import RecordedDeadLetters
 
 TABLE = "ProcessingLockTable"

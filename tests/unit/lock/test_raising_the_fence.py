@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from contracts.errors import Refused
-from contracts.fences import LEAP
 from contracts.messages import RaiseFence
 from services.lock.domain import LOCK_ID, Lock, Terms, Waiter
 from services.lock.items import lock_from, lock_item
+from services.runtime.fences import LEAP
 from tests.unit.lock.test_lock_messages import COMMANDS, TABLE, Desk
 
 TERMS = Terms(datetime(2025, 7, 7, 12, tzinfo=UTC), timedelta(seconds=900))
@@ -107,7 +107,7 @@ def _context() -> Any:
 
 
 def _put(item: dict[str, Any]) -> Any:
-    from contracts.event_store import PutItem
+    from services.runtime.event_store import PutItem
 
     return PutItem(TABLE, item)
 

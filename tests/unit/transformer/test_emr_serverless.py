@@ -19,9 +19,10 @@ from moto.emrserverless.models import emrserverless_backends
 
 from contracts.errors import DataRejected, PipelineError, StaleWriter, Transient
 from contracts.messages import ObjectRef, TransformBatch
-from contracts.objects import S3ObjectStore
-from services.transformer import emr_job, use_cases
-from services.transformer.emr_serverless import (
+from services.runtime.storage.documents import S3ObjectStore
+from services.transformer.batch import use_cases
+from services.transformer.emr import job as emr_job
+from services.transformer.emr.runner import (
     JobRunner,
     answer_key,
     start_request,
@@ -241,7 +242,7 @@ def test_the_driver_runs_as_a_process_with_no_more_than_the_request_gives_it(
     here = {"SPARK_SUBMITTED": "false", "SPARK_MEMORY_MB": "1024", "PYSPARK_PYTHON": sys.executable}
 
     subprocess.run(
-        [sys.executable, "-m", "services.transformer.emr_job", *spark["entryPointArguments"]],
+        [sys.executable, "-m", "services.transformer.emr.job", *spark["entryPointArguments"]],
         env={**os.environ, **dict(given), **here, "PYTHONPATH": str(ROOT)},
         check=True,
         timeout=300,

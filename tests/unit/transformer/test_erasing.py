@@ -13,15 +13,15 @@ from contracts.messages import (
     UpkeepRefused,
     UserErasedFromFacts,
 )
-from services.transformer import erasing
-from services.transformer.batch_difference import difference, snapshots_around
+from services.transformer.batch.use_cases import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
-from services.transformer.erasing import erase_from_facts
-from services.transformer.reading import ReadOnlyFacts
-from services.transformer.rebuild import rebuild_kpis
-from services.transformer.turns import stream_of
-from services.transformer.upkeep import maintain_facts
-from services.transformer.use_cases import transform_batch
+from services.transformer.facts.reading import ReadOnlyFacts
+from services.transformer.history.batch_difference import difference, snapshots_around
+from services.transformer.maintenance import erasure
+from services.transformer.maintenance.erasure import erase_from_facts
+from services.transformer.maintenance.exclusive_writer import stream_of
+from services.transformer.maintenance.rebuild import rebuild_kpis
+from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces
@@ -304,13 +304,13 @@ def test_a_batch_that_begins_meanwhile_loses_nothing(
 ) -> None:
     _, model = some_history(bench)
     late = a_batch([order("9", "2025-07-09", user_id=OTHER)], [line("9", "p1")])
-    then = getattr(erasing, step)
+    then = getattr(erasure, step)
 
     def after_a_batch(*given: Any) -> Any:
         bench.restarted().transform(late)
         return then(*given)
 
-    monkeypatch.setattr(erasing, step, after_a_batch)
+    monkeypatch.setattr(erasure, step, after_a_batch)
     slow = bench.restarted()
     erase_from_facts(a_command(slow), slow.ports)
     monkeypatch.undo()

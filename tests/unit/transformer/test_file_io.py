@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.transformer import file_io
-from services.transformer.file_io import SMALL_FILE_BYTES, FewRequestsFileIO, KeptFiles
+from services.transformer.facts import file_io
+from services.transformer.facts.file_io import SMALL_FILE_BYTES, FewRequestsFileIO, KeptFiles
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pytest
 from contracts.clock import new_event_id, system_clock
 from contracts.envelope import MessageContext
 from contracts.errors import StaleWriter
-from contracts.event_store import InMemoryEventStore, PutItem
-from services.transformer.kpis import CategoryDay, KpiChange, KpiKey, OrderDay, money, rate
-from services.transformer.publication import Stamp, publish_kpis
+from services.runtime.event_store import InMemoryEventStore, PutItem
+from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay, money, rate
+from services.transformer.batch.publication import Stamp, publish_kpis
 from tests.support.transforming import KEYS, TABLES
 
 DAY = date(2025, 7, 7)

@@ -12,8 +12,13 @@ from contracts.envelope import Message
 from contracts.errors import ContractViolation, DataRejected, PipelineError, StaleWriter, Transient
 from contracts.layout import result_key
 from contracts.messages import TransformBatch
-from services.transformer import use_cases
-from services.transformer.use_cases import abandon_batch, decide_engine, transform_batch, warm_up
+from services.transformer.batch import use_cases
+from services.transformer.batch.use_cases import (
+    abandon_batch,
+    decide_engine,
+    transform_batch,
+    warm_up,
+)
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 

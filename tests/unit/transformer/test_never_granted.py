@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from contracts.answers import InMemoryTaskAnswers
 from contracts.clock import new_event_id, system_clock
-from contracts.consumer import CommandConsumer
 from contracts.envelope import parse
 from contracts.errors import Refused, StaleWriter
-from contracts.event_store import PutItem
-from contracts.fence_questions import ask_the_lock, asking_when_stale
-from contracts.fences import LEAP
 from contracts.messages import AbandonBatch, AdmitFence
-from services.transformer.aligning import admit_fence
-from services.transformer.turns import stream_of
-from services.transformer.use_cases import abandon_batch, transform_batch
+from services.runtime.event_store import PutItem
+from services.runtime.fences import LEAP
+from services.runtime.messaging.consumer import CommandConsumer
+from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
+from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.transformer.batch.use_cases import abandon_batch, transform_batch
+from services.transformer.maintenance.exclusive_writer import stream_of
+from services.transformer.maintenance.lock_alignment import admit_fence
 from tests.contract.builders import a_body
 from tests.model import ShopModel
 from tests.support.doubles import RecordedDeadLetters

@@ -13,14 +13,14 @@ from pyiceberg.schema import Schema
 from pyiceberg.types import NestedField
 
 from contracts.messages import MaintainFacts, RebuildKpis
-from services.transformer import reading
-from services.transformer.catalog import FactsCatalog, lacks_columns
+from services.transformer.batch.use_cases import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import EngineName
-from services.transformer.facts import PARTITIONS, PROPERTIES, SCHEMAS
-from services.transformer.rebuild import rebuild_kpis
-from services.transformer.upkeep import maintain_facts, rows_of
-from services.transformer.use_cases import transform_batch
+from services.transformer.facts import reading
+from services.transformer.facts.catalog import FactsCatalog, lacks_columns
+from services.transformer.facts.tables import PARTITIONS, PROPERTIES, SCHEMAS
+from services.transformer.maintenance.rebuild import rebuild_kpis
+from services.transformer.maintenance.upkeep import maintain_facts, rows_of
 from tests.model import ShopModel
 from tests.support.transforming import (
     Batch,

@@ -8,8 +8,8 @@ import pytest
 
 from contracts.errors import PipelineError
 from services.transformer.engines.duckdb_engine import DuckDBEngine
-from services.transformer.provenance import Evidence, evidence_of
-from services.transformer.reading import ReadOnlyFacts
+from services.transformer.facts.reading import ReadOnlyFacts
+from services.transformer.history.provenance import Evidence, evidence_of
 from tests.support.local_catalog import LocalCatalog
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 

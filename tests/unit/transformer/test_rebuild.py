@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from contracts.envelope import MessageContext
-from contracts.event_store import DeleteItem, PutItem
 from contracts.messages import RebuildKpis
-from services.transformer import rebuild
-from services.transformer.kpis import CategoryDay, OrderDay
-from services.transformer.publication import Stamp
-from services.transformer.rebuild import Repair, compare, key_of, rebuild_kpis
-from services.transformer.turns import stream_of
-from services.transformer.use_cases import transform_batch
+from services.runtime.event_store import DeleteItem, PutItem
+from services.transformer.batch.kpis import CategoryDay, OrderDay
+from services.transformer.batch.publication import Stamp
+from services.transformer.batch.use_cases import transform_batch
+from services.transformer.maintenance import rebuild
+from services.transformer.maintenance.exclusive_writer import stream_of
+from services.transformer.maintenance.rebuild import Repair, compare, key_of, rebuild_kpis
 from tests.model import ShopModel
 from tests.support.transforming import (
     TABLES,

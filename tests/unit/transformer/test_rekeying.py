@@ -10,12 +10,12 @@ import pytest
 
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import FactsRekeyed, RebuildKpis, RekeyFacts, UpkeepRefused
-from services.transformer import rekeying
-from services.transformer.domain import TransformerState, staged_check
-from services.transformer.rebuild import rebuild_kpis
-from services.transformer.rekeying import rekey_facts
-from services.transformer.turns import stream_of
-from services.transformer.use_cases import abandon_batch, transform_batch
+from services.transformer.batch.domain import TransformerState, staged_check
+from services.transformer.batch.use_cases import abandon_batch, transform_batch
+from services.transformer.maintenance import rekeying
+from services.transformer.maintenance.exclusive_writer import stream_of
+from services.transformer.maintenance.rebuild import rebuild_kpis
+from services.transformer.maintenance.rekeying import rekey_facts
 from tests.model import ShopModel
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces

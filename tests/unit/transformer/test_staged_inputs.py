@@ -9,7 +9,7 @@ import pytest
 
 from contracts.errors import ContractViolation
 from contracts.messages import ObjectRef
-from contracts.objects import sha256_hex
+from services.runtime.storage.documents import sha256_hex
 from services.transformer.adapters import S3StagedInputs
 
 KEY = "processing/3f2a9c0d1e4b5a67/orders/0000.parquet"

@@ -11,14 +11,14 @@ import pytest
 
 from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter, Transient
-from contracts.event_store import PutItem
 from contracts.messages import TransformBatch
-from services.transformer import use_cases
-from services.transformer.composition import compose
+from services.runtime.event_store import PutItem
+from services.transformer.batch import use_cases
+from services.transformer.batch.kpis import KpiChange, OrderDay
+from services.transformer.batch.merge_plan import compose
+from services.transformer.batch.publication import Stamp, publish_kpis
+from services.transformer.batch.use_cases import abandon_batch, transform_batch
 from services.transformer.engines.port import EngineName
-from services.transformer.kpis import KpiChange, OrderDay
-from services.transformer.publication import Stamp, publish_kpis
-from services.transformer.use_cases import abandon_batch, transform_batch
 from tests.model import ShopModel
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, manifest_of, order, product

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contracts.errors import PipelineError
-from services.transformer import domain
-from services.transformer.use_cases import transform_batch
+from services.transformer.batch import domain
+from services.transformer.batch.use_cases import transform_batch
 from tests.support.transforming import (
     Batch,
     LocalInputs,

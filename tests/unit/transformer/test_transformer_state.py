@@ -7,7 +7,7 @@ import pytest
 from contracts.envelope import parse
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import ObjectRef
-from services.transformer.domain import (
+from services.transformer.batch.domain import (
     BatchHistory,
     InFlight,
     InputsRejected,

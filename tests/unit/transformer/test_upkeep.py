@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from contracts.messages import FactsMaintained, MaintainFacts, RebuildKpis
-from services.transformer import upkeep
-from services.transformer.batch_difference import difference, snapshots_around
+from services.transformer.batch.use_cases import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
-from services.transformer.facts import TABLES as FACTS
-from services.transformer.reading import ReadOnlyFacts, data_files
-from services.transformer.rebuild import rebuild_kpis
-from services.transformer.turns import stream_of
-from services.transformer.upkeep import maintain_facts
-from services.transformer.use_cases import transform_batch
+from services.transformer.facts.reading import ReadOnlyFacts, data_files
+from services.transformer.facts.tables import TABLES as FACTS
+from services.transformer.history.batch_difference import difference, snapshots_around
+from services.transformer.maintenance import upkeep
+from services.transformer.maintenance.exclusive_writer import stream_of
+from services.transformer.maintenance.rebuild import rebuild_kpis
+from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
 from tests.support.transforming import (
     Batch,

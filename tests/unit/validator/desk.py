@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from contracts.envelope import Message
 from contracts.errors import Transient, VersionGone
-from contracts.event_store import InMemoryEventStore
 from contracts.messages import ManifestFile, ObjectRef, ValidateFile
-from contracts.objects import canonical_json, sha256_hex
+from services.runtime.event_store import InMemoryEventStore
+from services.runtime.storage.documents import canonical_json, sha256_hex
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.use_cases import Ports, validate_file
 

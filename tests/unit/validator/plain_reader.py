@@ -177,7 +177,7 @@ def read_rows(lines, line_number, layout, kind, returns_end_lines):
 
 
 def is_several(body, fields, layout):
-    """Whether the CRs in a line end lines: see services/validator/segments.py."""
+    """Whether the CRs in a line end lines: see services/validator/reading/segments.py."""
     if fields is None or len(fields) != len(layout.names):
         return True
     return all(is_healthy(part, layout) for part in body.split("\r") if part.strip(" \t"))

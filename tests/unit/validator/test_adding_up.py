@@ -7,8 +7,8 @@ import pytest
 
 from contracts.errors import PipelineError
 from services.validator.domain import reconcile
-from services.validator.second_look import Removed
-from services.validator.verdict import FileCheck
+from services.validator.reading.duplicates import Removed
+from services.validator.reading.verdict import FileCheck
 
 REMOVED = Removed(8)
 REMOVED.add(np.array([1, 2, 5], np.int64))

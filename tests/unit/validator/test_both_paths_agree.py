@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts.file_contracts import file_contract
-from services.validator.file_check import check_file
+from services.validator.reading.file_check import check_file
 from tests.support.standing_rows import that_stand
 from tests.unit.validator.plain_reader import COLUMNS, TODAY, read_plainly
 

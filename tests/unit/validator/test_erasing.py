@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contracts.csv_files.user_ids import Found, Replacement
 from contracts.messages import ErasureRequest, PseudonymErasure
-from services.validator.erasing import rewrite_quarantined, rewrite_staged
+from services.runtime.privacy.user_ids import Found, Replacement
+from services.validator.erasure import rewrite_quarantined, rewrite_staged
 from services.validator.row_files import QUARANTINE_SCHEMA
 from tests.support.shop import an_order, orders_csv
 from tests.unit.validator.desk import Desk

@@ -10,13 +10,13 @@ import pytest
 
 from contracts.clock import new_event_id
 from contracts.envelope import Message, MessageContext, unanswered_command
-from contracts.erasure import ErasurePorts
-from contracts.event_store import InMemoryEventStore
 from contracts.messages import EraseFromQuarantine, ObjectVersion
-from contracts.objects import InMemoryObjectStore
-from services.validator.erasing import erase_from_quarantine
+from services.runtime.event_store import InMemoryEventStore
+from services.runtime.privacy.erasure import ErasurePorts
+from services.runtime.storage.documents import InMemoryObjectStore
+from services.validator.erasure import erase_from_quarantine
 from services.validator.row_files import QUARANTINE_SCHEMA
-from tests.unit.contracts.test_erasure import TOKEN, Versions, a_request
+from tests.unit.runtime.test_erasure import TOKEN, Versions, a_request
 
 BATCH = "3f2a9c0d1e4b5a67"
 NOW = datetime(2025, 7, 8, 23, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.validator.arrow_numbers import plain_numbers
+from services.validator.reading.arrow_numbers import plain_numbers
 
 TEXTS = st.one_of(
     st.text("0123456789.", max_size=20),

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from services.validator.reading.duplicates import Removed
 from services.validator.row_files import RowFile, described, keep_standing
-from services.validator.second_look import Removed
 
 SCHEMA = pa.schema({"source_line": pa.int64(), "text": pa.string()})
 BLOCKS = ([2, 3, 4], [5, 6], [7, 8, 9])

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from contracts.file_contracts import file_contract
-from services.validator import file_check, key_hashes, second_look, verdict
-from services.validator.file_check import check_file
-from services.validator.key_hashes import KeyHashes, hashes_of
-from services.validator.verdict import FileCheck
+from services.validator.reading import duplicate_candidates, duplicates, file_check, verdict
+from services.validator.reading.duplicate_candidates import KeyHashes, hashes_of
+from services.validator.reading.file_check import check_file
+from services.validator.reading.verdict import FileCheck
 from tests.support.shop import a_product, an_order, orders_csv, products_csv
 from tests.support.standing_rows import that_stand
 
@@ -180,9 +180,9 @@ def test_any_shape_is_settled_as_a_plain_reading_would(
     """Also where hashes go to files, where every row is a candidate, and where hashes collide."""
     if way == "spilled":
         monkeypatch.setattr(file_check, "KeyHashes", lambda: KeyHashes(held_hashes=100))
-        monkeypatch.setattr(file_check, "Pile", lambda: second_look.Pile(held_bytes=10_000))
+        monkeypatch.setattr(file_check, "Pile", lambda: duplicates.Pile(held_bytes=10_000))
     if way == "all candidates":
-        monkeypatch.setattr(key_hashes, "MAX_CANDIDATES", 1)
+        monkeypatch.setattr(duplicate_candidates, "MAX_CANDIDATES", 1)
     if way == "colliding":
         same = lambda columns, _: np.full(len(columns[0]), 42, np.uint64)  # noqa: E731
         monkeypatch.setattr(file_check, "hashes_of", same)
@@ -204,7 +204,7 @@ def test_temporary_files_are_gone_afterwards(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(file_check, "KeyHashes", lambda: KeyHashes(held_hashes=10))
-    monkeypatch.setattr(file_check, "Pile", lambda: second_look.Pile(held_bytes=10))
+    monkeypatch.setattr(file_check, "Pile", lambda: duplicates.Pile(held_bytes=10))
     check(a_hostile_file("some")[0])
     assert list(tmp_path.iterdir()) == []
 
@@ -216,8 +216,8 @@ def test_rows_that_do_not_fit_are_packed_into_a_file_for_each_part_of_the_hashes
     count = 64 * 500
     rows = pa.table({"order_id": ["x" * 60] * count, "raw": ["y" * 60] * count})
     hashes = np.arange(count, dtype=np.uint64) % np.uint64(64) << np.uint64(58)
-    candidates = second_look.as_candidates(rows, ("order_id",), hashes, np.arange(count))
-    with second_look.Pile(held_bytes=10) as pile:
+    candidates = duplicates.as_candidates(rows, ("order_id",), hashes, np.arange(count))
+    with duplicates.Pile(held_bytes=10) as pile:
         pile.add(candidates)
         parts = [sum(batch.num_rows for batch in read()) for read in pile.parts()]
         packed_bytes = sum(path.stat().st_size for path in tmp_path.rglob("*.arrow"))
@@ -227,7 +227,7 @@ def test_rows_that_do_not_fit_are_packed_into_a_file_for_each_part_of_the_hashes
 
 def test_enough_contradictions_stop_the_comparing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdict, "ENOUGH_BAD_ROWS", 50)
-    monkeypatch.setattr(second_look, "PORTION_ROWS", 20)
+    monkeypatch.setattr(duplicates, "PORTION_ROWS", 20)
     rows = [an_order("1", status=f"s{n}") for n in range(500)]
     outcome, _, bad = check(orders_csv(*rows), limit=0.2)
     assert outcome.rule == "file.too_many_bad_rows"

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts.file_contracts import file_contract
-from services.validator import block_checks, segments
-from services.validator.file_check import check_file
-from services.validator.quarantined_rows import (
+from services.validator.reading import block_checks, segments
+from services.validator.reading.file_check import check_file
+from services.validator.reading.quarantined_rows import (
     MAX_RAW_BYTES,
     QuarantinedRow,
     QuarantinedRows,

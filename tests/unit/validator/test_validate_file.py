@@ -17,11 +17,11 @@ from contracts.envelope import Message
 from contracts.errors import ContractViolation, PipelineError, Refused, StaleWriter, Transient
 from contracts.layout import FILE_GONE
 from contracts.messages import FileRejected, FileValidated, ObjectRef
-from contracts.pseudonyms import check_of
-from infra.queries.quarantine import ROW_FIELDS, rows_of
-from services.transformer.facts import STAGED_COLUMNS
+from services.runtime.privacy.pseudonyms import check_of
+from services.transformer.facts.tables import STAGED_COLUMNS
 from services.validator import use_cases
 from services.validator.domain import FileHistory
+from services.validator.quarantine.rows import ROW_FIELDS, rows_of
 from services.validator.row_files import QUARANTINE_SCHEMA, RowFile
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 from tests.unit.validator.desk import BATCH, BUCKET, KEY, Desk

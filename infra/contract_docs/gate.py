@@ -1,0 +1,64 @@
+"""The gate of contracts/compatibility on a project's sources, and who is hit by a break."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from contracts.compatibility.breaks import Break, label
+from contracts.compatibility.catalogue import Catalogue, read_current
+from contracts.compatibility.gate import check
+from contracts.compatibility.releases import Plan, Releases
+from infra.contract_docs.participants import Parties, read_parties
+
+
+@dataclass(frozen=True)
+class ContractGate:
+    """Everything that a verdict needs, read once from a project's folder."""
+
+    project: Path
+
+    @cached_property
+    def current(self) -> Catalogue:
+        """The contracts as they stand."""
+        return read_current(self.project / "contracts")
+
+    @cached_property
+    def releases(self) -> Releases:
+        """The frozen ones."""
+        return Releases(self.project / "contracts/released")
+
+    @cached_property
+    def parties(self) -> Parties:
+        """Who speaks them."""
+        return read_parties(self.project, [label(path) for path in self.current.texts])
+
+    @property
+    def plan(self) -> Plan:
+        """What the next release would freeze."""
+        return self.releases.plan(self.current)
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Every break as JSON values, with `breaks_for` and `written_by`; empty: all is well."""
+        found = check(self.current, self.releases, self.parties.declared)
+        found += [_unanswered(*pair) for pair in self.parties.unanswered()]
+        return [vars(one) | self._people(one) for one in found]
+
+    def _people(self, found: Break) -> dict[str, list[str]]:
+        """Who can no longer read it, and who writes it."""
+        if found.contract.startswith("files/"):
+            kind = found.contract.split("/")[1].split()[0]
+            senders = [f"senders of {kind} files"]
+            return {"breaks_for": senders, "written_by": senders}
+        return {
+            "breaks_for": self.parties.readers(found.contract),
+            "written_by": self.parties.writers(found.contract),
+        }
+
+
+def _unanswered(contract: str, party: str) -> Break:
+    reason = (
+        f"{party} waits for it and nobody sends it: a producer sends the old version beside the "
+        "new one until no consumer declares the old one"
+    )
+    return Break(contract, None, "declared", "/consumes", "emits", reason)

@@ -1,0 +1,37 @@
+"""The console script `ecp`: Ctrl-C is heeded before anything else is loaded."""
+
+from typing import Any, NoReturn
+
+from infra.ecp.terminal import interruptions, streams
+
+
+def main() -> NoReturn:
+    """Run the command that the command line names; never returns."""
+    interruptions.end_at_once()
+    streams.open_closed_streams()
+    from infra.ecp.app import app
+    from infra.ecp.terminal.errors import ExitCode
+    from infra.ecp.terminal.output import print_error
+
+    try:
+        app(prog_name="ecp")
+    except SystemExit as ended:
+        code = ended.code
+    interruptions.end_at_once()
+    if (fault := streams.write_the_rest()) is not None:
+        print_error(f"the output could not be written: {fault.lower()}")
+        code = int(ExitCode.SYSTEM_FAILED)
+    interruptions.leave(code if isinstance(code, int) else int(code is not None))
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, for those who run commands in a process of their own."""
+    if name == "app":
+        from infra.ecp.app import app
+
+        return app
+    raise AttributeError(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""`ecp rebuild` and `ecp maintain`: work on KPIs and facts that is done between two batches."""
+
+from typing import Annotated, Any
+
+import typer
+
+from contracts.clock import new_event_id, system_clock
+from contracts.messages import MaintainFacts, RebuildKpis
+from infra.ecp.batches.timeline import plural, size
+from infra.ecp.maintenance.between_batches import completed
+from infra.ecp.requester import requester
+from infra.ecp.target import Target, current_target
+from infra.ecp.terminal.options import AsJson
+from infra.ecp.terminal.output import print_json, print_line, print_table
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, and change nothing.")]
+SHOWN_ITEMS = 50
+TABLE_COLUMNS = (
+    "table",
+    "compacted_partitions",
+    "compacted_files",
+    "expired_snapshots",
+    "dropped_tags",
+    "deleted_files",
+    "deleted_bytes",
+    "kept_snapshots",
+)
+
+
+def rebuild(dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Make the KPI tables exactly what the facts give, and say what was wrong.
+
+    Items that are right are left alone. A batch in work goes first: then ask again.
+
+    Example: `ecp rebuild --dry-run`
+    """
+    target = current_target()
+    if dry_run:
+        found = _compared(target)
+        if as_json:
+            print_json(found)
+            return
+        print_table(
+            "Items that differ from the facts",
+            ("day", "category", "what is wrong"),
+            [(each["order_date"], each["category"], each["fault"]) for each in found["items"]],
+            limit=SHOWN_ITEMS,
+        )
+        _print_counts(found, "would be")
+        return
+    command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=requester())
+    rebuilt = completed(target, command, quietly=as_json).data.model_dump()
+    if as_json:
+        print_json(rebuilt)
+    else:
+        _print_counts(rebuilt, "were")
+
+
+def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Look after the facts tables: small files, old snapshots, files that nothing refers to.
+
+    It is done once a day by itself. A batch in work goes first: then ask again.
+
+    Example: `ecp maintain --dry-run`
+    """
+    target = current_target()
+    if dry_run:
+        tables = _planned(target)
+    else:
+        command = MaintainFacts(request_id=_new_request("upkeep"), requested_by=requester())
+        maintained = completed(target, command, quietly=as_json).data
+        tables = [table.model_dump() for table in maintained.tables]
+    if as_json:
+        print_json({"dry_run": dry_run, "tables": tables})
+        return
+    print_table(
+        "What is to be done" if dry_run else "What was done",
+        [name.replace("_", " ").replace("bytes", "size") for name in TABLE_COLUMNS],
+        [
+            [
+                size(table[name]) if name == "deleted_bytes" else table[name]
+                for name in TABLE_COLUMNS
+            ]
+            for table in tables
+        ],
+    )
+
+
+def _compared(target: Target) -> dict[str, Any]:
+    # pyiceberg takes half a second to import, which no other command should wait for.
+    from infra.ecp.kpis.facts import PublishedFacts, compare_all
+
+    return compare_all(PublishedFacts(target.facts, target.client("dynamodb")))
+
+
+def _planned(target: Target) -> list[dict[str, Any]]:
+    from infra.ecp.kpis.facts import PublishedFacts, plan_all
+
+    return plan_all(PublishedFacts(target.facts, target.client("dynamodb")), system_clock())
+
+
+def _print_counts(counts: dict[str, Any], verb: str) -> None:
+    print_line(
+        f"{counts['order_kpis']:,} order and {counts['category_kpis']:,} category KPIs {verb} set, "
+        f"{counts['deleted']:,} {verb} deleted, {counts['unchanged']:,} are right, "
+        f"of {plural(counts['days'], 'day')}"
+    )
+
+
+def _new_request(what: str) -> str:
+    return f"{what}-{new_event_id()}"

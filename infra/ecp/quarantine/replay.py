@@ -1,0 +1,189 @@
+"""`ecp quarantine replay`: corrected rows are an ordinary upload that names what it answers."""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from contracts.clock import system_clock
+from contracts.layout import replay_answers_key
+from contracts.messages import ObjectRef, ReplayAnswers
+from infra.ecp.batches.outcome_view import EXIT_CODES, print_outcome
+from infra.ecp.batches.queries import is_running, newest_batches
+from infra.ecp.batches.timeline import plural
+from infra.ecp.quarantine.corrections import read_corrections
+from infra.ecp.quarantine.replay_check import Verdict, bad_rows, write_rows
+from infra.ecp.quarantine.replay_decision import decide
+from infra.ecp.quarantine.replay_links import UploadedRow, links
+from infra.ecp.quarantine.replay_plan import Plan
+from infra.ecp.settings import CliSettings
+from infra.ecp.submissions.directories import InputFile
+from infra.ecp.submissions.submit import on_its_way, submission_document, upload, wait_for_outcome
+from infra.ecp.submissions.upload import Submission
+from infra.ecp.target import Target, current_target
+from infra.ecp.terminal.errors import CommandFailed, ExitCode
+from infra.ecp.terminal.options import AsJson, Wait
+from infra.ecp.terminal.output import (
+    joined,
+    painted,
+    print_json,
+    print_line,
+    print_table,
+    spinner,
+    styled,
+)
+from services.runtime.storage.documents import check_document
+
+SHOWN_ROWS = 50
+LOOKED_AT = 100
+COLOURS = {"fixed": "green", "wrong": "red", "unchanged": "yellow", "refused": "red"}
+SAID = {"fixed": "fixed", "wrong": "still wrong", "unchanged": "unchanged", "refused": "refused"}
+
+
+def replay(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Corrected files of `ecp quarantine export`."),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; upload nothing.")
+    ] = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring corrected rows in: they count as if they had been right from the beginning.
+
+    Each row is checked as `ecp validate` does. The fixed ones are uploaded as one batch that is
+    linked to the rows it answers; those that are unchanged or still wrong stay in quarantine. What
+    was stated after a row is not undone, and a row that is replayed twice counts once.
+
+    Exit code: 0 done, 1 a row is still wrong or was refused, or the batch was rejected.
+
+    Example: `ecp quarantine replay corrections/orders.csv --dry-run`
+    """
+    corrections = read_corrections(files)
+    target = current_target()
+    if not dry_run:
+        _let_running_batches_end(target)
+    decision = decide(target, corrections)
+    exit_code = ExitCode.DONE if decision.is_clean else ExitCode.DATA_REJECTED
+    rows = [as_document(verdict) for verdict in decision.verdicts]
+    if not as_json:
+        _print_verdicts(decision.verdicts)
+    if dry_run or not any(one.rows for one in decision.plans):
+        if as_json:
+            print_json({"rows": rows})
+        elif not dry_run:
+            print_line(styled("[bold yellow]nothing to replay[/]"))
+        raise typer.Exit(int(exit_code if dry_run else ExitCode.DATA_REJECTED))
+    submission = submit(target, decision.plans, as_json=as_json)
+    if not wait:
+        if as_json:
+            print_json(submission_document(submission) | {"rows": rows})
+        else:
+            print_line(on_its_way(submission.batch_id))
+        raise typer.Exit(int(exit_code))
+    outcome = wait_for_outcome(target, submission, as_json=as_json)
+    if as_json:
+        print_json(outcome | {"rows": rows})
+    else:
+        print_outcome(outcome)
+    raise typer.Exit(int(EXIT_CODES[outcome["status"]] or exit_code))
+
+
+def submit(target: Target, plans: Sequence[Plan], *, as_json: bool) -> Submission:
+    """Upload the planned rows, one file per kind, linked to the rows that they answer.
+
+    The files are checked once more as they go out; raises CommandFailed if one has a bad row.
+    """
+    name = f"{system_clock():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    files: list[InputFile] = []
+    uploaded: list[UploadedRow] = []
+    with TemporaryDirectory(prefix="replay-") as folder:
+        for one in plans:
+            if not one.rows:
+                continue
+            key = f"{one.kind}/replays/{name}.csv"
+            path = Path(folder, f"{one.kind}.csv")
+            starts = write_rows(path, one.kind, [row.fields for row in one.rows])
+            bad = bad_rows(path, one.kind, key)
+            if bad:
+                raise CommandFailed(f"nothing was uploaded: {bad[0]['message']}")
+            files.append(InputFile(path, one.kind, key))
+            uploaded += [
+                UploadedRow(row, key, line) for row, line in zip(one.rows, starts, strict=True)
+            ]
+        ref = _put_answers(target, name, links(uploaded))
+        return upload(target, files, as_json=as_json, answers=ref)
+
+
+def as_document(verdict: Verdict) -> dict[str, Any]:
+    """One row for programs."""
+    correction = verdict.correction
+    return {
+        **correction.row_id._asdict(),
+        "kind": correction.kind,
+        "verdict": verdict.state,
+        "changed": list(verdict.changed),
+        "message": verdict.message,
+    }
+
+
+def _put_answers(target: Target, name: str, linked: ReplayAnswers) -> ObjectRef:
+    """Before the upload, so that whoever sees the batch sees what it answers."""
+    document = linked.model_dump(mode="json")
+    check_document("ReplayAnswers", document)
+    return target.objects.put_json(target.names.data_bucket, replay_answers_key(name), document)
+
+
+def _let_running_batches_end(target: Target) -> None:
+    """What stands is asked after the batches that were sealed before, which may restate it."""
+    settings = CliSettings()
+    deadline = time.monotonic() + settings.wait_seconds
+    dynamodb = target.client("dynamodb")
+    before = {batch["batch_id"] for batch in _running(dynamodb)}
+    if not before:
+        return
+    with spinner(f"waiting for {plural(len(before), 'batch')} to end"):
+        while left := before & {batch["batch_id"] for batch in _running(dynamodb)}:
+            if time.monotonic() > deadline:
+                raise CommandFailed(
+                    f"batch {min(left)} still runs, and may restate what is to be replayed; "
+                    "`ecp status` shows it"
+                )
+            time.sleep(settings.poll_seconds)
+
+
+def _running(dynamodb: Any) -> list[Mapping[str, Any]]:
+    return [batch for batch in newest_batches(dynamodb, LOOKED_AT) if is_running(batch)]
+
+
+def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    print_table(
+        "Corrected rows",
+        ("file", "line", "verdict", "changed", "why"),
+        [
+            (
+                verdict.correction.row_id.key,
+                verdict.correction.row_id.line,
+                SAID[verdict.state],
+                ", ".join(verdict.changed),
+                verdict.message or "",
+            )
+            for verdict in verdicts
+        ],
+        limit=SHOWN_ROWS,
+        more="--json has them all",
+    )
+    counts = {state: sum(v.state == state for v in verdicts) for state in SAID}
+    print_line(
+        joined(
+            painted(f"{count:,} {SAID[state]}", COLOURS[state])
+            for state, count in counts.items()
+            if count
+        )
+    )

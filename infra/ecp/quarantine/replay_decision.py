@@ -1,0 +1,124 @@
+"""What a replay would do with each corrected row: gathered from quarantine, facts and events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from contracts.layout import KINDS
+from infra.ecp.quarantine.corrections import Correction
+from infra.ecp.quarantine.current_rows import Identity, Origin, Places, StandingRow, standing_rows
+from infra.ecp.quarantine.originals import Headers
+from infra.ecp.quarantine.replay_check import Verdict, judge
+from infra.ecp.quarantine.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
+from infra.ecp.quarantine.replays import Answers, RowId, row_id
+from infra.ecp.quarantine.resolutions import Fates, read_fates
+from infra.ecp.target import Target
+from infra.ecp.terminal.errors import CommandFailed
+from services.validator.quarantine.rows import Row, listing, read_rows
+
+UNPUBLISHED = {
+    "BatchRejected": "was rejected whole: correct its bad file and upload that again under its "
+    "key; the rows of the batch come again with it",
+    "BatchFailed": "failed: `ecp redrive` it first",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be uploaded, and what is said of every row."""
+
+    plans: tuple[Plan, ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no row stays out for a reason that somebody has to look at."""
+        return all(verdict.state in ("fixed", "unchanged") for verdict in self.verdicts)
+
+
+def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
+    """Judge every row, then plan the fixed ones against what stands."""
+    s3, names = target.client("s3"), target.names
+    headers = Headers(s3, names.data_bucket, names.archive_bucket)
+    verdicts = judge(corrections, _quarantined(s3, names.data_bucket, corrections), headers)
+    places = Places(target.event_store, target.objects)
+    fixed: list[FixedRow] = []
+    judged: dict[RowId, Verdict] = {}
+    for verdict in verdicts:
+        row = verdict.correction.row_id
+        judged[row] = verdict
+        if verdict.state == "fixed":
+            place = places.of(Origin(row.batch_id, row.key, row.line))
+            if place is None:
+                judged[row] = verdict.refused(_why_unpublished(row.batch_id, places))
+            else:
+                fixed.append(FixedRow(verdict.correction, place))
+    fates = read_fates(s3, target.client("dynamodb"), target.objects, names.data_bucket)
+    plans = tuple(
+        _plan_of(
+            kind, [r for r in fixed if r.correction.kind == kind], target, places, fates.answers
+        )
+        for kind in KINDS
+    )
+    for refusal in (refusal for one in plans for refusal in one.refused):
+        row = refusal.row.correction.row_id
+        judged[row] = judged[row].refused(refusal.reason)
+    return Decision(plans, tuple(_reopening(verdict, fates) for verdict in judged.values()))
+
+
+def _reopening(verdict: Verdict, fates: Fates) -> Verdict:
+    """A row that somebody gave up comes in all the same, and whoever brings it is told."""
+    row = verdict.correction.row_id
+    dismissal = fates.dismissal_of(row)
+    if verdict.state != "fixed" or dismissal is None or fates.of(row) != "dismissed":
+        return verdict
+    said = f"reopened: {dismissal.requested_by} had dismissed it ({dismissal.reason})"
+    return replace(verdict, message=said)
+
+
+def _plan_of(
+    kind: str, fixed: Sequence[FixedRow], target: Target, places: Places, answers: Answers
+) -> Plan:
+    if not fixed:
+        return Plan(kind, (), ())
+    identities = {row.identity for row in fixed}
+    standing = placed(standing_rows(target.facts, kind, identities), places)
+    return plan(kind, fixed, standing, answers)
+
+
+def placed(
+    found: Mapping[Identity, Sequence[StandingRow]], places: Places
+) -> dict[Identity, Standing]:
+    """Rows of the facts with their places.
+
+    Raises CommandFailed for a row whose batch has no events.
+    """
+    return {
+        identity: Standing([_placed(row, places) for row in rows])
+        for identity, rows in found.items()
+    }
+
+
+def _placed(row: StandingRow, places: Places) -> PlacedRow:
+    origin = places.origin(row.stated_at)
+    place = places.of(origin)
+    if place is None:
+        raise CommandFailed(
+            f"the facts hold a row of batch {origin.batch_id}, whose events are not there; "
+            "without them nobody can tell what is newer"
+        )
+    return PlacedRow(row, origin, place)
+
+
+def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dict[RowId, Row]:
+    """The rows in quarantine of every batch that the corrections name."""
+    found: dict[RowId, Row] = {}
+    for batch_id in sorted({each.row_id.batch_id for each in corrections} - {""}):
+        for row in read_rows(s3, bucket, listing(s3, bucket, batch_id).row_keys):
+            found[row_id(row)] = row
+    return found
+
+
+def _why_unpublished(batch_id: str, places: Places) -> str:
+    end = places.batch(batch_id).end
+    return f"batch {batch_id} {UNPUBLISHED.get(end or '', 'is not published yet: wait for it')}"

@@ -1,0 +1,68 @@
+"""Loading the open file set of a bucket, and the writes that go with every change of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.errors import ConcurrencyConflict
+from services.aggregator.open_set.domain import FileSet
+from services.aggregator.ports import Ports
+from services.aggregator.read_model import open_set_key
+from services.runtime.event_store import PutItem, StateWrite
+
+FIRST_SET = 1
+
+
+@dataclass(frozen=True)
+class OpenSet:
+    """A bucket's open set, and whether a completed batch has brought products."""
+
+    files: FileSet
+    products_known: bool
+    is_named: bool
+    """Whether the bucket has its pointer item; before its first sealing it has none."""
+
+
+def load(bucket: str, ports: Ports) -> OpenSet:
+    """The open set as it is now; raises ConcurrencyConflict when it is being sealed."""
+    pointer = ports.store.get_item(ports.table, open_set_key(bucket)) or {}
+    number = int(pointer.get("set_number", FIRST_SET))
+    known = ports.known_sets.get(bucket)
+    start = known if known is not None and known.number == number else FileSet(bucket, number)
+    files = start.evolve(ports.store.read(start.stream_id, start.version))
+    if files.sealed_as is not None:
+        raise ConcurrencyConflict(f"{files.stream_id} was sealed as {files.sealed_as} meanwhile")
+    ports.known_sets[bucket] = files
+    return OpenSet(files, bool(pointer.get("products_known", False)), bool(pointer))
+
+
+def load_since(bucket: str, number: int, ports: Ports) -> list[FileSet]:
+    """The bucket's sets from `number` to the open one, in order."""
+    current = load(bucket, ports).files
+    sealed = (FileSet(bucket, earlier) for earlier in range(number, current.number))
+    return [one.evolve(ports.store.read(one.stream_id)) for one in sealed] + [current]
+
+
+def next_set(open_set: OpenSet, ports: Ports) -> StateWrite:
+    """The write that makes the following set the open one."""
+    return _pointer(open_set, ports, open_set.files.number + 1, open_set.products_known)
+
+
+def products_became_known(open_set: OpenSet, ports: Ports) -> StateWrite:
+    """The write that lets sets without products settle from now on."""
+    return _pointer(open_set, ports, open_set.files.number, products_known=True)
+
+
+def _pointer(open_set: OpenSet, ports: Ports, number: int, products_known: bool) -> StateWrite:
+    return PutItem(
+        ports.table,
+        open_set_key(open_set.files.bucket)
+        | {"set_number": number, "products_known": products_known},
+        expected=_as_loaded(open_set),
+    )
+
+
+def _as_loaded(open_set: OpenSet) -> dict[str, int | bool | None]:
+    if not open_set.is_named:
+        return {"set_number": None}
+    return {"set_number": open_set.files.number, "products_known": open_set.products_known}

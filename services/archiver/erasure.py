@@ -1,0 +1,41 @@
+"""Erasing one user from the archive: its files are rewritten, and the versions before deleted."""
+
+from collections.abc import Callable
+
+from contracts.envelope import Message
+from contracts.errors import ContractViolation
+from contracts.layout import kind_of_stored
+from contracts.messages import ErasureRequest, UserErasedFromArchive
+from services.archiver.use_cases import SOURCE
+from services.runtime.privacy.erasure import (
+    ErasurePorts,
+    Rewrite,
+    carry_out,
+    csv_rewrite,
+    replacement_of,
+)
+
+
+def erase_from_archive(message: Message, ports: ErasurePorts) -> None:
+    """Put the token in the user's place in the objects of the command; say how many there were."""
+    carry_out(
+        message,
+        f"archive/{message.data.request_id}",
+        lambda request: rewrites(request, ports),
+        lambda counts: UserErasedFromArchive(**counts),
+        ports,
+        SOURCE,
+    )
+
+
+def rewrites(request: ErasureRequest, ports: ErasurePorts) -> Callable[[str], Rewrite]:
+    """How an archived input is rewritten, by its key; papers name no user."""
+    wanted, today = replacement_of(request), ports.clock().date()
+
+    def rewrite_of(key: str) -> Rewrite:
+        kind = kind_of_stored(key)
+        if kind is None:
+            raise ContractViolation(f"{key} is no archived input")
+        return csv_rewrite(kind, today, wanted)
+
+    return rewrite_of

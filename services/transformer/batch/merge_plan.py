@@ -1,0 +1,308 @@
+"""Composes a batch's next facts and the KPIs of its days: the order of the SQL, for any engine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from services.transformer.batch.domain import Heads
+from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
+from services.transformer.engines.port import BranchWrite, Session, StagedFile
+from services.transformer.facts.tables import (
+    SCHEMAS,
+    Everything,
+    OnDays,
+    OrderIdsBetween,
+    Rows,
+    Uncategorised,
+)
+
+Fetched = Sequence[tuple[Any, ...]]
+RowsByFile = dict[tuple[str, int], int]
+
+BOUNDS_OF_MENTIONED_ORDERS = (
+    "select min(order_id), max(order_id) from ("
+    "select order_id from staged_orders union all select order_id from staged_order_items"
+    ") as mentioned"
+)
+"""Between them lies every order that the batch states or has lines of."""
+
+ANY_REPEATED_ORDER = "select order_id from repeated_orders limit 1"
+
+EXAMPLES = 3
+RESTATED = {
+    "orders": (
+        "select order_id, cast(null as string), cast(null as string), source_key, source_line, "
+        "replaced_key, replaced_line, replaced_batch_id from restated_orders "
+        f"order by order_id, replaced_file_index, replaced_line limit {EXAMPLES}"
+    ),
+    "order_items": (
+        "select order_id, product_id, line_id, source_key, source_line, "
+        "replaced_key, replaced_line, replaced_batch_id from restated_lines "
+        "order by order_id, coalesce(line_id, product_id), replaced_file_index, replaced_line, "
+        f"replaced_key, replaced_batch_id limit {EXAMPLES}"
+    ),
+    "products": (
+        "select product_id, cast(null as string), cast(null as string), source_key, source_line, "
+        "replaced_key, replaced_line, replaced_batch_id from restated_products "
+        f"order by product_id, replaced_file_index, replaced_line limit {EXAMPLES}"
+    ),
+}
+"""The first of what newer files replaced with other content, by kind."""
+
+ORDER_TOTALS = (
+    "select count(*) from order_totals",
+    "select order_id, total_amount_cents, lines_cents from order_totals "
+    "order by abs(total_amount_cents - lines_cents) desc, order_id limit 10",
+)
+
+KPI_QUERIES = (
+    "select order_date, total_orders, total_revenue_cents, total_items_sold, "
+    "returned_orders, unique_customers, guests from order_kpis",
+    "select order_date, category, daily_revenue_cents, orders_with_category, "
+    "returned_orders from category_kpis",
+    "select order_date, category from published_keys",
+)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a batch does to the facts; row counts by table, rows of inputs by (kind, file index).
+
+    Of an input's rows the `accepted` stand, a newer file of the batch replaced the `superseded`.
+    `restated` is a Restatement, `guests` are the batch's standing orders without a known user.
+    """
+
+    affected_days: Sequence[date]
+    writes: Sequence[BranchWrite]
+    accepted_rows: RowsByFile
+    superseded_rows: RowsByFile
+    replaced_rows: dict[str, int]
+    written_rows: dict[str, int]
+    waiting_order_items: int
+    order_totals: dict[str, Any]
+    restated: dict[str, Any]
+    guests: int
+    kpis: KpiChange
+
+
+def compose(
+    session: Session, batch_id: str, files: Sequence[StagedFile], heads: Heads
+) -> Composition:
+    """Work out the facts after the batch and the KPIs of the days that it touches.
+
+    Reads of the facts are kept to the touched days; only (order_id, order_date) is read more
+    widely, to find where the orders of the batch stood before.
+    """
+    session.stage(batch_id, files)
+    session.run("repeated_orders")
+    repeated, [(lowest, highest)] = session.fetch_each(
+        ANY_REPEATED_ORDER, BOUNDS_OF_MENTIONED_ORDERS
+    )
+    _keep_last_statements(session, any_repeated=bool(repeated))
+    _find_old_dates(session, OrderIdsBetween(lowest or "", highest or ""), heads)
+    _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
+    _find_orders_in_several_files(session, files, heads)
+    session.run("affected_days")
+    days = _days(session.fetch("select order_date from affected_days"))
+    _load_columns(session, "current_products", "products", Everything(), heads)
+    _load_columns(session, "current_orders", "orders", OnDays(frozenset(days)), heads)
+    on_days_and_waiting = OnDays(frozenset(days), waiting=True)
+    _load_columns(session, "current_order_items", "order_items", on_days_and_waiting, heads)
+    for relation in (
+        "order_statements",
+        "restated_orders",
+        "product_statements",
+        "restated_products",
+        "next_orders",
+        "next_products",
+        "contested_orders",
+        "contested_lines",
+        "pair_statements",
+        "line_fates",
+        "replaced_lines",
+        "restated_lines",
+        "pair_categories",
+        "lines",
+        "next_order_items",
+        "changed_order_partitions",
+        "changed_order_item_partitions",
+        "written_orders",
+        "written_order_items",
+        "replaced_rows",
+        "written_rows",
+        "accepted_rows",
+        "superseded_rows",
+        "restated_rows",
+        "waiting_order_items",
+        "order_totals",
+    ):
+        session.run(relation)
+    for when, stage in (("previous", "current"), ("kpi", "next")):
+        session.view(f"{when}_orders", f"{stage}_orders")
+        session.view(f"{when}_order_items", f"{stage}_order_items")
+    writes = _writes(session)
+    _run_kpis(session)
+    (
+        accepted,
+        superseded,
+        waiting,
+        replaced,
+        written,
+        guests,
+        restated,
+        *others,
+    ) = session.fetch_each(
+        "select kind, file_index, row_count from accepted_rows",
+        "select kind, file_index, row_count from superseded_rows",
+        "select row_count from waiting_order_items",
+        "select facts_table, row_count from replaced_rows",
+        "select facts_table, row_count from written_rows",
+        "select count(*) from batch_orders where user_id is null",
+        "select kind, row_count from restated_rows",
+        *RESTATED.values(),
+        *ORDER_TOTALS,
+        *KPI_QUERIES,
+    )
+    examples, (differing, worst, *kpis) = others[: len(RESTATED)], others[len(RESTATED) :]
+    [(waiting_order_items,)] = waiting
+    return Composition(
+        affected_days=days,
+        writes=writes,
+        accepted_rows={(kind, index): rows for kind, index, rows in accepted},
+        superseded_rows={(kind, index): rows for kind, index, rows in superseded},
+        replaced_rows=_counts(replaced),
+        written_rows=_counts(written),
+        waiting_order_items=waiting_order_items,
+        order_totals=_order_totals(differing, worst),
+        restated=_restatement(_counts(restated), dict(zip(RESTATED, examples, strict=True))),
+        guests=int(guests[0][0]),
+        kpis=_kpi_change(*kpis),
+    )
+
+
+def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[date]) -> KpiChange:
+    """The KPI change of some days between two states of the facts, as a pure function of them."""
+    on_days = OnDays(frozenset(days))
+    for when, heads in (("previous", before), ("kpi", after)):
+        for table in ("orders", "order_items"):
+            _load_columns(session, f"{when}_{table}", table, on_days, heads)
+    _run_kpis(session)
+    return _kpi_change(*session.fetch_each(*KPI_QUERIES))
+
+
+def _keep_last_statements(session: Session, *, any_repeated: bool) -> None:
+    """Most batches state each order once: then there is nothing to choose, and nothing to copy."""
+    if any_repeated:
+        session.run("batch_orders")
+    else:
+        session.view("batch_orders", "staged_orders")
+    session.run("batch_products")
+
+
+def _order_totals(differing: Fetched, worst: Fetched) -> dict[str, Any]:
+    """How many totals differ from their lines, and the ten worst (OrderTotals)."""
+    return {
+        "differing": differing[0][0],
+        "worst": [
+            {"order_id": order_id, "total_amount_cents": total, "lines_cents": int(lines)}
+            for order_id, total, lines in worst
+        ],
+    }
+
+
+def _restatement(counts: Mapping[str, int], found: Mapping[str, Fetched]) -> dict[str, Any]:
+    """How much newer files replaced of what older ones had said (Restatement)."""
+    examples = [
+        {
+            "kind": kind,
+            "identity": [order_or_product] + [one for one in (line_id or product_id,) if one],
+            "key": key,
+            "line": line,
+            "replaced_key": replaced_key,
+            "replaced_line": replaced_line,
+            "replaced_batch_id": batch_id,
+        }
+        for kind, rows in found.items()
+        for (
+            order_or_product,
+            product_id,
+            line_id,
+            key,
+            line,
+            replaced_key,
+            replaced_line,
+            batch_id,
+        ) in rows
+    ]
+    return {**{kind: counts[kind] for kind in RESTATED}, "examples": examples[:EXAMPLES]}
+
+
+def _find_orders_in_several_files(
+    session: Session, files: Sequence[StagedFile], heads: Heads
+) -> None:
+    """Most batches have one file of order lines: then there is nothing to look for."""
+    if sum(file.kind == "order_items" for file in files) > 1:
+        session.run("orders_in_several_files")
+        return
+    nothing = OnDays(frozenset())
+    session.load(
+        "orders_in_several_files", "order_items", ("order_id",), nothing, heads["order_items"]
+    )
+
+
+def _find_old_dates(session: Session, rows: OrderIdsBetween, heads: Heads) -> None:
+    session.load("known_orders", "orders", ("order_id", "order_date"), rows, heads["orders"])
+    session.run("old_dates")
+
+
+def _load_uncategorised(session: Session, heads: Heads, has_products: bool) -> None:
+    """Only new products can settle a category; without any, there is nothing to look for."""
+    rows: Rows = Uncategorised() if has_products else OnDays(frozenset())
+    columns = ("product_id", "order_date", "category")
+    session.load("uncategorised_lines", "order_items", columns, rows, heads["order_items"])
+
+
+def _load_columns(session: Session, relation: str, table: str, rows: Rows, heads: Heads) -> None:
+    columns = [field.name for field in SCHEMAS[table].fields]
+    session.load(relation, table, columns, rows, heads[table])
+
+
+def _writes(session: Session) -> list[BranchWrite]:
+    """Only tables that the batch changes are written."""
+    order_days, line_days, [(products,)] = session.fetch_each(
+        "select order_date from changed_order_partitions",
+        "select order_date from changed_order_item_partitions",
+        "select count(*) from batch_products",
+    )
+    writes = []
+    if order_days:
+        writes.append(BranchWrite("orders", "written_orders", frozenset(_days(order_days))))
+    if line_days:
+        days = frozenset(_days(line_days))
+        writes.append(BranchWrite("order_items", "written_order_items", days))
+    if products:
+        writes.append(BranchWrite("products", "next_products", None))
+    return writes
+
+
+def _run_kpis(session: Session) -> None:
+    for relation in ("order_kpis", "category_kpis", "published_keys"):
+        session.run(relation)
+
+
+def _kpi_change(order_days: Fetched, category_days: Fetched, published: Fetched) -> KpiChange:
+    """From the answers to KPI_QUERIES."""
+    return KpiChange.between(
+        published=[KpiKey(order_date, category) for order_date, category in published],
+        order_days=[OrderDay(row[0], *map(int, row[1:])) for row in order_days],
+        category_days=[CategoryDay(row[0], row[1], *map(int, row[2:])) for row in category_days],
+    )
+
+
+def _days(rows: Fetched) -> list[date]:
+    return [order_date for (order_date,) in rows]
+
+
+def _counts(rows: Fetched) -> dict[str, int]:
+    return {table: int(count) for table, count in rows}

@@ -1,0 +1,69 @@
+"""Publishes KPI items: every transaction also checks that the writer's epoch is the newest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.envelope import MessageContext
+from contracts.errors import ConcurrencyConflict, StaleWriter
+from services.runtime.event_store import CheckItem, DeleteItem, EventStore, PutItem, StateWrite
+from services.transformer.batch.domain import STATE_ID
+from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
+
+
+@dataclass(frozen=True)
+class TableNames:
+    """The DynamoDB tables of this service."""
+
+    state: str
+    order_kpis: str
+    category_kpis: str
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What every published item says of its writer; `updated_at` is RFC 3339."""
+
+    batch_id: str
+    epoch: int
+    updated_at: str
+
+    def attributes(self) -> Mapping[str, Any]:
+        """The attributes by name."""
+        return {"batch_id": self.batch_id, "epoch": self.epoch, "updated_at": self.updated_at}
+
+
+def publish_kpis(
+    store: EventStore, tables: TableNames, change: KpiChange, stamp: Stamp, context: MessageContext
+) -> None:
+    """Set and delete the items, whole days at a time, one transaction after the other.
+
+    Transactions that check one item exclude each other, so running them side by side would only
+    make them fail (TransactionConflict). Setting is idempotent: a crash is cured by publishing
+    again. Raises StaleWriter when a newer epoch has begun.
+    """
+    mine = CheckItem(tables.state, {"StateId": STATE_ID}, {"epoch": stamp.epoch})
+    for changes in change.transactions():
+        writes = [mine, *(_write_of(each, tables, stamp) for each in changes)]
+        try:
+            store.append(context=context, writes=writes)
+        except ConcurrencyConflict as error:
+            raise StaleWriter(
+                f"epoch {stamp.epoch} of batch {stamp.batch_id} is stale: a newer one has begun; "
+                "the KPIs are left to it"
+            ) from error
+
+
+def _write_of(
+    change: OrderDay | CategoryDay | KpiKey, tables: TableNames, stamp: Stamp
+) -> StateWrite:
+    match change:
+        case OrderDay():
+            return PutItem(tables.order_kpis, {**change.item(), **stamp.attributes()})
+        case CategoryDay():
+            return PutItem(tables.category_kpis, {**change.item(), **stamp.attributes()})
+        case KpiKey(order_date, None):
+            return DeleteItem(tables.order_kpis, {"order_date": order_date.isoformat()})
+        case KpiKey(order_date, category):
+            key = {"category": category, "order_date": order_date.isoformat()}
+            return DeleteItem(tables.category_kpis, key)

@@ -1,0 +1,189 @@
+"""Erasing one user from the facts: from what stands, and from every snapshot before it.
+
+The rows stay, with a token for the pseudonym, so every KPI is what it was. It takes a turn between
+two batches (turns.py). Every step finds out by itself what is left to do, so that one that died is
+finished by asking again: the files that hold the user are deleted last.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyiceberg.expressions import EqualTo
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+
+from contracts.errors import PipelineError
+from contracts.messages import EraseFromFacts, PseudonymErasure, UserErasedFromFacts
+from services.runtime.privacy.erasure import erasure_request
+from services.transformer.batch.use_cases import Ports
+from services.transformer.engines.duckdb_engine import partition_of
+from services.transformer.facts.reading import data_files
+from services.transformer.facts.retention import published_since, without_tags
+from services.transformer.facts.tables import TABLES, Partition
+from services.transformer.maintenance.exclusive_writer import Turn, take_turn
+from services.transformer.maintenance.rewriting import COLUMN, TABLE, publish_with
+from services.transformer.maintenance.upkeep import (
+    StoredFile,
+    expired,
+    path_of,
+    referred_files,
+    stored_files,
+)
+
+READS_AT_ONCE = 8
+PARQUET = ".parquet"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where a pseudonym is: rows by file path, of all files under the table's location."""
+
+    rows: Mapping[str, int]
+
+    def days(self, files: Iterable[DataFile]) -> dict[Partition, list[DataFile]]:
+        """Days that hold it, with all of their files; `files` are those of one snapshot."""
+        by_day: dict[Partition, list[DataFile]] = {}
+        for file in files:
+            by_day.setdefault(partition_of(file), []).append(file)
+        return {day: each for day, each in by_day.items() if any(map(self.is_in, each))}
+
+    def is_in(self, file: DataFile) -> bool:
+        """Whether a data file holds it."""
+        return path_of(file.file_path) in self.rows
+
+
+def trace(table: Table, files: Sequence[StoredFile], pseudonym: str) -> Trace:
+    """Read the user_id column of every data file; nothing else of it."""
+    paths = [file for file in files if file.location.endswith(PARQUET)]
+    with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="trace") as threads:
+        counts = threads.map(lambda file: _rows_in(table, file, pseudonym), paths)
+    return Trace({path_of(f.location): n for f, n in zip(paths, counts, strict=True) if n})
+
+
+def holding_snapshots(table: Table, found: Trace) -> set[int]:
+    """The snapshots of a table that still lead to a file that holds the pseudonym."""
+    by_manifest: dict[str, bool] = {}
+    holding: set[int] = set()
+    for snapshot in table.metadata.snapshots:
+        for manifest in snapshot.manifests(table.io):
+            path = manifest.manifest_path
+            if path not in by_manifest:
+                entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+                by_manifest[path] = any(found.is_in(entry.data_file) for entry in entries)
+            if by_manifest[path]:
+                holding.add(snapshot.snapshot_id)
+    return holding
+
+
+def erase_from_facts(command: EraseFromFacts, ports: Ports) -> None:
+    """Rewrite the user's days, drop what older snapshots hold, delete the files at once.
+
+    A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so.
+    """
+    began_at = ports.clock()
+    with take_turn(command.request_id, ports) as turn:
+        if turn is None:
+            return
+        wanted = erasure_request(command.request, ports.objects).pseudonyms[-1]
+        if turn.state().pseudonym_check not in (None, wanted.check):
+            turn.refuse(
+                "the pseudonyms of the facts are made by other keys: `ecp privacy rotate-key` "
+                "finishes what it began; ask again then"
+            )
+            return
+        done = _erase(turn, wanted)
+        days = _days_of(ports.facts.table(TABLE), turn.heads[TABLE], wanted.token)
+        ports.facts.forget()
+        turn.record(
+            UserErasedFromFacts(
+                request_id=command.request_id,
+                epoch=turn.epoch,
+                days=len(set(days)),
+                rows=len(days),
+                expired_snapshots=done.expired_snapshots,
+                dropped_tags=done.dropped_tags,
+                deleted_files=len(done.deleted),
+                deleted_bytes=sum(file.size_bytes for file in done.deleted),
+                duration_seconds=round((ports.clock() - began_at).total_seconds(), 3),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Done:
+    dropped_tags: int = 0
+    expired_snapshots: int = 0
+    deleted: Sequence[StoredFile] = ()
+
+
+def _erase(turn: Turn, wanted: PseudonymErasure) -> _Done:
+    table = turn.ports.facts.table(TABLE)
+    found = trace(table, list(stored_files(table)), wanted.pseudonym)
+    if not found.rows:
+        return _Done()
+    _replace(turn, found, wanted)
+    holding = holding_snapshots(turn.ports.facts.table(TABLE), found)
+    orders, tags, snapshots = expire_since(turn, holding)
+    return _Done(tags, snapshots, delete_unused(turn, orders, found))
+
+
+def _replace(turn: Turn, found: Trace, wanted: PseudonymErasure) -> None:
+    """Publish the user's days with the token."""
+
+    def with_token(users: pa.ChunkedArray) -> pa.ChunkedArray:
+        return pc.if_else(pc.equal(users, wanted.pseudonym), wanted.token, users)
+
+    days = found.days(data_files(turn.ports.facts.table(TABLE), turn.heads[TABLE]))
+    removed = [file for files in days.values() for file in files]
+    publish_with(with_token, removed, turn)
+
+
+def expire_since(turn: Turn, holding: Collection[int]) -> tuple[Table, int, int]:
+    """Drop the tags from the first of these snapshots of orders on, in every table.
+
+    Gives the orders table afterwards, and how many tags and snapshots are gone.
+    """
+    facts = turn.ports.facts
+    orders = facts.table(TABLE)
+    ours = published_since(orders.metadata, holding)
+    orders = expired(orders, ours)
+    snapshots = len(ours.snapshot_ids)
+    for name in TABLES:
+        if name != TABLE:
+            theirs = without_tags(facts.table(name).metadata, ours.tags)
+            expired(facts.table(name), theirs)
+            snapshots += len(theirs.snapshot_ids)
+    return orders, len(ours.tags), snapshots
+
+
+def delete_unused(turn: Turn, table: Table, found: Trace) -> list[StoredFile]:
+    """Every file that nothing leads to: what older writers left may hold the user too.
+
+    No newer writer has a file among them, or the epoch would not be ours after they were listed.
+    """
+    kept = {path_of(location) for location in referred_files(table)}
+    if left := found.rows.keys() & kept:
+        raise PipelineError(f"{len(left)} files of {TABLE} that hold the user are still in use")
+    deletable = [file for file in stored_files(table) if path_of(file.location) not in kept]
+    turn.state()
+    for file in sorted(deletable, key=lambda file: path_of(file.location) in found.rows):
+        table.io.delete(file.location)
+    return deletable
+
+
+def _days_of(table: Table, head: int, pseudonym: str) -> list[date]:
+    """The day of each order of a user."""
+    theirs = table.scan(EqualTo(COLUMN, pseudonym), ("order_date",), snapshot_id=head)
+    days: list[date] = theirs.to_arrow()["order_date"].to_pylist()
+    return days
+
+
+def _rows_in(table: Table, file: StoredFile, pseudonym: str) -> int:
+    with table.io.new_input(file.location).open() as content:
+        users = pq.read_table(content, columns=[COLUMN])[COLUMN]
+    return int(pc.sum(pc.equal(users, pseudonym)).as_py() or 0)

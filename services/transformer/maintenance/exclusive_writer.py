@@ -1,0 +1,160 @@
+"""A turn between two batches: how work that is no batch becomes the newest writer, or gives way.
+
+It takes a writer epoch as a batch does, so that whoever is older loses at the stores, and it is
+itself the older one as soon as a batch begins. It never takes the facts from a batch in work.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from pydantic import BaseModel
+
+from contracts.envelope import MessageContext
+from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter
+from contracts.messages import (
+    FactsMaintained,
+    FactsRekeyed,
+    FenceAdmitted,
+    KpisRebuilt,
+    UpkeepRefused,
+    UserErasedFromFacts,
+)
+from services.runtime.event_store import PutItem, StreamAppend, retry_on_conflict
+from services.transformer.batch.domain import STATE_ID, Heads, TransformerState
+from services.transformer.batch.use_cases import SOURCE, Ports
+from services.transformer.engines.port import Engine
+
+ENDED = (
+    KpisRebuilt,
+    FactsMaintained,
+    UserErasedFromFacts,
+    FactsRekeyed,
+    FenceAdmitted,
+    UpkeepRefused,
+)
+
+
+AfterMove = Callable[[TransformerState, Heads], TransformerState]
+"""The state when main has moved to these heads."""
+
+
+def at_heads(state: TransformerState, heads: Heads) -> TransformerState:
+    """The state as it was, with the facts published at these heads."""
+    return replace(state, heads=dict(heads))
+
+
+@dataclass
+class Turn:
+    """The newest writer, until a batch begins; `heads` are the published facts."""
+
+    request_id: str
+    epoch: int
+    heads: Heads
+    ports: Ports
+    _version: int
+    context: MessageContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = MessageContext(source=SOURCE, correlation_id=self.request_id)
+
+    @property
+    def engine(self) -> Engine:
+        """The embedded one: a span of days fits into its memory."""
+        return self.ports.engine_of("duckdb")
+
+    def state(self) -> TransformerState:
+        """The item as it stands; raises StaleWriter when a batch has begun.
+
+        Whatever was seen before was not of a newer writer, then.
+        """
+        key = {"StateId": STATE_ID}
+        state = TransformerState.from_item(self.ports.store.get_item(self.ports.tables.state, key))
+        if state.epoch != self.epoch:
+            raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale")
+        return state
+
+    def refuse(self, reason: str) -> None:
+        """End the request without having done it."""
+        self.record(UpkeepRefused(request_id=self.request_id, reason=reason))
+
+    def adopt(self, after: TransformerState) -> None:
+        """The state from now on, its heads the published facts; raises StaleWriter."""
+        expected = {"epoch": self.epoch, "phase": "SETTLED"}
+        write = PutItem(self.ports.tables.state, after.to_item(), expected=expected)
+        try:
+            self.ports.store.append(context=self.context, writes=[write])
+        except ConcurrencyConflict as error:
+            raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale") from error
+        self.heads = after.heads or {}
+
+    def publish(self, what: str, after: AfterMove = at_heads) -> None:
+        """Move main to the branches, whose rows must be as many as before, and adopt the state.
+
+        `what` is at work; `after` makes the state of the one before and the new heads.
+        """
+        facts = self.ports.facts
+        rows, found = facts.total_rows(self.heads), facts.total_rows(facts.branch_heads(self.epoch))
+        if rows != found:
+            raise PipelineError(f"{what} would change the rows from {rows} to {found}; left")
+        state = self.state()
+        self.adopt(after(state, facts.publish(self.epoch, self.request_id)))
+
+    def record(self, event: BaseModel) -> None:
+        """Append one event to the request's stream."""
+        append = StreamAppend(stream_of(self.request_id), self._version, [event])
+        try:
+            self.ports.store.append(append, context=self.context)
+        except ConcurrencyConflict as error:
+            raise StaleWriter(f"{self.request_id} is worked on by another worker") from error
+        self._version += 1
+
+
+@contextmanager
+def take_turn(request_id: str, ports: Ports) -> Iterator[Turn | None]:
+    """A new epoch, or None when the request has ended before or has to give way.
+
+    A StaleWriter within the block is a batch that began: it is recorded as UpkeepRefused and not
+    tried again, for trying again would take the turn from the batch.
+    """
+    events = ports.store.read(stream_of(request_id))
+    if any(isinstance(event.data, ENDED) for event in events):
+        yield None
+        return
+    busy, turn = retry_on_conflict(lambda: _begin(request_id, len(events), ports))
+    if busy:
+        turn.record(UpkeepRefused(request_id=request_id, reason=busy))
+        yield None
+        return
+    try:
+        yield turn
+    except StaleWriter as stale:
+        ports.facts.forget()
+        reason = f"a batch began meanwhile, and its facts are newer ({stale}); ask again"
+        turn.record(UpkeepRefused(request_id=request_id, reason=reason))
+    except Exception:
+        ports.facts.forget()
+        raise
+
+
+def stream_of(request_id: str) -> str:
+    """The stream of a request."""
+    return f"transformation/{request_id}"
+
+
+def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Turn]:
+    """Load the tables, then raise the epoch; says who is at work when somebody is."""
+    key = {"StateId": STATE_ID}
+    before = TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
+    if before.in_flight is not None:
+        busy = (
+            f"batch {before.in_flight.batch_id} is in work; ask again when it is closed "
+            "(a batch that failed: `ecp redrive` it)"
+        )
+        return busy, Turn(request_id, before.epoch, before.heads or {}, ports, version)
+    mains = ports.facts.load(before.epoch)
+    after = before.take_over(before.fence)
+    write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
+    context = MessageContext(source=SOURCE, correlation_id=request_id)
+    ports.store.append(context=context, writes=[write])
+    return None, Turn(request_id, after.epoch, before.heads or mains, ports, version)

@@ -1,0 +1,39 @@
+"""Back in step with the lock: a fence above the highest one seen is taken for granted.
+
+It is a person's word, recorded, and only between two batches. One message goes one leap up and no
+further, so that a forged one does no harm that the lock cannot catch up with.
+"""
+
+from dataclasses import replace
+
+from contracts.errors import Refused
+from contracts.messages import AdmitFence, FenceAdmitted
+from services.runtime.fences import is_never_granted
+from services.transformer.batch.use_cases import Ports, current_state
+from services.transformer.maintenance.exclusive_writer import take_turn
+
+
+def admit_fence(command: AdmitFence, ports: Ports) -> None:
+    """Refuse every fence below this one from now on; recorded in the request's stream.
+
+    Gives way to a batch in work, and never lowers the fence: whoever is stale stays so. Raises
+    Refused for one that is more than a leap up.
+    """
+    seen = current_state(ports).fence
+    if is_never_granted(command.fence, beside=seen):
+        raise Refused(f"fence {command.fence} is too far above {seen}: admit it by steps")
+    with take_turn(command.request_id, ports) as turn:
+        if turn is None:
+            return
+        before = turn.state()
+        turn.adopt(replace(before, fence=max(before.fence, command.fence)))
+        turn.record(
+            FenceAdmitted(
+                request_id=command.request_id,
+                epoch=turn.epoch,
+                fence_before=before.fence,
+                fence=max(before.fence, command.fence),
+                requested_by=command.requested_by,
+                reason=command.reason,
+            )
+        )

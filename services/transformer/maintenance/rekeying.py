@@ -1,0 +1,93 @@
+"""Giving every user in the facts the pseudonym of the next generation, without knowing any id.
+
+A pseudonym of the next generation is a keyed hash of the one before (services/runtime/privacy/pseudonyms.py), so
+equal users stay equal, in old rows and in new ones, and every KPI is what it was. It takes a turn
+between two batches (turns.py). `TransformerState` says which keys made the pseudonyms of the facts
+at its heads, and both change in one write: a batch that was staged with other keys is refused,
+whatever dies here.
+"""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.messages import FactsRekeyed, RekeyFacts
+from services.runtime.privacy.pseudonyms import Keyed
+from services.transformer.batch.use_cases import Ports
+from services.transformer.engines.duckdb_engine import partition_of
+from services.transformer.facts.reading import data_files
+from services.transformer.maintenance.erasure import PARQUET, Trace, delete_unused, expire_since
+from services.transformer.maintenance.exclusive_writer import Turn, take_turn
+from services.transformer.maintenance.rewriting import TABLE, publish_with
+from services.transformer.maintenance.upkeep import StoredFile, path_of, stored_files
+
+KeyOf = Callable[[int], bytes]
+"""The key that makes a generation of the one before; raises PipelineError when it is not there."""
+
+
+def rekey_facts(command: RekeyFacts, ports: Ports, key_of: KeyOf) -> None:
+    """Rewrite all orders, drop every older snapshot, delete the files at once.
+
+    Facts that are rekeyed already only lose what is older. A batch that is in work, or
+    begins meanwhile, wins: then UpkeepRefused says so.
+    """
+    began_at = ports.clock()
+    with take_turn(command.request_id, ports) as turn:
+        if turn is None:
+            return
+        held = turn.state().pseudonym_check
+        if held not in (None, command.check_before, command.check_after):
+            turn.refuse(
+                "the pseudonyms of the facts are made by other keys than those that the rotation "
+                f"starts from: generation {command.generation} cannot be made of them"
+            )
+            return
+        is_due = held != command.check_after
+        if is_due:
+            keyed = Keyed(key_of(command.generation))
+            if keyed.of(command.check_before.encode()) != command.check_after:
+                turn.refuse(f"the key of generation {command.generation} is not the one expected")
+                return
+            _replace(turn, keyed, command.check_after)
+        tags, snapshots, deleted = _drop_older(turn)
+        files = data_files(ports.facts.table(TABLE), turn.heads[TABLE])
+        ports.facts.forget()
+        turn.record(
+            FactsRekeyed(
+                request_id=command.request_id,
+                epoch=turn.epoch,
+                generation=command.generation,
+                rekeyed=is_due,
+                days=len({partition_of(file) for file in files}),
+                rows=sum(file.record_count for file in files),
+                expired_snapshots=snapshots,
+                dropped_tags=tags,
+                deleted_files=len(deleted),
+                deleted_bytes=sum(file.size_bytes for file in deleted),
+                duration_seconds=round((ports.clock() - began_at).total_seconds(), 3),
+            )
+        )
+
+
+def _replace(turn: Turn, keyed: Keyed, check_after: str) -> None:
+    """Publish all orders anew; then the state says by which keys."""
+
+    def rekeyed(users: pa.ChunkedArray) -> pa.Array:
+        distinct = pc.dictionary_encode(users.combine_chunks())
+        made = [keyed.of(pseudonym.encode()) for pseudonym in distinct.dictionary.to_pylist()]
+        return pc.take(pa.array(made, users.type), distinct.indices)
+
+    removed = data_files(turn.ports.facts.table(TABLE), turn.heads[TABLE])
+    publish_with(rekeyed, removed, turn, lambda state, heads: state.rekeyed(heads, check_after))
+
+
+def _drop_older(turn: Turn) -> tuple[int, int, list[StoredFile]]:
+    """Every snapshot but main's: all hold pseudonyms of the generation before."""
+    orders, head = turn.ports.facts.table(TABLE), turn.heads[TABLE]
+    standing = {path_of(file.file_path) for file in data_files(orders, head)}
+    files = [path_of(file.location) for file in stored_files(orders)]
+    older = Trace({path: 1 for path in files if path.endswith(PARQUET) and path not in standing})
+    snapshots = {each.snapshot_id for each in orders.metadata.snapshots} - {head}
+    orders, dropped_tags, expired_snapshots = expire_since(turn, snapshots)
+    return dropped_tags, expired_snapshots, delete_unused(turn, orders, older)

@@ -1,0 +1,230 @@
+"""Looking after the facts tables: small files, old snapshots, files that nothing refers to.
+
+It works between two batches under an epoch of its own (turns.py), so it never races with a writer:
+every commit requires that main is where this epoch found it, and only files are deleted that no
+snapshot refers to and that are too old to belong to a writer at work.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from pyarrow.fs import FileSelector, FileType
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, IsNull
+from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.table.update import (
+    AssertRefSnapshotId,
+    AssertTableUUID,
+    RemoveSnapshotRefUpdate,
+    RemoveSnapshotsUpdate,
+    SetPropertiesUpdate,
+    TableUpdate,
+)
+
+from contracts.errors import StaleWriter
+from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
+from services.transformer.batch.use_cases import Ports
+from services.transformer.engines.duckdb_engine import (
+    partition_of,
+    read_columns,
+    write_data_files,
+)
+from services.transformer.facts.reading import data_files
+from services.transformer.facts.retention import Expiry, overdue
+from services.transformer.facts.tables import PROPERTIES, SCHEMAS, TABLES, Partition
+from services.transformer.maintenance.exclusive_writer import Turn, take_turn
+
+MANY_FILES = 4
+"""Our writers leave one file a day and table; so many in one day came from elsewhere."""
+UNUSED_FOR = timedelta(days=3)
+"""A writer that began so long ago is stale: its files will never be referred to."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file under a table's location."""
+
+    location: str
+    size_bytes: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done to one table."""
+
+    crowded: dict[Partition, list[DataFile]]
+    expiry: Expiry
+    unused: list[StoredFile]
+
+
+def plan_upkeep(table: Table, head: int, now: datetime) -> Plan:
+    """Look, and change nothing: what an upkeep at `now` would do, by today's metadata.
+
+    Files that only an expired snapshot refers to are found by the upkeep itself.
+    """
+    return Plan(crowded_partitions(table, head), overdue(table.metadata, now), unused(table, now))
+
+
+def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
+    """Compact, expire and delete; FactsMaintained says what was done.
+
+    A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so.
+    """
+    began_at = ports.clock()
+    with take_turn(command.request_id, ports) as turn:
+        if turn is None:
+            return
+        compacted = _compact(turn)
+        tables = [_clean(name, turn, compacted[name]) for name in TABLES]
+        ports.facts.forget()
+        elapsed = ports.clock() - began_at
+        turn.record(
+            FactsMaintained(
+                request_id=command.request_id,
+                epoch=turn.epoch,
+                tables=tables,
+                duration_seconds=round(elapsed.total_seconds(), 3),
+            )
+        )
+
+
+def crowded_partitions(table: Table, head: int) -> dict[Partition, list[DataFile]]:
+    """Partitions with many files, and those files; an unpartitioned table is one."""
+    found: dict[Partition, list[DataFile]] = defaultdict(list)
+    for file in data_files(table, head):
+        found[partition_of(file) if table.spec().fields else None].append(file)
+    return {day: files for day, files in found.items() if len(files) >= MANY_FILES}
+
+
+def unused(table: Table, now: datetime) -> list[StoredFile]:
+    """Files under the table's location that no snapshot refers to, and no writer at work wrote."""
+    referred = {path_of(location) for location in referred_files(table)}
+    return [
+        file
+        for file in stored_files(table)
+        if path_of(file.location) not in referred and file.modified_at < now - UNUSED_FOR
+    ]
+
+
+def _compact(turn: Turn) -> dict[str, dict[Partition, list[DataFile]]]:
+    """One file for each crowded partition, published as a batch is: fence, branch, guarded move."""
+    facts = turn.ports.facts
+    crowded = {name: crowded_partitions(facts.table(name), turn.heads[name]) for name in TABLES}
+    if not any(crowded.values()):
+        return crowded
+    facts.fence(turn.heads, turn.epoch, turn.request_id)
+    properties = {"batch_id": turn.request_id, "epoch": str(turn.epoch)}
+    for name, partitions in crowded.items():
+        if partitions:
+            removed = [file for files in partitions.values() for file in files]
+            added = [
+                file
+                for day in partitions
+                for file in _rewritten(facts.table(name), turn.heads[name], day)
+            ]
+            facts.replace(name, turn.epoch, removed, added, properties)
+    turn.publish("compaction")
+    return crowded
+
+
+def _rewritten(table: Table, head: int, day: Partition) -> list[DataFile]:
+    partitioned = bool(table.spec().fields)
+    return list(write_data_files(table, rows_of(table, head, day), partitioned=partitioned))
+
+
+def rows_of(table: Table, head: int, day: Partition) -> pa.Table:
+    """All rows of one partition at a snapshot; of an unpartitioned table, all rows."""
+    scan = table.scan(_on_day(day, bool(table.spec().fields)), snapshot_id=head)
+    tasks = [task for task in scan.plan_files() if isinstance(task, FileScanTask)]
+    schema = SCHEMAS[table.name()[-1]]
+    rows = read_columns(table, schema.column_names, scan.row_filter, tasks)
+    return rows.cast(schema.as_arrow())
+
+
+def _on_day(day: Partition, partitioned: bool) -> BooleanExpression:
+    if not partitioned:
+        return AlwaysTrue()
+    return IsNull("order_date") if day is None else EqualTo("order_date", day.isoformat())
+
+
+def _clean(name: str, turn: Turn, compacted: dict[Partition, list[DataFile]]) -> TableUpkeep:
+    now = turn.ports.clock()
+    table = turn.ports.facts.table(name)
+    expiry = overdue(table.metadata, now)
+    table = expired(table, expiry)
+    deletable = unused(table, now)
+    for file in deletable:
+        table.io.delete(file.location)
+    return TableUpkeep(
+        table=name,
+        compacted_partitions=len(compacted),
+        compacted_files=sum(map(len, compacted.values())),
+        expired_snapshots=len(expiry.snapshot_ids),
+        dropped_tags=len(expiry.tags),
+        deleted_files=len(deletable),
+        deleted_bytes=sum(file.size_bytes for file in deletable),
+        kept_snapshots=len(table.metadata.snapshots),
+    )
+
+
+def expired(table: Table, expiry: Expiry) -> Table:
+    """Drop tags and snapshots, and give an older table today's properties, in one commit."""
+    settings = {
+        name: value
+        for name, value in PROPERTIES.items()
+        if name != "format-version" and table.properties.get(name) != value
+    }
+    updates: list[TableUpdate] = [RemoveSnapshotRefUpdate(ref_name=tag) for tag in expiry.tags]
+    if expiry.snapshot_ids:
+        updates.append(RemoveSnapshotsUpdate(snapshot_ids=list(expiry.snapshot_ids)))
+    if settings:
+        updates.append(SetPropertiesUpdate(updates=settings))
+    if not updates:
+        return table
+    requirements = (
+        AssertTableUUID(uuid=table.metadata.table_uuid),
+        AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=table.metadata.current_snapshot_id),
+    )
+    try:
+        table.catalog.commit_table(table, requirements, tuple(updates))
+    except CommitFailedException as error:
+        raise StaleWriter(f"facts table {'.'.join(table.name())}: {error}") from error
+    return table.catalog.load_table(table.name())
+
+
+def referred_files(table: Table) -> Iterator[str]:
+    """Every file that the table's metadata leads to."""
+    yield table.metadata_location
+    yield from (entry.metadata_file for entry in table.metadata.metadata_log)
+    seen: set[str] = set()
+    for snapshot in table.metadata.snapshots:
+        yield snapshot.manifest_list
+        for manifest in snapshot.manifests(table.io):
+            if manifest.manifest_path in seen:
+                continue
+            seen.add(manifest.manifest_path)
+            yield manifest.manifest_path
+            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+                yield entry.data_file.file_path
+
+
+def stored_files(table: Table) -> Iterator[StoredFile]:
+    """Every file under the table's location."""
+    scheme, netloc, path = PyArrowFileIO.parse_location(table.location())
+    files = table.io.fs_by_scheme(scheme, netloc)
+    for found in files.get_file_info(FileSelector(path, recursive=True, allow_not_found=True)):
+        if found.type == FileType.File:
+            modified_at = found.mtime or datetime.now(UTC)
+            yield StoredFile(f"{scheme}://{found.path}", found.size, modified_at)
+
+
+def path_of(location: str) -> str:
+    """The path on its file system: the same file may be spelled as two locations."""
+    return str(PyArrowFileIO.parse_location(location)[2])

@@ -1,0 +1,182 @@
+"""Taking messages: whoever waits is told, and what cannot be read is kept with the reason."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from contracts.envelope import Message
+from contracts.errors import ConcurrencyConflict, StaleWriter, Transient
+from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
+from services.runtime.messaging.dead_letters import SqsDeadLetters
+from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from tests.contract.builders import a_body, an_envelope, on_the_bus
+from tests.support.doubles import RecordedDeadLetters
+
+QUEUE = "lock-commands"
+
+
+class Desk:
+    """A consumer whose handler of AcquireLock and BatchCompleted does what `outcome` says."""
+
+    def __init__(self, outcome: Mapping[str, Any] | Exception | None = None) -> None:
+        self.outcome = outcome
+        self.taken: list[Message] = []
+        self.answers = InMemoryTaskAnswers()
+        self.dead_letters = RecordedDeadLetters()
+        self.consumer = CommandConsumer(
+            {"AcquireLock": self._handle, "BatchCompleted": self._handle},
+            self.answers,
+            self.dead_letters,
+        )
+
+    def _handle(self, message: Message) -> Mapping[str, Any] | None:
+        self.taken.append(message)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def take(self, body: str) -> None:
+        self.consumer.handle(body, QUEUE)
+
+
+def test_the_handlers_answer_completes_the_task() -> None:
+    desk = Desk({"outcome": "GRANTED", "fence": 7})
+    desk.take(a_body("AcquireLock", task_token="t1"))
+    assert desk.answers.succeeded == {"t1": {"outcome": "GRANTED", "fence": 7}}
+    assert desk.answers.failed == {}
+
+
+def test_no_answer_leaves_the_task_to_somebody_else() -> None:
+    desk = Desk(None)
+    desk.take(a_body("AcquireLock", task_token="t1"))
+    assert len(desk.taken) == 1
+    assert (desk.answers.succeeded, desk.answers.failed) == ({}, {})
+
+
+def test_an_answer_that_nobody_waits_for_is_no_fault() -> None:
+    desk = Desk({"outcome": "GRANTED"})
+    desk.answers.gone.add("t1")
+    desk.take(a_body("AcquireLock", task_token="t1"))
+    assert desk.answers.succeeded == {}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        StaleWriter("fence 3 is below 7"),
+        Transient("throttled"),
+        ConcurrencyConflict("faster"),
+        RuntimeError("a fault nobody thought of"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_commands_fault_fails_its_task_and_the_message_is_done(fault: Exception) -> None:
+    desk = Desk(fault)
+    desk.take(a_body("AcquireLock", task_token="t1"))
+    assert desk.answers.failed == {"t1": (type(fault).__name__, str(fault))}
+    assert desk.dead_letters.letters == []
+
+
+def test_an_events_fault_is_raised_so_that_it_comes_again() -> None:
+    desk = Desk(Transient("throttled"))
+    with pytest.raises(Transient):
+        desk.take(a_body("BatchCompleted"))
+
+
+def test_a_fault_of_a_command_that_nobody_waits_for_is_raised_too() -> None:
+    desk = Desk(Transient("throttled"))
+    with pytest.raises(Transient):
+        desk.take(a_body("AcquireLock"))
+
+
+def test_a_stale_writer_whom_nobody_waits_for_is_a_dead_letter_for_it_stays_one() -> None:
+    desk = Desk(StaleWriter("fence 3 is below 7"))
+    body = a_body("AcquireLock")
+    desk.take(body)
+    assert desk.dead_letters.letters == [(QUEUE, body, "fence 3 is below 7")]
+    assert desk.answers.failed == {}
+
+
+def test_an_event_is_taken_out_of_its_bus_wrapper() -> None:
+    desk = Desk()
+    desk.take(json.dumps(on_the_bus(an_envelope("BatchCompleted"))))
+    assert [message.event_type for message in desk.taken] == ["BatchCompleted"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("not json", "not JSON"),
+        (a_body("AcquireLock", data={"lock_id": "x"}), "execution_id"),
+        (a_body("AcquireLock", schema_version=9), "v9"),
+        (a_body("ReleaseLock"), "nobody here takes ReleaseLock"),
+    ],
+    ids=["not json", "wrong data", "unknown version", "not ours"],
+)
+def test_a_message_that_breaks_its_contract_is_kept_unchanged_with_the_reason(
+    body: str, reason: str
+) -> None:
+    desk = Desk()
+    desk.take(body)
+    [(queue, kept, why)] = desk.dead_letters.letters
+    assert (queue, kept) == (QUEUE, body)
+    assert reason in why
+    assert desk.taken == []
+
+
+def test_a_broken_commands_task_is_failed_if_its_token_can_be_read() -> None:
+    desk = Desk()
+    desk.take(a_body("AcquireLock", task_token="t1", data={}))
+    assert desk.answers.failed["t1"][0] == "ContractViolation"
+    assert len(desk.dead_letters.letters) == 1
+
+
+def test_a_dead_letter_that_cannot_be_kept_is_not_lost() -> None:
+    class FullDeadLetters:
+        def put(self, *_arguments: str) -> None:
+            raise ConnectionError("away")
+
+    consumer = CommandConsumer({}, InMemoryTaskAnswers(), FullDeadLetters())
+    with pytest.raises(ConnectionError):
+        consumer.handle("not json", QUEUE)
+
+
+def a_record(message_id: str, body: str) -> dict[str, str]:
+    return {
+        "messageId": message_id,
+        "body": body,
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}",
+    }
+
+
+def test_only_the_records_that_failed_come_again() -> None:
+    taken = []
+
+    def handle(body: str, queue_name: str) -> None:
+        taken.append((body, queue_name))
+        if body == "bad":
+            raise Transient("away")
+
+    records = [a_record("m1", "good"), a_record("m2", "bad"), a_record("m3", "good")]
+    answer = handle_sqs_records({"Records": records}, handle)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
+    assert taken == [("good", QUEUE), ("bad", QUEUE), ("good", QUEUE)]
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield boto3.client("sqs", region_name="us-east-1")
+
+
+def test_dead_letters_lie_in_the_queues_own_dead_letter_queue(sqs: Any) -> None:
+    url = sqs.create_queue(QueueName=f"{QUEUE}-dlq")["QueueUrl"]
+    SqsDeadLetters(sqs).put(QUEUE, "the body", "why " * 1000)
+    [letter] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    assert letter["Body"] == "the body"
+    assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("why why")
