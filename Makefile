@@ -31,7 +31,7 @@ check: .venv/ready-to-develop  ## Style, types, layers, templates, generated fil
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/cfn-lint 'infra/*.yaml' 'services/*/template.yaml'
+	$(BIN)/cfn-lint 'infra/stacks/*.yaml' 'services/*/template.yaml'
 	$(BIN)/python -m contracts.generate --check
 	$(BIN)/ecp contracts check
 	$(BIN)/ecp contracts docs --check

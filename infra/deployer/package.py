@@ -25,6 +25,8 @@ CONSTRAINTS = "constraints.txt"
 NOT_SHIPPED_NAMES = frozenset(
     {"README.md", "template.yaml", "service.yaml", "Dockerfile", "requirements.txt"}
 )
+SHARED = ("contracts", "services/runtime")
+"""Folders that every function and worker has beside its own."""
 NOT_SHIPPED_CONTRACTS = ("contracts/compatibility/", "contracts/released/")
 """The gate and the frozen copies: no function needs them, and a release must not deploy anew."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -57,7 +59,7 @@ def build_artifact(template: StackTemplate, project: Path, *, vendored: bool) ->
     """What `template` takes as ArtifactKey.
 
     A service's stack takes its code, an infra stack the state machine definition beside it
-    (`saga.yaml`: `saga.asl.json`) or, without one, the contracts alone.
+    (`saga.yaml`: `saga.asl.json`).
     `vendored`: put the pinned packages of the requirement file into the zip.
     Raises DeploymentFailed when the sources are missing or the zip would be too big for Lambda.
     """
@@ -157,7 +159,7 @@ def definition_of(template: StackTemplate) -> Path | None:
 
 def code_folder(template: StackTemplate) -> str:
     """Where the code of a stack's function or worker lies, relative to the project."""
-    return f"services/{template.service}" if template.service else "contracts"
+    return f"services/{template.service}"
 
 
 def _requirements_of(template: StackTemplate, project: Path) -> Path:
@@ -165,11 +167,8 @@ def _requirements_of(template: StackTemplate, project: Path) -> Path:
 
 
 def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:
-    folders = [project / "contracts"]
-    if service:
-        yield "services/__init__.py", project / "services/__init__.py"
-        folders.append(project / "services" / service)
-    for folder in folders:
+    yield "services/__init__.py", project / "services/__init__.py"
+    for folder in (project / name for name in (*SHARED, f"services/{service}")):
         if not folder.is_dir():
             raise DeploymentFailed(f"{folder} is missing: the function is built from it")
         for name, path in _tree(folder, project).items():

@@ -8,6 +8,7 @@ from infra.deployer.package import (
     CONSTRAINTS,
     NOT_SHIPPED_CONTRACTS,
     NOT_SHIPPED_NAMES,
+    SHARED,
     code_folder,
     definition_of,
 )
@@ -100,7 +101,7 @@ def _touches(path: str, template: StackTemplate) -> Change | None:
     if not (template.takes_artifact or template.runs_container):
         return None
     if definition := definition_of(template):
-        return "code" if path == f"infra/{definition.name}" else None
+        return "code" if path == f"infra/stacks/{definition.name}" else None
     return "code" if _is_built_from(path, template) else None
 
 
@@ -113,7 +114,7 @@ def _is_built_from(path: str, template: StackTemplate) -> bool:
         built_in.add(f"{folder}/Dockerfile")
     if path in built_in:
         return True
-    for root in (f"{folder}/", "contracts/"):
+    for root in (f"{folder}/", *(f"{shared}/" for shared in SHARED)):
         if path.startswith(root):
             is_shipped = path.removeprefix(root) not in NOT_SHIPPED_NAMES
             return is_shipped and not path.startswith(NOT_SHIPPED_CONTRACTS)
@@ -123,7 +124,7 @@ def _is_built_from(path: str, template: StackTemplate) -> bool:
 def _path_in_project(template: StackTemplate) -> str:
     if template.service:
         return f"services/{template.service}/template.yaml"
-    return f"infra/{template.path.name}"
+    return f"infra/stacks/{template.path.name}"
 
 
 def _meaning(

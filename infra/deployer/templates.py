@@ -82,8 +82,8 @@ class StackTemplate:
 
 
 def discover(project: Path) -> list[StackTemplate]:
-    """Every template of the project: infra/*.yaml and services/*/template.yaml, by name."""
-    own = [(path.stem, path, None) for path in sorted(project.glob("infra/*.yaml"))]
+    """Every template of the project: infra/stacks/*.yaml and services/*/template.yaml, by name."""
+    own = [(path.stem, path, None) for path in sorted(project.glob("infra/stacks/*.yaml"))]
     of_services = [
         (path.parent.name, path, path.parent.name)
         for path in sorted(project.glob("services/*/template.yaml"))

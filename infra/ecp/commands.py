@@ -24,103 +24,103 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "up": Entry(
-        RUN, "cloud", "up",
+        RUN, "cloud.commands", "up",
         "Start the local cloud of this directory and return when it is ready.",
     ),
     "down": Entry(
-        RUN, "cloud", "down",
+        RUN, "cloud.commands", "down",
         "Stop the local cloud of this directory; what is in it is kept for the next `ecp up`.",
     ),
     "deploy": Entry(
-        RUN, "deploy", "deploy",
+        RUN, "deploy.commands", "deploy",
         "Deploy the pipeline, one CloudFormation stack per service.",
     ),
     "demo": Entry(
-        RUN, "demo", "demo",
+        RUN, "demo.demo", "demo",
         "See everything at once: a local cloud, a month of an invented shop, KPIs, quarantine.",
     ),
     "submit": Entry(
-        DATA, "submit", "submit",
+        DATA, "submissions.submit", "submit",
         "Upload CSV files as one batch.",
     ),
     "validate": Entry(
-        DATA, "validate", "validate",
+        DATA, "submissions.validate", "validate",
         "Check CSV files as the pipeline would, without uploading anything.",
     ),
     "sample": Entry(
-        DATA, "demo", "sample",
+        DATA, "demo.demo", "sample",
         "Write the invented shop of the demo as CSV files, to try things with.",
     ),
     "redrive": Entry(
-        DATA, "batches", "redrive",
+        DATA, "batches.commands", "redrive",
         "Run a failed batch again, on exactly the same files.",
     ),
     "release": Entry(
-        DATA, "release", "release",
+        DATA, "batches.release", "release",
         "Let the healthy files of a rejected batch go on without the rejected ones.",
     ),
     "rebuild": Entry(
-        DATA, "upkeep", "rebuild",
+        DATA, "maintenance.commands", "rebuild",
         "Make the KPI tables exactly what the facts give, and say what was wrong.",
     ),
     "maintain": Entry(
-        DATA, "upkeep", "maintain",
+        DATA, "maintenance.commands", "maintain",
         "Look after the facts tables: small files, old snapshots, files that nothing refers to.",
     ),
     "status": Entry(
-        LOOK, "status", "status",
+        LOOK, "cloud.status", "status",
         "What is going on: the lock, files that wait, batches and their steps, dead letters.",
     ),
     "ignored": Entry(
-        LOOK, "ignored", "ignored",
+        LOOK, "batches.ignored", "ignored",
         "Objects in the bucket that are no inputs, why, and the nearest right name.",
     ),
     "batches": Entry(
-        LOOK, "batches", "list_batches",
+        LOOK, "batches.commands", "list_batches",
         "The newest batches: rows, days and duration, and why one did not complete.",
     ),
     "batch": Entry(
-        LOOK, "batches", "batch",
+        LOOK, "batches.commands", "batch",
         "What happened to one batch, event by event, with the seconds since its start.",
     ),
     "logs": Entry(
-        LOOK, "logs", "logs",
+        LOOK, "batches.logs", "logs",
         "What the services and the saga logged about one batch, by time.",
     ),
     "waiting": Entry(
-        LOOK, "waiting", "waiting",
+        LOOK, "kpis.waiting", "waiting",
         "Order lines that wait for their order, and lines whose product is not known.",
     ),
     "why": Entry(
-        LOOK, "why", "why",
+        LOOK, "kpis.why", "why",
         "Why a number is what it is: the files, rows and batches behind it.",
     ),
     "diff": Entry(
-        LOOK, "diff", "diff",
+        LOOK, "kpis.diff", "diff",
         "What a batch changed: orders and lines by day, and each KPI before and after.",
     ),
     "kpis": Entry(
-        LOOK, "kpis", "app",
+        LOOK, "kpis.commands", "app",
         "The published daily KPIs: of all orders, or by category.",
     ),
     "quarantine": Entry(
-        LOOK, "quarantine_group", "app",
+        LOOK, "quarantine.group", "app",
         "Rows and files that were refused: why, and what to do.",
     ),
     "privacy": Entry(
-        DATA, "privacy", "app",
+        DATA, "privacy.commands", "app",
         "Erasing one user everywhere; new pseudonyms for all.",
     ),
     "lock": Entry(
-        LOOK, "lock_group", "app",
+        LOOK, "lock.group", "app",
         "The single-writer lock: one batch writes at a time.",
     ),
     "dlq": Entry(
-        LOOK, "dlq", "app",
+        LOOK, "dead_letters.commands", "app",
         "Messages that could not be taken: why, and sending them back.",
     ),
     "contracts": Entry(
-        LOOK, "contracts", "app",
+        LOOK, "contracts.commands", "app",
         "The contracts: whom a change would break, and what is released of them.",
     ),
 }  # fmt: skip
@@ -156,7 +156,7 @@ def summaries() -> dict[str, Any]:
 
 
 def _loaded(name: str, entry: Entry) -> Any:
-    found = getattr(import_module(f"infra.cli.{entry.module}"), entry.attribute)
+    found = getattr(import_module(f"infra.ecp.{entry.module}"), entry.attribute)
     alone = typer.Typer(rich_markup_mode="markdown", add_completion=False)
     alone.callback()(lambda: None)
     if isinstance(found, typer.Typer):

@@ -20,9 +20,9 @@ SAGA = PROJECT / "infra/stacks/saga.asl.json"
 EVENTS = {schema.name for schema in all_schemas() if schema.kind == "events"}
 COMMANDS = {schema.name for schema in all_schemas() if schema.kind == "commands"}
 EXTENDS_LEASES = "extend_lease_of"
-"""Who calls this function of services/runtime/messaging/lease_heartbeat.py sends ExtendLease with each heartbeat."""
+"""Who calls this function of messaging/lease_heartbeat.py sends ExtendLease with each heartbeat."""
 ASKS_THE_LOCK = "ask_the_lock"
-"""Who calls this function of services/runtime/messaging/fence_questions.py sends RaiseFence for what is stale."""
+"""Who calls this function of messaging/fence_questions.py sends RaiseFence for what is stale."""
 
 
 class _TemplateLoader(yaml.SafeLoader):
@@ -144,7 +144,7 @@ def services() -> list[Service]:
 
 def templates() -> list[Template]:
     """Every template of the project."""
-    paths = [*PROJECT.glob("infra/*.yaml"), *PROJECT.glob("services/*/template.yaml")]
+    paths = [*PROJECT.glob("infra/stacks/*.yaml"), *PROJECT.glob("services/*/template.yaml")]
     return [Template(path) for path in sorted(paths)]
 
 

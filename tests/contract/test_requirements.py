@@ -15,7 +15,7 @@ from tests.contract.declared import PROJECT
 PINS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = (PROJECT / "constraints.txt").read_text().splitlines()
 PINNED = {*PINS["dependencies"], *PINS["optional-dependencies"]["spark"], *CONSTRAINTS}
-FILES = sorted([*PROJECT.glob("services/*/requirements.txt"), *PROJECT.glob("contracts/*.txt")])
+FILES = sorted(PROJECT.glob("services/*/requirements.txt"))
 NOT_NEEDED = {"ecommerce-pipeline", "certifi", "pandas"}
 """Ourselves, and what botocore and pyarrow take when it is there, and do without when not."""
 IMPORTED_BY = """

@@ -1,6 +1,7 @@
 """Holds what checkov and detect-secrets found against docs/security-exceptions.yaml.
 
-    checkov --framework cloudformation -o json -f infra/*.yaml services/*/*.yaml > checkov.json
+    checkov --framework cloudformation -o json \\
+      -f infra/stacks/*.yaml services/*/*.yaml > checkov.json
     detect-secrets scan contracts services infra tests docs > secrets.json
     python -m tests.security.scans --checkov checkov.json --secrets secrets.json
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.simulation.step_functions import Execution
     from tests.simulation.world import World
 
-DEFINITION = Path(__file__).parents[2] / "infra" / "saga.asl.json"
+DEFINITION = Path(__file__).parents[2] / "infra/stacks/saga.asl.json"
 Json = Any
 MAX_REMEMBERED = 20_000
 _MEMORY: dict[tuple[str, str], Json] = {}

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 CHECK = "check_document"
-"""services/runtime/storage/documents.py: in the closed form what is written, with `closed=False` what is read."""
+"""In services/runtime/storage/documents.py: in the closed form what is written, with
+`closed=False` what is read."""
 _READS = ("model_validate", "model_validate_json")
 
 

@@ -1,1 +1,1 @@
-"""Cloud."""
+"""The local cloud and its state: `ecp up`, `down`, `status`."""

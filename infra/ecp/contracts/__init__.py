@@ -1,1 +1,1 @@
-"""Contracts."""
+"""`ecp contracts`."""

@@ -1,1 +1,1 @@
-"""Dead letters."""
+"""`ecp dlq`: messages that no service could take."""

@@ -1,1 +1,1 @@
-"""Demo."""
+"""`ecp demo` and `ecp sample`: an invented shop."""

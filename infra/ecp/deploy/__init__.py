@@ -1,1 +1,1 @@
-"""Deploy."""
+"""`ecp deploy`."""

@@ -1,1 +1,1 @@
-"""Kpis."""
+"""Numbers and what is behind them: `ecp kpis`, `why`, `diff`, `waiting`."""

@@ -1,1 +1,1 @@
-"""Maintenance."""
+"""Work between two batches: `ecp rebuild`, `ecp maintain`."""

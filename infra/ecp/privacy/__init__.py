@@ -1,1 +1,1 @@
-"""Privacy."""
+"""`ecp privacy`: erasing one user everywhere; new pseudonyms for all."""

@@ -1,1 +1,1 @@
-"""Quarantine."""
+"""`ecp quarantine`: refused rows shown, exported, corrected, replayed, dismissed."""

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from infra.ecp.quarantine.explanations import advice, replacement, resubmission
-from infra.ecp.quarantine.replays import row_id
-from infra.ecp.quarantine.resolutions import Fate, Fates, read_fates
+from infra.ecp.quarantine.queries import read_resolutions
 from infra.ecp.quarantine.view import counted, explain_files, explain_rows, print_files, print_rows
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, styled
+from services.validator.quarantine.replays import row_id
+from services.validator.quarantine.resolutions import Resolution, Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row, listing, read_rows
 
 app = typer.Typer(help="Rows and files that were refused: why, and what to do.")
@@ -45,25 +46,29 @@ def list_rows(
     """
     if only_open + only_dismissed + every > 1:
         raise WrongUsage("--open, --dismissed and --all exclude each other: give one")
-    wanted = fates_shown(only_open=only_open, only_dismissed=only_dismissed, every=every)
+    wanted = resolutions_shown(only_open=only_open, only_dismissed=only_dismissed, every=every)
     target = current_target()
     s3, bucket = target.client("s3"), target.names.data_bucket
     found = listing(s3, bucket, batch)
-    fates = fates_in(target)
+    resolutions = resolutions_in(target)
     rows: list[Row] = []
-    counts: Counter[Fate] = Counter()
+    counts: Counter[Resolution] = Counter()
     for row in read_rows(s3, bucket, found.row_keys):
-        fate = fates.of(row_id(row))
-        counts[fate] += 1
-        if fate in wanted:
+        resolution = resolutions.of(row_id(row))
+        counts[resolution] += 1
+        if resolution in wanted:
             rows.append(row)
     if as_json:
         fields = (*JSON_FIELDS, "version_id")
-        print_json([{name: row[name] for name in fields} | _since(row, fates) for row in rows])
+        print_json(
+            [{name: row[name] for name in fields} | _since(row, resolutions) for row in rows]
+        )
         return
-    print_rows(rows, fates)
-    of_files = {file: fates.of_file(file.batch_id, file.key) for file in found.files}
-    print_files([file for file, fate in of_files.items() if fate in wanted], fates)
+    print_rows(rows, resolutions)
+    of_files = {file: resolutions.of_file(file.batch_id, file.key) for file in found.files}
+    print_files(
+        [file for file, resolution in of_files.items() if resolution in wanted], resolutions
+    )
     if counts or of_files:
         print_line(counted(counts, Counter(of_files.values())))
     if rows or of_files:
@@ -95,14 +100,14 @@ def show(
         raise WrongUsage(
             f"{name}: nothing of it is in quarantine; `ecp quarantine list` has it all"
         )
-    fates = fates_in(target)
+    resolutions = resolutions_in(target)
     if as_json:
-        print_json([row | {"advice": advice(row)} | _since(row, fates) for row in rows])
+        print_json([row | {"advice": advice(row)} | _since(row, resolutions) for row in rows])
         return
-    explain_rows(rows, fates)
-    print_files(files, fates)
+    explain_rows(rows, resolutions)
+    print_files(files, resolutions)
     explain_files(_reasons(target, files))
-    for line in _what_to_do(name, rows, files, fates):
+    for line in _what_to_do(name, rows, files, resolutions):
         print_line(line)
 
 
@@ -117,7 +122,9 @@ def _reasons(target: Target, files: Sequence[QuarantinedFile]) -> dict[Quarantin
     return {file: events.get((file.batch_id, file.key)) for file in files}
 
 
-def fates_shown(*, only_open: bool, only_dismissed: bool, every: bool) -> frozenset[Fate]:
+def resolutions_shown(
+    *, only_open: bool, only_dismissed: bool, every: bool
+) -> frozenset[Resolution]:
     """What a list shows: all that is not dismissed, unless it is told otherwise."""
     if only_open:
         return frozenset(("open",))
@@ -126,9 +133,9 @@ def fates_shown(*, only_open: bool, only_dismissed: bool, every: bool) -> frozen
     return frozenset(("open", "answered", "dismissed") if every else ("open", "answered"))
 
 
-def fates_in(target: Target) -> Fates:
+def resolutions_in(target: Target) -> Resolutions:
     """What became of what lies in quarantine."""
-    return read_fates(
+    return read_resolutions(
         target.client("s3"),
         target.client("dynamodb"),
         target.objects,
@@ -137,30 +144,30 @@ def fates_in(target: Target) -> Fates:
 
 
 def _what_to_do(
-    name: str, rows: Sequence[Row], files: Sequence[QuarantinedFile], fates: Fates
+    name: str, rows: Sequence[Row], files: Sequence[QuarantinedFile], resolutions: Resolutions
 ) -> list[str]:
     """How rows and files that are open get in; those of a rejected batch come with its files."""
     rejected = {file.batch_id for file in files}
     kinds = {
         row["kind"]
         for row in rows
-        if row["batch_id"] not in rejected and fates.of(row_id(row)) == "open"
+        if row["batch_id"] not in rejected and resolutions.of(row_id(row)) == "open"
     }
-    keys = {file.key for file in files if fates.of_file(file.batch_id, file.key) == "open"}
+    keys = {file.key for file in files if resolutions.of_file(file.batch_id, file.key) == "open"}
     return [
         *([resubmission(name, kinds)] if kinds else []),
         *(replacement(key) for key in sorted(keys)),
     ]
 
 
-def _since(row: Row, fates: Fates) -> dict[str, Any]:
+def _since(row: Row, resolutions: Resolutions) -> dict[str, Any]:
     """What became of a row, for programs."""
     found = row_id(row)
-    answer = fates.answer_of(found)
-    dismissal = fates.dismissal_of(found) if fates.of(found) == "dismissed" else None
+    answer = resolutions.replay_of(found)
+    dismissal = resolutions.dismissal_of(found) if resolutions.of(found) == "dismissed" else None
     said = ("requested_by", "reason", "dismissed_at")
     return {
         "answered_by": {"batch_id": answer.batch_id, "status": answer.status} if answer else None,
         "dismissed": {name: getattr(dismissal, name) for name in said} if dismissal else None,
-        "repeated_in": fates.repeated_in(found.batch_id, found.key),
+        "repeated_in": resolutions.repeated_in(found.batch_id, found.key),
     }

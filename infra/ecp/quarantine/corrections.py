@@ -1,37 +1,20 @@
 """Quarantined rows as CSV to correct, and the corrected CSV read back; no row is judged here."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from contracts.file_contracts import file_contract
-from infra.ecp.quarantine.replays import RowId
 from infra.ecp.quarantine.spreadsheets import read_cells
 from infra.ecp.submissions.file_headers import kind_by_names
 from infra.ecp.terminal.errors import WrongUsage
-from services.runtime.csv_files.header import OTHER_DELIMITERS
+from services.validator.quarantine.corrections import Correction, fields_of
+from services.validator.quarantine.replays import RowId
 from services.validator.quarantine.rows import Row
 
 ORIGIN_COLUMNS = ("_batch_id", "_key", "_version_id", "_line", "_rule", "_message", "_raw")
 """Where a row came from and why it is there; a replay finds the row again by the first four."""
 LINK_COLUMNS = ORIGIN_COLUMNS[:4]
-BLANKS = " \t"
-
-
-@dataclass(frozen=True)
-class Correction:
-    """One row of a corrected file: the quarantined row it answers, and its fields now.
-
-    `fields` are in the contract's order; `place` is file and line, for people.
-    """
-
-    kind: str
-    row_id: RowId
-    fields: tuple[str, ...]
-    place: str
 
 
 def columns_of(kind: str) -> tuple[str, ...]:
@@ -43,18 +26,6 @@ def exported(row: Row, header: Sequence[str] | None) -> tuple[str, ...]:
     """A quarantined row as the cells of an exported file; `header` is that of its input."""
     origin = (str(row.get(name[1:]) or "") for name in ORIGIN_COLUMNS)
     return (*fields_of(row, header), *origin)
-
-
-def fields_of(row: Row, header: Sequence[str] | None) -> tuple[str, ...]:
-    """The contract's fields of a row as far as its text can be split, else empty ones."""
-    contract = file_contract(row["kind"])
-    columns = contract.columns
-    names = [name.strip(BLANKS).lower() for name in header or contract.required_columns]
-    values = _split(row["raw"] or "", len(names))
-    if values is None:
-        return ("",) * len(columns)
-    found = dict(zip(names, (value.strip(BLANKS) for value in values), strict=True))
-    return tuple(found.get(column, "") for column in columns)
 
 
 def read_corrections(paths: Sequence[Path]) -> list[Correction]:
@@ -98,23 +69,3 @@ def _correction(kind: str, cells: Mapping[str, str], place: str) -> Correction:
     key = cells.get("_key", "")
     row_id = RowId(link["batch_id"], key, link["version_id"], int(link["line"]))
     return Correction(kind, row_id, fields, place)
-
-
-def _split(raw: str, width: int) -> list[str] | None:
-    """The fields of a record, by whichever delimiter gives so many.
-
-    One with a stray quote is cut at its delimiters. Empty fields beyond the width are dropped.
-    """
-    for delimiter in "," + OTHER_DELIMITERS:
-        reader = csv.reader(
-            io.StringIO(raw, newline=""), strict=True, skipinitialspace=True, delimiter=delimiter
-        )
-        try:
-            rows = list(reader)
-        except csv.Error:
-            rows = []
-        pieces = [raw.split(delimiter)] if "\n" not in raw else []
-        for fields in rows if len(rows) == 1 else pieces:
-            if len(fields) >= width and not any(field.strip() for field in fields[width:]):
-                return fields[:width]
-    return None

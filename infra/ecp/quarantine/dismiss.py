@@ -11,15 +11,15 @@ from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import DismissQuarantine
 from infra.ecp.batches.timeline import describe, plural
 from infra.ecp.names import SOURCE
-from infra.ecp.quarantine.commands import fates_in
-from infra.ecp.quarantine.replays import row_id
-from infra.ecp.quarantine.resolutions import Fates
+from infra.ecp.quarantine.commands import resolutions_in
 from infra.ecp.requester import requester
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, styled
 from infra.ecp.terminal.recorded import until_recorded
+from services.validator.quarantine.replays import row_id
+from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row, listing, read_rows
 
 LONGEST_REASON = 2000
@@ -66,7 +66,7 @@ def dismiss(
     if (line or batch) and "/" not in name:
         raise WrongUsage("--line and --batch go with the key of an input, not with a batch")
     target = current_target()
-    wanted = chosen(*_found(target, name, batch), fates_in(target), name, line)
+    wanted = chosen(*_found(target, name, batch), resolutions_in(target), name, line)
     commands = [
         _command(each, lines, reason.strip()) for each in wanted for lines in _pieces(each.lines)
     ]
@@ -100,7 +100,7 @@ def dismiss(
 def chosen(
     rows: Iterable[Row],
     files: Iterable[QuarantinedFile],
-    fates: Fates,
+    resolutions: Resolutions,
     name: str,
     lines: Sequence[int] | None,
 ) -> list[Dismissed]:
@@ -110,12 +110,12 @@ def chosen(
     """
     open_rows: dict[tuple[str, str], list[int]] = {}
     for row in rows:
-        if (not lines or row["line"] in lines) and fates.of(row_id(row)) == "open":
+        if (not lines or row["line"] in lines) and resolutions.of(row_id(row)) == "open":
             open_rows.setdefault((row["batch_id"], row["key"]), []).append(row["line"])
     open_files = {
         (file.batch_id, file.key)
         for file in files
-        if not lines and fates.of_file(file.batch_id, file.key) == "open"
+        if not lines and resolutions.of_file(file.batch_id, file.key) == "open"
     }
     missing = sorted(set(lines or ()) - {n for found in open_rows.values() for n in found})
     if missing or not (open_rows or open_files):

@@ -8,17 +8,17 @@ import typer
 
 from contracts.layout import KINDS
 from infra.ecp.batches.timeline import plural
-from infra.ecp.quarantine.commands import fates_in
+from infra.ecp.quarantine.commands import resolutions_in
 from infra.ecp.quarantine.corrections import columns_of, exported
 from infra.ecp.quarantine.explanations import ONCE_GIVEN_BACK
 from infra.ecp.quarantine.originals import Headers
-from infra.ecp.quarantine.replays import row_id
-from infra.ecp.quarantine.resolutions import Fates
 from infra.ecp.quarantine.spreadsheets import write_cells
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.landing import create, landing_places, refuse_what_is_there
 from infra.ecp.terminal.output import print_line
+from services.validator.quarantine.replays import row_id
+from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import Listing, QuarantinedFile, Row, listing, read_rows
 
 
@@ -47,12 +47,12 @@ def export(
     s3, bucket = target.client("s3"), target.names.data_bucket
     is_key = name is not None and "/" in name
     found = listing(s3, bucket, None if is_key else name)
-    fates = fates_in(target)
+    resolutions = resolutions_in(target)
     files = [file for file in found.files if name in (file.key, file.batch_id)]
     if is_key and files and files[-1].batch_id == _newest_batch(found, str(name), target):
         _give_back(files[-1:], to, target)
         return
-    rows = _rows(found, name if is_key else None, fates, target, every=every)
+    rows = _rows(found, name if is_key else None, resolutions, target, every=every)
     if rows:
         _write(rows, to, target)
     elif files:
@@ -65,7 +65,7 @@ def export(
 
 
 def _rows(
-    found: Listing, key: str | None, fates: Fates, target: Target, *, every: bool
+    found: Listing, key: str | None, resolutions: Resolutions, target: Target, *, every: bool
 ) -> list[Row]:
     """Rows that a replay could answer: those of a rejected batch come again with its files."""
     rejected = {file.batch_id for file in found.files}
@@ -74,7 +74,7 @@ def _rows(
         for row in read_rows(target.client("s3"), target.names.data_bucket, found.row_keys)
         if key in (None, row["key"])
         and row["batch_id"] not in rejected
-        and (every or fates.of(row_id(row)) == "open")
+        and (every or resolutions.of(row_id(row)) == "open")
     ]
 
 

@@ -16,10 +16,8 @@ from infra.ecp.batches.outcome_view import EXIT_CODES, print_outcome
 from infra.ecp.batches.queries import is_running, newest_batches
 from infra.ecp.batches.timeline import plural
 from infra.ecp.quarantine.corrections import read_corrections
-from infra.ecp.quarantine.replay_check import Verdict, bad_rows, write_rows
+from infra.ecp.quarantine.replay_check import bad_rows, write_rows
 from infra.ecp.quarantine.replay_decision import decide
-from infra.ecp.quarantine.replay_links import UploadedRow, links
-from infra.ecp.quarantine.replay_plan import Plan
 from infra.ecp.settings import CliSettings
 from infra.ecp.submissions.directories import InputFile
 from infra.ecp.submissions.submit import on_its_way, submission_document, upload, wait_for_outcome
@@ -37,6 +35,9 @@ from infra.ecp.terminal.output import (
     styled,
 )
 from services.runtime.storage.documents import check_document
+from services.validator.quarantine.replay_check import Verdict
+from services.validator.quarantine.replay_links import UploadedRow, links
+from services.validator.quarantine.replay_plan import Plan
 
 SHOWN_ROWS = 50
 LOOKED_AT = 100

@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.layout import KINDS
-from infra.ecp.quarantine.corrections import Correction
-from infra.ecp.quarantine.current_rows import Identity, Origin, Places, StandingRow, standing_rows
+from infra.ecp.quarantine.current_facts import current_rows
 from infra.ecp.quarantine.originals import Headers
-from infra.ecp.quarantine.replay_check import Verdict, judge
-from infra.ecp.quarantine.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
-from infra.ecp.quarantine.replays import Answers, RowId, row_id
-from infra.ecp.quarantine.resolutions import Fates, read_fates
+from infra.ecp.quarantine.queries import read_resolutions
+from infra.ecp.quarantine.replay_check import faults_of
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed
+from services.validator.quarantine.corrections import Correction
+from services.validator.quarantine.current_rows import CurrentRow, Identity, Origin, Precedences
+from services.validator.quarantine.replay_check import Verdict, judge
+from services.validator.quarantine.replay_plan import CurrentRows, FixedRow, PlacedRow, Plan, plan
+from services.validator.quarantine.replays import Replays, RowId, row_id
+from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import Row, listing, read_rows
 
 UNPUBLISHED = {
@@ -40,68 +43,73 @@ def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
     """Judge every row, then plan the fixed ones against what stands."""
     s3, names = target.client("s3"), target.names
     headers = Headers(s3, names.data_bucket, names.archive_bucket)
-    verdicts = judge(corrections, _quarantined(s3, names.data_bucket, corrections), headers)
-    places = Places(target.event_store, target.objects)
+    quarantined = _quarantined(s3, names.data_bucket, corrections)
+    verdicts = judge(corrections, faults_of(corrections), quarantined, headers.of)
+    precedences = Precedences(target.event_store, target.objects)
     fixed: list[FixedRow] = []
     judged: dict[RowId, Verdict] = {}
     for verdict in verdicts:
         row = verdict.correction.row_id
         judged[row] = verdict
         if verdict.state == "fixed":
-            place = places.of(Origin(row.batch_id, row.key, row.line))
+            place = precedences.of(Origin(row.batch_id, row.key, row.line))
             if place is None:
-                judged[row] = verdict.refused(_why_unpublished(row.batch_id, places))
+                judged[row] = verdict.refused(_why_unpublished(row.batch_id, precedences))
             else:
                 fixed.append(FixedRow(verdict.correction, place))
-    fates = read_fates(s3, target.client("dynamodb"), target.objects, names.data_bucket)
+    resolutions = read_resolutions(s3, target.client("dynamodb"), target.objects, names.data_bucket)
     plans = tuple(
         _plan_of(
-            kind, [r for r in fixed if r.correction.kind == kind], target, places, fates.answers
+            kind,
+            [r for r in fixed if r.correction.kind == kind],
+            target,
+            precedences,
+            resolutions.replays,
         )
         for kind in KINDS
     )
     for refusal in (refusal for one in plans for refusal in one.refused):
         row = refusal.row.correction.row_id
         judged[row] = judged[row].refused(refusal.reason)
-    return Decision(plans, tuple(_reopening(verdict, fates) for verdict in judged.values()))
+    return Decision(plans, tuple(_reopening(verdict, resolutions) for verdict in judged.values()))
 
 
-def _reopening(verdict: Verdict, fates: Fates) -> Verdict:
+def _reopening(verdict: Verdict, resolutions: Resolutions) -> Verdict:
     """A row that somebody gave up comes in all the same, and whoever brings it is told."""
     row = verdict.correction.row_id
-    dismissal = fates.dismissal_of(row)
-    if verdict.state != "fixed" or dismissal is None or fates.of(row) != "dismissed":
+    dismissal = resolutions.dismissal_of(row)
+    if verdict.state != "fixed" or dismissal is None or resolutions.of(row) != "dismissed":
         return verdict
     said = f"reopened: {dismissal.requested_by} had dismissed it ({dismissal.reason})"
     return replace(verdict, message=said)
 
 
 def _plan_of(
-    kind: str, fixed: Sequence[FixedRow], target: Target, places: Places, answers: Answers
+    kind: str, fixed: Sequence[FixedRow], target: Target, precedences: Precedences, replays: Replays
 ) -> Plan:
     if not fixed:
         return Plan(kind, (), ())
     identities = {row.identity for row in fixed}
-    standing = placed(standing_rows(target.facts, kind, identities), places)
-    return plan(kind, fixed, standing, answers)
+    standing = placed(current_rows(target.facts, kind, identities), precedences)
+    return plan(kind, fixed, standing, replays)
 
 
 def placed(
-    found: Mapping[Identity, Sequence[StandingRow]], places: Places
-) -> dict[Identity, Standing]:
-    """Rows of the facts with their places.
+    found: Mapping[Identity, Sequence[CurrentRow]], precedences: Precedences
+) -> dict[Identity, CurrentRows]:
+    """Rows of the facts with their precedences.
 
     Raises CommandFailed for a row whose batch has no events.
     """
     return {
-        identity: Standing([_placed(row, places) for row in rows])
+        identity: CurrentRows([_placed(row, precedences) for row in rows])
         for identity, rows in found.items()
     }
 
 
-def _placed(row: StandingRow, places: Places) -> PlacedRow:
-    origin = places.origin(row.stated_at)
-    place = places.of(origin)
+def _placed(row: CurrentRow, precedences: Precedences) -> PlacedRow:
+    origin = precedences.origin(row.stated_at)
+    place = precedences.of(origin)
     if place is None:
         raise CommandFailed(
             f"the facts hold a row of batch {origin.batch_id}, whose events are not there; "
@@ -119,6 +127,6 @@ def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dic
     return found
 
 
-def _why_unpublished(batch_id: str, places: Places) -> str:
-    end = places.batch(batch_id).end
+def _why_unpublished(batch_id: str, precedences: Precedences) -> str:
+    end = precedences.batch(batch_id).end
     return f"batch {batch_id} {UNPUBLISHED.get(end or '', 'is not published yet: wait for it')}"

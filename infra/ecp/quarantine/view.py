@@ -5,19 +5,21 @@ from collections.abc import Mapping, Sequence
 
 from infra.ecp.batches.timeline import plural, size
 from infra.ecp.quarantine.explanations import advice, pointed_at
-from infra.ecp.quarantine.replays import Answer, row_id
-from infra.ecp.quarantine.resolutions import Dismissal, Fate, Fates
 from infra.ecp.terminal.output import print_line, print_table, print_verbatim, styled
 from services.runtime.csv_files.rule_names import without_rules
+from services.validator.quarantine.replays import Replay, row_id
+from services.validator.quarantine.resolutions import Dismissal, Resolution, Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row
 
 SHOWN_ROWS = 50
 EXPLAINED_ROWS = 20
 
 
-def print_rows(rows: Sequence[Row], fates: Fates | None = None, limit: int = SHOWN_ROWS) -> None:
+def print_rows(
+    rows: Sequence[Row], resolutions: Resolutions | None = None, limit: int = SHOWN_ROWS
+) -> None:
     """Quarantined rows as a table, with what became of them where anything did."""
-    outcomes = [_outcome(row, fates) for row in rows]
+    outcomes = [_outcome(row, resolutions) for row in rows]
     told = any(outcomes)
     mixed = len({row["batch_id"] for row in rows}) > 1
     columns = ("file", "line", "rule", "what is wrong", "text")
@@ -41,7 +43,7 @@ def print_rows(rows: Sequence[Row], fates: Fates | None = None, limit: int = SHO
     )
 
 
-def explain_rows(rows: Sequence[Row], fates: Fates | None = None) -> None:
+def explain_rows(rows: Sequence[Row], resolutions: Resolutions | None = None) -> None:
     """Each row with its text, carets under what is wrong, and what to do; 20, from every file."""
     shown = fair_share(rows, EXPLAINED_ROWS)
     for row in shown:
@@ -49,7 +51,7 @@ def explain_rows(rows: Sequence[Row], fates: Fates | None = None) -> None:
         print_line(styled("[bold]{} line {}[/]: {}", row["key"], row["line"], _said(row)))
         print_verbatim(f"  {raw}")
         print_verbatim(styled("  [red]{}[/]", carets))
-        print_line(styled("  [green]{}[/]", _outcome(row, fates) or advice(row)))
+        print_line(styled("  [green]{}[/]", _outcome(row, resolutions) or advice(row)))
         print_line()
     if len(rows) > len(shown):
         left = plural(len(rows) - len(shown), "row")
@@ -67,13 +69,13 @@ def fair_share(rows: Sequence[Row], limit: int) -> list[Row]:
     return [rows[position] for position in sorted(place for _, place in sorted(ranked)[:limit])]
 
 
-def print_files(files: Sequence[QuarantinedFile], fates: Fates) -> None:
+def print_files(files: Sequence[QuarantinedFile], resolutions: Resolutions) -> None:
     """Files that were refused whole; nothing where there are none."""
     if not files:
         return
     outcomes = [
-        _said_of(fates.dismissal_of_file(file.batch_id, file.key))
-        or _elsewhere(fates, file.batch_id, file.key)
+        _said_of(resolutions.dismissal_of_file(file.batch_id, file.key))
+        or _elsewhere(resolutions, file.batch_id, file.key)
         for file in files
     ]
     told = any(outcomes)
@@ -102,40 +104,44 @@ def explain_files(reasons: Mapping[QuarantinedFile, str | None]) -> None:
         print_line(styled("[bold]{}[/]: {}", file.key, said))
 
 
-def counted(rows: Counter[Fate], files: Counter[Fate]) -> str:
+def counted(rows: Counter[Resolution], files: Counter[Resolution]) -> str:
     """`12 rows: 7 open, 3 answered, 2 dismissed; 1 refused file: 1 dismissed`; pure."""
     parts = [
         f"{plural(counts.total(), noun)}: "
-        + ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts[fate])
+        + ", ".join(
+            f"{counts[resolution]:,} {resolution}"
+            for resolution in RESOLUTIONS
+            if counts[resolution]
+        )
         for counts, noun in ((rows, "row"), (files, "refused file"))
         if counts.total()
     ]
     return "; ".join(parts)
 
 
-FATES: tuple[Fate, ...] = ("open", "answered", "dismissed")
+RESOLUTIONS: tuple[Resolution, ...] = ("open", "answered", "dismissed")
 
 
-def _outcome(row: Row, fates: Fates | None) -> str:
-    if fates is None:
+def _outcome(row: Row, resolutions: Resolutions | None) -> str:
+    if resolutions is None:
         return ""
     found = row_id(row)
-    if fates.of(found) == "dismissed":
-        return _said_of(fates.dismissal_of(found))
-    if answer := fates.answer_of(found):
+    if resolutions.of(found) == "dismissed":
+        return _said_of(resolutions.dismissal_of(found))
+    if answer := resolutions.replay_of(found):
         return _replayed(answer)
-    return _elsewhere(fates, found.batch_id, found.key)
+    return _elsewhere(resolutions, found.batch_id, found.key)
 
 
-def _elsewhere(fates: Fates, batch_id: str, key: str) -> str:
+def _elsewhere(resolutions: Resolutions, batch_id: str, key: str) -> str:
     """Where an input came again: corrected and published, or as it was."""
-    if published := fates.published.get((batch_id, key)):
+    if published := resolutions.published.get((batch_id, key)):
         return f"answered by batch {published}, which published the file"
-    repeated = fates.repeated_in(batch_id, key)
+    repeated = resolutions.repeated_in(batch_id, key)
     return f"sent again unchanged: batch {repeated} has it now" if repeated else ""
 
 
-def _replayed(answer: Answer) -> str:
+def _replayed(answer: Replay) -> str:
     return f"answered by batch {answer.batch_id}, {answer.status}"
 
 

@@ -1,1 +1,1 @@
-"""Submissions."""
+"""Sending files, and checking them before: `ecp submit`, `ecp validate`."""

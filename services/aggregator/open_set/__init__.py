@@ -1,1 +1,1 @@
-"""Open set."""
+"""The open file set: noticing files, completing sets, sealing them into batches."""

@@ -1,1 +1,1 @@
-"""Observability."""
+"""Log lines, metrics and spans: what a service says of itself."""

@@ -1,1 +1,1 @@
-"""Privacy."""
+"""Pseudonyms, and erasing one user from what is kept."""

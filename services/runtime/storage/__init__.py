@@ -1,1 +1,1 @@
-"""Storage."""
+"""S3 and DynamoDB as all services use them."""

@@ -1,1 +1,1 @@
-"""Emr."""
+"""A batch as a job on EMR Serverless."""

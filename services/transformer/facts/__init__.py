@@ -1,1 +1,1 @@
-"""Facts."""
+"""The facts tables: columns, catalog, files, reading, snapshots."""

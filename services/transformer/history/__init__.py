@@ -1,1 +1,1 @@
-"""History."""
+"""What stands behind a number, and what a batch changed."""

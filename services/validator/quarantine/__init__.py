@@ -1,1 +1,1 @@
-"""Quarantine."""
+"""What was refused: rows and files as they are kept."""

@@ -30,8 +30,10 @@ def a_template(
 def a_project(folder: Path, templates: Mapping[str, str]) -> Path:
     """A project: `lock` is services/lock/template.yaml, `infra/saga` is infra/stacks/saga.yaml."""
     for name, body in templates.items():
+        stack = name.removeprefix("infra/")
+        is_service = stack == name
         path = folder / (
-            f"{name}.yaml" if name.startswith("infra/") else f"services/{name}/template.yaml"
+            f"services/{name}/template.yaml" if is_service else f"infra/stacks/{stack}.yaml"
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(body)
@@ -39,12 +41,13 @@ def a_project(folder: Path, templates: Mapping[str, str]) -> Path:
 
 
 def a_function_project(folder: Path) -> Path:
-    """A project with contracts and one service, lock."""
+    """A project with contracts, the runtime and one service, lock."""
     for name, content in {
         "contracts/__init__.py": "",
         "contracts/schemas/AcquireLock/v1.json": "{}",
         "contracts/__pycache__/x.pyc": "compiled",
         "services/__init__.py": "",
+        "services/runtime/__init__.py": "",
         "services/lock/handler.py": "def handler(event, context): ...",
         "services/lock/README.md": "# Lock",
         "services/lock/template.yaml": a_template(

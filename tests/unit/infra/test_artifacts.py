@@ -32,7 +32,7 @@ def test_the_same_sources_make_the_same_bytes_wherever_and_whenever(tmp_path: Pa
     assert built[0] == built[1]
 
 
-def test_a_function_holds_the_contracts_and_its_own_service_only(tmp_path: Path) -> None:
+def test_a_function_holds_contracts_runtime_and_its_own_service_only(tmp_path: Path) -> None:
     project = a_function_project(tmp_path)
     artifact = build_artifact(the_template(project, "lock"), project, vendored=False)
     assert names_in(artifact.content) == [
@@ -40,6 +40,7 @@ def test_a_function_holds_the_contracts_and_its_own_service_only(tmp_path: Path)
         "contracts/schemas/AcquireLock/v1.json",
         "services/__init__.py",
         "services/lock/handler.py",
+        "services/runtime/__init__.py",
     ]
 
 
@@ -53,14 +54,12 @@ def test_the_key_changes_with_the_code_but_not_with_the_readme(tmp_path: Path) -
     assert build_artifact(template, project, vendored=False).key != before
 
 
-def test_an_infra_stack_takes_the_definition_beside_it_or_the_contracts(tmp_path: Path) -> None:
+def test_an_infra_stack_takes_the_definition_beside_it(tmp_path: Path) -> None:
     project = a_function_project(tmp_path)
-    a_project(project, {"infra/saga": a_template(), "infra/relay": a_template()})
+    a_project(project, {"infra/saga": a_template()})
     (project / "infra/stacks/saga.asl.json").write_text('{"StartAt": "Begin"}')
     saga = build_artifact(the_template(project, "saga"), project, vendored=False)
-    relay = build_artifact(the_template(project, "relay"), project, vendored=False)
     assert (saga.content, saga.key[-9:]) == (b'{"StartAt": "Begin"}', ".asl.json")
-    assert all(name.startswith("contracts/") for name in names_in(relay.content))
 
 
 def test_a_vendored_function_without_pinned_packages_is_refused(tmp_path: Path) -> None:

@@ -177,9 +177,10 @@ PIPES = ("infra/local/background.py", "infra/ecp/terminal/streams.py")
 """One answers another process in lines of JSON, one tells whether anybody reads: neither shows."""
 RICH_BY = {
     "infra/ecp/terminal/output.py": {"Rule", "Text"},
-    "infra/ecp/terminal/console.py": {"Console", "ConsoleOptions", "RenderableType", "Segment", "Text"},
-    "infra/ecp/terminal/tables.py": {"HEAVY_HEAD", "Box", "cell_len", "Group", "RenderableType", "Table",
-                            "Text"},
+    "infra/ecp/terminal/console.py": {"Console", "ConsoleOptions", "RenderableType", "Segment",
+                                      "Text"},
+    "infra/ecp/terminal/tables.py": {"HEAVY_HEAD", "Box", "cell_len", "Group", "RenderableType",
+                                     "Table", "Text"},
     "infra/ecp/batches/follow.py": {"Group", "Live", "Spinner", "Text"},
     "infra/ecp/submissions/submit.py": {"Text"},
 }  # fmt: skip

@@ -41,19 +41,19 @@ def test_before_a_command_nothing_heavy_is_loaded(arguments: tuple[str, ...]) ->
     loaded = loaded_by(*arguments)
     assert "infra.ecp.app" in loaded
     assert loaded & HEAVY == set()
-    assert not any(f"infra.cli.{entry.module}" in loaded for entry in COMMANDS.values())
+    assert not any(f"infra.ecp.{entry.module}" in loaded for entry in COMMANDS.values())
 
 
 def test_an_unknown_command_loads_none() -> None:
     loaded = loaded_by("nonsense")
     assert loaded & HEAVY <= {"pydantic"}  # Typer reads arguments with it
-    assert not any(f"infra.cli.{entry.module}" in loaded for entry in COMMANDS.values())
+    assert not any(f"infra.ecp.{entry.module}" in loaded for entry in COMMANDS.values())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_line_of_a_command_in_the_help_is_that_of_its_own_help(name: str) -> None:
     entry = COMMANDS[name]
-    found = getattr(import_module(f"infra.cli.{entry.module}"), entry.attribute)
+    found = getattr(import_module(f"infra.ecp.{entry.module}"), entry.attribute)
     said = found.info.help if isinstance(found, typer.Typer) else inspect.getdoc(found)
     assert entry.line == " ".join(said.split("\n\n")[0].split()), "put it into commands.py"
 

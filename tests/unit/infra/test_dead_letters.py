@@ -248,7 +248,10 @@ def test_the_runbook_gives_the_advice_that_ecp_gives() -> None:
 def test_every_dead_letter_queue_has_advice_and_none_drops_what_is_looked_at_often() -> None:
     """A queue with a redrive policy of its own would move what was received too often."""
     project, found = Path(__file__).parents[3], {}
-    for template in (*project.glob("services/*/template.yaml"), *project.glob("infra/*.yaml")):
+    for template in (
+        *project.glob("services/*/template.yaml"),
+        *project.glob("infra/stacks/*.yaml"),
+    ):
         for resource in re.findall(
             r"Type: AWS::SQS::Queue\n    Properties:\n((?:      .*\n)+)", template.read_text()
         ):

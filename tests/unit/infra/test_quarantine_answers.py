@@ -1,4 +1,4 @@
-"""Answers and results of batches are found in S3 as long as they have not expired."""
+"""Replays and results of batches are found in S3 as long as they have not expired."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from contracts.layout import replay_answers_key
 from contracts.messages import ObjectRef
 from infra.ecp.names import STATE_TABLE
 from infra.ecp.quarantine.originals import Headers
-from infra.ecp.quarantine.replays import RowId, read_answers
+from infra.ecp.quarantine.queries import read_replays
 from services.runtime.storage.documents import S3ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
+from services.validator.quarantine.replays import RowId
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 BUCKET, ARCHIVE = "ecommerce-data-bucket", "ecommerce-archive-bucket"
@@ -68,12 +69,12 @@ def test_answers_are_those_of_the_batches_that_carry_some(s3: Any, dynamodb: Any
     put_batch(dynamodb, BATCH, None)
     put_batch(dynamodb, OTHER_BATCH, ref)
 
-    found = read_answers(s3, dynamodb, objects, BUCKET)
+    found = read_replays(s3, dynamodb, objects, BUCKET)
 
     row = RowId(BATCH, "orders/a.csv", "v1", 7)
     assert found == {row: (OTHER_BATCH, "COMPLETED", SEALED, ("1",))}
     s3.delete_object(Bucket=BUCKET, Key=ref.key)
-    assert read_answers(s3, dynamodb, objects, BUCKET) == {}
+    assert read_replays(s3, dynamodb, objects, BUCKET) == {}
 
 
 def test_an_expired_document_is_none_and_any_other_fault_travels(s3: Any) -> None:

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import BatchManifest
-from infra.ecp.quarantine.copies import Copies, Input, Sealed, arrange, read_copies
-from infra.ecp.quarantine.replays import Answer, RowId, is_open
-from infra.ecp.quarantine.resolutions import Dismissal, Fates
+from infra.ecp.quarantine.queries import read_copies
 from services.runtime.storage.documents import InMemoryObjectStore
+from services.validator.quarantine.copies import Copies, Input, Sealed, arrange
+from services.validator.quarantine.replays import Replay, RowId, is_open
+from services.validator.quarantine.resolutions import Dismissal, Resolutions
 from tests.unit.infra.test_outcome import an_example
 
 KEY, LINE = "orders/a.csv", 7
@@ -50,24 +51,24 @@ def dismissed(number: int, minute: int, *lines: int) -> Dismissal:
     return Dismissal(batch_id(number), KEY, frozenset(lines) or None, "dana", "why", at(minute))
 
 
-def replayed(number: int, minute: int, status: str = "COMPLETED") -> dict[RowId, Answer]:
-    return {row(number): Answer(batch_id(99), status, at(minute), ("1",))}
+def replayed(number: int, minute: int, status: str = "COMPLETED") -> dict[RowId, Replay]:
+    return {row(number): Replay(batch_id(99), status, at(minute), ("1",))}
 
 
 TWICE = arrange([sealed(1, "same"), sealed(2, "same")])
 
 
 def test_the_newest_copy_is_open_and_the_older_one_is_answered_by_it() -> None:
-    fates = Fates({}, copies=TWICE)
-    assert [fates.of(row(1)), fates.of(row(2))] == ["answered", "open"]
-    assert fates.repeated_in(batch_id(1), KEY) == batch_id(2)
-    assert fates.repeated_in(batch_id(2), KEY) is None
-    assert [fates.of_file(batch_id(n), KEY) for n in (1, 2)] == ["answered", "open"]
+    resolutions = Resolutions({}, copies=TWICE)
+    assert [resolutions.of(row(1)), resolutions.of(row(2))] == ["answered", "open"]
+    assert resolutions.repeated_in(batch_id(1), KEY) == batch_id(2)
+    assert resolutions.repeated_in(batch_id(2), KEY) is None
+    assert [resolutions.of_file(batch_id(n), KEY) for n in (1, 2)] == ["answered", "open"]
 
 
 def test_files_that_differ_are_two_whatever_they_are_called() -> None:
-    fates = Fates({}, copies=arrange([sealed(1, "one"), sealed(2, "other")]))
-    assert [fates.of(row(1)), fates.of(row(2))] == ["open", "open"]
+    resolutions = Resolutions({}, copies=arrange([sealed(1, "one"), sealed(2, "other")]))
+    assert [resolutions.of(row(1)), resolutions.of(row(2))] == ["open", "open"]
 
 
 def test_equal_content_under_another_key_is_a_copy_and_another_kind_is_none() -> None:
@@ -89,14 +90,14 @@ def test_a_repeat_within_one_batch_has_no_rows_and_stands_for_nothing() -> None:
 def test_a_dismissal_of_either_copy_holds_for_the_one_that_is_left() -> None:
     for number in (1, 2):
         for lines in ((), (LINE,)):
-            fates = Fates({}, [dismissed(number, 10, *lines)], copies=TWICE)
-            assert [fates.of(row(1)), fates.of(row(2))] == ["answered", "dismissed"]
-    assert Fates({}, [dismissed(1, 10, LINE + 1)], copies=TWICE).of(row(2)) == "open"
+            resolutions = Resolutions({}, [dismissed(number, 10, *lines)], copies=TWICE)
+            assert [resolutions.of(row(1)), resolutions.of(row(2))] == ["answered", "dismissed"]
+    assert Resolutions({}, [dismissed(1, 10, LINE + 1)], copies=TWICE).of(row(2)) == "open"
 
 
 def test_a_replay_of_an_older_copy_does_not_answer_what_was_stated_anew_after_it() -> None:
-    assert Fates(replayed(1, 1), copies=TWICE).of(row(2)) == "open"
-    assert Fates(replayed(2, 5), copies=TWICE).of(row(2)) == "answered"
+    assert Resolutions(replayed(1, 1), copies=TWICE).of(row(2)) == "open"
+    assert Resolutions(replayed(2, 5), copies=TWICE).of(row(2)) == "answered"
 
 
 def test_copies_are_read_from_the_manifests_of_what_is_in_quarantine() -> None:
@@ -140,21 +141,21 @@ BATCHES = st.lists(
 
 
 def plainly(batches: Sequence[tuple[str, str]], words: Sequence[Word], number: int) -> str:
-    """The fate of the row of a batch, told as a person would."""
+    """The resolution of the row of a batch, told as a person would."""
     content = batches[number - 1][0]
     alike = [n for n, (each, _) in enumerate(batches, start=1) if each == content]
     published = [n for n in alike if batches[n - 1][1] == "COMPLETED"]
     if number != (published or alike)[-1]:
         return "answered"
-    fate = "open"
+    resolution = "open"
     for kind, of in words:
-        if kind == "dismissed" and of in alike and fate != "answered":
-            fate = "dismissed"
+        if kind == "dismissed" and of in alike and resolution != "answered":
+            resolution = "dismissed"
         elif kind == "COMPLETED" and of == number:
-            fate = "answered"
-        elif of == number and fate == "dismissed" and kind != "dismissed":
-            fate = "open"
-    return fate
+            resolution = "answered"
+        elif of == number and resolution == "dismissed" and kind != "dismissed":
+            resolution = "open"
+    return resolution
 
 
 @given(BATCHES, WORDS)
@@ -162,7 +163,7 @@ def test_each_bad_row_is_open_in_one_place_at_most(
     batches: list[tuple[str, str]], words: list[Word]
 ) -> None:
     words = [word for word in words if word.number <= len(batches)]
-    answers: dict[RowId, Answer] = {}
+    answers: dict[RowId, Replay] = {}
     dismissals = []
     for minute, (kind, number) in enumerate(words, start=10):
         if kind == "dismissed":
@@ -170,8 +171,8 @@ def test_each_bad_row_is_open_in_one_place_at_most(
         elif kind == "COMPLETED" or is_open(row(number), answers):
             answers |= replayed(number, minute, kind)
     copies = arrange(sealed(n, c, status=s) for n, (c, s) in enumerate(batches, start=1))
-    fates = Fates(answers, dismissals, copies=copies)
-    found = {number: fates.of(row(number)) for number in range(1, len(batches) + 1)}
+    resolutions = Resolutions(answers, dismissals, copies=copies)
+    found = {number: resolutions.of(row(number)) for number in range(1, len(batches) + 1)}
     assert found == {number: plainly(batches, words, number) for number in found}
     for content in "xy":
         alike = [n for n, (each, _) in enumerate(batches, start=1) if each == content]

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.ecp.quarantine.corrections import columns_of, exported, fields_of, read_corrections
+from infra.ecp.quarantine.corrections import columns_of, exported, read_corrections
 from infra.ecp.quarantine.originals import header_of
 from infra.ecp.quarantine.spreadsheets import neutralise, read_cells, restore, write_cells
 from infra.ecp.terminal.errors import WrongUsage
+from services.validator.quarantine.corrections import fields_of
 from tests.contract.builders import BATCH
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)))

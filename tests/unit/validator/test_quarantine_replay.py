@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from contracts.messages import AnsweredRow, ReplayAnswers, RestatedRow
-from infra.ecp.quarantine.corrections import Correction
-from infra.ecp.quarantine.current_rows import Origin, Place, Places, StandingRow
-from infra.ecp.quarantine.replay_check import judge, write_rows
-from infra.ecp.quarantine.replay_links import UploadedRow, links
-from infra.ecp.quarantine.replay_plan import FixedRow, PlacedRow, Plan, Standing, plan
-from infra.ecp.quarantine.replays import Answer, Answers, RowId, arrange, is_open
+from infra.ecp.quarantine.replay_check import faults_of, write_rows
 from services.runtime.storage.documents import InMemoryObjectStore
+from services.validator.quarantine.corrections import Correction
+from services.validator.quarantine.current_rows import CurrentRow, Origin, Precedence, Precedences
+from services.validator.quarantine.replay_check import judge
+from services.validator.quarantine.replay_links import UploadedRow, links
+from services.validator.quarantine.replay_plan import CurrentRows, FixedRow, PlacedRow, Plan, plan
+from services.validator.quarantine.replays import Replay, Replays, RowId, arrange, is_open
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.infra.batch_events import an_event
 
@@ -24,23 +25,23 @@ ITEMS, ORDERS = "order_items/a.csv", "orders/a.csv"
 def a_line(line: int, *fields: str, epoch: int = 5) -> FixedRow:
     """A fixed order line of the batch that was published as `epoch`."""
     row_id = RowId(BATCH, ITEMS, "v1", line)
-    return FixedRow(Correction("order_items", row_id, fields, "f"), Place(epoch, 1, line))
+    return FixedRow(Correction("order_items", row_id, fields, "f"), Precedence(epoch, 1, line))
 
 
 def an_order(line: int, order_id: str = "1", epoch: int = 5) -> FixedRow:
     fields = (order_id, "u1", "2025-07-07", "1.00", "completed")
     row_id = RowId(BATCH, ORDERS, "v1", line)
-    return FixedRow(Correction("orders", row_id, fields, "f"), Place(epoch, 0, line))
+    return FixedRow(Correction("orders", row_id, fields, "f"), Precedence(epoch, 0, line))
 
 
-def standing(*places: Place, key: str = ITEMS) -> Standing:
-    """Lines of (1, p1) at these places, each with the quantity of its position from 1."""
-    return Standing(
+def standing(*precedences: Precedence, key: str = ITEMS) -> CurrentRows:
+    """Lines of (1, p1) at these precedences, each with the quantity of its position from 1."""
+    return CurrentRows(
         [
             PlacedRow(
-                StandingRow(("1", "p1"), BATCH, key, n, n, 1050), Origin(BATCH, key, n), place
+                CurrentRow(("1", "p1"), BATCH, key, n, n, 1050), Origin(BATCH, key, n), precedence
             )
-            for n, place in enumerate(places, start=1)
+            for n, precedence in enumerate(precedences, start=1)
         ]
     )
 
@@ -50,12 +51,14 @@ def uploaded(found: Plan) -> list[tuple[str, ...]]:
     return [tuple(",".join(row.fields).rstrip(",").split(",")) for row in found.rows]
 
 
-def lines(*fixed: FixedRow, stands: Standing | None = None, answers: Answers | None = None) -> Plan:
-    found: Mapping[Any, Standing] = {("1", "p1"): stands} if stands else {}
-    return plan("order_items", fixed, found, answers or {})
+def lines(
+    *fixed: FixedRow, stands: CurrentRows | None = None, replays: Replays | None = None
+) -> Plan:
+    found: Mapping[Any, CurrentRows] = {("1", "p1"): stands} if stands else {}
+    return plan("order_items", fixed, found, replays or {})
 
 
-def orders(*fixed: FixedRow, stands: Standing | None = None) -> Plan:
+def orders(*fixed: FixedRow, stands: CurrentRows | None = None) -> Plan:
     return plan("orders", fixed, {("1",): stands} if stands else {}, {})
 
 
@@ -66,7 +69,7 @@ def test_a_line_of_a_pair_without_others_goes_alone() -> None:
 
 def test_the_other_lines_of_its_batch_go_along_to_the_cent() -> None:
     found = lines(
-        a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(5, 1, 2), Place(5, 1, 3))
+        a_line(9, "1", "p1", "4", "2.00"), stands=standing(Precedence(5, 1, 2), Precedence(5, 1, 3))
     )
     assert uploaded(found) == [
         ("1", "p1", "1", "10.50"),
@@ -81,14 +84,14 @@ def test_the_other_lines_of_its_batch_go_along_to_the_cent() -> None:
     ]
 
 
-def numbered(place: Place, line_id: str | None, cents: int = 900) -> PlacedRow:
+def numbered(precedence: Precedence, line_id: str | None, cents: int = 900) -> PlacedRow:
     """A standing line of (1, p1) with a line_id and an amount of its own."""
-    row = StandingRow(("1", "p1"), BATCH, ITEMS, place.line, 2, 1050, line_id, cents)
-    return PlacedRow(row, Origin(BATCH, ITEMS, place.line), place)
+    row = CurrentRow(("1", "p1"), BATCH, ITEMS, precedence.line, 2, 1050, line_id, cents)
+    return PlacedRow(row, Origin(BATCH, ITEMS, precedence.line), precedence)
 
 
 def test_what_a_line_costs_and_its_id_go_along() -> None:
-    stands = Standing([numbered(Place(5, 1, 2), "a", 1234)])
+    stands = CurrentRows([numbered(Precedence(5, 1, 2), "a", 1234)])
     found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=stands)
     assert uploaded(found) == [
         ("1", "p1", "2", "10.50", "a", "12.34"),
@@ -100,15 +103,15 @@ def test_a_line_with_an_id_goes_beside_the_other_ids_of_its_pair_and_no_later_on
     None
 ):
     fixed = a_line(9, "1", "p1", "4", "2.00", "b")
-    beside = Standing([numbered(Place(5, 1, 2), "a"), numbered(Place(7, 1, 2), "c")])
+    beside = CurrentRows([numbered(Precedence(5, 1, 2), "a"), numbered(Precedence(7, 1, 2), "c")])
     assert uploaded(lines(fixed, stands=beside)) == [("1", "p1", "4", "2.00", "b")]
     for later in ("b", None):
-        outdone = lines(fixed, stands=Standing([numbered(Place(7, 1, 2), later)]))
+        outdone = lines(fixed, stands=CurrentRows([numbered(Precedence(7, 1, 2), later)]))
         assert (uploaded(outdone), len(outdone.refused)) == ([], 1)
 
 
 def test_lines_without_id_of_its_file_go_along_with_a_line_that_has_one() -> None:
-    stands = Standing([numbered(Place(5, 1, 2), None), numbered(Place(3, 1, 2), None)])
+    stands = CurrentRows([numbered(Precedence(5, 1, 2), None), numbered(Precedence(3, 1, 2), None)])
     found = lines(a_line(9, "1", "p1", "4", "2.00", "b"), stands=stands)
     assert uploaded(found) == [("1", "p1", "2", "10.50", "", "9.00"), ("1", "p1", "4", "2.00", "b")]
 
@@ -116,34 +119,34 @@ def test_lines_without_id_of_its_file_go_along_with_a_line_that_has_one() -> Non
 @pytest.mark.parametrize(
     ("other", "goes_along"),
     [
-        (Place(5, 0, 2), False),
-        (Place(5, 2, 2), None),
-        (Place(5, 0, 2, statement=1), True),
+        (Precedence(5, 0, 2), False),
+        (Precedence(5, 2, 2), None),
+        (Precedence(5, 0, 2, statement=1), True),
     ],
 )
 def test_a_pair_belongs_to_its_file_or_to_the_parts_of_one_export(
-    other: Place, goes_along: bool | None
+    other: Precedence, goes_along: bool | None
 ) -> None:
     """None: the other file of the batch is newer, and its lines stand."""
     row = a_line(9, "1", "p1", "4", "2.00")
-    fixed = FixedRow(row.correction, Place(5, 1, 9, statement=1))
+    fixed = FixedRow(row.correction, Precedence(5, 1, 9, statement=1))
     found = lines(fixed, stands=standing(other))
     assert len(found.rows) == {False: 1, True: 2, None: 0}[goes_along]
 
 
 def test_a_line_that_is_replayed_again_replaces_its_earlier_correction() -> None:
-    stands = standing(Place(5, 1, 2), Place(5, 1, 9))
+    stands = standing(Precedence(5, 1, 2), Precedence(5, 1, 9))
     found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=stands)
     assert uploaded(found) == [("1", "p1", "1", "10.50"), ("1", "p1", "4", "2.00")]
 
 
 def test_lines_of_an_earlier_batch_are_replaced_as_that_batch_would_have_done() -> None:
-    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(3, 1, 2)))
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Precedence(3, 1, 2)))
     assert uploaded(found) == [("1", "p1", "4", "2.00")]
 
 
 def test_a_pair_that_a_later_batch_has_restated_is_left_alone() -> None:
-    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Place(7, 1, 2)))
+    found = lines(a_line(9, "1", "p1", "4", "2.00"), stands=standing(Precedence(7, 1, 2)))
     assert (uploaded(found), len(found.refused)) == ([], 1)
     assert "order_id 1 product_id p1 was stated again" in found.refused[0].reason
 
@@ -156,25 +159,25 @@ def test_of_two_batches_the_later_ones_lines_of_a_pair_stand() -> None:
 
 
 def test_ids_are_trimmed_as_the_pipeline_does() -> None:
-    found = lines(a_line(9, " 1", "p1\t", "4", "2.00"), stands=standing(Place(7, 1, 2)))
+    found = lines(a_line(9, " 1", "p1\t", "4", "2.00"), stands=standing(Precedence(7, 1, 2)))
     assert len(found.refused) == 1
 
 
 @pytest.mark.parametrize(
-    ("place", "is_uploaded"),
+    ("precedence", "is_uploaded"),
     [
-        (Place(3, 9, 9), True),
-        (Place(5, 0, 4), True),
-        (Place(5, 0, 7), True),
-        (Place(5, 0, 9), False),
-        (Place(5, 1, 2), False),
-        (Place(6, 0, 2), False),
+        (Precedence(3, 9, 9), True),
+        (Precedence(5, 0, 4), True),
+        (Precedence(5, 0, 7), True),
+        (Precedence(5, 0, 9), False),
+        (Precedence(5, 1, 2), False),
+        (Precedence(6, 0, 2), False),
     ],
 )
 def test_an_order_yields_to_a_statement_after_it_and_to_no_other(
-    place: Place, is_uploaded: bool
+    precedence: Precedence, is_uploaded: bool
 ) -> None:
-    found = orders(an_order(7), stands=standing(place, key=ORDERS))
+    found = orders(an_order(7), stands=standing(precedence, key=ORDERS))
     assert bool(found.rows) is is_uploaded
     assert bool(found.refused) is not is_uploaded
 
@@ -186,10 +189,10 @@ def test_two_statements_of_an_order_go_in_the_order_they_were_made() -> None:
 
 def test_a_row_that_counts_as_one_order_cannot_become_another() -> None:
     counted = an_order(7, "2")
-    answers = {counted.correction.row_id: Answer(OTHER_BATCH, "COMPLETED", SEALED, ("1",))}
-    found = plan("orders", [counted], {}, answers)
+    replays = {counted.correction.row_id: Replay(OTHER_BATCH, "COMPLETED", SEALED, ("1",))}
+    found = plan("orders", [counted], {}, replays)
     assert "has replayed this row as order_id 1" in found.refused[0].reason
-    failed = {counted.correction.row_id: Answer(OTHER_BATCH, "FAILED", SEALED, ("1",))}
+    failed = {counted.correction.row_id: Replay(OTHER_BATCH, "FAILED", SEALED, ("1",))}
     assert plan("orders", [counted], {}, failed).refused == ()
 
 
@@ -251,19 +254,16 @@ def test_a_replayed_row_counts_in_the_place_of_the_one_it_answers() -> None:
             ],
         }
     )
-    places = Places(store, objects)  # type: ignore[arg-type]
-    assert places.of(Origin(BATCH, ORDERS, 7)) == Place(5, 4, 7, 6)
-    assert places.of(Origin(OTHER_BATCH, replay, 2)) == Place(5, 4, 7, 6)
-    assert places.of(Origin(OTHER_BATCH, replay, 3)) == Place(5, 4, 5, 6)
-    assert places.of(Origin(OTHER_BATCH, replay, 4)) == Place(8, 0, 4)
-    assert places.of(Origin("unknown", ORDERS, 7)) is None
+    precedences = Precedences(store, objects)
+    assert precedences.of(Origin(BATCH, ORDERS, 7)) == Precedence(5, 4, 7, 6)
+    assert precedences.of(Origin(OTHER_BATCH, replay, 2)) == Precedence(5, 4, 7, 6)
+    assert precedences.of(Origin(OTHER_BATCH, replay, 3)) == Precedence(5, 4, 5, 6)
+    assert precedences.of(Origin(OTHER_BATCH, replay, 4)) == Precedence(8, 0, 4)
+    assert precedences.of(Origin("unknown", ORDERS, 7)) is None
 
 
-class NoHeaders:
+def no_header(*_: str) -> None:
     """All inputs have the contract's columns."""
-
-    def of(self, *_: str) -> None:
-        return None
 
 
 def quarantined(line: int, raw: str, rule: str = "order_date.format") -> dict[str, Any]:
@@ -273,7 +273,9 @@ def quarantined(line: int, raw: str, rule: str = "order_date.format") -> dict[st
 def verdict_on(raw: str, *fields: str, rule: str = "order_date.format") -> Any:
     row_id = RowId(BATCH, ORDERS, "v1", 7)
     corrections = [Correction("orders", row_id, (*fields, ""), "f")]
-    return judge(corrections, {row_id: quarantined(7, raw, rule)}, NoHeaders())[0]  # type: ignore[arg-type]
+    return judge(
+        corrections, faults_of(corrections), {row_id: quarantined(7, raw, rule)}, no_header
+    )[0]
 
 
 RAW = "1,u1,2025-02-30,1.00,ok"
@@ -315,7 +317,7 @@ def test_a_record_that_could_not_be_split_says_so_while_nobody_has_filled_it_in(
 def test_a_row_that_is_not_in_quarantine_is_refused() -> None:
     row_id = RowId(BATCH, ORDERS, "v1", 8)
     right = Correction("orders", row_id, ("1", "u1", "2025-02-28", "1.00", "ok"), "f")
-    [found] = judge([right], {}, NoHeaders())  # type: ignore[arg-type]
+    [found] = judge([right], faults_of([right]), {}, no_header)
     assert (found.state, "no such row" in str(found.message)) == ("refused", True)
 
 
@@ -335,7 +337,7 @@ def test_faults_are_told_of_the_right_row_beside_rows_of_several_lines() -> None
     rows: Any = {
         each: quarantined(each.line, "", "x.y") | {"kind": "products"} for each in ids.values()
     }
-    found = judge(corrections, rows, NoHeaders())  # type: ignore[arg-type]
+    found = judge(corrections, faults_of(corrections), rows, no_header)
     assert [each.state for each in found] == ["fixed", "wrong", "fixed", "wrong"]
     assert "price 'wrong'" in str(found[1].message)
 

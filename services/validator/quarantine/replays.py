@@ -3,10 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from contracts.layout import REPLAY_ANSWERS_PREFIX
 from contracts.messages import AnsweredRow, ObjectRef, ReplayAnswers
-from infra.ecp.names import STATE_TABLE
-from services.runtime.storage import items
 from services.runtime.storage.documents import ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
 
@@ -22,7 +19,7 @@ class RowId(NamedTuple):
     line: int
 
 
-class Answer(NamedTuple):
+class Replay(NamedTuple):
     """A replay of a row: its batch, how and since when it stands, what the corrected row states."""
 
     batch_id: str
@@ -31,7 +28,7 @@ class Answer(NamedTuple):
     identity: tuple[str, ...]
 
 
-Answers = Mapping[RowId, Answer]
+Replays = Mapping[RowId, Replay]
 
 
 def row_id(row: Mapping[str, Any]) -> RowId:
@@ -39,39 +36,21 @@ def row_id(row: Mapping[str, Any]) -> RowId:
     return RowId(row["batch_id"], row["key"], row["version_id"], row["line"])
 
 
-def is_open(found: RowId, answers: Answers) -> bool:
+def is_open(found: RowId, replays: Replays) -> bool:
     """Whether no replay of the row has completed."""
-    return found not in answers or answers[found].status != COMPLETED
-
-
-def read_answers(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> dict[RowId, Answer]:
-    """The replay that answers each row: the newest completed one, else the newest.
-
-    A replay's document is as old as the replay and outlives the rows that it answers, so one that
-    has expired answers nothing that is still in quarantine.
-    """
-    kept = _kept_documents(s3, bucket)
-    if not kept:
-        return {}
-    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
-    return arrange(
-        (batch["batch_id"], batch["status"], batch["sealed_at"], document.rows)
-        for batch in batches
-        if batch.get("answers") and batch["answers"]["key"] in kept
-        if (document := replay_document(objects, ObjectRef(**batch["answers"])))
-    )
+    return found not in replays or replays[found].status != COMPLETED
 
 
 def arrange(
     replays: Iterable[tuple[str, str, str, Iterable[AnsweredRow]]],
-) -> dict[RowId, Answer]:
+) -> dict[RowId, Replay]:
     """The answer of each row; `replays` are batch id, status, seal and rows, oldest first."""
-    found: dict[RowId, Answer] = {}
+    found: dict[RowId, Replay] = {}
     for batch_id, status, sealed_at, rows in replays:
         for row in rows:
             answered = RowId(row.batch_id, row.key, row.version_id, row.line)
             if is_open(answered, found) or status == COMPLETED:
-                found[answered] = Answer(batch_id, status, sealed_at, tuple(row.identity))
+                found[answered] = Replay(batch_id, status, sealed_at, tuple(row.identity))
     return found
 
 
@@ -79,10 +58,3 @@ def replay_document(objects: ObjectStore, ref: ObjectRef) -> ReplayAnswers | Non
     """What one replay answers and states again; None when its document has expired."""
     document = read_unless_expired(objects, ref)
     return ReplayAnswers.model_validate(document) if document is not None else None
-
-
-def _kept_documents(s3: Any, bucket: str) -> set[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=REPLAY_ANSWERS_PREFIX
-    )
-    return {entry["Key"] for page in pages for entry in page.get("Contents", ())}

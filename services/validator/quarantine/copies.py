@@ -4,17 +4,11 @@ The newest copy that counts stands for all of them; what an older one had refuse
 """
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from contracts.messages import BatchManifest, ObjectRef
-from infra.ecp.quarantine.replays import COMPLETED
-from services.runtime.storage.documents import ObjectStore
-from services.runtime.storage.expired_documents import read_unless_expired
-
-THREADS = 8
+from contracts.messages import BatchManifest
+from services.validator.quarantine.replays import COMPLETED
 
 
 class Input(NamedTuple):
@@ -75,25 +69,4 @@ def arrange(batches: Iterable[Sealed]) -> Copies:
             if len(alike) > 1
             for _, _, one in alike
         }
-    )
-
-
-def read_copies(
-    batches: Iterable[Mapping[str, Any]], in_quarantine: Iterable[str], objects: ObjectStore
-) -> Copies:
-    """The copies among all batches of which something is in quarantine.
-
-    `batches` are the aggregator's rows. A manifest that has expired names no copies.
-    """
-    wanted = set(in_quarantine)
-    rows = [row for row in batches if row["batch_id"] in wanted]
-    if len(rows) < 2:
-        return Copies()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="manifests") as pool:
-        refs = [ObjectRef(**row["manifest"]) for row in rows]
-        documents = list(pool.map(partial(read_unless_expired, objects), refs))
-    return arrange(
-        Sealed(row["status"], row["sealed_at"], BatchManifest(**document))
-        for row, document in zip(rows, documents, strict=True)
-        if document is not None
     )

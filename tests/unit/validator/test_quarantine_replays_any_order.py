@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import AnsweredRow, ReplayAnswers
-from infra.ecp.quarantine.corrections import Correction
-from infra.ecp.quarantine.current_rows import Identity, Origin, Places, StandingRow
 from infra.ecp.quarantine.replay_decision import placed
-from infra.ecp.quarantine.replay_links import UploadedRow, links
-from infra.ecp.quarantine.replay_plan import FixedRow, plan
-from infra.ecp.quarantine.replays import RowId, arrange
 from services.runtime.storage.documents import InMemoryObjectStore
+from services.validator.quarantine.corrections import Correction
+from services.validator.quarantine.current_rows import CurrentRow, Identity, Origin, Precedences
+from services.validator.quarantine.replay_links import UploadedRow, links
+from services.validator.quarantine.replay_plan import FixedRow, plan
+from services.validator.quarantine.replays import RowId, arrange
 from tests.unit.infra.batch_events import an_event
 
 IDENTITIES: Mapping[str, Sequence[Identity]] = {
@@ -72,7 +72,7 @@ class Kept:
     """What the pipeline keeps of its batches."""
 
     kind: str
-    facts: dict[Identity, list[StandingRow]] = field(default_factory=dict)
+    facts: dict[Identity, list[CurrentRow]] = field(default_factory=dict)
     events: dict[str, list[Any]] = field(default_factory=dict)
     objects: InMemoryObjectStore = field(default_factory=InMemoryObjectStore)
     replays: list[tuple[str, str, str, Sequence[AnsweredRow]]] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Kept:
         return self.events[correlation_id]
 
     def publish(
-        self, batch_id: str, key: str, rows: Sequence[StandingRow], answers: Any = None
+        self, batch_id: str, key: str, rows: Sequence[CurrentRow], answers: Any = None
     ) -> None:
         """Take a batch into the facts: its lines of a pair, or its last order, replace all."""
         manifest = self.objects.put_json("b", f"{batch_id}.json", {"files": []}).model_dump()
@@ -90,7 +90,7 @@ class Kept:
             an_event("FileValidated", key=key, file_index=0),
             an_event("KpisPublished", epoch=len(self.events) + 1),
         ]
-        stated: dict[Identity, list[StandingRow]] = defaultdict(list)
+        stated: dict[Identity, list[CurrentRow]] = defaultdict(list)
         for row in rows:
             stated[row.identity].append(row)
         for identity, lines in stated.items():
@@ -98,14 +98,14 @@ class Kept:
 
     def replay(self, corrections: Sequence[Correction], batch_id: str, *, fails: bool) -> None:
         """What `ecp quarantine replay` does with them, and the pipeline with its upload."""
-        places = Places(self, self.objects)  # type: ignore[arg-type]
+        precedences = Precedences(self, self.objects)  # type: ignore[arg-type]
         fixed = []
         for each in corrections:
             row_id = each.row_id
-            place = places.of(Origin(row_id.batch_id, row_id.key, row_id.line))
+            place = precedences.of(Origin(row_id.batch_id, row_id.key, row_id.line))
             assert place is not None
             fixed.append(FixedRow(each, place))
-        rows = plan(self.kind, fixed, placed(self.facts, places), arrange(self.replays)).rows
+        rows = plan(self.kind, fixed, placed(self.facts, precedences), arrange(self.replays)).rows
         if not rows:
             return
         key = f"{self.kind}/replays/{batch_id}.csv"
@@ -119,9 +119,9 @@ class Kept:
         standing = [self.stated(row.row.fields, batch_id, key, row.line) for row in uploaded]
         self.publish(batch_id, key, standing, ref.model_dump())
 
-    def stated(self, fields: Sequence[str], batch_id: str, key: str, line: int) -> StandingRow:
+    def stated(self, fields: Sequence[str], batch_id: str, key: str, line: int) -> CurrentRow:
         width = len(IDENTITIES[self.kind][0])
-        return StandingRow(tuple(fields[:width]), batch_id, key, line, int(fields[width]), 100)
+        return CurrentRow(tuple(fields[:width]), batch_id, key, line, int(fields[width]), 100)
 
     def standing(self) -> dict[Identity, list[int]]:
         return {
@@ -159,7 +159,7 @@ def run(kind: str, steps: Sequence[Step]) -> None:
             ]
             model.batches.append(dict(rows))
             healthy = [
-                StandingRow(identity, batch_id, key, line, quantity, 100)
+                CurrentRow(identity, batch_id, key, line, quantity, 100)
                 for line, (identity, quantity) in rows.items()
                 if quantity is not None
             ]

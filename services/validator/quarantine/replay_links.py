@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.messages import AnsweredRow, ReplayAnswers, RestatedRow
-from infra.ecp.quarantine.replay_plan import FixedRow, PlacedRow, PlannedRow
+from services.validator.quarantine.replay_plan import FixedRow, PlacedRow, PlannedRow
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,17 @@ the place of the quarantined row that it answers, or of the standing row that it
 (docs/decisions/0010).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from contracts.envelope import Message
 from contracts.messages import AnsweredRow, ObjectRef, RestatedRow
-from infra.ecp.names import FACTS_DATABASE
-from infra.ecp.quarantine.replays import replay_document
 from services.runtime.event_store import EventStore
 from services.runtime.storage.documents import ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
+from services.validator.quarantine.replays import replay_document
 
 IDENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "orders": ("order_id",),
@@ -24,13 +23,11 @@ IDENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "order_items": ("order_id", "product_id"),
 }
 PROVENANCE = ("batch_id", "source_key", "source_line")
-IDS_IN_ONE_SCAN = 200
-"""Up to so many ids, Iceberg leaves out data files by their bounds."""
 
 Identity = tuple[str, ...]
 
 
-class Place(NamedTuple):
+class Precedence(NamedTuple):
     """Sorts rows as they count: a later one replaces an earlier one.
 
     `epoch` grows with each published batch, `file_index` and `line` within it. `statement` is the
@@ -57,7 +54,7 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True)
-class StandingRow:
+class CurrentRow:
     """A row of the facts; the amounts are those of an order line, None for other kinds."""
 
     identity: Identity
@@ -73,47 +70,6 @@ class StandingRow:
     def stated_at(self) -> Origin:
         """The row of an input that it came from last."""
         return Origin(self.batch_id, self.source_key, self.source_line)
-
-
-def standing_rows(
-    catalog: Any, kind: str, identities: Collection[Identity]
-) -> dict[Identity, list[StandingRow]]:
-    """The rows that these identities have in the facts; those without any are left out."""
-    from pyiceberg.exceptions import NoSuchTableError
-
-    try:
-        table = catalog.load_table(f"{FACTS_DATABASE}.{kind}")
-    except NoSuchTableError:
-        return {}
-    wanted, found = set(identities), dict[Identity, list[StandingRow]]()
-    for row in _scan(table, kind, {identity[0] for identity in wanted}):
-        identity = tuple(row[name] for name in IDENTITY_COLUMNS[kind])
-        if identity in wanted:
-            found.setdefault(identity, []).append(
-                StandingRow(
-                    identity,
-                    **{name: row[name] for name in PROVENANCE},
-                    quantity=row.get("quantity"),
-                    unit_price_cents=row.get("unit_price_cents"),
-                    line_id=row.get("line_id"),
-                    line_amount_cents=row.get("line_amount_cents"),
-                )
-            )
-    return found
-
-
-def _scan(table: Any, kind: str, first_ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-    from pyiceberg.expressions import In
-
-    columns = (*IDENTITY_COLUMNS[kind], *PROVENANCE)
-    if kind == "order_items":
-        # Tables that are older than the last two get them with their next batch.
-        wanted = ("quantity", "unit_price_cents", "line_id", "line_amount_cents")
-        columns += tuple(name for name in wanted if name in table.schema().column_names)
-    every = sorted(first_ids)
-    for start in range(0, len(every), IDS_IN_ONE_SCAN):
-        among = In(IDENTITY_COLUMNS[kind][0], every[start : start + IDS_IN_ONE_SCAN])
-        yield from table.scan(row_filter=among, selected_fields=columns).to_arrow().to_pylist()
 
 
 class BatchRecord:
@@ -170,8 +126,8 @@ class BatchRecord:
         return (event for event in self._events if event.event_type == event_type)
 
 
-class Places:
-    """Places of rows, from the events of the batches that stated them; each is read once."""
+class Precedences:
+    """Precedences of rows, from the events of the batches that stated them; each is read once."""
 
     def __init__(self, store: EventStore, objects: ObjectStore) -> None:
         self._store, self._objects = store, objects
@@ -193,10 +149,10 @@ class Places:
         behind = self.batch(row.batch_id).origins.get((row.key, row.line))
         return self.origin(behind) if behind else row
 
-    def of(self, row: Origin) -> Place | None:
+    def of(self, row: Origin) -> Precedence | None:
         """Where a row counts, None when its batch is not published."""
         batch_id, key, line = self.origin(row)
         batch = self.batch(batch_id)
         if batch.epoch is None or key not in batch.file_indexes:
             return None
-        return Place(batch.epoch, batch.file_indexes[key], line, batch.statements.get(key, -1))
+        return Precedence(batch.epoch, batch.file_indexes[key], line, batch.statements.get(key, -1))

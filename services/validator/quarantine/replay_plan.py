@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from contracts.file_contracts import file_contract
-from infra.ecp.quarantine.corrections import BLANKS, Correction
-from infra.ecp.quarantine.current_rows import IDENTITY_COLUMNS, Identity, Origin, Place, StandingRow
-from infra.ecp.quarantine.replays import COMPLETED, Answers
+from services.runtime.csv_files.texts import BLANKS
+from services.validator.quarantine.corrections import Correction
+from services.validator.quarantine.current_rows import (
+    IDENTITY_COLUMNS,
+    CurrentRow,
+    Identity,
+    Origin,
+    Precedence,
+)
+from services.validator.quarantine.replays import COMPLETED, Replays
 
 LINE_ID = "line_id"
 
@@ -21,7 +28,7 @@ class FixedRow:
     """A corrected row that the contract accepts, and where its quarantined row counts."""
 
     correction: Correction
-    place: Place
+    precedence: Precedence
 
     @property
     def identity(self) -> Identity:
@@ -33,9 +40,9 @@ class FixedRow:
 class PlacedRow:
     """A row of the facts, the row of an input behind it, and where that one counts."""
 
-    row: StandingRow
+    row: CurrentRow
     origin: Origin
-    place: Place
+    precedence: Precedence
 
 
 @dataclass(frozen=True)
@@ -47,15 +54,15 @@ class PlannedRow:
 
 
 @dataclass(frozen=True)
-class Standing:
+class CurrentRows:
     """What an identity has in the facts."""
 
     rows: Sequence[PlacedRow]
 
     @property
-    def newest(self) -> Place | None:
+    def newest(self) -> Precedence | None:
         """When it was stated last."""
-        return max((row.place for row in self.rows), default=None)
+        return max((row.precedence for row in self.rows), default=None)
 
 
 @dataclass(frozen=True)
@@ -87,14 +94,14 @@ def identity_of(correction: Correction) -> Identity:
 def plan(
     kind: str,
     fixed: Sequence[FixedRow],
-    standing: Mapping[Identity, Standing],
-    answers: Answers,
+    standing: Mapping[Identity, CurrentRows],
+    replays: Replays,
 ) -> Plan:
     """Decide on every fixed row of one kind."""
     kept: list[FixedRow] = []
     refused: list[Refusal] = []
     for row in fixed:
-        moved = _moved(row, answers)
+        moved = _moved(row, replays)
         if moved:
             refused.append(Refusal(row, moved))
         else:
@@ -102,8 +109,8 @@ def plan(
     planned: list[PlannedRow] = []
     by_identity: Callable[[FixedRow], Identity] = lambda row: row.identity  # noqa: E731
     for identity, group in groupby(sorted(kept, key=by_identity), by_identity):
-        rows = sorted(group, key=lambda row: row.place)
-        stands = standing.get(identity, Standing(()))
+        rows = sorted(group, key=lambda row: row.precedence)
+        stands = standing.get(identity, CurrentRows(()))
         decide = _lines_of_pair if kind == "order_items" else _statements
         accepted, late = decide(rows, stands)
         planned += accepted
@@ -112,16 +119,16 @@ def plan(
 
 
 def _statements(
-    rows: Sequence[FixedRow], stands: Standing
+    rows: Sequence[FixedRow], stands: CurrentRows
 ) -> tuple[list[PlannedRow], list[Refusal]]:
     """Orders and products: the last statement wins, so one that is later must not be undone."""
-    late = [row for row in rows if stands.newest is not None and stands.newest > row.place]
+    late = [row for row in rows if stands.newest is not None and stands.newest > row.precedence]
     planned = [PlannedRow(row.correction.fields, row) for row in rows if row not in late]
     return planned, [Refusal(row, _restated(row, stands)) for row in late]
 
 
 def _lines_of_pair(
-    rows: Sequence[FixedRow], stands: Standing
+    rows: Sequence[FixedRow], stands: CurrentRows
 ) -> tuple[list[PlannedRow], list[Refusal]]:
     """Order lines: those without line_id replace all earlier lines of their pair as a whole.
 
@@ -137,40 +144,41 @@ def _lines_of_pair(
         later = [
             line
             for line in stands.rows
-            if line.row.line_id in (None, _line_id(row)) and line.place.stated > row.place.stated
+            if line.row.line_id in (None, _line_id(row))
+            and line.precedence.stated > row.precedence.stated
         ]
         if later:
-            refused.append(Refusal(row, _restated(row, Standing(later))))
+            refused.append(Refusal(row, _restated(row, CurrentRows(later))))
         else:
             kept.append(row)
     if unnumbered:
-        newest = max(row.place.stated for row in unnumbered)
+        newest = max(row.precedence.stated for row in unnumbered)
         if stands.newest is not None and stands.newest.stated > newest:
             refused += [Refusal(row, _restated(row, stands)) for row in unnumbered]
         else:
-            current = [row for row in unnumbered if row.place.stated == newest]
-            earlier = [row for row in unnumbered if row.place.stated < newest]
+            current = [row for row in unnumbered if row.precedence.stated == newest]
+            earlier = [row for row in unnumbered if row.precedence.stated < newest]
             refused += [Refusal(row, _outdone(row, current[0])) for row in earlier]
             kept += current
-    kept.sort(key=lambda row: row.place)
+    kept.sort(key=lambda row: row.precedence)
     return [
         *_going_along(kept, stands),
         *(PlannedRow(k.correction.fields, k) for k in kept),
     ], refused
 
 
-def _going_along(kept: Sequence[FixedRow], stands: Standing) -> list[PlannedRow]:
+def _going_along(kept: Sequence[FixedRow], stands: CurrentRows) -> list[PlannedRow]:
     """The standing lines that an upload of the kept rows would replace, and must not."""
-    answered = {row.place for row in kept}
-    without_id = {row.place.stated for row in kept if not _line_id(row)}
-    with_id = {row.place.stated for row in kept if _line_id(row)}
+    answered = {row.precedence for row in kept}
+    without_id = {row.precedence.stated for row in kept if not _line_id(row)}
+    with_id = {row.precedence.stated for row in kept if _line_id(row)}
     return [
         PlannedRow(_as_fields(line.row), line)
         for line in stands.rows
-        if line.place not in answered
+        if line.precedence not in answered
         and (
-            line.place.stated in without_id
-            or (line.row.line_id is None and line.place.stated in with_id)
+            line.precedence.stated in without_id
+            or (line.row.line_id is None and line.precedence.stated in with_id)
         )
     ]
 
@@ -186,7 +194,7 @@ def _line_id(row: FixedRow) -> str:
     return "" if text in field.missing_values else text
 
 
-def _as_fields(line: StandingRow) -> tuple[str, ...]:
+def _as_fields(line: CurrentRow) -> tuple[str, ...]:
     """In the order of the contract's columns; what the facts do not have is left empty."""
     said = {
         "quantity": str(line.quantity),
@@ -202,9 +210,9 @@ def _money(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}"
 
 
-def _moved(row: FixedRow, answers: Answers) -> str | None:
+def _moved(row: FixedRow, replays: Replays) -> str | None:
     """Facts are never deleted, so a row that counts under one identity cannot move to another."""
-    before = answers.get(row.correction.row_id)
+    before = replays.get(row.correction.row_id)
     if before is None or before.status != COMPLETED or before.identity == row.identity:
         return None
     return (
@@ -213,8 +221,8 @@ def _moved(row: FixedRow, answers: Answers) -> str | None:
     )
 
 
-def _restated(row: FixedRow, stands: Standing) -> str:
-    newest = max(stands.rows, key=lambda each: each.place).row
+def _restated(row: FixedRow, stands: CurrentRows) -> str:
+    newest = max(stands.rows, key=lambda each: each.precedence).row
     return (
         f"{_named(row, row.identity)} was stated again by batch {newest.batch_id} "
         f"({newest.source_key} line {newest.source_line}), after this row: that statement stands; "

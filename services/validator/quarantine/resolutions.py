@@ -5,14 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from infra.ecp.names import STATE_TABLE
-from infra.ecp.quarantine.copies import Copies, Input, read_copies
-from infra.ecp.quarantine.replays import COMPLETED, Answer, Answers, RowId, read_answers
-from services.runtime.storage import items
-from services.runtime.storage.documents import ObjectStore
-from services.validator.quarantine.rows import listing
+from services.validator.quarantine.copies import Copies, Input
+from services.validator.quarantine.replays import COMPLETED, Replay, Replays, RowId
 
-Fate = Literal["open", "answered", "dismissed"]
+Resolution = Literal["open", "answered", "dismissed"]
 
 
 class Dismissal(NamedTuple):
@@ -27,10 +23,10 @@ class Dismissal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fates:
+class Resolutions:
     """The replays and dismissals so far, the oldest dismissal first."""
 
-    answers: Answers
+    replays: Replays
     dismissals: Sequence[Dismissal] = ()
     published: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Inputs of rejected batches, by batch and key, of which a later batch has published a newer
@@ -40,7 +36,7 @@ class Fates:
     copies: Copies = field(default_factory=Copies)
     """Inputs that were sent again unchanged: their rows are the same rows."""
 
-    def of(self, row: RowId) -> Fate:
+    def of(self, row: RowId) -> Resolution:
         """A completed replay has answered a row for good; else the newest word counts.
 
         So a replay reopens what was dismissed before it, whatever became of that replay. A row of
@@ -49,14 +45,14 @@ class Fates:
         """
         if (row.batch_id, row.key) in self.published or self.repeated_in(row.batch_id, row.key):
             return "answered"
-        answer, dismissal = self.answers.get(row), self.dismissal_of(row)
+        answer, dismissal = self.replays.get(row), self.dismissal_of(row)
         if answer and answer.status == COMPLETED:
             return "answered"
         if dismissal and (answer is None or answer.sealed_at < dismissal.dismissed_at):
             return "dismissed"
         return "open"
 
-    def of_file(self, batch_id: str, key: str) -> Fate:
+    def of_file(self, batch_id: str, key: str) -> Resolution:
         """Answered once a corrected version of its key is published, or it was refused again.
 
         So is one that was published before a redrive of its batch refused it: nothing waits for it.
@@ -72,9 +68,9 @@ class Fates:
         newer = self.copies.newer(Input(batch_id, key))
         return newer.batch_id if newer else None
 
-    def answer_of(self, row: RowId) -> Answer | None:
+    def replay_of(self, row: RowId) -> Replay | None:
         """The replay that answers a row, as far as it got."""
-        return self.answers.get(row)
+        return self.replays.get(row)
 
     def dismissal_of(self, row: RowId) -> Dismissal | None:
         """The newest dismissal of a row or of a copy of it, even if a replay has reopened it."""
@@ -103,23 +99,6 @@ class Fates:
     @staticmethod
     def _newest(found: Iterable[Dismissal]) -> Dismissal | None:
         return max(found, key=lambda each: each.dismissed_at, default=None)
-
-
-def read_fates(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Fates:
-    """From the documents of the replays, the aggregator's rows and what lies in quarantine."""
-    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
-    rows = items.query(dynamodb, STATE_TABLE, {"pk": "dismissals"})
-    return Fates(
-        answers=read_answers(s3, dynamodb, objects, bucket),
-        dismissals=[dismissal_of(row) for row in rows],
-        published=published_since(
-            row
-            for partition in ("refused", "answered")
-            for row in items.query(dynamodb, STATE_TABLE, {"pk": partition})
-        ),
-        completed=frozenset(one["batch_id"] for one in batches if one["status"] == COMPLETED),
-        copies=read_copies(batches, listing(s3, bucket).batches, objects),
-    )
 
 
 def published_since(refused: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:

@@ -1,1 +1,0 @@
-"""The `ecp` command: one module per group of commands, over the queries of `infra.queries`."""

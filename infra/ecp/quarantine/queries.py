@@ -1,0 +1,83 @@
+"""What the stores hold of quarantine: replays and their documents, dismissals, copies of inputs."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from contracts.layout import REPLAY_ANSWERS_PREFIX
+from contracts.messages import BatchManifest, ObjectRef
+from infra.ecp.names import STATE_TABLE
+from services.runtime.storage import items
+from services.runtime.storage.documents import ObjectStore
+from services.runtime.storage.expired_documents import read_unless_expired
+from services.validator.quarantine.copies import Copies, Sealed
+from services.validator.quarantine.copies import arrange as arrange_copies
+from services.validator.quarantine.replays import COMPLETED, Replay, RowId, arrange, replay_document
+from services.validator.quarantine.resolutions import Resolutions, dismissal_of, published_since
+from services.validator.quarantine.rows import listing
+
+THREADS = 8
+
+
+def read_resolutions(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Resolutions:
+    """From the documents of the replays, the aggregator's rows and what lies in quarantine."""
+    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
+    rows = items.query(dynamodb, STATE_TABLE, {"pk": "dismissals"})
+    return Resolutions(
+        replays=read_replays(s3, dynamodb, objects, bucket),
+        dismissals=[dismissal_of(row) for row in rows],
+        published=published_since(
+            row
+            for partition in ("refused", "answered")
+            for row in items.query(dynamodb, STATE_TABLE, {"pk": partition})
+        ),
+        completed=frozenset(one["batch_id"] for one in batches if one["status"] == COMPLETED),
+        copies=read_copies(batches, listing(s3, bucket).batches, objects),
+    )
+
+
+def read_replays(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> dict[RowId, Replay]:
+    """The replay that answers each row: the newest completed one, else the newest.
+
+    A replay's document is as old as the replay and outlives the rows that it answers, so one that
+    has expired answers nothing that is still in quarantine.
+    """
+    kept = _kept_documents(s3, bucket)
+    if not kept:
+        return {}
+    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
+    return arrange(
+        (batch["batch_id"], batch["status"], batch["sealed_at"], document.rows)
+        for batch in batches
+        if batch.get("answers") and batch["answers"]["key"] in kept
+        if (document := replay_document(objects, ObjectRef(**batch["answers"])))
+    )
+
+
+def read_copies(
+    batches: Iterable[Mapping[str, Any]], in_quarantine: Iterable[str], objects: ObjectStore
+) -> Copies:
+    """The copies among all batches of which something is in quarantine.
+
+    `batches` are the aggregator's rows. A manifest that has expired names no copies.
+    """
+    wanted = set(in_quarantine)
+    rows = [row for row in batches if row["batch_id"] in wanted]
+    if len(rows) < 2:
+        return Copies()
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="manifests") as pool:
+        refs = [ObjectRef(**row["manifest"]) for row in rows]
+        documents = list(pool.map(partial(read_unless_expired, objects), refs))
+    return arrange_copies(
+        Sealed(row["status"], row["sealed_at"], BatchManifest(**document))
+        for row, document in zip(rows, documents, strict=True)
+        if document is not None
+    )
+
+
+def _kept_documents(s3: Any, bucket: str) -> set[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=REPLAY_ANSWERS_PREFIX
+    )
+    return {entry["Key"] for page in pages for entry in page.get("Contents", ())}
