@@ -9,7 +9,7 @@ from contracts.compatibility.breaks import Break, label
 from contracts.compatibility.catalogue import Catalogue, read_current
 from contracts.compatibility.gate import check
 from contracts.compatibility.releases import Plan, Releases
-from infra.contract_docs.participants import Parties, read_parties
+from infra.contract_docs.participants import Participants, read_participants
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class ContractGate:
         return Releases(self.project / "contracts/released")
 
     @cached_property
-    def parties(self) -> Parties:
+    def participants(self) -> Participants:
         """Who speaks them."""
-        return read_parties(self.project, [label(path) for path in self.current.texts])
+        return read_participants(self.project, [label(path) for path in self.current.texts])
 
     @property
     def plan(self) -> Plan:
@@ -40,8 +40,8 @@ class ContractGate:
 
     def findings(self) -> list[dict[str, Any]]:
         """Every break as JSON values, with `breaks_for` and `written_by`; empty: all is well."""
-        found = check(self.current, self.releases, self.parties.declared)
-        found += [_unanswered(*pair) for pair in self.parties.unanswered()]
+        found = check(self.current, self.releases, self.participants.declared)
+        found += [_unanswered(*pair) for pair in self.participants.unanswered()]
         return [vars(one) | self._people(one) for one in found]
 
     def _people(self, found: Break) -> dict[str, list[str]]:
@@ -51,14 +51,14 @@ class ContractGate:
             senders = [f"senders of {kind} files"]
             return {"breaks_for": senders, "written_by": senders}
         return {
-            "breaks_for": self.parties.readers(found.contract),
-            "written_by": self.parties.writers(found.contract),
+            "breaks_for": self.participants.readers(found.contract),
+            "written_by": self.participants.writers(found.contract),
         }
 
 
-def _unanswered(contract: str, party: str) -> Break:
+def _unanswered(contract: str, participant: str) -> Break:
     reason = (
-        f"{party} waits for it and nobody sends it: a producer sends the old version beside the "
-        "new one until no consumer declares the old one"
+        f"{participant} waits for it and nobody sends it: a producer sends the old version beside "
+        "the new one until no consumer declares the old one"
     )
     return Break(contract, None, "declared", "/consumes", "emits", reason)

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deployer.rollout import LOCAL_WORKERS
-from infra.local.worker_pool import Crew
+from infra.local.worker_pool import WorkerPool
 from infra.local.workers import worker_definitions
 
 LOOK_SECONDS = 0.5
@@ -22,15 +22,15 @@ logger = logging.getLogger(__name__)
 class Rolling:
     """Keeps a crew at the newest task definitions."""
 
-    def __init__(self, crew: Crew, ecs: Any, ssm: Any) -> None:
-        self._crew, self._ecs, self._ssm = crew, ecs, ssm
+    def __init__(self, pool: WorkerPool, ecs: Any, ssm: Any) -> None:
+        self._pool, self._ecs, self._ssm = pool, ecs, ssm
         self._told: dict[str, tuple[str, str, str]] = {}
         self._look_at = 0.0
 
     def start(self, now: float) -> None:
         """Start what is registered now and not yet in the crew."""
         for definition in worker_definitions(self._ecs):
-            self._crew.want(definition, now)
+            self._pool.want(definition, now)
 
     def follow(self, now: float) -> None:
         """Look whether there are new versions, tend the crew, tell how far it is.
@@ -38,7 +38,7 @@ class Rolling:
         A cloud that does not answer is asked again at the next look: its death is seen elsewhere.
         `now`: seconds on the monotonic clock.
         """
-        self._crew.tend(now)
+        self._pool.tend(now)
         try:
             if now >= self._look_at:
                 self._look_at = now + LOOK_SECONDS
@@ -49,7 +49,7 @@ class Rolling:
 
     def tell(self) -> None:
         """Write down what changed since it was told last."""
-        for name, state in self._crew.states().items():
+        for name, state in self._pool.states().items():
             if self._told.get(name) != state:
                 task_definition, how_far, reason = state
                 said = {

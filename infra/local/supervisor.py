@@ -31,7 +31,7 @@ from infra.local.records import (
 )
 from infra.local.rolling import Rolling
 from infra.local.versions import Versions
-from infra.local.worker_pool import Crew
+from infra.local.worker_pool import WorkerPool
 
 WATCH_SECONDS = 0.2
 CLOUD_START_SECONDS = 30.0
@@ -58,14 +58,14 @@ class Supervisor:
         self._stop = threading.Event()
         self._crash = ""
         self._cloud: ChildProcess | None = None
-        self._crew = Crew(
+        self._pool = WorkerPool(
             folders,
             Launcher(folders, endpoint, Versions(self._environment.client("s3"), folders.versions)),
             self._remember,
             self._forget,
         )
         self._rolling = Rolling(
-            self._crew, self._environment.client("ecs"), self._environment.client("ssm")
+            self._pool, self._environment.client("ecs"), self._environment.client("ssm")
         )
         self._record = CloudRecord(
             pid=os.getpid(),
@@ -127,7 +127,7 @@ class Supervisor:
 
         The record goes, too, except after a crash.
         """
-        self._crew.stop()
+        self._pool.stop()
         if self._cloud:
             self._cloud.stop(CLOUD_STOP_SECONDS)
         if self._crash:
@@ -187,7 +187,7 @@ class Supervisor:
 
     def _await_workers(self) -> None:
         deadline = time.monotonic() + WORKERS_READY_SECONDS
-        while waiting := self._crew.not_ready():
+        while waiting := self._pool.not_ready():
             self._give_up_if_told_to()
             if time.monotonic() > deadline:
                 raise LocalCloudError(

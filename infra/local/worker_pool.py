@@ -81,7 +81,7 @@ class Worker:
         )
 
 
-class Post:
+class WorkerSlot:
     """One place in the crew: who works, who is to take over, who finishes a last message."""
 
     def __init__(self, worker: Worker) -> None:
@@ -118,7 +118,7 @@ class Post:
         return gone
 
 
-class Crew:
+class WorkerPool:
     """The workers of one local cloud.
 
     `on_started`, `on_gone` hear of processes: the worker's name or, for one that is not (or no
@@ -134,7 +134,7 @@ class Crew:
     ) -> None:
         self._folders, self._spawn = folders, spawn
         self._on_started, self._on_gone = on_started, on_gone
-        self._posts: dict[str, Post] = {}
+        self._slots: dict[str, WorkerSlot] = {}
 
     def want(self, definition: WorkerDefinition, now: float) -> None:
         """See to it that this is what works: start it, or let it take over from another version.
@@ -142,28 +142,28 @@ class Crew:
         The version that works goes on until the new one is ready.
         """
         name = definition.name
-        post = self._posts.get(name)
-        if post is None:
-            self._posts[name] = Post(Worker(definition, name, self._folders, self._spawn))
-            self._on_started(name, self._posts[name].worker.process.pid)
+        slot = self._slots.get(name)
+        if slot is None:
+            self._slots[name] = WorkerSlot(Worker(definition, name, self._folders, self._spawn))
+            self._on_started(name, self._slots[name].worker.process.pid)
             return
-        if post.newest.definition == definition:
-            post.newest.definition = definition
+        if slot.newest.definition == definition:
+            slot.newest.definition = definition
             return
-        if post.successor:
-            self._leave(post, post.successor.process, now)
-            post.successor = None
-        if post.worker.definition == definition:
-            post.worker.definition = definition
+        if slot.successor:
+            self._leave(slot, slot.successor.process, now)
+            slot.successor = None
+        if slot.worker.definition == definition:
+            slot.worker.definition = definition
             return
-        post.generation += 1
-        label = f"{name}-{post.generation}"
-        post.successor = Worker(definition, label, self._folders, self._spawn)
-        self._on_started(_aside(name, post.successor.process), post.successor.process.pid)
+        slot.generation += 1
+        label = f"{name}-{slot.generation}"
+        slot.successor = Worker(definition, label, self._folders, self._spawn)
+        self._on_started(_aside(name, slot.successor.process), slot.successor.process.pid)
 
     def not_ready(self) -> list[str]:
         """The workers that do not poll yet; raises LocalCloudError when one died before it did."""
-        waiting = [post.worker for post in self._posts.values() if not post.worker.is_ready]
+        waiting = [slot.worker for slot in self._slots.values() if not slot.worker.is_ready]
         for worker in waiting:
             if (code := worker.process.exit_code()) is not None:
                 raise LocalCloudError(
@@ -177,49 +177,49 @@ class Crew:
 
         `now`: seconds on the monotonic clock.
         """
-        for name, post in self._posts.items():
-            if post.worker.keep_alive(now):
-                self._on_started(name, post.worker.process.pid)
-            if post.successor:
-                before = post.successor.process
-                if post.successor.keep_alive(now):
+        for name, slot in self._slots.items():
+            if slot.worker.keep_alive(now):
+                self._on_started(name, slot.worker.process.pid)
+            if slot.successor:
+                before = slot.successor.process
+                if slot.successor.keep_alive(now):
                     self._on_gone(_aside(name, before))
                     self._on_started(
-                        _aside(name, post.successor.process), post.successor.process.pid
+                        _aside(name, slot.successor.process), slot.successor.process.pid
                     )
-                if post.successor.is_ready and post.successor.process.exit_code() is None:
-                    self._take_over(name, post, post.successor, now)
-            for process in post.see_off(now):
+                if slot.successor.is_ready and slot.successor.process.exit_code() is None:
+                    self._take_over(name, slot, slot.successor, now)
+            for process in slot.see_off(now):
                 self._on_gone(_aside(name, process))
 
     def states(self) -> dict[str, tuple[str, str, str]]:
         """By worker: the task definition that is wanted, how far it is, and what speaks against."""
-        return {name: _state_of(post) for name, post in self._posts.items()}
+        return {name: _state_of(slot) for name, slot in self._slots.items()}
 
     def stop(self) -> None:
         """Let every worker finish the message in hand, 10 s at most, then end it."""
-        processes = [process for post in self._posts.values() for process in post.processes()]
+        processes = [process for slot in self._slots.values() for process in slot.processes()]
         for process in processes:
             process.ask_to_stop()
         deadline = time.monotonic() + WORKER_STOP_SECONDS
         for process in processes:
             process.stop(grace_seconds=max(0.0, deadline - time.monotonic()))
 
-    def _take_over(self, name: str, post: Post, successor: Worker, now: float) -> None:
+    def _take_over(self, name: str, slot: WorkerSlot, successor: Worker, now: float) -> None:
         logger.info("worker %s: version %s takes over", name, successor.definition.image)
         self._on_gone(_aside(name, successor.process))
-        self._leave(post, post.worker.process, now)
-        post.worker, post.successor = successor, None
+        self._leave(slot, slot.worker.process, now)
+        slot.worker, slot.successor = successor, None
         self._on_started(name, successor.process.pid)
 
-    def _leave(self, post: Post, process: ChildProcess, now: float) -> None:
-        aside = _aside(post.worker.definition.name, process)
+    def _leave(self, slot: WorkerSlot, process: ChildProcess, now: float) -> None:
+        aside = _aside(slot.worker.definition.name, process)
         if process.exit_code() is not None:
             process.end_leftovers()
             self._on_gone(aside)
             return
         self._on_started(aside, process.pid)
-        post.let_go(process, now)
+        slot.let_go(process, now)
 
 
 def _aside(name: str, process: ChildProcess) -> str:
@@ -227,12 +227,12 @@ def _aside(name: str, process: ChildProcess) -> str:
     return f"{name} ({process.pid})"
 
 
-def _state_of(post: Post) -> tuple[str, str, str]:
-    asked = post.newest
+def _state_of(slot: WorkerSlot) -> tuple[str, str, str]:
+    asked = slot.newest
     if asked.failures_in_a_row >= FAILED_STARTS and not asked.is_ready:
         state, reason = FAILING, asked.log_end()
-    elif post.successor or not asked.is_ready:
+    elif slot.successor or not asked.is_ready:
         state, reason = STARTING, ""
     else:
-        state, reason = (LEAVING if post.leaving else READY), ""
+        state, reason = (LEAVING if slot.leaving else READY), ""
     return asked.definition.task_definition, state, reason

@@ -16,7 +16,7 @@ from contracts.clock import to_rfc3339
 from contracts.errors import Transient
 from contracts.identities import FileIdentity
 from contracts.messages import FileReport
-from services.aggregator.notifications import Notice
+from services.aggregator.notifications import SnsNotification
 from services.aggregator.open_set.detection import (
     ListedVersion,
     Notification,
@@ -177,7 +177,7 @@ class SnsPeople:
         self._client = client
         self._topic_arn = topic_arn
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: SnsNotification) -> None:
         """Publish; SNS takes printable ASCII only in a subject, so other characters become `?`."""
         with _translated(self._topic_arn):
             self._client.publish(

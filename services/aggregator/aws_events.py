@@ -67,7 +67,7 @@ def parse_file_message(body: str) -> Notification | Check:
     return Notification(bucket, key, version_id)
 
 
-def parse_notice(body: str) -> Sweep | ExecutionStatus | None:
+def parse_aws_event(body: str) -> Sweep | ExecutionStatus | None:
     """A notice on `aggregator-events`; None for all else, which should be an event of ours.
 
     Raises ContractViolation when a status change does not say whose, or it is no JSON object.

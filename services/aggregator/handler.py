@@ -9,11 +9,11 @@ from typing import Any
 from contracts.clock import new_event_id, system_clock
 from contracts.errors import ContractViolation
 from services.aggregator import adapters
-from services.aggregator.aws_events import Sweep, parse_notice
+from services.aggregator.aws_events import Sweep, parse_aws_event
 from services.aggregator.batch import dismissals
 from services.aggregator.batch import release as releasing
 from services.aggregator.batch import use_cases as batch_use_cases
-from services.aggregator.metrics import gauges
+from services.aggregator.metrics import sweep_metrics
 from services.aggregator.open_set import use_cases
 from services.aggregator.open_set.upload_notifications import FILES_QUEUE, FileIntake
 from services.aggregator.ports import Ports
@@ -22,7 +22,7 @@ from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records, refuse
 from services.runtime.messaging.dead_letters import DeadLetters, SqsDeadLetters
 from services.runtime.messaging.executions import ENDED
-from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers, TaskAnswers
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks, TaskCallbacks
 from services.runtime.observability import metrics
 from services.runtime.observability.logs import this_service
 from services.runtime.storage.aws import client, queue_name_of
@@ -50,13 +50,13 @@ class AggregatorService:
 
     def handle(self, body: str, queue_name: str) -> None:
         """Take one message of the other two queues; a fault is raised, and SQS sends it again."""
-        if queue_name != EVENTS_QUEUE or not self._took_notice(body):
+        if queue_name != EVENTS_QUEUE or not self._took_aws_event(body):
             self.consumer.handle(body, queue_name)
 
-    def _took_notice(self, body: str) -> bool:
+    def _took_aws_event(self, body: str) -> bool:
         """Whether it was a notice of AWS (or an unreadable one) and is dealt with."""
         try:
-            notice = parse_notice(body)
+            notice = parse_aws_event(body)
         except ContractViolation as error:
             refuse(body, EVENTS_QUEUE, error, self.dead_letters)
             return True
@@ -74,11 +74,11 @@ class AggregatorService:
         use_cases.look_after_file_set(notice.bucket, self.ports)
         unfinished = batch_use_cases.sweep(self.ports, after_restart=notice.after_restart)
         open_set = self.ports.known_sets[notice.bucket]
-        metrics.write(this_service(), gauges(open_set, unfinished, self.ports.clock()), {})
+        metrics.write(this_service(), sweep_metrics(open_set, unfinished, self.ports.clock()), {})
 
 
 def aggregator_service(
-    ports: Ports, answers: TaskAnswers, dead_letters: DeadLetters
+    ports: Ports, answers: TaskCallbacks, dead_letters: DeadLetters
 ) -> AggregatorService:
     """The service on any implementation of its ports."""
     consumer = CommandConsumer(
@@ -118,7 +118,7 @@ def on_aws() -> AggregatorService:
         settle=timedelta(seconds=settings.settle_seconds),
         overdue=timedelta(seconds=settings.overdue_seconds),
     )
-    return aggregator_service(ports, StepFunctionsTaskAnswers(stepfunctions), SqsDeadLetters(sqs))
+    return aggregator_service(ports, StepFunctionsTaskCallbacks(stepfunctions), SqsDeadLetters(sqs))
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:

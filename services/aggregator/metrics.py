@@ -7,7 +7,7 @@ from services.aggregator.open_set.domain import FileSet
 from services.runtime.observability.metrics import Measure, Metric
 
 
-def gauges(open_set: FileSet, unfinished: int, now: datetime) -> Sequence[Measure]:
+def sweep_metrics(open_set: FileSet, unfinished: int, now: datetime) -> Sequence[Measure]:
     """All at that moment; an empty set has waited for 0 seconds, so that silence means no sweep."""
     since = open_set.waiting_since
     age = max((now - since).total_seconds(), 0.0) if since else 0.0

@@ -24,14 +24,14 @@ MAX_MESSAGE_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
-class Notice:
+class SnsNotification:
     """One notification."""
 
     subject: str
     message: str
 
 
-def completed(batch: Batch, result: BatchResult, remark: str | None = None) -> Notice:
+def completed(batch: Batch, result: BatchResult, remark: str | None = None) -> SnsNotification:
     """The batch is published: how many rows went where."""
     rows_in, accepted, quarantined, duplicates = (
         sum(getattr(file, name) for file in result.files)
@@ -63,10 +63,10 @@ def completed(batch: Batch, result: BatchResult, remark: str | None = None) -> N
             f"write them to CSV with `ecp quarantine export {batch.batch_id} --to corrections`, "
             "correct them there, and bring them in with `ecp quarantine replay corrections/*.csv`."
         )
-    return _notice(f"Batch {batch.batch_id} completed: {plural(accepted, 'row')}", lines)
+    return _notification(f"Batch {batch.batch_id} completed: {plural(accepted, 'row')}", lines)
 
 
-def rejected(batch: Batch, end: BatchRejected) -> Notice:
+def rejected(batch: Batch, end: BatchRejected) -> SnsNotification:
     """The data was at fault: which files, why, and what to send."""
     at_fault = [file for file in end.rejected_files if not file.gone]
     lines = [
@@ -79,7 +79,7 @@ def rejected(batch: Batch, end: BatchRejected) -> Notice:
             "do: nothing, or upload the deleted ones again if they are wanted."
         )
         gone = plural(len(end.rejected_files), "file")
-        return _notice(f"Batch {batch.batch_id} stopped: {gone} deleted meanwhile", lines)
+        return _notification(f"Batch {batch.batch_id} stopped: {gone} deleted meanwhile", lines)
     lines += [
         "The healthy files wait for corrected versions of exactly these keys, and then go on "
         "together with them. Other uploads do not change that.",
@@ -87,7 +87,7 @@ def rejected(batch: Batch, end: BatchRejected) -> Notice:
         f"healthy ones go without: `ecp release {batch.batch_id} --reason WHY`.",
     ]
     count = plural(len(at_fault), "file")
-    return _notice(f"Batch {batch.batch_id} rejected: {count} at fault", lines)
+    return _notification(f"Batch {batch.batch_id} rejected: {count} at fault", lines)
 
 
 def _to_correct(batch: Batch, at_fault: Sequence[RejectedFile]) -> str:
@@ -107,7 +107,7 @@ def _to_correct(batch: Batch, at_fault: Sequence[RejectedFile]) -> str:
     return f"{shown}; where it does not show the file, {by_itself}"
 
 
-def failed(batch: Batch, end: BatchFailed) -> Notice:
+def failed(batch: Batch, end: BatchFailed) -> SnsNotification:
     """The pipeline was at fault: why, and how to run the batch again."""
     lines = [
         f"Batch {batch.batch_id} failed, and not because of its data: {end.reason}",
@@ -115,10 +115,10 @@ def failed(batch: Batch, end: BatchFailed) -> Notice:
         f"What to do: see what happened with `ecp batch {batch.batch_id}`, then run it again with "
         f"`ecp redrive {batch.batch_id}`.",
     ]
-    return _notice(f"Batch {batch.batch_id} failed: redrive it", lines)
+    return _notification(f"Batch {batch.batch_id} failed: redrive it", lines)
 
 
-def overdue(event: BatchOverdue) -> Notice:
+def overdue(event: BatchOverdue) -> SnsNotification:
     """A set has waited too long: for what, since when, and how to start it anyway."""
     lines = [
         f"{plural(event.file_count, 'file')} in {event.bucket} wait since {event.waiting_since} "
@@ -129,10 +129,10 @@ def overdue(event: BatchOverdue) -> Notice:
         f'start `ecsJob` by hand with input {{"fileKey": "", "bucket": "{event.bucket}"}}. '
         "`ecp status` shows the files that wait.",
     ]
-    return _notice(f"Files wait in {event.bucket}: {len(event.missing)} missing", lines)
+    return _notification(f"Files wait in {event.bucket}: {len(event.missing)} missing", lines)
 
 
-def ignored(bucket: str, folder: str, events: Sequence[FileIgnored]) -> Notice:
+def ignored(bucket: str, folder: str, events: Sequence[FileIgnored]) -> SnsNotification:
     """Files came that nobody will read: why, and under which names they would be."""
     lines = [
         f"{plural(len(events), 'file')} under {folder} in {bucket} will not be processed:",
@@ -144,13 +144,15 @@ def ignored(bucket: str, folder: str, events: Sequence[FileIgnored]) -> Notice:
         "What to do: upload them again under the right names, if they are inputs. `ecp ignored` "
         f"lists all that is left out; of {folder} you are told once a day.",
     ]
-    return _notice(f"Files under {folder} are ignored", lines)
+    return _notification(f"Files under {folder} are ignored", lines)
 
 
-def _notice(subject: str, lines: Sequence[str]) -> Notice:
+def _notification(subject: str, lines: Sequence[str]) -> SnsNotification:
     """A subject of one line and a text whose lines are ours, whatever keys and reasons hold."""
     text = "\n".join(map(printable, lines))
-    return Notice(printable(subject)[:MAX_SUBJECT_CHARACTERS], text[:MAX_MESSAGE_CHARACTERS])
+    return SnsNotification(
+        printable(subject)[:MAX_SUBJECT_CHARACTERS], text[:MAX_MESSAGE_CHARACTERS]
+    )
 
 
 def _waiting(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 from contracts.clock import Clock
 from contracts.identities import FileIdentity
 from contracts.messages import FileReport
-from services.aggregator.notifications import Notice
+from services.aggregator.notifications import SnsNotification
 from services.aggregator.open_set.detection import Notification, Sighting, VersionPage
 from services.aggregator.open_set.domain import FileSet
 from services.runtime.event_store import EventStore, StateTables
@@ -69,7 +69,7 @@ class Checks(Protocol):
 class People(Protocol):
     """Whoever listens to the pipeline's notifications."""
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: SnsNotification) -> None:
         """Send it to all of them."""
 
 

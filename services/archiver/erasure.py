@@ -29,7 +29,7 @@ def erase_from_archive(message: Message, ports: ErasurePorts) -> None:
 
 
 def rewrites(request: ErasureRequest, ports: ErasurePorts) -> Callable[[str], Rewrite]:
-    """How an archived input is rewritten, by its key; papers name no user."""
+    """How an archived input is rewritten, by its key; audit documents name no user."""
     wanted, today = replacement_of(request), ports.clock().date()
 
     def rewrite_of(key: str) -> Rewrite:

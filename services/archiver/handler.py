@@ -15,7 +15,7 @@ from services.archiver.settings import ArchiverSettings
 from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
 from services.runtime.messaging.dead_letters import SqsDeadLetters
-from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.privacy.erasure import ErasurePorts
 from services.runtime.storage.aws import CONFIG, client
 from services.runtime.storage.documents import S3ObjectStore
@@ -30,7 +30,7 @@ READ_TIMEOUT_SECONDS = 300
 def on_aws() -> CommandConsumer:
     """The service of this process, made on the first message."""
     settings = ArchiverSettings()
-    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+    answers = StepFunctionsTaskCallbacks(client("stepfunctions"))
     s3 = boto3.client(
         "s3",
         config=CONFIG.merge(

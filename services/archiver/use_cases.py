@@ -29,7 +29,7 @@ from services.archiver.domain import (
 )
 from services.archiver.ports import Objects
 from services.runtime.event_store import EventStore, StreamAppend, retry_on_conflict
-from services.runtime.messaging.task_callbacks import TaskAnswers
+from services.runtime.messaging.task_callbacks import TaskCallbacks
 from services.runtime.observability.logs import logger
 from services.runtime.storage.documents import ObjectStore, check_document
 
@@ -45,19 +45,19 @@ class Ports:
     store: EventStore
     documents: ObjectStore
     objects: Objects
-    answers: TaskAnswers
+    answers: TaskCallbacks
     archive_bucket: str
     threads: int = 16
     heartbeat_seconds: float = 20.0
 
 
 def archive_batch(message: Message, ports: Ports) -> dict[str, Any]:
-    """Move every input of the batch to the archive and keep its papers beside it.
+    """Move every input of the batch to the archive and keep its audit documents beside it.
 
     Answers `{outcome: ARCHIVED, file_count}`; a batch that was archived before is answered from
     its stream. An input that somebody has deleted is recorded as gone: its rows are published, so
     nothing waits for its bytes. Raises PipelineError naming the file when a copy is not its
-    source, or a paper is missing; nothing is deleted then.
+    source, or an audit document is missing; nothing is deleted then.
     """
     command: ArchiveBatch = message.data
     stream = f"archive/{command.batch_id}"
@@ -92,8 +92,10 @@ def _move(
 
     planned = moves(manifest)
     copied = _side_by_side(lambda move: (move, _copy_input(move, ports)), planned, ports, beat)
-    papers = audit_copies(command, manifest)
-    _side_by_side(lambda paper: _keep_paper(paper, ports), papers, ports, beat)
+    audit_documents = audit_copies(command, manifest)
+    _side_by_side(
+        lambda document: _keep_audit_document(document, ports), audit_documents, ports, beat
+    )
     kept = [move for move, is_kept in copied if is_kept]
     _side_by_side(lambda move: _delete_input(move, ports), kept, ports, beat)
     gone = [move.source.key for move, is_kept in copied if not is_kept]
@@ -120,23 +122,23 @@ def _record(
     return event
 
 
-def _keep_paper(paper: AuditCopy, ports: Ports) -> None:
-    """Pin the version that the paper names, or the one that stands, and copy that."""
-    found = ports.objects.head(paper.bucket, paper.key, paper.version_id)
+def _keep_audit_document(document: AuditCopy, ports: Ports) -> None:
+    """Pin the version that the document names, or the one that stands, and copy that."""
+    found = ports.objects.head(document.bucket, document.key, document.version_id)
     if found is None:
         raise PipelineError(
-            f"s3://{paper.bucket}/{paper.key} is not there or forbidden; the archive would "
+            f"s3://{document.bucket}/{document.key} is not there or forbidden; the archive would "
             "be incomplete without it: restore it and try again"
         )
     pinned = Pinned(
-        bucket=paper.bucket,
-        key=paper.key,
+        bucket=document.bucket,
+        key=document.key,
         version_id=found.version_id,
         size_bytes=found.size_bytes,
         etag=found.etag,
-        sha256=paper.sha256,
+        sha256=document.sha256,
     )
-    _see_archived(Move(pinned, paper.archive_key), found, ports)
+    _see_archived(Move(pinned, document.archive_key), found, ports)
 
 
 def _copy_input(move: Move, ports: Ports) -> bool:

@@ -28,7 +28,7 @@ class Sweep:
     lock_id: str
 
 
-def parse_notice(body: str) -> ExecutionStatus | Sweep:
+def parse_aws_event(body: str) -> ExecutionStatus | Sweep:
     """Read a notice; raises Refused for anything else."""
     try:
         notice = json_object(body)

@@ -218,16 +218,16 @@ class Lock:
         left = tuple(waiter for waiter in self.waiters if waiter.execution_id not in ended)
         return self._hand_over((*skipped, recovered), left, terms)
 
-    def expire(self, terms: Terms, untold: str | None = None) -> tuple[LockEvent, ...]:
+    def expire(self, terms: Terms, unnotified: str | None = None) -> tuple[LockEvent, ...]:
         """Take the lock from a holder whose lease ran out, though its execution may still run.
 
         The stores refuse its fence from then on (docs/design.md, Lock: stale writers lose there). A
-        holder that does not know yet that it has the lock (`untold`, an execution id) could not
+        holder that does not know yet that it has the lock (`unnotified`, an execution id) could not
         extend its lease and would wait for ever for its answer: it gets a new lease instead.
         """
         if self.holder is None or not self.lease_expired(terms.now):
             return ()
-        if self.holder.execution_id == untold:
+        if self.holder.execution_id == unnotified:
             return (self._extended(self.holder, terms),)
         recovered = self._recovered(
             self.holder, "LEASE_EXPIRED", f"no heartbeat; the lease ended {self.holder.lease_until}"
@@ -235,28 +235,28 @@ class Lock:
         return self._hand_over((recovered,), self.waiters, terms)
 
     def sweep(
-        self, ended: Mapping[str, str], terms: Terms, untold: str | None = None
+        self, ended: Mapping[str, str], terms: Terms, unnotified: str | None = None
     ) -> tuple[LockEvent, ...]:
         """Both of the above, recovering once: an ended execution explains more than a late lease.
 
         A lease that a recovery has just granted is fresh, so it never expires in the same sweep.
         """
         recovered = self.recover(ended, terms)
-        return (*recovered, *self.evolve(recovered, terms.now).expire(terms, untold))
+        return (*recovered, *self.evolve(recovered, terms.now).expire(terms, unnotified))
 
     def break_open(
-        self, fence: int, who: str, why: str, terms: Terms, untold: str | None = None
+        self, fence: int, who: str, why: str, terms: Terms, unnotified: str | None = None
     ) -> tuple[LockEvent, ...]:
         """Take the lock from the holder of this fence on a person's word; nothing otherwise.
 
         The fence is what the person saw: a copy of the command, or one that comes late, must not
         take the lock from whoever was granted it since. Raises Transient for a holder that has to
-        be told first (`untold`, an execution id).
+        be told first (`unnotified`, an execution id).
         """
         if self.holder is None or self.holder.fence != fence:
             return ()
-        if self.holder.execution_id == untold:
-            raise Transient(f"{untold} is not told yet that it holds {self.lock_id}")
+        if self.holder.execution_id == unnotified:
+            raise Transient(f"{unnotified} is not told yet that it holds {self.lock_id}")
         recovered = self._recovered(self.holder, "BROKEN", f"broken by {who}: {why}")
         return self._hand_over((recovered,), self.waiters, terms)
 

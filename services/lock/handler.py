@@ -10,14 +10,14 @@ from contracts.clock import new_event_id, system_clock
 from contracts.errors import Refused
 from services.lock import use_cases
 from services.lock.adapters import StepFunctionsExecutions
-from services.lock.aws_events import ExecutionStatus, Sweep, parse_notice
-from services.lock.metrics import gauges
+from services.lock.aws_events import ExecutionStatus, Sweep, parse_aws_event
+from services.lock.metrics import sweep_metrics
 from services.lock.settings import LockSettings
 from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records, refuse
 from services.runtime.messaging.dead_letters import DeadLetters, SqsDeadLetters
 from services.runtime.messaging.executions import ENDED
-from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.observability import metrics
 from services.runtime.observability.logs import this_service
 from services.runtime.storage.aws import client
@@ -36,21 +36,21 @@ class LockService:
     def handle(self, body: str, queue_name: str) -> None:
         """Take one message of either queue; a fault is raised, and SQS delivers it again."""
         if queue_name == EVENTS_QUEUE:
-            self.take_notice(body)
+            self.take_aws_event(body)
         else:
             self.consumer.handle(body, queue_name)
 
-    def take_notice(self, body: str) -> None:
+    def take_aws_event(self, body: str) -> None:
         """Act on a notice; an unreadable one goes to the dead-letter queue at once."""
         try:
-            self._act_on(parse_notice(body))
+            self._act_on(parse_aws_event(body))
         except Refused as error:
             refuse(body, EVENTS_QUEUE, error, self.dead_letters)
 
     def _act_on(self, notice: ExecutionStatus | Sweep) -> None:
         if isinstance(notice, Sweep):
             lock = use_cases.sweep(notice.lock_id, self.ports)
-            metrics.write(this_service(), gauges(lock, self.ports.clock()), {})
+            metrics.write(this_service(), sweep_metrics(lock, self.ports.clock()), {})
         elif notice.status in ENDED:
             use_cases.execution_ended(
                 notice.execution_id, notice.status, notice.notice_id, self.ports
@@ -81,7 +81,7 @@ def on_aws() -> LockService:
         store=DynamoDBEventStore(
             client("dynamodb"), settings.event_store_table, system_clock, new_event_id
         ),
-        answers=StepFunctionsTaskAnswers(client("stepfunctions")),
+        answers=StepFunctionsTaskCallbacks(client("stepfunctions")),
         executions=StepFunctionsExecutions(client("stepfunctions")),
         clock=system_clock,
         table=settings.lock_table,

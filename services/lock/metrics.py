@@ -8,7 +8,7 @@ from services.lock.domain import Lock
 from services.runtime.observability.metrics import Measure, Metric
 
 
-def gauges(lock: Lock, now: datetime) -> Sequence[Measure]:
+def sweep_metrics(lock: Lock, now: datetime) -> Sequence[Measure]:
     """Both at that moment; a free lock is held for 0 seconds, so that silence means no sweep."""
     held = now - from_rfc3339(lock.holder.granted_at) if lock.holder else None
     seconds = max(held.total_seconds(), 0.0) if held else 0.0

@@ -1,4 +1,4 @@
-"""What the lock does with each message: gather, decide, apply; then pay the answer that is owed.
+"""What the lock does with each message: gather, decide, apply; then deliver a pending grant.
 
 The rules are in `domain.py`. A token item of the current holder means that its AcquireLock is not
 answered yet; whoever handles the next message, or the sweeper, answers it. So a crash between the
@@ -29,7 +29,7 @@ from services.runtime.event_store import (
     retry_on_conflict,
 )
 from services.runtime.messaging.executions import may_be_asked_about
-from services.runtime.messaging.task_callbacks import TaskAnswers
+from services.runtime.messaging.task_callbacks import TaskCallbacks
 from services.runtime.observability.logs import about, logger
 
 SOURCE = "ecommerce-pipeline/lock"
@@ -67,7 +67,7 @@ class Ports:
     """All that the lock talks to, and its one tunable."""
 
     store: Store
-    answers: TaskAnswers
+    answers: TaskCallbacks
     executions: Executions
     clock: Clock
     table: str
@@ -92,7 +92,7 @@ def acquire_lock(message: Message, ports: Ports) -> None:
             f"AcquireLock of {command.execution_id} carries no task token, so nobody could be told"
         )
     applicant = Waiter(command.execution_id, command.batch_id)
-    owed = token_item(command.lock_id, command.execution_id, token, command.attempt)
+    pending_grant = token_item(command.lock_id, command.execution_id, token, command.attempt)
 
     def queue_or_grant() -> Lock:
         loaded = _load(ports)
@@ -106,12 +106,12 @@ def acquire_lock(message: Message, ports: Ports) -> None:
             ports,
             lambda lock, terms: lock.acquire(applicant, terms),
             MessageContext(SOURCE, command.batch_id, message.event_id),
-            PutItem(ports.table, owed),
+            PutItem(ports.table, pending_grant),
             load=lambda _: loaded,
         )
         return change.lock
 
-    pay_what_is_owed(retry_on_conflict(queue_or_grant), ports, message.event_id)
+    deliver_pending_grant(retry_on_conflict(queue_or_grant), ports, message.event_id)
 
 
 def release_lock(message: Message, ports: Ports) -> Mapping[str, str]:
@@ -123,7 +123,7 @@ def release_lock(message: Message, ports: Ports) -> Mapping[str, str]:
         lambda lock, terms: lock.release(command.execution_id, command.fence, terms),
         MessageContext(SOURCE, message.correlation_id, message.event_id),
     )
-    pay_what_is_owed(release.lock, ports, message.event_id)
+    deliver_pending_grant(release.lock, ports, message.event_id)
     return {"outcome": "RELEASED" if release.happened else "NOT_HELD"}
 
 
@@ -143,7 +143,7 @@ def extend_lease(message: Message, ports: Ports) -> None:
             command.fence,
             command.lock_id,
         )
-    pay_what_is_owed(extension.lock, ports, message.event_id)
+    deliver_pending_grant(extension.lock, ports, message.event_id)
 
 
 def break_lock(message: Message, ports: Ports) -> None:
@@ -155,12 +155,12 @@ def break_lock(message: Message, ports: Ports) -> None:
     """
     command: BreakLock = message.data
     _check_lock_id(command.lock_id)
-    pay_what_is_owed(_load(ports), ports, message.event_id)
+    deliver_pending_grant(_load(ports), ports, message.event_id)
 
     def break_open(lock: Lock, terms: Terms) -> tuple[LockEvent, ...]:
-        untold = _untold_holder(lock, ports)
+        unnotified = _unnotified_holder(lock, ports)
         return lock.break_open(
-            command.fence, command.requested_by, command.reason, terms, untold=untold
+            command.fence, command.requested_by, command.reason, terms, unnotified=unnotified
         )
 
     breach = _decide(ports, break_open, MessageContext(SOURCE, causation_id=message.event_id))
@@ -172,7 +172,7 @@ def break_lock(message: Message, ports: Ports) -> None:
         command.requested_by,
         command.reason,
     )
-    pay_what_is_owed(breach.lock, ports, message.event_id)
+    deliver_pending_grant(breach.lock, ports, message.event_id)
 
 
 def raise_fence(message: Message, ports: Ports) -> None:
@@ -205,13 +205,13 @@ def raise_fence(message: Message, ports: Ports) -> None:
         shown(command.requested_by),
         "granted are only higher ones now" if change.happened else "nothing new to the lock",
     )
-    pay_what_is_owed(change.lock, ports, message.event_id)
+    deliver_pending_grant(change.lock, ports, message.event_id)
 
 
 def execution_ended(execution_id: str, status: str, causation_id: str, ports: Ports) -> None:
     """An execution is over: recover the lock from it, or take it out of the line."""
     lock = _recover(ports, {execution_id: status}, causation_id)
-    pay_what_is_owed(lock, ports, causation_id)
+    deliver_pending_grant(lock, ports, causation_id)
 
 
 def sweep(lock_id: str, ports: Ports) -> Lock:
@@ -226,13 +226,13 @@ def sweep(lock_id: str, ports: Ports) -> Lock:
     ended = {execution_id: status for execution_id, status in asked.items() if status is not None}
     swept = _decide(
         ports,
-        lambda lock, terms: lock.sweep(ended, terms, _untold_holder(lock, ports)),
+        lambda lock, terms: lock.sweep(ended, terms, _unnotified_holder(lock, ports)),
         MessageContext(SOURCE),
     )
-    return pay_what_is_owed(swept.lock, ports, causation_id=None)
+    return deliver_pending_grant(swept.lock, ports, causation_id=None)
 
 
-def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> Lock:
+def deliver_pending_grant(lock: Lock, ports: Ports, causation_id: str | None) -> Lock:
     """Answer the holder's AcquireLock if that was not done; pass over holders that are dead.
 
     A token that is gone was answered a moment ago by another handler, or timed out: only Step
@@ -241,8 +241,8 @@ def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> Lock
     while lock.holder is not None:
         holder = lock.holder
         key = token_key(LOCK_ID, holder.execution_id)
-        owed = ports.store.get_item(ports.table, key)
-        if owed is None:
+        pending_grant = ports.store.get_item(ports.table, key)
+        if pending_grant is None:
             return lock
         answer: dict[str, Any] = {
             "outcome": "GRANTED",
@@ -250,7 +250,7 @@ def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> Lock
             "lease_until": holder.lease_until,
         }
         with about(batch_id=holder.batch_id):
-            if not ports.answers.succeed(owed["task_token"], answer):
+            if not ports.answers.succeed(pending_grant["task_token"], answer):
                 status = ports.executions.ended(holder.execution_id)
                 if status is not None:
                     lock = _recover(ports, {holder.execution_id: status}, causation_id)
@@ -258,18 +258,18 @@ def pay_what_is_owed(lock: Lock, ports: Ports, causation_id: str | None) -> Lock
                 logger.info("the token of %s is gone, its execution runs", holder.execution_id)
             else:
                 logger.info("the lock was granted", fence=holder.fence)
-            _forget_token(ports, key, owed["task_token"])
+            _forget_token(ports, key, pending_grant["task_token"])
         return lock
     return lock
 
 
-def _untold_holder(lock: Lock, ports: Ports) -> str | None:
+def _unnotified_holder(lock: Lock, ports: Ports) -> str | None:
     """The holder's execution id while its AcquireLock is not answered."""
     if lock.holder is None:
         return None
     holder = lock.holder.execution_id
-    owed = ports.store.get_item(ports.table, token_key(lock.lock_id, holder))
-    return holder if owed is not None else None
+    pending_grant = ports.store.get_item(ports.table, token_key(lock.lock_id, holder))
+    return holder if pending_grant is not None else None
 
 
 def _recover(ports: Ports, ended: Mapping[str, str], causation_id: str | None) -> Lock:

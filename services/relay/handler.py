@@ -16,8 +16,8 @@ from services.runtime.event_store.dynamodb import from_item
 from services.runtime.observability import metrics, spans, tracing
 from services.runtime.observability.event_metrics import (
     lag_seconds,
-    measures_of,
-    relay_measures,
+    metrics_of,
+    relay_metrics,
     service_of,
 )
 from services.runtime.observability.logs import about, keys_of_message, logger, this_service
@@ -140,10 +140,10 @@ def _tell(sent: Sequence[Message], refused: int, now: datetime) -> None:
         keys = keys_of_message(message)
         with about(**keys):
             logger.info("event relayed", lag_seconds=round(lag_seconds(message, now), 3))
-        metrics.write(service_of(message), measures_of(message), keys)
+        metrics.write(service_of(message), metrics_of(message), keys)
         if tracing.is_on():
             tracing.outbox.put(spans.relayed(message, now))
-    metrics.write(this_service(), relay_measures(sent, refused, now), {})
+    metrics.write(this_service(), relay_metrics(sent, refused, now), {})
     tracing.outbox.flush()
 
 

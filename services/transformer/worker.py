@@ -10,7 +10,7 @@ from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
 from services.runtime.messaging.lease_heartbeat import extend_lease_of
-from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker, run_worker
 from services.runtime.storage.aws import client
 from services.runtime.storage.documents import S3ObjectStore
@@ -55,7 +55,7 @@ def ports_on_aws(settings: Settings) -> use_cases.Ports:
 def on_aws(settings: Settings) -> QueueWorker:
     """The worker of this process; the facts tables are loaded, or made, before it polls."""
     sqs = client("sqs")
-    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+    answers = StepFunctionsTaskCallbacks(client("stepfunctions"))
     ports = ports_on_aws(settings)
     transform = transform_by(settings, ports)
     key_of = rotation_keys(client("secretsmanager"), settings.rotation_secret_id)

@@ -9,7 +9,7 @@ from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
 from services.runtime.messaging.lease_heartbeat import extend_lease_of
-from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker, run_worker
 from services.runtime.privacy.erasure import ErasurePorts
 from services.runtime.storage.aws import client
@@ -26,7 +26,7 @@ from services.validator.settings import ValidatorSettings
 def on_aws(settings: ValidatorSettings) -> QueueWorker:
     """The worker of this process; it reads the keys of the pseudonyms for each file of orders."""
     s3, sqs = client("s3"), client("sqs")
-    answers = StepFunctionsTaskAnswers(client("stepfunctions"))
+    answers = StepFunctionsTaskCallbacks(client("stepfunctions"))
     secrets = client("secretsmanager")
     ports = use_cases.Ports(
         store=DynamoDBEventStore(

@@ -15,14 +15,14 @@ import pytest
 
 from contracts.envelope import parse
 from services.runtime.observability import metrics
-from services.runtime.observability.event_metrics import measures_of
+from services.runtime.observability.event_metrics import metrics_of
 from tests.contract.builders import an_envelope, an_example
 from tests.contract.declared import templates
 from tests.contract.test_metrics import process_of
 from tests.support.emf import Sample, samples_in
-from tests.unit.aggregator.desk import BUCKET, EVENTS
-from tests.unit.aggregator.desk import Desk as AggregatorDesk
-from tests.unit.lock.test_lock_messages import Desk as LockDesk
+from tests.unit.aggregator.harness import BUCKET, EVENTS
+from tests.unit.aggregator.harness import LockHarness as AggregatorDesk
+from tests.unit.lock.test_lock_messages import LockHarness as LockDesk
 
 MINUTES_AN_HOUR = 60
 
@@ -130,56 +130,56 @@ def computed(expression: dict[str, str], values: dict[str, float]) -> float:
 
 
 def test_a_lock_that_is_held_for_two_hours_rings_until_it_is_free() -> None:
-    watched, desk = Watched(), LockDesk()
-    desk.acquire("a")
+    watched, harness = Watched(), LockDesk()
+    harness.acquire("a")
     rang_after = None
     for minute in range(1, 130):
-        desk.wait_a_minute()
+        harness.wait_a_minute()
         with watched.minute("lock"):
-            desk.sweep()
+            harness.sweep()
         if rang_after is None and watched.state("lock-is-held-too-long") == "ALARM":
             rang_after = minute
     assert rang_after == 122
-    desk.release("a", 1)
+    harness.release("a", 1)
     with watched.minute("lock"):
-        desk.sweep()
+        harness.sweep()
     assert watched.state("lock-is-held-too-long") == "OK"
 
 
 def test_one_holder_after_the_other_is_nothing_to_ring_for() -> None:
-    watched, desk = Watched(), LockDesk()
+    watched, harness = Watched(), LockDesk()
     for number in range(4):
-        desk.acquire(f"holder-{number}")
+        harness.acquire(f"holder-{number}")
         for _ in range(MINUTES_AN_HOUR):
-            desk.wait_a_minute()
+            harness.wait_a_minute()
             with watched.minute("lock"):
-                desk.sweep()
+                harness.sweep()
             assert watched.state("lock-is-held-too-long") == "OK"
-        desk.release(f"holder-{number}", desk.item()["execution_metadata"]["fence"])
+        harness.release(f"holder-{number}", harness.item()["execution_metadata"]["fence"])
 
 
 def test_files_that_wait_for_four_hours_ring_until_the_set_is_whole() -> None:
-    watched, desk = Watched(), AggregatorDesk()
-    desk.upload("orders/a.csv", "products/a.csv")
+    watched, harness = Watched(), AggregatorDesk()
+    harness.upload("orders/a.csv", "products/a.csv")
     rang_after = None
     for minute in range(1, 4 * MINUTES_AN_HOUR + 10):
-        desk.wait(60)
+        harness.wait(60)
         with watched.minute("aggregator"):
-            sweep(desk)
+            sweep(harness)
         if rang_after is None and watched.state("open-set-is-overdue") == "ALARM":
             rang_after = minute
     assert rang_after is not None
     assert 240 <= rang_after <= 243
-    desk.upload("order_items/a.csv")
-    desk.settle()
+    harness.upload("order_items/a.csv")
+    harness.settle()
     for _ in range(2):
         with watched.minute("aggregator"):
-            sweep(desk)
+            sweep(harness)
     assert watched.state("open-set-is-overdue") == "OK"
 
 
-def sweep(desk: AggregatorDesk) -> None:
-    assert desk.deliver(EVENTS, f'{{"sweep": "{BUCKET}"}}') == []
+def sweep(harness: AggregatorDesk) -> None:
+    assert harness.deliver(EVENTS, f'{{"sweep": "{BUCKET}"}}') == []
 
 
 @pytest.mark.parametrize("service", ["lock", "aggregator"])
@@ -208,7 +208,7 @@ def validate(watched: Watched, rows: int, quarantined: int) -> None:
     )
     event = parse(an_envelope("FileValidated", data=data))
     with watched.minute("relay"):
-        metrics.write("validator", measures_of(event), {})
+        metrics.write("validator", metrics_of(event), {})
 
 
 @pytest.mark.parametrize(

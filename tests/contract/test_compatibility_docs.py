@@ -12,7 +12,7 @@ from contracts.envelope import check_envelope
 from infra.contract_docs.gate import ContractGate
 from infra.contract_docs.pages import pages
 from infra.contract_docs.pages.asyncapi import asyncapi
-from infra.contract_docs.pages.speech import Speech
+from infra.contract_docs.pages.message_index import MessageIndex
 from infra.contract_docs.participants import BUS
 from infra.ecp.contracts.commands import docs
 from tests.contract.compatibility_project import ContractProject
@@ -20,7 +20,7 @@ from tests.contract.declared import COMMANDS, EVENTS, PROJECT, services, templat
 
 GATE = ContractGate(PROJECT)
 DOCUMENT: dict[str, Any] = yaml.safe_load(
-    yaml.safe_dump(asyncapi(Speech(GATE.current, GATE.parties)))
+    yaml.safe_dump(asyncapi(MessageIndex(GATE.current, GATE.participants)))
 )
 ROOT_KEYS = {
     "asyncapi", "id", "info", "servers", "defaultContentType", "channels", "operations",

@@ -23,9 +23,9 @@ from services.runtime.observability.metrics import NAMESPACE, Metric
 from tests.contract.builders import a_body, an_envelope
 from tests.contract.declared import PROJECT, Template, services, templates
 from tests.support.emf import Sample, samples_in
-from tests.unit.aggregator.desk import BUCKET, EVENTS
-from tests.unit.aggregator.desk import Desk as AggregatorDesk
-from tests.unit.lock.test_lock_messages import Desk as LockDesk
+from tests.unit.aggregator.harness import BUCKET, EVENTS
+from tests.unit.aggregator.harness import LockHarness as AggregatorDesk
+from tests.unit.lock.test_lock_messages import LockHarness as LockDesk
 
 OURS = "EcommercePipeline"
 Identity = tuple[str, str, frozenset[tuple[str, str]]]
@@ -97,22 +97,22 @@ def relay_everything() -> None:
 
 def use_the_lock() -> None:
     with process_of("lock"):
-        desk = LockDesk()
-        desk.acquire("a")
-        desk.acquire("b")
-        desk.now += timedelta(seconds=100)
-        desk.sweep()
-        desk.service.handle("not json", "lock-commands")
-        desk.service.handle(a_body("BreakLock", data={}), "lock-commands")
-        desk.break_it(1, lock_id="another")  # nobody waits for the answer: the fault is raised
+        harness = LockDesk()
+        harness.acquire("a")
+        harness.acquire("b")
+        harness.now += timedelta(seconds=100)
+        harness.sweep()
+        harness.service.handle("not json", "lock-commands")
+        harness.service.handle(a_body("BreakLock", data={}), "lock-commands")
+        harness.break_it(1, lock_id="another")  # nobody waits for the answer: the fault is raised
 
 
 def use_the_aggregator() -> None:
     with process_of("aggregator"):
-        desk = AggregatorDesk()
-        desk.upload("orders/a.csv")
-        desk.wait(50)
-        assert desk.deliver(EVENTS, json.dumps({"sweep": BUCKET})) == []
+        harness = AggregatorDesk()
+        harness.upload("orders/a.csv")
+        harness.wait(50)
+        assert harness.deliver(EVENTS, json.dumps({"sweep": BUCKET})) == []
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.aggregator import ports as aggregator_ports
 from services.aggregator.handler import aggregator_service
-from services.aggregator.notifications import Notice
+from services.aggregator.notifications import SnsNotification
 from services.archiver import use_cases as archiver
 from services.lock import use_cases as lock
 from services.lock.handler import lock_service
@@ -77,7 +77,7 @@ class People:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: SnsNotification) -> None:
         self.published(notice.subject, notice.message)
 
     def published(self, subject: str, message: str) -> None:

@@ -15,7 +15,7 @@ from tests.simulation.hub import Crash, Task
 from tests.simulation.network import Queue, Sent
 
 if TYPE_CHECKING:
-    from services.runtime.messaging.task_callbacks import TaskAnswers
+    from services.runtime.messaging.task_callbacks import TaskCallbacks
     from tests.simulation.world import World
 
 CONCURRENCY = 2
@@ -167,7 +167,7 @@ class WorkerKind:
     name: str
     queue: Queue
     make_consumer: Callable[[], CommandConsumer]
-    answers: TaskAnswers
+    answers: TaskCallbacks
 
 
 class Containers:

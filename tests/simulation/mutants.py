@@ -182,7 +182,7 @@ def _dead_holder_keeps_the_lock() -> list[Any]:
 
 
 def _nobody_pays() -> list[Any]:
-    real = lock_use_cases.pay_what_is_owed
+    real = lock_use_cases.deliver_pending_grant
 
     def pay(lock_: Any, ports: Any, causation_id: Any) -> Any:
         return lock_ if causation_id is None else real(lock_, ports, causation_id)
@@ -200,7 +200,7 @@ def _broken_before_it_is_told() -> list[Any]:
             ),
             MessageContext(lock_use_cases.SOURCE, causation_id=message.event_id),
         )
-        lock_use_cases.pay_what_is_owed(breach.lock, ports, message.event_id)
+        lock_use_cases.deliver_pending_grant(breach.lock, ports, message.event_id)
 
     return [patch.object(lock_use_cases, "break_lock", break_lock)]
 
@@ -222,12 +222,12 @@ def _token_is_forgotten_first() -> list[Any]:
         if holder is None:
             return lock_
         key = token_key(lock.LOCK_ID, holder.execution_id)
-        owed = ports.store.get_item(ports.table, key)
-        if owed is None:
+        pending_grant = ports.store.get_item(ports.table, key)
+        if pending_grant is None:
             return lock_
-        lock_use_cases._forget_token(ports, key, owed["task_token"])
+        lock_use_cases._forget_token(ports, key, pending_grant["task_token"])
         answer = {"outcome": "GRANTED", "fence": holder.fence, "lease_until": holder.lease_until}
-        ports.answers.succeed(owed["task_token"], answer)
+        ports.answers.succeed(pending_grant["task_token"], answer)
         return lock_
 
     return [patch.object(lock_use_cases, "pay_what_is_owed", pay)]

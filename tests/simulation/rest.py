@@ -25,10 +25,10 @@ def nothing_is_left_undone(world: World) -> None:
     if item is not None:
         require(item["currentlockcount"] == 0, f"the lock is held by {item['execution_metadata']}")
         require(not item["waiters"], f"{item['waiters']} wait for a free lock")
-        owed = [
+        pending_grant = [
             one["LockId"] for one in world.table.items("ProcessingLockTable") if "task_token" in one
         ]
-        require(not owed, f"tokens are still owed: {owed}")
+        require(not pending_grant, f"tokens are still owed: {pending_grant}")
     stored = {one.event_id for stream in world.table.streams().values() for one in stream}
     missing = len(stored - world.bus.accepted)
     require(not missing, f"{missing} events are in the store and were never on the bus")

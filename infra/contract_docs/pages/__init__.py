@@ -4,13 +4,13 @@ from pathlib import Path
 
 from infra.contract_docs.gate import ContractGate
 from infra.contract_docs.pages.asyncapi import asyncapi_text
+from infra.contract_docs.pages.message_index import MessageIndex
 from infra.contract_docs.pages.page import page_text
-from infra.contract_docs.pages.speech import Speech
 
 
 def pages(gate: ContractGate) -> dict[Path, str]:
     """The text of each generated page by its path."""
-    speech = Speech(gate.current, gate.parties)
+    speech = MessageIndex(gate.current, gate.participants)
     folder = gate.project / "docs"
     return {
         folder / "asyncapi.yaml": asyncapi_text(speech),

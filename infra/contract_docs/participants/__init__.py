@@ -1,6 +1,6 @@
 """Who says and hears what, read from the sources so that nobody keeps a second list."""
 
-from infra.contract_docs.participants.party import BUS, Parties, Party, Said
-from infra.contract_docs.participants.reading import read_parties
+from infra.contract_docs.participants.participant import BUS, Endpoint, Participant, Participants
+from infra.contract_docs.participants.reading import read_participants
 
-__all__ = ["BUS", "Parties", "Party", "Said", "read_parties"]
+__all__ = ["BUS", "Endpoint", "Participant", "Participants", "read_participants"]

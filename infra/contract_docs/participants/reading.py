@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from infra.contract_docs.participants.party import BUS, Parties, Party, Said
+from infra.contract_docs.participants.participant import BUS, Endpoint, Participant, Participants
 from infra.contract_docs.participants.sources import documents_of, made_in
 
 SAGA, ECP = "saga", "ecp"
@@ -18,7 +18,7 @@ _FILES = "Object Created"
 Declaration = dict[str, Any]
 
 
-def read_parties(project: Path, contracts: Collection[str]) -> Parties:
+def read_participants(project: Path, contracts: Collection[str]) -> Participants:
     """Everybody in the sources of the project; `contracts`: the labels of all there are."""
     declarations = [
         (path.parent, yaml.safe_load(path.read_text()))
@@ -30,65 +30,65 @@ def read_parties(project: Path, contracts: Collection[str]) -> Parties:
         for entry in _entries(declaration, "consumes", "commands")
     }
     services = [_service(*found, queues, contracts) for found in declarations]
-    return Parties((*services, _saga(project, queues), _ecp(project, queues, contracts)))
+    return Participants((*services, _saga(project, queues), _ecp(project, queues, contracts)))
 
 
 def _service(
     folder: Path, declaration: Declaration, queues: dict[str, str], contracts: Collection[str]
-) -> Party:
+) -> Participant:
     name = str(declaration["service"])
     read, written = documents_of(folder, contracts)
     events = [f"events/{entry}" for entry in _entries(declaration, "emits", "events")]
     commands = [f"commands/{entry}" for entry in _entries(declaration, "emits", "commands")]
     heard = [f"events/{entry}" for entry in _entries(declaration, "consumes", "events")]
     taken = [f"commands/{entry}" for entry in _entries(declaration, "consumes", "commands")]
-    return Party(
+    return Participant(
         name=name,
         description=_about(folder / "template.yaml", name),
-        hears=(
-            *(Said(entry, f"{name}-commands") for entry in taken),
-            *(Said(entry, f"{name}-events") for entry in heard),
-            *(Said(entry, None) for entry in read),
+        consumes=(
+            *(Endpoint(entry, f"{name}-commands") for entry in taken),
+            *(Endpoint(entry, f"{name}-events") for entry in heard),
+            *(Endpoint(entry, None) for entry in read),
         ),
-        says=(
-            *(Said(entry, BUS) for entry in events),
-            *(Said(entry, queues.get(entry)) for entry in commands),
-            *(Said(entry, None) for entry in written),
+        emits=(
+            *(Endpoint(entry, BUS) for entry in events),
+            *(Endpoint(entry, queues.get(entry)) for entry in commands),
+            *(Endpoint(entry, None) for entry in written),
         ),
         replays=tuple(events),
         notices=tuple(
-            Said(notice, f"{name}-{'files' if notice == _FILES else 'events'}")
+            Endpoint(notice, f"{name}-{'files' if notice == _FILES else 'events'}")
             for notice in _entries(declaration, "consumes", "aws_events")
         ),
         streams=tuple(_entries(declaration, "owns", "streams")),
     )
 
 
-def _saga(project: Path, queues: dict[str, str]) -> Party:
+def _saga(project: Path, queues: dict[str, str]) -> Participant:
     definition = json.loads((project / "infra/stacks/saga.asl.json").read_text())
     sent = sorted(
         {f"commands/{body['event_type']} v{body['schema_version']}" for body in _bodies(definition)}
     )
-    return Party(
+    return Participant(
         name=SAGA,
         description="One batch under the lock: each step is a command, answered by its token.",
-        says=tuple(Said(entry, queues.get(entry)) for entry in sent),
+        emits=tuple(Endpoint(entry, queues.get(entry)) for entry in sent),
     )
 
 
-def _ecp(project: Path, queues: dict[str, str], contracts: Collection[str]) -> Party:
+def _ecp(project: Path, queues: dict[str, str], contracts: Collection[str]) -> Participant:
     """`ecp batch` tells every event in the event store; `ecp redrive` sends a command."""
     folder = project / "infra"
     sent = made_in(folder, [entry for entry in contracts if entry.startswith("commands/")])
     read, written = documents_of(folder, contracts)
     events = sorted(entry for entry in contracts if entry.startswith("events/"))
-    return Party(
+    return Participant(
         name=ECP,
         description="The command for people: tells what the event store holds, sends for them.",
-        hears=tuple(Said(entry, None) for entry in (*events, *read)),
-        says=(
-            *(Said(entry, queues.get(entry)) for entry in sent),
-            *(Said(entry, None) for entry in written),
+        consumes=tuple(Endpoint(entry, None) for entry in (*events, *read)),
+        emits=(
+            *(Endpoint(entry, queues.get(entry)) for entry in sent),
+            *(Endpoint(entry, None) for entry in written),
         ),
     )
 

@@ -8,7 +8,7 @@ from contracts.clock import to_rfc3339
 from infra.ecp.names import STATE_TABLE
 from services.aggregator.open_set.completeness import missing, of_rejected
 from services.aggregator.open_set.domain import FileSet, Hold
-from services.aggregator.open_set.waiting import Group, survey
+from services.aggregator.open_set.waiting import Group, classify_pending
 from services.aggregator.read_model import open_set_key
 from services.runtime.event_store import EventStore, StateTables
 
@@ -57,7 +57,11 @@ def describe_open_set(file_set: FileSet, *, products_known: bool) -> dict[str, A
             for pending in by_age
         ],
         "manifests": sorted(file_set.manifests),
-        "held": [_held(group, hold) for group in survey(file_set).groups for hold in group.holds],
+        "held": [
+            _held(group, hold)
+            for group in classify_pending(file_set).groups
+            for hold in group.holds
+        ],
         "waiting_since": to_rfc3339(since) if since else None,
         "waiting_for": [SETTLES if reason == settled else reason for reason in wanted],
     }

@@ -12,7 +12,7 @@ from contracts.identities import FileIdentity, batch_id_of
 from contracts.layout import kind_of
 from contracts.messages import DetectedFile, PendingManifest, UploadManifestFile
 from services.aggregator.open_set.domain import FileSet, Kind, PendingFile, WaitingManifest
-from services.aggregator.open_set.waiting import Group, survey
+from services.aggregator.open_set.waiting import Group, classify_pending
 
 LAST = "9999-12-31T23:59:59.999Z"
 """When a file that is still to come is taken: after all that lies there, by whatever clock."""
@@ -50,7 +50,7 @@ def completion(
     It does not matter whether the aggregator has noticed the files yet.
     """
     together = _with(file_set, manifest_key, sent, now)
-    for group in survey(together).groups:
+    for group in classify_pending(together).groups:
         if any(claim.key == manifest_key for claim in group.claims):
             return _completed_by(group, {file.key for file in sent})
     return None

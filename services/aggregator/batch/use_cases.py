@@ -70,7 +70,7 @@ def close_batch(message: Message, ports: Ports) -> dict[str, Any]:
         remember_contents(manifest, ports)
         answer_rejections(batch, manifest, _row(batch, ports), ports)
     check_when_settled(batch.sealed.bucket, ports)
-    notice = _notice_of(batch, ports)
+    notice = _notification_of(batch, ports)
     return {
         "outcome": "CLOSED",
         "status": batch.status,
@@ -276,7 +276,7 @@ def _apply(
     return batch.evolve(stored[: len(events)])
 
 
-def _notice_of(batch: Batch, ports: Ports) -> notices.Notice:
+def _notification_of(batch: Batch, ports: Ports) -> notices.SnsNotification:
     match batch.end:
         case BatchCompleted() as end:
             result = BatchResult.model_validate(ports.documents.get_json(end.result))

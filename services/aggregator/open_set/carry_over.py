@@ -19,7 +19,7 @@ from contracts.messages import (
 )
 from services.aggregator.open_set.completeness import Selection
 from services.aggregator.open_set.domain import FileSet, PendingFile, WaitingManifest
-from services.aggregator.open_set.waiting import Group, survey
+from services.aggregator.open_set.waiting import Group, classify_pending
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -91,7 +91,7 @@ def _cut_off(
 
     Their set was complete with them; without its other half none of them would be complete again.
     """
-    waiting = survey(file_set)
+    waiting = classify_pending(file_set)
     if selection.holds:
         group = next(one for one in waiting.groups if _is_of(one, selection))
         over = {pending.identity for pending in group.files}

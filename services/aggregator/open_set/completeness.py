@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 
 from contracts.messages import ObjectRef, UploadManifestFile
 from services.aggregator.open_set.domain import MAX_BATCH_FILES, FileSet, Kind, PendingFile, Trigger
-from services.aggregator.open_set.waiting import Claim, Group, Waiting, newest_of_each_key, survey
+from services.aggregator.open_set.waiting import (
+    Claim,
+    Group,
+    Waiting,
+    classify_pending,
+    newest_of_each_key,
+)
 
 REQUIRED_KINDS: tuple[Kind, ...] = ("orders", "order_items")
 
@@ -32,7 +38,7 @@ def complete_selection(
     file_set: FileSet, *, products_known: bool, now: datetime, settle: timedelta
 ) -> Selection | None:
     """What is complete at this moment (docs/design.md, Aggregation, a and b); None: nothing is."""
-    waiting = survey(file_set)
+    waiting = classify_pending(file_set)
     for claim in waiting.claims:
         if claim.files and not claim.missing:
             return _of_claim("MANIFEST", claim)
@@ -48,7 +54,7 @@ def complete_selection(
 
 def settles_at(file_set: FileSet, *, products_known: bool, settle: timedelta) -> datetime | None:
     """When something will be complete if nothing more comes; None: never, by itself."""
-    waiting = survey(file_set)
+    waiting = classify_pending(file_set)
     moments = [_group_settles_at(group, settle) for group in waiting.groups]
     moments.append(_pool_settles_at(waiting, products_known=products_known, settle=settle))
     return min((moment for moment in moments if moment is not None), default=None)
@@ -61,7 +67,7 @@ def manual_selection(file_set: FileSet, file_key: str) -> Selection | None:
     the manifest that it is, or that claims it, else the unclaimed files with it among them. What
     waits with a rejected batch is left alone: only its corrections or ReleaseBatch let it go.
     """
-    waiting = survey(file_set)
+    waiting = classify_pending(file_set)
     if not file_key:
         claimed = (pending for claim in waiting.claims for pending in claim.files)
         return _manual(waiting.pool or newest_of_each_key((*claimed, *waiting.unnamed)))
@@ -86,7 +92,7 @@ def released_selection(file_set: FileSet, batch_id: str) -> Selection | None:
     Manifests that bring some of the corrections come along if nothing of them is missing. None
     when nothing waits with that batch.
     """
-    for group in survey(file_set).groups:
+    for group in classify_pending(file_set).groups:
         for hold in group.holds:
             if hold.batch_id == batch_id:
                 return _of_group("MANUAL", group.only(hold))
@@ -97,7 +103,7 @@ def held_with(file_set: FileSet, file_key: str) -> list[str]:
     """The rejected batches with which files of that key (any, if empty) wait."""
     return [
         hold.batch_id
-        for group in survey(file_set).groups
+        for group in classify_pending(file_set).groups
         if not file_key or any(one.file.key == file_key for one in group.files)
         for hold in group.holds
     ]
@@ -105,12 +111,12 @@ def held_with(file_set: FileSet, file_key: str) -> list[str]:
 
 def spent_manifests(file_set: FileSet) -> list[Claim]:
     """Manifests of which nothing is left: every version that they pin is gone or superseded."""
-    return [one for one in survey(file_set).claims if not one.files and not one.missing]
+    return [one for one in classify_pending(file_set).claims if not one.files and not one.missing]
 
 
 def awaited(file_set: FileSet) -> list[UploadManifestFile]:
     """The files that manifests name, or rejected batches wait for, and that have not come."""
-    waiting = survey(file_set)
+    waiting = classify_pending(file_set)
     wanted = [
         entry
         for claim in waiting.every_claim
@@ -129,7 +135,7 @@ def awaited(file_set: FileSet) -> list[UploadManifestFile]:
 
 def missing(file_set: FileSet, *, products_known: bool, settle: timedelta) -> list[str]:
     """What the open set waits for, in words that a person can act on; empty: for nothing."""
-    waiting = survey(file_set)
+    waiting = classify_pending(file_set)
     wanted = [f"{claim.key}: {key}" for claim in waiting.every_claim for key in claim.missing]
     wanted += [line for group in waiting.groups for line in _missing_of(group, settle)]
     received = {claim.key for claim in waiting.every_claim}

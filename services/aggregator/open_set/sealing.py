@@ -26,7 +26,7 @@ from contracts.messages import (
 from services.aggregator.open_set.carry_over import MAX_EVENT_BYTES, carry_over
 from services.aggregator.open_set.completeness import Selection, missing
 from services.aggregator.open_set.domain import FileSet, Kind, PendingFile, WaitingManifest
-from services.aggregator.open_set.waiting import survey
+from services.aggregator.open_set.waiting import classify_pending
 
 MAX_TOLD_SUPERSEDED = 100
 """Superseded versions that the seal names; each has an event of its own as well."""
@@ -92,7 +92,7 @@ def superseded(file_set: FileSet, selection: Selection) -> list[FileSuperseded]:
     again with equal content. Files that a manifest claims or waits for are left to it, unless the
     manifest is done with: no other one will claim them.
     """
-    claims = survey(file_set).every_claim
+    claims = classify_pending(file_set).every_claim
     spent = {
         one.identity for claim in claims if claim.key in selection.spent for one in claim.files
     }

@@ -107,7 +107,7 @@ class Waiting:
         return (*self.claims, *(claim for group in self.groups for claim in group.claims))
 
 
-def survey(file_set: FileSet) -> Waiting:
+def classify_pending(file_set: FileSet) -> Waiting:
     """Who waits for what. Manifests claim in the order of their upload."""
     by_age = sorted(file_set.files.values(), key=lambda pending: pending.age)
     free = {pending.identity: pending for pending in by_age}

@@ -7,9 +7,9 @@ from contracts.envelope import Message, parse, task_token_of
 from contracts.errors import ContractViolation, PipelineError, Refused, StaleWriter
 from contracts.foreign import shown
 from services.runtime.messaging.dead_letters import DeadLetters
-from services.runtime.messaging.task_callbacks import TaskAnswers
+from services.runtime.messaging.task_callbacks import TaskCallbacks
 from services.runtime.observability import metrics, tracing
-from services.runtime.observability.instrumentation import told
+from services.runtime.observability.instrumentation import instrumented
 from services.runtime.observability.logs import about, keys_of, logger, this_service
 from services.runtime.observability.metrics import Metric
 from services.runtime.storage.aws import queue_name_of
@@ -34,7 +34,7 @@ class CommandConsumer:
     def __init__(
         self,
         handlers: Mapping[str, MessageHandler],
-        answers: TaskAnswers,
+        answers: TaskCallbacks,
         dead_letters: DeadLetters,
     ) -> None:
         self._handlers = handlers
@@ -59,7 +59,7 @@ class CommandConsumer:
             self._refuse(body, queue_name, error, task_token_of(body))
             return
         try:
-            with told(message):
+            with instrumented(message):
                 answer = handler(message)
         except Refused as error:
             self._refuse(body, queue_name, error, message.task_token)

@@ -14,7 +14,7 @@ MAX_CAUSE_CHARACTERS = 32_768
 """Limits of SendTaskFailure (AWS API reference)."""
 
 
-class TaskAnswers(Protocol):
+class TaskCallbacks(Protocol):
     """Each call returns False when nobody waits for the token any more."""
 
     def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
@@ -27,7 +27,7 @@ class TaskAnswers(Protocol):
         """Say that the task is being worked on."""
 
 
-class StepFunctionsTaskAnswers:
+class StepFunctionsTaskCallbacks:
     """The real thing, on a boto3 `stepfunctions` client."""
 
     def __init__(self, client: Any) -> None:
@@ -66,7 +66,7 @@ def _encodable(text: str) -> str:
 
 
 @dataclass
-class InMemoryTaskAnswers:
+class InMemoryTaskCallbacks:
     """Records answers; tokens in `gone` have nobody waiting."""
 
     gone: set[str] = field(default_factory=set)

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.envelope import Message, parse
 from contracts.errors import ContractViolation
 from services.runtime.messaging.consumer import CommandConsumer
-from services.runtime.messaging.task_callbacks import TaskAnswers
+from services.runtime.messaging.task_callbacks import TaskCallbacks
 from services.runtime.messaging.worker_state import WorkerState
 from services.runtime.observability import tracing
 from services.runtime.observability.logs import about, keys_of, logger
@@ -44,7 +44,7 @@ class QueueWorker:
         sqs: Any,
         queue_url: str,
         consumer: CommandConsumer,
-        answers: TaskAnswers,
+        answers: TaskCallbacks,
         on_heartbeat: OnHeartbeat,
         heartbeat_seconds: float = 5.0,
         idle_exit_seconds: float = 0.0,

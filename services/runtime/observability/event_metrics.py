@@ -33,7 +33,7 @@ def service_of(event: Message) -> str:
     return event.source.rsplit("/", 1)[-1]
 
 
-def measures_of(event: Message) -> Sequence[Measure]:
+def metrics_of(event: Message) -> Sequence[Measure]:
     """The measures of one event of the store; none for an event that only says what was decided.
 
     An event happens once, however often a command is tried, so its measures count what happened.
@@ -47,7 +47,7 @@ def lag_seconds(event: Message, now: datetime) -> float:
     return max((now - from_rfc3339(event.occurred_at)).total_seconds(), 0.0)
 
 
-def relay_measures(sent: Sequence[Message], refused: int, now: datetime) -> Sequence[Measure]:
+def relay_metrics(sent: Sequence[Message], refused: int, now: datetime) -> Sequence[Measure]:
     """What the relay says of itself: events put on the bus, the longest lag, events refused."""
     measures = [Metric.EVENTS_REFUSED.of(refused)]
     if sent:

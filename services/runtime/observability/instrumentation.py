@@ -12,7 +12,7 @@ from services.runtime.observability.metrics import Metric
 
 
 @contextmanager
-def told(message: Message) -> Iterator[None]:
+def instrumented(message: Message) -> Iterator[None]:
     """Handle the message inside; how long it took and whether it failed is told afterwards."""
     began, began_at, fault = time.monotonic(), system_clock(), ""
     try:

@@ -66,7 +66,7 @@ KPI_QUERIES = (
 
 
 @dataclass(frozen=True)
-class Composition:
+class MergePlan:
     """What a batch does to the facts; row counts by table, rows of inputs by (kind, file index).
 
     Of an input's rows the `accepted` stand, a newer file of the batch replaced the `superseded`.
@@ -86,9 +86,9 @@ class Composition:
     kpis: KpiChange
 
 
-def compose(
+def plan_merge(
     session: Session, batch_id: str, files: Sequence[StagedFile], heads: Heads
-) -> Composition:
+) -> MergePlan:
     """Work out the facts after the batch and the KPIs of the days that it touches.
 
     Reads of the facts are kept to the touched days; only (order_id, order_date) is read more
@@ -166,7 +166,7 @@ def compose(
     )
     examples, (differing, worst, *kpis) = others[: len(RESTATED)], others[len(RESTATED) :]
     [(waiting_order_items,)] = waiting
-    return Composition(
+    return MergePlan(
         affected_days=days,
         writes=writes,
         accepted_rows={(kind, index): rows for kind, index, rows in accepted},

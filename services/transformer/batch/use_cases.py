@@ -36,7 +36,7 @@ from services.runtime.storage.documents import ObjectStore, check_document
 from services.transformer.batch import domain
 from services.transformer.batch.domain import BatchHistory, TransformerState
 from services.transformer.batch.kpis import KpiChange
-from services.transformer.batch.merge_plan import Composition, compose, kpis_between
+from services.transformer.batch.merge_plan import MergePlan, kpis_between, plan_merge
 from services.transformer.batch.publication import Stamp, TableNames, publish_kpis
 from services.transformer.engines.port import Engine, EngineName, Session, StagedFile
 from services.transformer.facts.catalog import FactsCatalog
@@ -262,22 +262,22 @@ class _Attempt:
         with _begun_again_unless_overtaken(state.epoch, ports):
             ports.facts.fence(heads, state.epoch, batch_id)
             with ports.inputs.fetch(reports) as files, self._engine().session() as session:
-                composition = compose(session, batch_id, self._as_stated(files), heads)
+                merge_plan = plan_merge(session, batch_id, self._as_stated(files), heads)
                 files_balanced = domain.file_results(
                     self._manifest,
                     reports,
-                    composition.accepted_rows,
-                    composition.superseded_rows,
+                    merge_plan.accepted_rows,
+                    merge_plan.superseded_rows,
                 )
-                self._write_facts(session, composition, heads, state.epoch)
+                self._write_facts(session, merge_plan, heads, state.epoch)
             new_heads = ports.facts.publish(state.epoch, batch_id)
-        document = self._result(composition, files_balanced, new_heads, state.epoch, currency)
+        document = self._result(merge_plan, files_balanced, new_heads, state.epoch, currency)
         result = ports.objects.put_json(
             self._command.manifest.bucket, result_key(batch_id), document
         )
         published = state.publish(new_heads, result, pseudonym_check, currency)
         state, version = self._mark_publishing(state, published, version)
-        _finish(ports, state, version, composition.kpis, document, self._command.fence)
+        _finish(ports, state, version, merge_plan.kpis, document, self._command.fence)
         return result
 
     def _as_stated(self, files: Sequence[StagedFile]) -> list[StagedFile]:
@@ -318,23 +318,23 @@ class _Attempt:
         return self._ports.engine_of(self._engine_name)
 
     def _write_facts(
-        self, session: Session, composition: Composition, heads: domain.Heads, epoch: int
+        self, session: Session, merge_plan: MergePlan, heads: domain.Heads, epoch: int
     ) -> None:
         """Write the branches and check that they hold what they should, before any main moves."""
         facts = self._ports.facts
         properties = {"batch_id": self._command.batch_id, "epoch": str(epoch)}
-        session.write(composition.writes, epoch, properties)
+        session.write(merge_plan.writes, epoch, properties)
         domain.check_row_counts(
             before=facts.total_rows(heads),
-            replaced=composition.replaced_rows,
-            written=composition.written_rows,
+            replaced=merge_plan.replaced_rows,
+            written=merge_plan.written_rows,
             after=facts.total_rows(facts.branch_heads(epoch)),
-            touched=[write.table for write in composition.writes],
+            touched=[write.table for write in merge_plan.writes],
         )
 
     def _result(
         self,
-        composition: Composition,
+        merge_plan: MergePlan,
         files: list[dict[str, Any]],
         heads: domain.Heads,
         epoch: int,
@@ -347,13 +347,13 @@ class _Attempt:
             "engine": self._engine_name,
             "engine_reason": self._engine_reason,
             "files": files,
-            "waiting_order_items": composition.waiting_order_items,
-            "order_totals": composition.order_totals,
-            "restated": composition.restated,
-            "guests": composition.guests,
+            "waiting_order_items": merge_plan.waiting_order_items,
+            "order_totals": merge_plan.order_totals,
+            "restated": merge_plan.restated,
+            "guests": merge_plan.guests,
             "currency": currency,
-            "affected_days": sorted(day.isoformat() for day in composition.affected_days),
-            "published": composition.kpis.counts(),
+            "affected_days": sorted(day.isoformat() for day in merge_plan.affected_days),
+            "published": merge_plan.kpis.counts(),
             "snapshots": domain.as_text(heads),
             "duration_seconds": round(elapsed.total_seconds(), 3),
         }

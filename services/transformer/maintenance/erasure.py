@@ -25,7 +25,7 @@ from services.transformer.engines.duckdb_engine import partition_of
 from services.transformer.facts.reading import data_files
 from services.transformer.facts.retention import published_since, without_tags
 from services.transformer.facts.tables import TABLES, Partition
-from services.transformer.maintenance.exclusive_writer import Turn, take_turn
+from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 from services.transformer.maintenance.rewriting import COLUMN, TABLE, publish_with
 from services.transformer.maintenance.upkeep import (
     StoredFile,
@@ -86,23 +86,23 @@ def erase_from_facts(command: EraseFromFacts, ports: Ports) -> None:
     A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so.
     """
     began_at = ports.clock()
-    with take_turn(command.request_id, ports) as turn:
-        if turn is None:
+    with exclusive_epoch(command.request_id, ports) as writer:
+        if writer is None:
             return
         wanted = erasure_request(command.request, ports.objects).pseudonyms[-1]
-        if turn.state().pseudonym_check not in (None, wanted.check):
-            turn.refuse(
+        if writer.state().pseudonym_check not in (None, wanted.check):
+            writer.refuse(
                 "the pseudonyms of the facts are made by other keys: `ecp privacy rotate-key` "
                 "finishes what it began; ask again then"
             )
             return
-        done = _erase(turn, wanted)
-        days = _days_of(ports.facts.table(TABLE), turn.heads[TABLE], wanted.token)
+        done = _erase(writer, wanted)
+        days = _days_of(ports.facts.table(TABLE), writer.heads[TABLE], wanted.token)
         ports.facts.forget()
-        turn.record(
+        writer.record(
             UserErasedFromFacts(
                 request_id=command.request_id,
-                epoch=turn.epoch,
+                epoch=writer.epoch,
                 days=len(set(days)),
                 rows=len(days),
                 expired_snapshots=done.expired_snapshots,
@@ -121,34 +121,34 @@ class _Done:
     deleted: Sequence[StoredFile] = ()
 
 
-def _erase(turn: Turn, wanted: PseudonymErasure) -> _Done:
-    table = turn.ports.facts.table(TABLE)
+def _erase(writer: ExclusiveWriter, wanted: PseudonymErasure) -> _Done:
+    table = writer.ports.facts.table(TABLE)
     found = trace(table, list(stored_files(table)), wanted.pseudonym)
     if not found.rows:
         return _Done()
-    _replace(turn, found, wanted)
-    holding = holding_snapshots(turn.ports.facts.table(TABLE), found)
-    orders, tags, snapshots = expire_since(turn, holding)
-    return _Done(tags, snapshots, delete_unused(turn, orders, found))
+    _replace(writer, found, wanted)
+    holding = holding_snapshots(writer.ports.facts.table(TABLE), found)
+    orders, tags, snapshots = expire_since(writer, holding)
+    return _Done(tags, snapshots, delete_unused(writer, orders, found))
 
 
-def _replace(turn: Turn, found: Trace, wanted: PseudonymErasure) -> None:
+def _replace(writer: ExclusiveWriter, found: Trace, wanted: PseudonymErasure) -> None:
     """Publish the user's days with the token."""
 
     def with_token(users: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.if_else(pc.equal(users, wanted.pseudonym), wanted.token, users)
 
-    days = found.days(data_files(turn.ports.facts.table(TABLE), turn.heads[TABLE]))
+    days = found.days(data_files(writer.ports.facts.table(TABLE), writer.heads[TABLE]))
     removed = [file for files in days.values() for file in files]
-    publish_with(with_token, removed, turn)
+    publish_with(with_token, removed, writer)
 
 
-def expire_since(turn: Turn, holding: Collection[int]) -> tuple[Table, int, int]:
+def expire_since(writer: ExclusiveWriter, holding: Collection[int]) -> tuple[Table, int, int]:
     """Drop the tags from the first of these snapshots of orders on, in every table.
 
     Gives the orders table afterwards, and how many tags and snapshots are gone.
     """
-    facts = turn.ports.facts
+    facts = writer.ports.facts
     orders = facts.table(TABLE)
     ours = published_since(orders.metadata, holding)
     orders = expired(orders, ours)
@@ -161,7 +161,7 @@ def expire_since(turn: Turn, holding: Collection[int]) -> tuple[Table, int, int]
     return orders, len(ours.tags), snapshots
 
 
-def delete_unused(turn: Turn, table: Table, found: Trace) -> list[StoredFile]:
+def delete_unused(writer: ExclusiveWriter, table: Table, found: Trace) -> list[StoredFile]:
     """Every file that nothing leads to: what older writers left may hold the user too.
 
     No newer writer has a file among them, or the epoch would not be ours after they were listed.
@@ -170,7 +170,7 @@ def delete_unused(turn: Turn, table: Table, found: Trace) -> list[StoredFile]:
     if left := found.rows.keys() & kept:
         raise PipelineError(f"{len(left)} files of {TABLE} that hold the user are still in use")
     deletable = [file for file in stored_files(table) if path_of(file.location) not in kept]
-    turn.state()
+    writer.state()
     for file in sorted(deletable, key=lambda file: path_of(file.location) in found.rows):
         table.io.delete(file.location)
     return deletable

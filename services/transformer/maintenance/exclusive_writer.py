@@ -45,7 +45,7 @@ def at_heads(state: TransformerState, heads: Heads) -> TransformerState:
 
 
 @dataclass
-class Turn:
+class ExclusiveWriter:
     """The newest writer, until a batch begins; `heads` are the published facts."""
 
     request_id: str
@@ -111,7 +111,7 @@ class Turn:
 
 
 @contextmanager
-def take_turn(request_id: str, ports: Ports) -> Iterator[Turn | None]:
+def exclusive_epoch(request_id: str, ports: Ports) -> Iterator[ExclusiveWriter | None]:
     """A new epoch, or None when the request has ended before or has to give way.
 
     A StaleWriter within the block is a batch that began: it is recorded as UpkeepRefused and not
@@ -121,17 +121,17 @@ def take_turn(request_id: str, ports: Ports) -> Iterator[Turn | None]:
     if any(isinstance(event.data, ENDED) for event in events):
         yield None
         return
-    busy, turn = retry_on_conflict(lambda: _begin(request_id, len(events), ports))
+    busy, writer = retry_on_conflict(lambda: _begin(request_id, len(events), ports))
     if busy:
-        turn.record(UpkeepRefused(request_id=request_id, reason=busy))
+        writer.record(UpkeepRefused(request_id=request_id, reason=busy))
         yield None
         return
     try:
-        yield turn
+        yield writer
     except StaleWriter as stale:
         ports.facts.forget()
         reason = f"a batch began meanwhile, and its facts are newer ({stale}); ask again"
-        turn.record(UpkeepRefused(request_id=request_id, reason=reason))
+        writer.record(UpkeepRefused(request_id=request_id, reason=reason))
     except Exception:
         ports.facts.forget()
         raise
@@ -142,7 +142,7 @@ def stream_of(request_id: str) -> str:
     return f"transformation/{request_id}"
 
 
-def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Turn]:
+def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, ExclusiveWriter]:
     """Load the tables, then raise the epoch; says who is at work when somebody is."""
     key = {"StateId": STATE_ID}
     before = TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
@@ -151,10 +151,10 @@ def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Tur
             f"batch {before.in_flight.batch_id} is in work; ask again when it is closed "
             "(a batch that failed: `ecp redrive` it)"
         )
-        return busy, Turn(request_id, before.epoch, before.heads or {}, ports, version)
+        return busy, ExclusiveWriter(request_id, before.epoch, before.heads or {}, ports, version)
     mains = ports.facts.load(before.epoch)
     after = before.take_over(before.fence)
     write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
     context = MessageContext(source=SOURCE, correlation_id=request_id)
     ports.store.append(context=context, writes=[write])
-    return None, Turn(request_id, after.epoch, before.heads or mains, ports, version)
+    return None, ExclusiveWriter(request_id, after.epoch, before.heads or mains, ports, version)

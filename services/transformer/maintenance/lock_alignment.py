@@ -10,7 +10,7 @@ from contracts.errors import Refused
 from contracts.messages import AdmitFence, FenceAdmitted
 from services.runtime.fences import is_never_granted
 from services.transformer.batch.use_cases import Ports, current_state
-from services.transformer.maintenance.exclusive_writer import take_turn
+from services.transformer.maintenance.exclusive_writer import exclusive_epoch
 
 
 def admit_fence(command: AdmitFence, ports: Ports) -> None:
@@ -22,15 +22,15 @@ def admit_fence(command: AdmitFence, ports: Ports) -> None:
     seen = current_state(ports).fence
     if is_never_granted(command.fence, beside=seen):
         raise Refused(f"fence {command.fence} is too far above {seen}: admit it by steps")
-    with take_turn(command.request_id, ports) as turn:
-        if turn is None:
+    with exclusive_epoch(command.request_id, ports) as writer:
+        if writer is None:
             return
-        before = turn.state()
-        turn.adopt(replace(before, fence=max(before.fence, command.fence)))
-        turn.record(
+        before = writer.state()
+        writer.adopt(replace(before, fence=max(before.fence, command.fence)))
+        writer.record(
             FenceAdmitted(
                 request_id=command.request_id,
-                epoch=turn.epoch,
+                epoch=writer.epoch,
                 fence_before=before.fence,
                 fence=max(before.fence, command.fence),
                 requested_by=command.requested_by,

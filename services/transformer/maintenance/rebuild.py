@@ -19,7 +19,7 @@ from services.transformer.batch.kpis import MAX_TRANSACTION_ITEMS, UNSAID, Categ
 from services.transformer.batch.publication import Stamp, TableNames
 from services.transformer.batch.use_cases import Ports
 from services.transformer.facts.reading import days_with_facts, kpis_at, spans
-from services.transformer.maintenance.exclusive_writer import Turn, take_turn
+from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 Kpi: TypeAlias = OrderDay | CategoryDay
 StoredItem: TypeAlias = Mapping[str, Any]
@@ -117,25 +117,27 @@ def rebuild_kpis(command: RebuildKpis, ports: Ports) -> None:
     A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so.
     """
     began_at = ports.clock()
-    with take_turn(command.request_id, ports) as turn:
-        if turn is None:
+    with exclusive_epoch(command.request_id, ports) as writer:
+        if writer is None:
             return
-        days = days_with_facts(ports.facts, turn.heads)
+        days = days_with_facts(ports.facts, writer.heads)
         stored = _stored(ports)
         repair = Repair()
         done = 0
         for span in spans(days):
             theirs = _on_days(stored, {day.isoformat() for day in span})
-            repair += _set_right(compare(kpis_at(turn.engine, turn.heads, span), theirs), turn)
+            repair += _set_right(
+                compare(kpis_at(writer.engine, writer.heads, span), theirs), writer
+            )
             done += len(span)
-            turn.record(_days_rebuilt(turn, span, done, len(days)))
+            writer.record(_days_rebuilt(writer, span, done, len(days)))
         without_facts = stored.keys() - _on_days(stored, {day.isoformat() for day in days}).keys()
-        repair += _set_right(compare((), {key: stored[key] for key in without_facts}), turn)
+        repair += _set_right(compare((), {key: stored[key] for key in without_facts}), writer)
         elapsed = ports.clock() - began_at
-        turn.record(
+        writer.record(
             KpisRebuilt(
                 request_id=command.request_id,
-                epoch=turn.epoch,
+                epoch=writer.epoch,
                 days=len(days),
                 duration_seconds=round(elapsed.total_seconds(), 3),
                 **repair.counts(),
@@ -143,16 +145,16 @@ def rebuild_kpis(command: RebuildKpis, ports: Ports) -> None:
         )
 
 
-def _set_right(repair: Repair, turn: Turn) -> Repair:
+def _set_right(repair: Repair, writer: ExclusiveWriter) -> Repair:
     """Raises StaleWriter when a batch has begun: it has the newer facts."""
-    ports = turn.ports
-    stamp = Stamp(turn.request_id, turn.epoch, to_rfc3339(ports.clock()))
-    mine = CheckItem(ports.tables.state, {"StateId": STATE_ID}, {"epoch": turn.epoch})
+    ports = writer.ports
+    stamp = Stamp(writer.request_id, writer.epoch, to_rfc3339(ports.clock()))
+    mine = CheckItem(ports.tables.state, {"StateId": STATE_ID}, {"epoch": writer.epoch})
     for writes in repair.transactions(ports.tables, stamp):
         try:
-            ports.store.append(context=turn.context, writes=[mine, *writes])
+            ports.store.append(context=writer.context, writes=[mine, *writes])
         except ConcurrencyConflict as error:
-            raise StaleWriter(f"epoch {turn.epoch} of {turn.request_id} is stale") from error
+            raise StaleWriter(f"epoch {writer.epoch} of {writer.request_id} is stale") from error
     return repair
 
 
@@ -165,10 +167,10 @@ def _on_days(stored: Mapping[StoredKey, StoredItem], days: set[str]) -> dict[Sto
     return {key: item for key, item in stored.items() if key[0] in days}
 
 
-def _days_rebuilt(turn: Turn, span: list[date], done: int, total: int) -> DaysRebuilt:
+def _days_rebuilt(writer: ExclusiveWriter, span: list[date], done: int, total: int) -> DaysRebuilt:
     return DaysRebuilt(
-        request_id=turn.request_id,
-        epoch=turn.epoch,
+        request_id=writer.request_id,
+        epoch=writer.epoch,
         first_day=span[0].isoformat(),
         last_day=span[-1].isoformat(),
         days_done=done,

@@ -19,7 +19,7 @@ from services.transformer.batch.use_cases import Ports
 from services.transformer.engines.duckdb_engine import partition_of
 from services.transformer.facts.reading import data_files
 from services.transformer.maintenance.erasure import PARQUET, Trace, delete_unused, expire_since
-from services.transformer.maintenance.exclusive_writer import Turn, take_turn
+from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 from services.transformer.maintenance.rewriting import TABLE, publish_with
 from services.transformer.maintenance.upkeep import StoredFile, path_of, stored_files
 
@@ -34,12 +34,12 @@ def rekey_facts(command: RekeyFacts, ports: Ports, key_of: KeyOf) -> None:
     begins meanwhile, wins: then UpkeepRefused says so.
     """
     began_at = ports.clock()
-    with take_turn(command.request_id, ports) as turn:
-        if turn is None:
+    with exclusive_epoch(command.request_id, ports) as writer:
+        if writer is None:
             return
-        held = turn.state().pseudonym_check
+        held = writer.state().pseudonym_check
         if held not in (None, command.check_before, command.check_after):
-            turn.refuse(
+            writer.refuse(
                 "the pseudonyms of the facts are made by other keys than those that the rotation "
                 f"starts from: generation {command.generation} cannot be made of them"
             )
@@ -48,16 +48,16 @@ def rekey_facts(command: RekeyFacts, ports: Ports, key_of: KeyOf) -> None:
         if is_due:
             keyed = Keyed(key_of(command.generation))
             if keyed.of(command.check_before.encode()) != command.check_after:
-                turn.refuse(f"the key of generation {command.generation} is not the one expected")
+                writer.refuse(f"the key of generation {command.generation} is not the one expected")
                 return
-            _replace(turn, keyed, command.check_after)
-        tags, snapshots, deleted = _drop_older(turn)
-        files = data_files(ports.facts.table(TABLE), turn.heads[TABLE])
+            _replace(writer, keyed, command.check_after)
+        tags, snapshots, deleted = _drop_older(writer)
+        files = data_files(ports.facts.table(TABLE), writer.heads[TABLE])
         ports.facts.forget()
-        turn.record(
+        writer.record(
             FactsRekeyed(
                 request_id=command.request_id,
-                epoch=turn.epoch,
+                epoch=writer.epoch,
                 generation=command.generation,
                 rekeyed=is_due,
                 days=len({partition_of(file) for file in files}),
@@ -71,7 +71,7 @@ def rekey_facts(command: RekeyFacts, ports: Ports, key_of: KeyOf) -> None:
         )
 
 
-def _replace(turn: Turn, keyed: Keyed, check_after: str) -> None:
+def _replace(writer: ExclusiveWriter, keyed: Keyed, check_after: str) -> None:
     """Publish all orders anew; then the state says by which keys."""
 
     def rekeyed(users: pa.ChunkedArray) -> pa.Array:
@@ -79,16 +79,16 @@ def _replace(turn: Turn, keyed: Keyed, check_after: str) -> None:
         made = [keyed.of(pseudonym.encode()) for pseudonym in distinct.dictionary.to_pylist()]
         return pc.take(pa.array(made, users.type), distinct.indices)
 
-    removed = data_files(turn.ports.facts.table(TABLE), turn.heads[TABLE])
-    publish_with(rekeyed, removed, turn, lambda state, heads: state.rekeyed(heads, check_after))
+    removed = data_files(writer.ports.facts.table(TABLE), writer.heads[TABLE])
+    publish_with(rekeyed, removed, writer, lambda state, heads: state.rekeyed(heads, check_after))
 
 
-def _drop_older(turn: Turn) -> tuple[int, int, list[StoredFile]]:
+def _drop_older(writer: ExclusiveWriter) -> tuple[int, int, list[StoredFile]]:
     """Every snapshot but main's: all hold pseudonyms of the generation before."""
-    orders, head = turn.ports.facts.table(TABLE), turn.heads[TABLE]
+    orders, head = writer.ports.facts.table(TABLE), writer.heads[TABLE]
     standing = {path_of(file.file_path) for file in data_files(orders, head)}
     files = [path_of(file.location) for file in stored_files(orders)]
     older = Trace({path: 1 for path in files if path.endswith(PARQUET) and path not in standing})
     snapshots = {each.snapshot_id for each in orders.metadata.snapshots} - {head}
-    orders, dropped_tags, expired_snapshots = expire_since(turn, snapshots)
-    return dropped_tags, expired_snapshots, delete_unused(turn, orders, older)
+    orders, dropped_tags, expired_snapshots = expire_since(writer, snapshots)
+    return dropped_tags, expired_snapshots, delete_unused(writer, orders, older)

@@ -11,7 +11,7 @@ from pyiceberg.table import Table
 
 from services.transformer.engines.duckdb_engine import partition_of, write_data_files
 from services.transformer.facts.tables import Partition
-from services.transformer.maintenance.exclusive_writer import AfterMove, Turn, at_heads
+from services.transformer.maintenance.exclusive_writer import AfterMove, ExclusiveWriter, at_heads
 from services.transformer.maintenance.upkeep import rows_of
 
 TABLE, COLUMN = "orders", "user_id"
@@ -21,7 +21,10 @@ NewUsers = Callable[[pa.ChunkedArray], pa.Array | pa.ChunkedArray]
 
 
 def publish_with(
-    new_users: NewUsers, removed: Collection[DataFile], turn: Turn, after: AfterMove = at_heads
+    new_users: NewUsers,
+    removed: Collection[DataFile],
+    writer: ExclusiveWriter,
+    after: AfterMove = at_heads,
 ) -> None:
     """Fence, branch, guarded move; `removed` are all files of the days that are rewritten.
 
@@ -29,16 +32,16 @@ def publish_with(
     what comes. A second, empty commit follows, for a snapshot lists what it removed with the bounds
     of its columns.
     """
-    facts, head = turn.ports.facts, turn.heads[TABLE]
-    facts.fence(turn.heads, turn.epoch, turn.request_id)
-    properties = {"batch_id": turn.request_id, "epoch": str(turn.epoch)}
+    facts, head = writer.ports.facts, writer.heads[TABLE]
+    facts.fence(writer.heads, writer.epoch, writer.request_id)
+    properties = {"batch_id": writer.request_id, "epoch": str(writer.epoch)}
     if removed:
         table = facts.table(TABLE)
         days = sorted({partition_of(file) for file in removed}, key=str)
         added = [file for day in days for file in _rewritten(table, head, day, new_users)]
-        facts.replace(TABLE, turn.epoch, list(removed), added, properties)
-        facts.leave_behind(TABLE, turn.epoch, properties)
-    turn.publish("giving orders other users", after)
+        facts.replace(TABLE, writer.epoch, list(removed), added, properties)
+        facts.leave_behind(TABLE, writer.epoch, properties)
+    writer.publish("giving orders other users", after)
 
 
 def _rewritten(table: Table, head: int, day: Partition, new_users: NewUsers) -> Iterator[DataFile]:

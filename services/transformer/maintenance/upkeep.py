@@ -38,7 +38,7 @@ from services.transformer.engines.duckdb_engine import (
 from services.transformer.facts.reading import data_files
 from services.transformer.facts.retention import Expiry, overdue
 from services.transformer.facts.tables import PROPERTIES, SCHEMAS, TABLES, Partition
-from services.transformer.maintenance.exclusive_writer import Turn, take_turn
+from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 MANY_FILES = 4
 """Our writers leave one file a day and table; so many in one day came from elsewhere."""
@@ -78,17 +78,17 @@ def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
     A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so.
     """
     began_at = ports.clock()
-    with take_turn(command.request_id, ports) as turn:
-        if turn is None:
+    with exclusive_epoch(command.request_id, ports) as writer:
+        if writer is None:
             return
-        compacted = _compact(turn)
-        tables = [_clean(name, turn, compacted[name]) for name in TABLES]
+        compacted = _compact(writer)
+        tables = [_clean(name, writer, compacted[name]) for name in TABLES]
         ports.facts.forget()
         elapsed = ports.clock() - began_at
-        turn.record(
+        writer.record(
             FactsMaintained(
                 request_id=command.request_id,
-                epoch=turn.epoch,
+                epoch=writer.epoch,
                 tables=tables,
                 duration_seconds=round(elapsed.total_seconds(), 3),
             )
@@ -113,24 +113,24 @@ def unused(table: Table, now: datetime) -> list[StoredFile]:
     ]
 
 
-def _compact(turn: Turn) -> dict[str, dict[Partition, list[DataFile]]]:
+def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile]]]:
     """One file for each crowded partition, published as a batch is: fence, branch, guarded move."""
-    facts = turn.ports.facts
-    crowded = {name: crowded_partitions(facts.table(name), turn.heads[name]) for name in TABLES}
+    facts = writer.ports.facts
+    crowded = {name: crowded_partitions(facts.table(name), writer.heads[name]) for name in TABLES}
     if not any(crowded.values()):
         return crowded
-    facts.fence(turn.heads, turn.epoch, turn.request_id)
-    properties = {"batch_id": turn.request_id, "epoch": str(turn.epoch)}
+    facts.fence(writer.heads, writer.epoch, writer.request_id)
+    properties = {"batch_id": writer.request_id, "epoch": str(writer.epoch)}
     for name, partitions in crowded.items():
         if partitions:
             removed = [file for files in partitions.values() for file in files]
             added = [
                 file
                 for day in partitions
-                for file in _rewritten(facts.table(name), turn.heads[name], day)
+                for file in _rewritten(facts.table(name), writer.heads[name], day)
             ]
-            facts.replace(name, turn.epoch, removed, added, properties)
-    turn.publish("compaction")
+            facts.replace(name, writer.epoch, removed, added, properties)
+    writer.publish("compaction")
     return crowded
 
 
@@ -154,9 +154,11 @@ def _on_day(day: Partition, partitioned: bool) -> BooleanExpression:
     return IsNull("order_date") if day is None else EqualTo("order_date", day.isoformat())
 
 
-def _clean(name: str, turn: Turn, compacted: dict[Partition, list[DataFile]]) -> TableUpkeep:
-    now = turn.ports.clock()
-    table = turn.ports.facts.table(name)
+def _clean(
+    name: str, writer: ExclusiveWriter, compacted: dict[Partition, list[DataFile]]
+) -> TableUpkeep:
+    now = writer.ports.clock()
+    table = writer.ports.facts.table(name)
     expiry = overdue(table.metadata, now)
     table = expired(table, expiry)
     deletable = unused(table, now)

@@ -1,8 +1,8 @@
 import pytest
 
-from tests.unit.aggregator.desk import Desk
+from tests.unit.aggregator.harness import BatchHarness
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def harness() -> BatchHarness:
+    return BatchHarness()

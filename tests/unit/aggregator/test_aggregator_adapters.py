@@ -20,10 +20,10 @@ from services.aggregator.adapters import (
     SqsChecks,
     StepFunctionsExecutions,
 )
-from services.aggregator.notifications import Notice
+from services.aggregator.notifications import SnsNotification
 from services.aggregator.open_set.detection import Notification
 from tests.support.doubles import refused
-from tests.unit.aggregator.desk import a_report
+from tests.unit.aggregator.harness import a_report
 
 BATCH = "3f2a9c0d1e4b5a67"
 
@@ -213,7 +213,7 @@ def test_people_are_told_by_the_topic_and_odd_letters_do_not_stop_it(aws: None) 
     url = sqs.create_queue(QueueName="inbox")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
-    SnsPeople(sns, topic).tell(Notice("Files wait in ä", "orders/ä.csv is missing"))
+    SnsPeople(sns, topic).tell(SnsNotification("Files wait in ä", "orders/ä.csv is missing"))
     [message] = sqs.receive_message(QueueUrl=url)["Messages"]
     told = json.loads(message["Body"])
     assert (told["Subject"], told["Message"]) == ("Files wait in ?", "orders/ä.csv is missing")

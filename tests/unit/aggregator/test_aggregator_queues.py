@@ -8,66 +8,66 @@ import pytest
 from services.aggregator.handler import aggregator_service
 from tests.contract.builders import an_envelope
 from tests.support.hostile_bodies import HOSTILE
-from tests.unit.aggregator.desk import (
+from tests.unit.aggregator.harness import (
     BUCKET,
     COMMANDS,
     EVENTS,
     FILES,
-    Desk,
+    BatchHarness,
     object_created,
     status_change,
 )
 
 
 def test_ten_notifications_of_one_call_are_one_transaction(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: BatchHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notifications = [desk.put(f"orders/{n}.csv") for n in range(10)]
+    notifications = [harness.put(f"orders/{n}.csv") for n in range(10)]
     appended = []
-    append = desk.store.append
+    append = harness.store.append
 
     def counted(*appends: object, **options: object) -> object:
         appended.append(appends)
         return append(*appends, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(desk.store, "append", counted)
+    monkeypatch.setattr(harness.store, "append", counted)
     bodies = [object_created(one.key, one.version_id) for one in notifications]
-    assert desk.deliver(FILES, *bodies) == []
+    assert harness.deliver(FILES, *bodies) == []
     assert len(appended) == 1
-    assert len(desk.pending()) == 10
+    assert len(harness.pending()) == 10
 
 
-def test_a_notification_without_a_version_is_taken(desk: Desk) -> None:
-    desk.put("orders/1.csv")
-    assert desk.deliver(FILES, object_created("orders/1.csv")) == []
-    assert desk.pending() == ["orders/1.csv"]
+def test_a_notification_without_a_version_is_taken(harness: BatchHarness) -> None:
+    harness.put("orders/1.csv")
+    assert harness.deliver(FILES, object_created("orders/1.csv")) == []
+    assert harness.pending() == ["orders/1.csv"]
 
 
-def test_keys_are_taken_as_they_are(desk: Desk) -> None:
-    notification = desk.put("orders/50%25+ü.csv")
-    desk.deliver(FILES, object_created(notification.key, notification.version_id))
-    assert desk.pending() == ["orders/50%25+ü.csv"]
+def test_keys_are_taken_as_they_are(harness: BatchHarness) -> None:
+    notification = harness.put("orders/50%25+ü.csv")
+    harness.deliver(FILES, object_created(notification.key, notification.version_id))
+    assert harness.pending() == ["orders/50%25+ü.csv"]
 
 
-def test_only_the_file_that_cannot_be_looked_at_comes_again(desk: Desk) -> None:
-    desk.put("orders/1.csv")
-    desk.put("orders/2.csv")
-    desk.bucket.unreachable = {"orders/1.csv"}
+def test_only_the_file_that_cannot_be_looked_at_comes_again(harness: BatchHarness) -> None:
+    harness.put("orders/1.csv")
+    harness.put("orders/2.csv")
+    harness.bucket.unreachable = {"orders/1.csv"}
     failing, fine = object_created("orders/1.csv"), object_created("orders/2.csv")
-    assert desk.deliver(FILES, failing, fine) == [failing]
-    assert desk.pending() == ["orders/2.csv"]
-    desk.bucket.unreachable = set()
-    assert desk.deliver(FILES, failing) == []
-    assert desk.pending() == ["orders/1.csv", "orders/2.csv"]
+    assert harness.deliver(FILES, failing, fine) == [failing]
+    assert harness.pending() == ["orders/2.csv"]
+    harness.bucket.unreachable = set()
+    assert harness.deliver(FILES, failing) == []
+    assert harness.pending() == ["orders/1.csv", "orders/2.csv"]
 
 
 def test_when_the_set_cannot_be_written_its_messages_come_again_and_no_others(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: BatchHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notifications = [desk.put(f"orders/{n}.csv") for n in range(2)]
+    notifications = [harness.put(f"orders/{n}.csv") for n in range(2)]
     for one in notifications:
-        desk.notify(one)
-    desk.put("orders/9.csv")
+        harness.notify(one)
+    harness.put("orders/9.csv")
     known = object_created("orders/0.csv", notifications[0].version_id)
     new = object_created("orders/9.csv")
 
@@ -75,10 +75,10 @@ def test_when_the_set_cannot_be_written_its_messages_come_again_and_no_others(
         raise ConnectionError("DynamoDB is away")
 
     with monkeypatch.context() as broken:
-        broken.setattr(desk.store, "append", away)
-        assert desk.deliver(FILES, known, new) == [new]
-    assert desk.deliver(FILES, new) == []
-    assert "orders/9.csv" in desk.pending()
+        broken.setattr(harness.store, "append", away)
+        assert harness.deliver(FILES, known, new) == [new]
+    assert harness.deliver(FILES, new) == []
+    assert "orders/9.csv" in harness.pending()
 
 
 @pytest.mark.parametrize(
@@ -94,24 +94,24 @@ def test_when_the_set_cannot_be_written_its_messages_come_again_and_no_others(
     ],
 )
 def test_an_unreadable_notification_is_a_dead_letter_with_the_reason_and_does_not_hold_up_others(
-    desk: Desk, body: str, reason: str
+    harness: BatchHarness, body: str, reason: str
 ) -> None:
-    desk.put("orders/1.csv")
-    assert desk.deliver(FILES, body, object_created("orders/1.csv")) == []
-    [(queue_name, kept, why)] = desk.dead_letters.letters
+    harness.put("orders/1.csv")
+    assert harness.deliver(FILES, body, object_created("orders/1.csv")) == []
+    [(queue_name, kept, why)] = harness.dead_letters.letters
     assert (queue_name, kept) == (FILES, body)
     assert reason in why
-    assert desk.pending() == ["orders/1.csv"]
+    assert harness.pending() == ["orders/1.csv"]
 
 
-def test_poison_that_cannot_be_put_aside_comes_again(desk: Desk) -> None:
+def test_poison_that_cannot_be_put_aside_comes_again(harness: BatchHarness) -> None:
     class Full:
         def put(self, *_: str) -> None:
             raise ConnectionError("SQS is away")
 
-    desk.service = aggregator_service(desk.ports, desk.answers, Full())
-    assert desk.deliver(FILES, "{") == ["{"]
-    assert desk.deliver(EVENTS, "{") == ["{"]
+    harness.service = aggregator_service(harness.ports, harness.answers, Full())
+    assert harness.deliver(FILES, "{") == ["{"]
+    assert harness.deliver(EVENTS, "{") == ["{"]
 
 
 @pytest.mark.parametrize(
@@ -125,34 +125,34 @@ def test_poison_that_cannot_be_put_aside_comes_again(desk: Desk) -> None:
         json.dumps(an_envelope("LockGranted")),
     ],
 )
-def test_an_unreadable_event_is_a_dead_letter(desk: Desk, body: str) -> None:
-    assert desk.deliver(EVENTS, body) == []
-    [(queue_name, kept, _)] = desk.dead_letters.letters
+def test_an_unreadable_event_is_a_dead_letter(harness: BatchHarness, body: str) -> None:
+    assert harness.deliver(EVENTS, body) == []
+    [(queue_name, kept, _)] = harness.dead_letters.letters
     assert (queue_name, kept) == (EVENTS, body)
 
 
-def test_an_execution_that_begins_is_no_news(desk: Desk) -> None:
-    desk.deliver(EVENTS, status_change("x", "RUNNING"))
-    assert desk.dead_letters.letters == []
+def test_an_execution_that_begins_is_no_news(harness: BatchHarness) -> None:
+    harness.deliver(EVENTS, status_change("x", "RUNNING"))
+    assert harness.dead_letters.letters == []
 
 
-def test_a_seal_of_a_batch_that_nobody_knows_comes_again(desk: Desk) -> None:
+def test_a_seal_of_a_batch_that_nobody_knows_comes_again(harness: BatchHarness) -> None:
     body = json.dumps(an_envelope("BatchSealed"))
-    assert desk.deliver(EVENTS, body) == [body]
-    assert desk.executions.started == []
+    assert harness.deliver(EVENTS, body) == [body]
+    assert harness.executions.started == []
 
 
-def test_a_notice_on_the_command_queue_is_refused(desk: Desk) -> None:
-    desk.deliver(COMMANDS, json.dumps({"sweep": BUCKET}))
-    assert [letter[0] for letter in desk.dead_letters.letters] == [COMMANDS]
+def test_a_notice_on_the_command_queue_is_refused(harness: BatchHarness) -> None:
+    harness.deliver(COMMANDS, json.dumps({"sweep": BUCKET}))
+    assert [letter[0] for letter in harness.dead_letters.letters] == [COMMANDS]
 
 
 def test_an_upload_that_cannot_be_stored_does_not_bring_its_neighbours_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: BatchHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They would be dead letters after five times, for nothing of their own."""
-    notifications = [desk.put(f"orders/{n}.csv") for n in range(4)]
-    append = desk.store.append
+    notifications = [harness.put(f"orders/{n}.csv") for n in range(4)]
+    append = harness.store.append
 
     def picky(*appends: Any, **options: Any) -> Any:
         keys = [getattr(event, "key", "") for one in appends for event in one.events]
@@ -160,20 +160,22 @@ def test_an_upload_that_cannot_be_stored_does_not_bring_its_neighbours_again(
             raise ValueError("an item that no table takes")
         return append(*appends, **options)
 
-    monkeypatch.setattr(desk.store, "append", picky)
+    monkeypatch.setattr(harness.store, "append", picky)
     bodies = [object_created(one.key, one.version_id) for one in notifications]
-    assert desk.deliver(FILES, *bodies) == [bodies[2]]
-    assert desk.pending() == ["orders/0.csv", "orders/1.csv", "orders/3.csv"]
+    assert harness.deliver(FILES, *bodies) == [bodies[2]]
+    assert harness.pending() == ["orders/0.csv", "orders/1.csv", "orders/3.csv"]
 
 
 @pytest.mark.parametrize("queue", [FILES, EVENTS, COMMANDS])
-def test_no_hostile_record_brings_the_others_of_its_call_again(desk: Desk, queue: str) -> None:
-    desk.put("orders/1.csv")
+def test_no_hostile_record_brings_the_others_of_its_call_again(
+    harness: BatchHarness, queue: str
+) -> None:
+    harness.put("orders/1.csv")
     good = {
         FILES: object_created("orders/1.csv"),
         EVENTS: json.dumps({"sweep": BUCKET}),
         COMMANDS: json.dumps(an_envelope("RedriveBatch")),
     }[queue]
-    assert [one for one in desk.deliver(queue, *HOSTILE.values(), good) if one != good] == []
-    kept = {body for _, body, _ in desk.dead_letters.letters}
+    assert [one for one in harness.deliver(queue, *HOSTILE.values(), good) if one != good] == []
+    kept = {body for _, body, _ in harness.dead_letters.letters}
     assert set(HOSTILE.values()) <= kept

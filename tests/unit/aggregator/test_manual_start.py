@@ -1,12 +1,14 @@
 """A person's start: what is pending, or the set with one file, once per execution."""
 
-from tests.unit.aggregator.desk import MACHINE, Desk
+from tests.unit.aggregator.harness import MACHINE, BatchHarness
 
 
-def test_without_a_key_all_that_waits_is_sealed_and_started_by_that_execution(desk: Desk) -> None:
-    desk.upload("orders/1.csv", "orders/2.csv")
-    answer = desk.seal_by_hand()
-    batch = desk.the_batch()
+def test_without_a_key_all_that_waits_is_sealed_and_started_by_that_execution(
+    harness: BatchHarness,
+) -> None:
+    harness.upload("orders/1.csv", "orders/2.csv")
+    answer = harness.seal_by_hand()
+    batch = harness.the_batch()
     assert answer == {
         "outcome": "SEALED",
         "batch_id": batch["batch_id"],
@@ -18,67 +20,71 @@ def test_without_a_key_all_that_waits_is_sealed_and_started_by_that_execution(de
     assert batch["execution_id"] == f"{MACHINE}:manual"
 
 
-def test_a_batch_that_a_person_started_is_not_started_again(desk: Desk) -> None:
-    desk.upload("orders/1.csv")
-    desk.seal_by_hand()
-    desk.relay()
-    assert desk.executions.started == []
+def test_a_batch_that_a_person_started_is_not_started_again(harness: BatchHarness) -> None:
+    harness.upload("orders/1.csv")
+    harness.seal_by_hand()
+    harness.relay()
+    assert harness.executions.started == []
 
 
-def test_the_same_execution_asking_again_gets_the_same_batch(desk: Desk) -> None:
-    desk.upload("orders/1.csv")
-    first = desk.seal_by_hand()
-    desk.upload("orders/2.csv")
-    assert desk.seal_by_hand(attempt=1) == first
-    assert desk.pending() == ["orders/2.csv"]
+def test_the_same_execution_asking_again_gets_the_same_batch(harness: BatchHarness) -> None:
+    harness.upload("orders/1.csv")
+    first = harness.seal_by_hand()
+    harness.upload("orders/2.csv")
+    assert harness.seal_by_hand(attempt=1) == first
+    assert harness.pending() == ["orders/2.csv"]
 
 
-def test_with_a_key_the_loose_files_with_it_are_sealed(desk: Desk) -> None:
-    desk.upload("orders/1.csv", "order_items/1.csv")
-    desk.upload("orders/2.csv", manifest_key="manifests/july.json")
-    desk.seal_by_hand("orders/1.csv")
-    assert desk.keys_of(desk.the_batch()["batch_id"]) == ["orders/1.csv", "order_items/1.csv"]
-    assert desk.pending() == ["orders/2.csv"]
+def test_with_a_key_the_loose_files_with_it_are_sealed(harness: BatchHarness) -> None:
+    harness.upload("orders/1.csv", "order_items/1.csv")
+    harness.upload("orders/2.csv", manifest_key="manifests/july.json")
+    harness.seal_by_hand("orders/1.csv")
+    assert harness.keys_of(harness.the_batch()["batch_id"]) == ["orders/1.csv", "order_items/1.csv"]
+    assert harness.pending() == ["orders/2.csv"]
 
 
-def test_with_a_key_of_a_manifest_its_files_are_sealed_though_some_are_missing(desk: Desk) -> None:
-    desk.upload("orders/1.csv", "orders/2.csv")
-    desk.notify(desk.put_manifest("july", ["orders/1.csv", "order_items/1.csv"]))
-    desk.seal_by_hand("orders/1.csv")
-    assert desk.keys_of(desk.the_batch()["batch_id"]) == ["orders/1.csv"]
-    assert desk.pending() == ["orders/2.csv"]
-    assert desk.open_set().manifests == {}
+def test_with_a_key_of_a_manifest_its_files_are_sealed_though_some_are_missing(
+    harness: BatchHarness,
+) -> None:
+    harness.upload("orders/1.csv", "orders/2.csv")
+    harness.notify(harness.put_manifest("july", ["orders/1.csv", "order_items/1.csv"]))
+    harness.seal_by_hand("orders/1.csv")
+    assert harness.keys_of(harness.the_batch()["batch_id"]) == ["orders/1.csv"]
+    assert harness.pending() == ["orders/2.csv"]
+    assert harness.open_set().manifests == {}
 
 
 def test_without_a_key_files_of_an_unfinished_manifest_are_taken_when_nothing_else_waits(
-    desk: Desk,
+    harness: BatchHarness,
 ) -> None:
-    desk.upload("orders/1.csv", manifest_key="manifests/july.json")
-    assert desk.seal_by_hand()["file_count"] == 1
+    harness.upload("orders/1.csv", manifest_key="manifests/july.json")
+    assert harness.seal_by_hand()["file_count"] == 1
 
 
-def test_nothing_pending_is_said_and_is_no_fault(desk: Desk) -> None:
-    answer = desk.seal_by_hand()
+def test_nothing_pending_is_said_and_is_no_fault(harness: BatchHarness) -> None:
+    answer = harness.seal_by_hand()
     assert answer["outcome"] == "NOTHING_PENDING"
     assert "no files wait in uploads" in answer["message"]
-    assert desk.answers.failed == {}
+    assert harness.answers.failed == {}
 
 
-def test_a_key_that_does_not_wait_is_named(desk: Desk) -> None:
-    desk.upload("orders/1.csv")
-    answer = desk.seal_by_hand("orders/9.csv")
+def test_a_key_that_does_not_wait_is_named(harness: BatchHarness) -> None:
+    harness.upload("orders/1.csv")
+    answer = harness.seal_by_hand("orders/9.csv")
     assert answer["outcome"] == "NOTHING_PENDING"
     assert "orders/9.csv is not among the files" in answer["message"]
-    assert desk.pending() == ["orders/1.csv"]
+    assert harness.pending() == ["orders/1.csv"]
 
 
-def test_a_manifest_that_lost_a_pinned_file_to_a_manual_start_waits_no_more(desk: Desk) -> None:
-    [file] = desk.upload("orders/1.csv")
+def test_a_manifest_that_lost_a_pinned_file_to_a_manual_start_waits_no_more(
+    harness: BatchHarness,
+) -> None:
+    [file] = harness.upload("orders/1.csv")
     entries: list[str | dict[str, str | None]] = [
         {"key": file.key, "version_id": file.version_id},
         "orders/2.csv",
     ]
-    desk.notify(desk.put_manifest("july", entries))
-    desk.seal_by_hand()
-    assert desk.keys_of(desk.the_batch()["batch_id"]) == ["orders/1.csv"]
-    assert desk.open_set().manifests == {}
+    harness.notify(harness.put_manifest("july", entries))
+    harness.seal_by_hand()
+    assert harness.keys_of(harness.the_batch()["batch_id"]) == ["orders/1.csv"]
+    assert harness.open_set().manifests == {}

@@ -19,7 +19,7 @@ from contracts.messages import ArchiveBatch, ObjectRef
 from services.archiver.domain import Stored
 from services.archiver.use_cases import Ports, archive_batch
 from services.runtime.event_store import InMemoryEventStore
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.storage.documents import canonical_json, sha256_hex
 
 BATCH = "3f2a9c0d1e4b5a67"
@@ -118,11 +118,11 @@ class Buckets:
 
 
 class Batch:
-    """A published batch: its inputs, its papers, and the command to archive it."""
+    """A published batch: its inputs, its audit documents, and the command to archive it."""
 
     def __init__(self) -> None:
         self.buckets = Buckets()
-        self.answers = InMemoryTaskAnswers()
+        self.answers = InMemoryTaskCallbacks()
         self.ids = (str(UUID(int=number)) for number in count(1))
         self.store = InMemoryEventStore(
             lambda: datetime(2025, 7, 7, 12, tzinfo=UTC), lambda: next(self.ids)

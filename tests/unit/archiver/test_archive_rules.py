@@ -66,8 +66,10 @@ def test_manifest_result_and_the_reports_of_validated_files_are_kept_beside() ->
         attempt=0,
     )
     files = (a_file(0, "orders/a.csv"), a_file(1, "orders/b.csv", 0), a_file(2, "orders/c.csv"))
-    papers = audit_copies(command, a_manifest(*files))
-    assert [(paper.key, paper.version_id, paper.archive_key) for paper in papers] == [
+    audit_documents = audit_copies(command, a_manifest(*files))
+    assert [
+        (document.key, document.version_id, document.archive_key) for document in audit_documents
+    ] == [
         (
             f"processing/{BATCH}/manifest.json",
             "v-manifest.json",

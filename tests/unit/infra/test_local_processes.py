@@ -16,7 +16,7 @@ from infra.errors import LocalCloudError
 from infra.local import cloud, ministack
 from infra.local.folders import Folders
 from infra.local.processes import ChildProcess, has_ended, restart_delay_seconds
-from infra.local.worker_pool import Crew
+from infra.local.worker_pool import WorkerPool
 from infra.local.workers import WorkerDefinition, worker_definitions
 
 
@@ -114,7 +114,7 @@ def test_a_process_that_does_not_end_is_said_not_to(
     assert not has_ended(a_child_nobody_asks_for, 0.05)
 
 
-class Desk:
+class ProcessHarness:
     """A crew that runs scripts, and what it said of its processes."""
 
     def __init__(self, folder: Path) -> None:
@@ -122,7 +122,7 @@ class Desk:
         self.folders.prepare()
         self.started: list[tuple[str, int]] = []
         self.gone: list[str] = []
-        self.crew = Crew(
+        self.pool = WorkerPool(
             self.folders,
             self._spawn,
             lambda name, pid: self.started.append((name, pid)),
@@ -134,13 +134,13 @@ class Desk:
         return ChildProcess(definition.command, environment, log, self.folders.run)
 
     def want(self, script: str, revision: int = 1) -> None:
-        self.crew.want(a_worker(script, revision), time.monotonic())
+        self.pool.want(a_worker(script, revision), time.monotonic())
 
     def tend_until(self, state: str) -> tuple[str, str, str]:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            self.crew.tend(time.monotonic())
-            told = self.crew.states()["validator"]
+            self.pool.tend(time.monotonic())
+            told = self.pool.states()["validator"]
             if told[1] == state:
                 return told
             time.sleep(0.02)
@@ -153,10 +153,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def harness(tmp_path: Path) -> Iterator[ProcessHarness]:
+    made = ProcessHarness(tmp_path)
     yield made
-    made.crew.stop()
+    made.pool.stop()
 
 
 def a_worker(script: str, revision: int = 1) -> WorkerDefinition:
@@ -164,8 +164,8 @@ def a_worker(script: str, revision: int = 1) -> WorkerDefinition:
     return WorkerDefinition("validator", "s3://b/v.zip", command, {}, f"arn:task:{revision}")
 
 
-def wait_until_ready(crew: Crew) -> None:
-    while crew.not_ready():
+def wait_until_ready(pool: WorkerPool) -> None:
+    while pool.not_ready():
         time.sleep(0.02)
 
 
@@ -173,67 +173,77 @@ READY = "import os, pathlib; pathlib.Path(os.environ['WORKER_READY_FILE']).write
 WORKS = f"import time; {READY} time.sleep(60)"
 
 
-def test_a_worker_is_waited_for_until_it_says_that_it_is_ready(desk: Desk) -> None:
-    desk.want(f"import time; time.sleep(0.2); {READY} time.sleep(60)")
-    assert desk.crew.not_ready() == ["validator"]
-    wait_until_ready(desk.crew)
+def test_a_worker_is_waited_for_until_it_says_that_it_is_ready(harness: ProcessHarness) -> None:
+    harness.want(f"import time; time.sleep(0.2); {READY} time.sleep(60)")
+    assert harness.pool.not_ready() == ["validator"]
+    wait_until_ready(harness.pool)
 
 
-def test_a_worker_that_dies_while_starting_is_told_with_the_end_of_its_log(desk: Desk) -> None:
-    desk.want("raise SystemExit('QUEUE_URL is not set')")
+def test_a_worker_that_dies_while_starting_is_told_with_the_end_of_its_log(
+    harness: ProcessHarness,
+) -> None:
+    harness.want("raise SystemExit('QUEUE_URL is not set')")
     with pytest.raises(LocalCloudError, match=r"validator ended .*\n.*QUEUE_URL is not set"):
-        wait_until_ready(desk.crew)
+        wait_until_ready(harness.pool)
 
 
-def test_a_dead_worker_starts_again_after_its_delay_and_not_before(desk: Desk) -> None:
-    desk.want(READY)
-    os.waitid(os.P_PID, desk.pid, os.WEXITED | os.WNOWAIT)
+def test_a_dead_worker_starts_again_after_its_delay_and_not_before(harness: ProcessHarness) -> None:
+    harness.want(READY)
+    os.waitid(os.P_PID, harness.pid, os.WEXITED | os.WNOWAIT)
     now = time.monotonic()
-    desk.crew.tend(now)
-    desk.crew.tend(now + 0.4)
-    assert len(desk.started) == 1
-    desk.crew.tend(now + 0.5)
-    assert len(desk.started) == 2
+    harness.pool.tend(now)
+    harness.pool.tend(now + 0.4)
+    assert len(harness.started) == 1
+    harness.pool.tend(now + 0.5)
+    assert len(harness.started) == 2
 
 
-def test_a_new_version_takes_over_when_it_is_ready_and_the_old_one_finishes(desk: Desk) -> None:
-    desk.want(
+def test_a_new_version_takes_over_when_it_is_ready_and_the_old_one_finishes(
+    harness: ProcessHarness,
+) -> None:
+    harness.want(
         f"import signal, sys, time; {READY}"
         "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit(0)))\n"
         "while True: time.sleep(0.1)"
     )
-    desk.tend_until("ready")
-    old = desk.pid
-    desk.want(f"import time; time.sleep(0.3); {READY} time.sleep(60)", revision=2)
-    assert desk.crew.states()["validator"] == ("arn:task:2", "starting", "")
-    assert desk.pid == old, "the old version works until the new one is ready"
-    desk.tend_until("leaving")
-    assert desk.pid != old
+    harness.tend_until("ready")
+    old = harness.pid
+    harness.want(f"import time; time.sleep(0.3); {READY} time.sleep(60)", revision=2)
+    assert harness.pool.states()["validator"] == ("arn:task:2", "starting", "")
+    assert harness.pid == old, "the old version works until the new one is ready"
+    harness.tend_until("leaving")
+    assert harness.pid != old
     os.kill(old, 0)
-    assert desk.tend_until("ready")[0] == "arn:task:2"
-    assert f"validator ({old})" in desk.gone
+    assert harness.tend_until("ready")[0] == "arn:task:2"
+    assert f"validator ({old})" in harness.gone
     with pytest.raises(ProcessLookupError):
         os.kill(old, 0)
 
 
-def test_a_new_version_that_dies_again_and_again_fails_and_the_old_one_stays(desk: Desk) -> None:
-    desk.want(WORKS)
-    desk.tend_until("ready")
-    old = desk.pid
-    desk.want("raise SystemExit('no such module')", revision=2)
-    assert desk.tend_until("failing") == ("arn:task:2", "failing", "no such module\nno such module")
-    assert desk.pid == old
-    desk.want(WORKS, revision=3)
-    assert desk.tend_until("ready") == ("arn:task:3", "ready", "")
-    assert desk.pid == old, "going back to what still works starts nothing"
+def test_a_new_version_that_dies_again_and_again_fails_and_the_old_one_stays(
+    harness: ProcessHarness,
+) -> None:
+    harness.want(WORKS)
+    harness.tend_until("ready")
+    old = harness.pid
+    harness.want("raise SystemExit('no such module')", revision=2)
+    assert harness.tend_until("failing") == (
+        "arn:task:2",
+        "failing",
+        "no such module\nno such module",
+    )
+    assert harness.pid == old
+    harness.want(WORKS, revision=3)
+    assert harness.tend_until("ready") == ("arn:task:3", "ready", "")
+    assert harness.pid == old, "going back to what still works starts nothing"
 
 
-def test_another_revision_of_the_same_version_starts_nothing(desk: Desk) -> None:
-    desk.want(WORKS)
-    desk.tend_until("ready")
-    desk.want(WORKS, revision=2)
-    assert desk.crew.states()["validator"][:2] == ("arn:task:2", "ready")
-    assert len(desk.started) == 1
+def test_another_revision_of_the_same_version_starts_nothing(harness: ProcessHarness) -> None:
+    harness.want(WORKS)
+    harness.tend_until("ready")
+    harness.want(WORKS, revision=2)
+    assert harness.pool.states()["validator"][:2] == ("arn:task:2", "ready")
+    assert len(harness.started) == 1
 
 
 class OneTaskDefinition:

@@ -144,14 +144,14 @@ def test_a_lease_that_ran_out_is_recovered_and_one_that_did_not_is_not() -> None
 
 def test_a_holder_that_does_not_know_of_its_lock_gets_a_new_lease_and_keeps_its_fence() -> None:
     lock = a_lock("a", "b")
-    (extended,) = lock.sweep({}, terms(900), untold="execution:a")
+    (extended,) = lock.sweep({}, terms(900), unnotified="execution:a")
     assert isinstance(extended, LeaseExtended)
     assert (extended.execution_id, extended.fence) == ("execution:a", 1)
     assert extended.lease_until == terms(900).lease_until
 
 
 def test_a_holder_that_ended_is_recovered_whether_or_not_it_knew_of_its_lock() -> None:
-    events = a_lock("a", "b").sweep({"execution:a": "FAILED"}, terms(900), untold="execution:a")
+    events = a_lock("a", "b").sweep({"execution:a": "FAILED"}, terms(900), unnotified="execution:a")
     assert kinds(events) == ["LockRecovered", "LockGranted"]
 
 

@@ -18,12 +18,19 @@ from services.runtime.event_store import PutItem
 from services.runtime.fences import LEAP
 from services.runtime.observability.metrics import Measure
 from tests.support.doubles import Refusing, refused
-from tests.unit.lock.test_lock_messages import COMMANDS, EVENTS, STREAM, TABLE, Desk, batch_of
+from tests.unit.lock.test_lock_messages import (
+    COMMANDS,
+    EVENTS,
+    STREAM,
+    TABLE,
+    LockHarness,
+    batch_of,
+)
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def harness() -> LockHarness:
+    return LockHarness()
 
 
 @pytest.mark.parametrize(
@@ -35,91 +42,93 @@ def desk() -> Desk:
     ids=["AcquireLock", "ExtendLease"],
 )
 def test_a_command_for_another_lock_is_a_dead_letter_and_touches_nothing(
-    desk: Desk, command: Any
+    harness: LockHarness, command: Any
 ) -> None:
-    desk.acquire("a")
-    before = desk.item()
-    desk.now += timedelta(minutes=1)
-    desk.send(command, token="t" if isinstance(command, AcquireLock) else None)
-    [(queue, _, reason)] = desk.dead_letters.letters
+    harness.acquire("a")
+    before = harness.item()
+    harness.now += timedelta(minutes=1)
+    harness.send(command, token="t" if isinstance(command, AcquireLock) else None)
+    [(queue, _, reason)] = harness.dead_letters.letters
     assert queue == COMMANDS
     assert "there is no lock 'other'" in reason
-    assert desk.item() == before
+    assert harness.item() == before
 
 
-def test_a_late_copy_of_an_earlier_attempt_is_taken_quietly(desk: Desk) -> None:
-    desk.acquire("a")
-    desk.acquire("b", attempt=1)
-    desk.acquire("b", attempt=0)
-    assert desk.answers.failed == {}
-    assert desk.dead_letters.letters == []
+def test_a_late_copy_of_an_earlier_attempt_is_taken_quietly(harness: LockHarness) -> None:
+    harness.acquire("a")
+    harness.acquire("b", attempt=1)
+    harness.acquire("b", attempt=0)
+    assert harness.answers.failed == {}
+    assert harness.dead_letters.letters == []
 
 
-def test_the_same_attempt_of_a_redriven_execution_is_answered_on_its_new_token(desk: Desk) -> None:
+def test_the_same_attempt_of_a_redriven_execution_is_answered_on_its_new_token(
+    harness: LockHarness,
+) -> None:
     """A redrive counts its attempts from 0 again, under the same execution id."""
-    desk.acquire("a")
-    desk.acquire("b")
+    harness.acquire("a")
+    harness.acquire("b")
     again = AcquireLock(lock_id=LOCK_ID, execution_id="b", batch_id=batch_of("b"), attempt=0)
-    desk.send(again, token="redriven")
-    desk.release("a", 1)
-    assert "redriven" in desk.answers.succeeded
-    assert "b-0" not in desk.answers.succeeded
+    harness.send(again, token="redriven")
+    harness.release("a", 1)
+    assert "redriven" in harness.answers.succeeded
+    assert "b-0" not in harness.answers.succeeded
 
 
 def test_a_token_that_came_while_the_older_one_was_answered_is_still_owed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: LockHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.acquire("a")
-    desk.acquire("b")
-    succeed = desk.answers.succeed
+    harness.acquire("a")
+    harness.acquire("b")
+    succeed = harness.answers.succeed
 
     def meanwhile(token: str, answer: Mapping[str, Any]) -> bool:
         if token == "b-0":
             newer = token_item(LOCK_ID, "b", "b-1", 1)
             context = MessageContext("another instance")
-            desk.store.append(context=context, writes=[PutItem(TABLE, newer)])
+            harness.store.append(context=context, writes=[PutItem(TABLE, newer)])
             return False
         return succeed(token, answer)
 
-    monkeypatch.setattr(desk.answers, "succeed", meanwhile)
-    desk.release("a", 1)
-    assert desk.owed() == ["b"]
-    desk.sweep()
-    assert desk.answers.succeeded["b-1"]["outcome"] == "GRANTED"
+    monkeypatch.setattr(harness.answers, "succeed", meanwhile)
+    harness.release("a", 1)
+    assert harness.pending_grant() == ["b"]
+    harness.sweep()
+    assert harness.answers.succeeded["b-1"]["outcome"] == "GRANTED"
 
 
 def test_a_newer_attempt_that_came_while_an_older_one_was_decided_keeps_its_token(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: LockHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The older one looked for a token before the newer one was there."""
-    desk.acquire("a")
-    get_item = desk.store.get_item
+    harness.acquire("a")
+    get_item = harness.store.get_item
 
     def overtaken(table: str, key: Mapping[str, Any]) -> Any:
         found = get_item(table, key)
         if key == token_key(LOCK_ID, "b"):
             monkeypatch.undo()
-            desk.acquire("b", attempt=1)
+            harness.acquire("b", attempt=1)
         return found
 
-    monkeypatch.setattr(desk.store, "get_item", overtaken)
-    desk.acquire("b", attempt=0)
-    desk.release("a", 1)
-    assert "b-1" in desk.answers.succeeded
-    assert "b-0" not in desk.answers.succeeded
+    monkeypatch.setattr(harness.store, "get_item", overtaken)
+    harness.acquire("b", attempt=0)
+    harness.release("a", 1)
+    assert "b-1" in harness.answers.succeeded
+    assert "b-0" not in harness.answers.succeeded
 
 
-def test_a_heartbeat_that_gains_no_time_is_no_event(desk: Desk) -> None:
-    desk.acquire("a")
-    desk.heartbeat("a", 1)
-    assert desk.said() == ["LockGranted"]
+def test_a_heartbeat_that_gains_no_time_is_no_event(harness: LockHarness) -> None:
+    harness.acquire("a")
+    harness.heartbeat("a", 1)
+    assert harness.said() == ["LockGranted"]
 
 
-def gauges_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+def sweep_metrics_of(harness: LockHarness, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What a sweep writes, by name."""
     written: list[tuple[str, Sequence[Measure], Mapping[str, str]]] = []
     monkeypatch.setattr(handler.metrics, "write", lambda *given: written.append(given))
-    desk.sweep()
+    harness.sweep()
     [(service, measures, properties)] = written
     assert service
     assert properties == {}
@@ -127,22 +136,22 @@ def gauges_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
 
 def test_a_sweep_measures_for_how_long_the_lock_is_held_and_how_many_wait(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: LockHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert gauges_of(desk, monkeypatch) == {"LOCK_HELD": 0.0, "LOCK_WAITERS": 0}
+    assert sweep_metrics_of(harness, monkeypatch) == {"LOCK_HELD": 0.0, "LOCK_WAITERS": 0}
     for name in "abc":
-        desk.acquire(name)
-    assert gauges_of(desk, monkeypatch) == {"LOCK_HELD": 0.0, "LOCK_WAITERS": 2}
-    desk.now += timedelta(seconds=61)
-    assert gauges_of(desk, monkeypatch) == {"LOCK_HELD": 61.0, "LOCK_WAITERS": 2}
+        harness.acquire(name)
+    assert sweep_metrics_of(harness, monkeypatch) == {"LOCK_HELD": 0.0, "LOCK_WAITERS": 2}
+    harness.now += timedelta(seconds=61)
+    assert sweep_metrics_of(harness, monkeypatch) == {"LOCK_HELD": 61.0, "LOCK_WAITERS": 2}
 
 
 def test_a_clock_that_is_behind_measures_no_negative_time(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: LockHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.acquire("a")
-    desk.now = datetime(2025, 7, 7, 11, 59, tzinfo=UTC)
-    assert gauges_of(desk, monkeypatch)["LOCK_HELD"] == 0.0
+    harness.acquire("a")
+    harness.now = datetime(2025, 7, 7, 11, 59, tzinfo=UTC)
+    assert sweep_metrics_of(harness, monkeypatch)["LOCK_HELD"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -158,14 +167,14 @@ def test_a_clock_that_is_behind_measures_no_negative_time(
     ],
 )
 def test_a_notice_of_another_kind_is_a_dead_letter_and_recovers_nothing(
-    desk: Desk, notice: dict[str, Any]
+    harness: LockHarness, notice: dict[str, Any]
 ) -> None:
-    desk.acquire("a")
-    desk.service.handle(json.dumps(notice), EVENTS)
-    [(queue, body, reason)] = desk.dead_letters.letters
+    harness.acquire("a")
+    harness.service.handle(json.dumps(notice), EVENTS)
+    [(queue, body, reason)] = harness.dead_letters.letters
     assert (queue, json.loads(body)) == (EVENTS, notice)
     assert "neither a sweep nor a Step Functions Execution Status Change" in reason
-    assert desk.said() == ["LockGranted"]
+    assert harness.said() == ["LockGranted"]
 
 
 class Described:
@@ -189,15 +198,15 @@ def test_only_a_final_status_is_the_end_of_an_execution() -> None:
 
 
 def test_the_function_hands_each_record_to_the_service(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    harness: LockHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "on_aws", lambda: desk.service)
-    desk.acquire("a")
-    desk.executions.over["a"] = "FAILED"
+    monkeypatch.setattr(handler, "on_aws", lambda: harness.service)
+    harness.acquire("a")
+    harness.executions.over["a"] = "FAILED"
     record = {"messageId": "m1", "eventSourceARN": f"arn:{EVENTS}", "body": '{"sweep": "%s"}'}
     record["body"] %= LOCK_ID
     assert handler.handler({"Records": [record]}, None) == {"batchItemFailures": []}
-    assert desk.item()["currentlockcount"] == 0
+    assert harness.item()["currentlockcount"] == 0
 
 
 def test_an_item_tells_of_the_lock_that_is_asked_for() -> None:
@@ -208,19 +217,19 @@ def test_an_item_tells_of_the_lock_that_is_asked_for() -> None:
     assert lock_from(held, "another").highest_fence == 0
 
 
-def test_the_last_attempt_that_a_saga_may_make_gets_into_the_line(desk: Desk) -> None:
-    desk.acquire("a", attempt=1_000)
-    assert desk.answers.succeeded["a-1000"]["outcome"] == "GRANTED"
+def test_the_last_attempt_that_a_saga_may_make_gets_into_the_line(harness: LockHarness) -> None:
+    harness.acquire("a", attempt=1_000)
+    assert harness.answers.succeeded["a-1000"]["outcome"] == "GRANTED"
 
 
-def ask(desk: Desk, seen: int) -> None:
-    desk.send(RaiseFence(lock_id=LOCK_ID, seen_fence=seen, requested_by="dana", reason="why"))
+def ask(harness: LockHarness, seen: int) -> None:
+    harness.send(RaiseFence(lock_id=LOCK_ID, seen_fence=seen, requested_by="dana", reason="why"))
 
 
-def test_a_lock_without_a_past_is_raised_by_steps_too(desk: Desk) -> None:
-    ask(desk, 1 + LEAP)
-    assert desk.said() == []
-    [(_, _, reason)] = desk.dead_letters.letters
+def test_a_lock_without_a_past_is_raised_by_steps_too(harness: LockHarness) -> None:
+    ask(harness, 1 + LEAP)
+    assert harness.said() == []
+    [(_, _, reason)] = harness.dead_letters.letters
     assert "too far above 0" in reason
 
 
@@ -229,7 +238,7 @@ def test_a_stream_that_ends_before_the_tables_memory_is_gone_on_with(
     remembered: int, kept: int
 ) -> None:
     """The event store was put back to an earlier time, by one event or by more."""
-    fuller, restored = Desk(), Desk()
+    fuller, restored = LockHarness(), LockHarness()
     for name in "abc"[:remembered]:
         fuller.acquire(name)
     for name in "abc"[:kept]:
@@ -241,7 +250,7 @@ def test_a_stream_that_ends_before_the_tables_memory_is_gone_on_with(
     assert restored.store.read(STREAM)[-1].data.fence == remembered
 
 
-def test_a_stream_that_is_as_long_as_the_table_remembers_is_believed(desk: Desk) -> None:
-    desk.acquire("a")
-    ask(desk, 1)
-    assert desk.said() == ["LockGranted"]
+def test_a_stream_that_is_as_long_as_the_table_remembers_is_believed(harness: LockHarness) -> None:
+    harness.acquire("a")
+    ask(harness, 1)
+    assert harness.said() == ["LockGranted"]

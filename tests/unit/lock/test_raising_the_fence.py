@@ -10,83 +10,83 @@ from contracts.messages import RaiseFence
 from services.lock.domain import LOCK_ID, Lock, Terms, Waiter
 from services.lock.items import lock_from, lock_item
 from services.runtime.fences import LEAP
-from tests.unit.lock.test_lock_messages import COMMANDS, TABLE, Desk
+from tests.unit.lock.test_lock_messages import COMMANDS, TABLE, LockHarness
 
 TERMS = Terms(datetime(2025, 7, 7, 12, tzinfo=UTC), timedelta(seconds=900))
 A, B = Waiter("a", "0" * 16), Waiter("b", "1" * 16)
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def harness() -> LockHarness:
+    return LockHarness()
 
 
-def ask(desk: Desk, seen: int, lock_id: str = LOCK_ID) -> None:
-    desk.send(
+def ask(harness: LockHarness, seen: int, lock_id: str = LOCK_ID) -> None:
+    harness.send(
         RaiseFence(lock_id=lock_id, seen_fence=seen, requested_by="dana@host", reason="restored")
     )
 
 
-def fence_of(desk: Desk) -> Any:
-    return desk.item()["execution_metadata"]["fence"]
+def fence_of(harness: LockHarness) -> Any:
+    return harness.item()["execution_metadata"]["fence"]
 
 
-def raised(desk: Desk) -> list[int]:
+def raised(harness: LockHarness) -> list[int]:
     return [
         event.data.fence
-        for event in desk.store.read(f"lock/{LOCK_ID}")
+        for event in harness.store.read(f"lock/{LOCK_ID}")
         if event.event_type == "FenceRaised"
     ]
 
 
-def test_the_next_grant_is_above_the_fence_that_was_seen(desk: Desk) -> None:
-    desk.acquire("a")
-    ask(desk, 500)
-    assert raised(desk) == [500]
-    assert fence_of(desk) == 1
-    desk.acquire("b")
-    desk.release("a", 1)
-    assert fence_of(desk) == 501
-    assert desk.answers.succeeded["b-0"]["fence"] == 501
-    desk.release("b", 501, answer_on="r2")
-    desk.acquire("c")
-    assert fence_of(desk) == 502
+def test_the_next_grant_is_above_the_fence_that_was_seen(harness: LockHarness) -> None:
+    harness.acquire("a")
+    ask(harness, 500)
+    assert raised(harness) == [500]
+    assert fence_of(harness) == 1
+    harness.acquire("b")
+    harness.release("a", 1)
+    assert fence_of(harness) == 501
+    assert harness.answers.succeeded["b-0"]["fence"] == 501
+    harness.release("b", 501, answer_on="r2")
+    harness.acquire("c")
+    assert fence_of(harness) == 502
 
 
-def test_a_fence_that_was_or_may_have_been_granted_changes_nothing(desk: Desk) -> None:
-    desk.acquire("a")
-    desk.acquire("b")
-    ask(desk, 1)
-    ask(desk, 2)
-    assert raised(desk) == []
-    ask(desk, 3)
-    ask(desk, 3)
-    assert raised(desk) == [3]
+def test_a_fence_that_was_or_may_have_been_granted_changes_nothing(harness: LockHarness) -> None:
+    harness.acquire("a")
+    harness.acquire("b")
+    ask(harness, 1)
+    ask(harness, 2)
+    assert raised(harness) == []
+    ask(harness, 3)
+    ask(harness, 3)
+    assert raised(harness) == [3]
 
 
-def test_a_fence_too_far_above_is_kept_with_the_reason(desk: Desk) -> None:
-    desk.acquire("a")
-    ask(desk, 2 + LEAP)
-    assert raised(desk) == []
-    [(queue, _, reason)] = desk.dead_letters.letters
+def test_a_fence_too_far_above_is_kept_with_the_reason(harness: LockHarness) -> None:
+    harness.acquire("a")
+    ask(harness, 2 + LEAP)
+    assert raised(harness) == []
+    [(queue, _, reason)] = harness.dead_letters.letters
     assert queue == COMMANDS
     assert f"fence {2 + LEAP} is too far above 1" in reason
-    ask(desk, 1 + LEAP)
-    assert raised(desk) == [1 + LEAP]
+    ask(harness, 1 + LEAP)
+    assert raised(harness) == [1 + LEAP]
 
 
-def test_another_lock_is_not_raised(desk: Desk) -> None:
-    ask(desk, 5, lock_id="other")
-    assert len(desk.dead_letters.letters) == 1
+def test_another_lock_is_not_raised(harness: LockHarness) -> None:
+    ask(harness, 5, lock_id="other")
+    assert len(harness.dead_letters.letters) == 1
 
 
-def test_an_event_store_of_an_earlier_time_does_not_stop_the_lock(desk: Desk) -> None:
+def test_an_event_store_of_an_earlier_time_does_not_stop_the_lock(harness: LockHarness) -> None:
     """The table remembers version 6, the stream ends at 2: nothing can be appended after 6."""
     for name in "abc":
-        desk.acquire(name)
-    desk.release("a", 1)
-    remembered = desk.item()
-    earlier = Desk()
+        harness.acquire(name)
+    harness.release("a", 1)
+    remembered = harness.item()
+    earlier = LockHarness()
     earlier.acquire("a")
     earlier.status("a", "FAILED")
     earlier.store.append(context=_context(), writes=[_put(remembered)])

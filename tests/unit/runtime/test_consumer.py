@@ -12,20 +12,20 @@ from contracts.envelope import Message
 from contracts.errors import ConcurrencyConflict, StaleWriter, Transient
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
 from services.runtime.messaging.dead_letters import SqsDeadLetters
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from tests.contract.builders import a_body, an_envelope, on_the_bus
 from tests.support.doubles import RecordedDeadLetters
 
 QUEUE = "lock-commands"
 
 
-class Desk:
+class ConsumerHarness:
     """A consumer whose handler of AcquireLock and BatchCompleted does what `outcome` says."""
 
     def __init__(self, outcome: Mapping[str, Any] | Exception | None = None) -> None:
         self.outcome = outcome
         self.taken: list[Message] = []
-        self.answers = InMemoryTaskAnswers()
+        self.answers = InMemoryTaskCallbacks()
         self.dead_letters = RecordedDeadLetters()
         self.consumer = CommandConsumer(
             {"AcquireLock": self._handle, "BatchCompleted": self._handle},
@@ -44,24 +44,24 @@ class Desk:
 
 
 def test_the_handlers_answer_completes_the_task() -> None:
-    desk = Desk({"outcome": "GRANTED", "fence": 7})
-    desk.take(a_body("AcquireLock", task_token="t1"))
-    assert desk.answers.succeeded == {"t1": {"outcome": "GRANTED", "fence": 7}}
-    assert desk.answers.failed == {}
+    harness = ConsumerHarness({"outcome": "GRANTED", "fence": 7})
+    harness.take(a_body("AcquireLock", task_token="t1"))
+    assert harness.answers.succeeded == {"t1": {"outcome": "GRANTED", "fence": 7}}
+    assert harness.answers.failed == {}
 
 
 def test_no_answer_leaves_the_task_to_somebody_else() -> None:
-    desk = Desk(None)
-    desk.take(a_body("AcquireLock", task_token="t1"))
-    assert len(desk.taken) == 1
-    assert (desk.answers.succeeded, desk.answers.failed) == ({}, {})
+    harness = ConsumerHarness(None)
+    harness.take(a_body("AcquireLock", task_token="t1"))
+    assert len(harness.taken) == 1
+    assert (harness.answers.succeeded, harness.answers.failed) == ({}, {})
 
 
 def test_an_answer_that_nobody_waits_for_is_no_fault() -> None:
-    desk = Desk({"outcome": "GRANTED"})
-    desk.answers.gone.add("t1")
-    desk.take(a_body("AcquireLock", task_token="t1"))
-    assert desk.answers.succeeded == {}
+    harness = ConsumerHarness({"outcome": "GRANTED"})
+    harness.answers.gone.add("t1")
+    harness.take(a_body("AcquireLock", task_token="t1"))
+    assert harness.answers.succeeded == {}
 
 
 @pytest.mark.parametrize(
@@ -75,36 +75,36 @@ def test_an_answer_that_nobody_waits_for_is_no_fault() -> None:
     ids=lambda fault: type(fault).__name__,
 )
 def test_a_commands_fault_fails_its_task_and_the_message_is_done(fault: Exception) -> None:
-    desk = Desk(fault)
-    desk.take(a_body("AcquireLock", task_token="t1"))
-    assert desk.answers.failed == {"t1": (type(fault).__name__, str(fault))}
-    assert desk.dead_letters.letters == []
+    harness = ConsumerHarness(fault)
+    harness.take(a_body("AcquireLock", task_token="t1"))
+    assert harness.answers.failed == {"t1": (type(fault).__name__, str(fault))}
+    assert harness.dead_letters.letters == []
 
 
 def test_an_events_fault_is_raised_so_that_it_comes_again() -> None:
-    desk = Desk(Transient("throttled"))
+    harness = ConsumerHarness(Transient("throttled"))
     with pytest.raises(Transient):
-        desk.take(a_body("BatchCompleted"))
+        harness.take(a_body("BatchCompleted"))
 
 
 def test_a_fault_of_a_command_that_nobody_waits_for_is_raised_too() -> None:
-    desk = Desk(Transient("throttled"))
+    harness = ConsumerHarness(Transient("throttled"))
     with pytest.raises(Transient):
-        desk.take(a_body("AcquireLock"))
+        harness.take(a_body("AcquireLock"))
 
 
 def test_a_stale_writer_whom_nobody_waits_for_is_a_dead_letter_for_it_stays_one() -> None:
-    desk = Desk(StaleWriter("fence 3 is below 7"))
+    harness = ConsumerHarness(StaleWriter("fence 3 is below 7"))
     body = a_body("AcquireLock")
-    desk.take(body)
-    assert desk.dead_letters.letters == [(QUEUE, body, "fence 3 is below 7")]
-    assert desk.answers.failed == {}
+    harness.take(body)
+    assert harness.dead_letters.letters == [(QUEUE, body, "fence 3 is below 7")]
+    assert harness.answers.failed == {}
 
 
 def test_an_event_is_taken_out_of_its_bus_wrapper() -> None:
-    desk = Desk()
-    desk.take(json.dumps(on_the_bus(an_envelope("BatchCompleted"))))
-    assert [message.event_type for message in desk.taken] == ["BatchCompleted"]
+    harness = ConsumerHarness()
+    harness.take(json.dumps(on_the_bus(an_envelope("BatchCompleted"))))
+    assert [message.event_type for message in harness.taken] == ["BatchCompleted"]
 
 
 @pytest.mark.parametrize(
@@ -120,19 +120,19 @@ def test_an_event_is_taken_out_of_its_bus_wrapper() -> None:
 def test_a_message_that_breaks_its_contract_is_kept_unchanged_with_the_reason(
     body: str, reason: str
 ) -> None:
-    desk = Desk()
-    desk.take(body)
-    [(queue, kept, why)] = desk.dead_letters.letters
+    harness = ConsumerHarness()
+    harness.take(body)
+    [(queue, kept, why)] = harness.dead_letters.letters
     assert (queue, kept) == (QUEUE, body)
     assert reason in why
-    assert desk.taken == []
+    assert harness.taken == []
 
 
 def test_a_broken_commands_task_is_failed_if_its_token_can_be_read() -> None:
-    desk = Desk()
-    desk.take(a_body("AcquireLock", task_token="t1", data={}))
-    assert desk.answers.failed["t1"][0] == "ContractViolation"
-    assert len(desk.dead_letters.letters) == 1
+    harness = ConsumerHarness()
+    harness.take(a_body("AcquireLock", task_token="t1", data={}))
+    assert harness.answers.failed["t1"][0] == "ContractViolation"
+    assert len(harness.dead_letters.letters) == 1
 
 
 def test_a_dead_letter_that_cannot_be_kept_is_not_lost() -> None:
@@ -140,7 +140,7 @@ def test_a_dead_letter_that_cannot_be_kept_is_not_lost() -> None:
         def put(self, *_arguments: str) -> None:
             raise ConnectionError("away")
 
-    consumer = CommandConsumer({}, InMemoryTaskAnswers(), FullDeadLetters())
+    consumer = CommandConsumer({}, InMemoryTaskCallbacks(), FullDeadLetters())
     with pytest.raises(ConnectionError):
         consumer.handle("not json", QUEUE)
 

@@ -12,7 +12,7 @@ from contracts.errors import Transient
 from services.relay.handler import relay
 from services.runtime.event_store.dynamodb import to_item
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker
 from services.runtime.observability.logs import about, keys_of, logger
 from tests.contract.builders import BATCH, a_body, an_envelope, on_the_bus
@@ -91,7 +91,7 @@ def test_keys_end_with_their_scope_however_it_ends() -> None:
 
 def consumer_of(handle: Callable[[Message], Any]) -> CommandConsumer:
     handlers = {"AcquireLock": handle, "BatchOverdue": handle}
-    return CommandConsumer(handlers, InMemoryTaskAnswers(), RecordedDeadLetters())
+    return CommandConsumer(handlers, InMemoryTaskCallbacks(), RecordedDeadLetters())
 
 
 def records(*bodies: str) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def test_a_workers_heartbeats_and_faults_have_the_keys_of_the_message_in_hand() 
 
     body = a_body("AcquireLock", event_id=E1, correlation_id=BATCH)
     worker = QueueWorker(
-        OneMessage(body), "http://queue/lock-commands", consumer_of(fail), InMemoryTaskAnswers(),
+        OneMessage(body), "http://queue/lock-commands", consumer_of(fail), InMemoryTaskCallbacks(),
         on_heartbeat=beat, heartbeat_seconds=0.01,
     )  # fmt: skip
     with recorded_lines() as lines:
@@ -197,8 +197,8 @@ def test_the_relay_tells_of_each_event_by_its_batch() -> None:
     ]  # fmt: skip
     with recorded_lines() as lines:
         relay(stream, Bus(), "bus")
-    told = [(line["message"], line.get("batch_id"), line["event_id"]) for line in lines]
-    assert told == [
+    instrumented = [(line["message"], line.get("batch_id"), line["event_id"]) for line in lines]
+    assert instrumented == [
         ("event relayed", BATCH, E0),
         ("event relayed", OTHER, E1),
         ("event relayed", None, E2),

@@ -11,9 +11,9 @@ from contracts.errors import Transient
 from services.relay.handler import relay
 from services.runtime.event_store.dynamodb import to_item
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.observability import metrics
-from services.runtime.observability.event_metrics import measures_of
+from services.runtime.observability.event_metrics import metrics_of
 from services.runtime.observability.logs import SERVICE
 from services.runtime.observability.metrics import NAMESPACE, Metric
 from tests.contract.builders import BATCH, a_body, an_envelope, an_example
@@ -35,7 +35,7 @@ def said_of(event_type: str, **changes: Any) -> dict[str, float]:
     event = parse(an_envelope(event_type, data=an_example(event_type, **changes)))
     return {
         " ".join([one.metric.label, *(value for _, value in one.dimensions)]): one.value
-        for one in measures_of(event)
+        for one in metrics_of(event)
     }
 
 
@@ -115,8 +115,8 @@ def test_output_that_nobody_reads_costs_no_message(
     with recorded_lines() as lines:
         answer = handle_sqs_records(records(a_body("AcquireLock")), consumer_of(None).handle)
     assert answer == {"batchItemFailures": []}
-    told = [line["message"] for line in lines]
-    assert told == ["metrics are not written", "message handled"]
+    instrumented = [line["message"] for line in lines]
+    assert instrumented == ["metrics are not written", "message handled"]
 
 
 def consumer_of(fault: Exception | None) -> CommandConsumer:
@@ -124,7 +124,7 @@ def consumer_of(fault: Exception | None) -> CommandConsumer:
         if fault is not None:
             raise fault
 
-    return CommandConsumer({"AcquireLock": handle}, InMemoryTaskAnswers(), RecordedDeadLetters())
+    return CommandConsumer({"AcquireLock": handle}, InMemoryTaskCallbacks(), RecordedDeadLetters())
 
 
 def records(*bodies: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from contracts.envelope import Message
 from contracts.errors import Refused, Transient
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker
 from tests.contract.builders import a_body
 from tests.support.doubles import RecordedDeadLetters, refused
@@ -49,7 +49,7 @@ class Sqs:
             raise refused("ServiceUnavailable")
 
 
-class AwayAnswers(InMemoryTaskAnswers):
+class AwayAnswers(InMemoryTaskCallbacks):
     def succeed(self, *_: Any) -> bool:
         raise refused("ServiceUnavailable")
 
@@ -65,10 +65,10 @@ class AwayDeadLetters(RecordedDeadLetters):
 def worker_on(
     sqs: Sqs,
     handler: Handler,
-    answers: InMemoryTaskAnswers | None = None,
+    answers: InMemoryTaskCallbacks | None = None,
     dead_letters: RecordedDeadLetters | None = None,
 ) -> QueueWorker:
-    answers = answers or InMemoryTaskAnswers()
+    answers = answers or InMemoryTaskCallbacks()
     consumer = CommandConsumer(
         {"ValidateFile": handler}, answers, dead_letters or RecordedDeadLetters()
     )
@@ -134,7 +134,7 @@ def test_a_dead_letter_is_kept_before_its_message_is_deleted() -> None:
 
 def test_a_message_that_cannot_be_deleted_does_not_end_the_worker() -> None:
     sqs = Sqs(a_body("ValidateFile", task_token="t"), failing=("delete",))
-    answers = InMemoryTaskAnswers()
+    answers = InMemoryTaskCallbacks()
     worker = worker_on(sqs, done, answers)
     worker.run(on_sign_of_life=lambda: worker.stop() if "delete" in sqs.calls else None)
     assert sqs.calls[:2] == ["receive", "delete"]
@@ -144,7 +144,7 @@ def test_a_message_that_cannot_be_deleted_does_not_end_the_worker() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_worker_lives_on_and_keeps_what_is_no_message(name: str) -> None:
     sqs, letters = Sqs(HOSTILE[name], a_body("ValidateFile", task_token="t")), RecordedDeadLetters()
-    answers = InMemoryTaskAnswers()
+    answers = InMemoryTaskCallbacks()
     worker = worker_on(sqs, done, answers, letters)
     worker.run(on_sign_of_life=lambda: worker.stop() if len(sqs.calls) == 4 else None)
     assert sqs.calls[:4] == ["receive", "delete", "receive", "delete"]
@@ -155,7 +155,7 @@ def test_a_worker_lives_on_and_keeps_what_is_no_message(name: str) -> None:
 
 
 def test_no_hostile_record_of_a_lambda_batch_brings_the_others_again() -> None:
-    letters, answers = RecordedDeadLetters(), InMemoryTaskAnswers()
+    letters, answers = RecordedDeadLetters(), InMemoryTaskCallbacks()
     consumer = CommandConsumer({"ValidateFile": done}, answers, letters)
     bodies = [*HOSTILE.values(), a_body("ValidateFile", task_token="t")]
     assert handle_sqs_records(_records(*bodies), consumer.handle) == {"batchItemFailures": []}
@@ -181,7 +181,7 @@ def test_what_a_handler_can_never_take_is_a_dead_letter_and_its_task_is_told_so(
     def refusing(_message: Message) -> None:
         raise Refused("there is no lock 'x'")
 
-    letters, answers = RecordedDeadLetters(), InMemoryTaskAnswers()
+    letters, answers = RecordedDeadLetters(), InMemoryTaskCallbacks()
     consumer = CommandConsumer({"ValidateFile": refusing}, answers, letters)
     for body in (a_body("ValidateFile", task_token="t"), a_body("ValidateFile")):
         consumer.handle(body, QUEUE)
@@ -201,7 +201,7 @@ def test_a_heartbeat_that_fails_in_any_way_is_followed_by_the_next() -> None:
             pass
         return {"outcome": "VALIDATED"}
 
-    sqs, answers = Sqs(a_body("ValidateFile", task_token="t")), InMemoryTaskAnswers()
+    sqs, answers = Sqs(a_body("ValidateFile", task_token="t")), InMemoryTaskCallbacks()
     consumer = CommandConsumer({"ValidateFile": slow}, answers, RecordedDeadLetters())
     QueueWorker(sqs, QUEUE_URL, consumer, answers, beat, heartbeat_seconds=0.01).poll_once()
     assert len(beats) >= 3
@@ -232,9 +232,9 @@ def test_a_reason_of_a_fault_with_odd_letters_can_be_sent() -> None:
             json.dumps(arguments, ensure_ascii=False).encode()
             sent.append(arguments)
 
-    from services.runtime.messaging.task_callbacks import StepFunctionsTaskAnswers
+    from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 
-    answers = StepFunctionsTaskAnswers(Client())
+    answers = StepFunctionsTaskCallbacks(Client())
     consumer = CommandConsumer({"ValidateFile": odd}, answers, RecordedDeadLetters())
     consumer.handle(a_body("ValidateFile", task_token="t"), QUEUE)
     assert [one["error"] for one in sent] == ["ValueError"]

@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.runtime.messaging.task_callbacks import (
-    InMemoryTaskAnswers,
-    StepFunctionsTaskAnswers,
-    TaskAnswers,
+    InMemoryTaskCallbacks,
+    StepFunctionsTaskCallbacks,
+    TaskCallbacks,
 )
 from tests.support.doubles import Refusing, refused
 
@@ -26,7 +26,7 @@ class Client:
         return lambda **arguments: self.calls.append((operation, arguments))
 
 
-def all_three(answers: TaskAnswers, token: str) -> list[bool]:
+def all_three(answers: TaskCallbacks, token: str) -> list[bool]:
     """A heartbeat, an answer and a failure."""
     return [
         answers.heartbeat(token),
@@ -37,7 +37,7 @@ def all_three(answers: TaskAnswers, token: str) -> list[bool]:
 
 def test_heartbeat_answer_and_failure_go_to_the_task_of_the_token() -> None:
     client = Client()
-    assert all_three(StepFunctionsTaskAnswers(client), "t1") == [True, True, True]
+    assert all_three(StepFunctionsTaskCallbacks(client), "t1") == [True, True, True]
     [heartbeat, success, failure] = client.calls
     assert heartbeat == ("send_task_heartbeat", {"taskToken": "t1"})
     assert success[0] == "send_task_success"
@@ -51,25 +51,25 @@ def test_heartbeat_answer_and_failure_go_to_the_task_of_the_token() -> None:
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
 def test_a_task_that_is_gone_is_no_fault(code: str) -> None:
-    answers = StepFunctionsTaskAnswers(Refusing(refused(code)))
+    answers = StepFunctionsTaskCallbacks(Refusing(refused(code)))
     assert all_three(answers, "t1") == [False, False, False]
 
 
 def test_any_other_fault_is_raised_so_that_the_message_comes_again() -> None:
-    answers = StepFunctionsTaskAnswers(Refusing(refused("ThrottlingException")))
+    answers = StepFunctionsTaskCallbacks(Refusing(refused("ThrottlingException")))
     with pytest.raises(ClientError, match="ThrottlingException"):
         answers.succeed("t1", {})
 
 
 def test_a_failure_is_cut_to_what_the_api_takes() -> None:
     client = Client()
-    StepFunctionsTaskAnswers(client).fail("t1", "e" * 300, "c" * 40_000)
+    StepFunctionsTaskCallbacks(client).fail("t1", "e" * 300, "c" * 40_000)
     [(_, sent)] = client.calls
     assert (len(sent["error"]), len(sent["cause"])) == (256, 32_768)
 
 
 def test_the_double_answers_each_task_once_as_step_functions_does() -> None:
-    answers = InMemoryTaskAnswers(gone={"t0"})
+    answers = InMemoryTaskCallbacks(gone={"t0"})
     assert all_three(answers, "t0") == [False, False, False]
     assert all_three(answers, "t1") == [True, True, False]
     assert answers.fail("t2", "Transient", "S3 is away") is True

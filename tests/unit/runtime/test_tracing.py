@@ -13,7 +13,7 @@ from contracts.errors import Transient
 from services.relay.handler import relay
 from services.runtime.event_store.dynamodb import to_item
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker
 from services.runtime.observability import tracing
 from services.runtime.observability.logs import SERVICE
@@ -51,7 +51,7 @@ def consumer_of(*faults: Exception | None) -> CommandConsumer:
             raise fault
 
     handlers = {"AcquireLock": handle, "BatchSealed": handle}
-    return CommandConsumer(handlers, InMemoryTaskAnswers(), RecordedDeadLetters())
+    return CommandConsumer(handlers, InMemoryTaskCallbacks(), RecordedDeadLetters())
 
 
 def deliver(consumer: CommandConsumer, *bodies: str) -> None:
@@ -120,7 +120,7 @@ def test_a_worker_sends_after_each_message(collector: Collector) -> None:
             assert collector.spans == []
 
     worker = QueueWorker(
-        Queue(), "http://queue/lock-commands", consumer_of(), InMemoryTaskAnswers(),
+        Queue(), "http://queue/lock-commands", consumer_of(), InMemoryTaskCallbacks(),
         on_heartbeat=lambda _message: None,
     )  # fmt: skip
     worker.poll_once()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from contracts.envelope import Message
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import STUCK_EXIT_CODE, QueueWorker, run_worker
 from tests.contract.builders import a_body
 from tests.support.pipeline import eventually
@@ -31,7 +31,7 @@ class Beats:
     visibility: int = 0
     leases: list[str] = field(default_factory=list)
     signs_of_life: int = 0
-    answers: InMemoryTaskAnswers = field(default_factory=InMemoryTaskAnswers)
+    answers: InMemoryTaskCallbacks = field(default_factory=InMemoryTaskCallbacks)
 
     def counts(self) -> tuple[int, ...]:
         leases, heartbeats = len(self.leases), len(self.answers.heartbeats)

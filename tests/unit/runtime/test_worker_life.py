@@ -15,7 +15,7 @@ from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message
 from contracts.messages import ValidateFile
 from services.runtime.messaging.consumer import CommandConsumer
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker, run_worker
 from tests.support.doubles import RecordedDeadLetters, refused
 
@@ -44,7 +44,7 @@ class Queue:
 
 
 def worker_on(queue: Queue, consumer: Any = None, heartbeat_seconds: float = 5.0) -> QueueWorker:
-    answers = InMemoryTaskAnswers()
+    answers = InMemoryTaskCallbacks()
     empty = CommandConsumer({}, answers, RecordedDeadLetters())
     return QueueWorker(
         queue,
@@ -140,7 +140,7 @@ def a_command() -> str:
 
 
 def test_a_worker_that_never_had_work_ends_when_it_was_idle_for_long_enough() -> None:
-    queue, answers = Queue(), InMemoryTaskAnswers()
+    queue, answers = Queue(), InMemoryTaskCallbacks()
     consumer = CommandConsumer({}, answers, RecordedDeadLetters())
     QueueWorker(
         queue, "http://queue/q", consumer, answers, lambda _: None, idle_exit_seconds=0.001
@@ -157,7 +157,7 @@ def test_a_message_is_hidden_for_three_heartbeats_and_at_least_15_seconds() -> N
             asked.append(request["VisibilityTimeout"])
             return super().receive_message(**request)
 
-    answers = InMemoryTaskAnswers()
+    answers = InMemoryTaskCallbacks()
     consumer = CommandConsumer({}, answers, RecordedDeadLetters())
     QueueWorker(Noting(), "http://queue/q", consumer, answers, lambda _: None).poll_once()
     for heartbeat_seconds in (0.01, 5.0, 20.0):
@@ -183,7 +183,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 def idle_worker(queue: Queue, **options: float) -> QueueWorker:
-    answers = InMemoryTaskAnswers()
+    answers = InMemoryTaskCallbacks()
     consumer = CommandConsumer({}, answers, RecordedDeadLetters())
     return QueueWorker(queue, "http://queue/q", consumer, answers, lambda _: None, **options)
 

@@ -15,7 +15,7 @@ from services.runtime.event_store import PutItem
 from services.runtime.fences import LEAP
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.transformer.batch.use_cases import abandon_batch, transform_batch
 from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.lock_alignment import admit_fence
@@ -153,7 +153,7 @@ class Sqs:
         self.sent.append((QueueUrl, MessageBody))
 
 
-def a_consumer(handler: Any, sqs: Sqs, answers: InMemoryTaskAnswers) -> CommandConsumer:
+def a_consumer(handler: Any, sqs: Sqs, answers: InMemoryTaskCallbacks) -> CommandConsumer:
     ask = ask_the_lock(sqs, "lock-url", "ecommerce-pipeline/me", system_clock, new_event_id)
     asking = asking_when_stale(handler, ask)
     return CommandConsumer({"AbandonBatch": asking}, answers, RecordedDeadLetters())
@@ -163,7 +163,7 @@ def test_whoever_is_refused_for_a_higher_fence_lets_the_lock_hear_of_that_one() 
     def stale(_message: Any) -> None:
         raise StaleWriter("lock fence 7 is stale: 50 was seen", seen_fence=50)
 
-    sqs, answers = Sqs(), InMemoryTaskAnswers()
+    sqs, answers = Sqs(), InMemoryTaskCallbacks()
     a_consumer(stale, sqs, answers).handle(a_body("AbandonBatch", task_token="t"), "q")
     [(url, body)] = sqs.sent
     asked = parse(body)
@@ -179,7 +179,7 @@ def test_other_faults_are_no_question_to_the_lock(fault: Exception) -> None:
     def failing(_message: Any) -> None:
         raise fault
 
-    sqs, answers = Sqs(), InMemoryTaskAnswers()
+    sqs, answers = Sqs(), InMemoryTaskCallbacks()
     a_consumer(failing, sqs, answers).handle(a_body("AbandonBatch", task_token="t"), "q")
     assert sqs.sent == []
     assert answers.failed["t"][0] == type(fault).__name__

@@ -15,7 +15,7 @@ from contracts.messages import TransformBatch
 from services.runtime.event_store import PutItem
 from services.transformer.batch import use_cases
 from services.transformer.batch.kpis import KpiChange, OrderDay
-from services.transformer.batch.merge_plan import compose
+from services.transformer.batch.merge_plan import plan_merge
 from services.transformer.batch.publication import Stamp, publish_kpis
 from services.transformer.batch.use_cases import abandon_batch, transform_batch
 from services.transformer.engines.port import EngineName
@@ -67,7 +67,7 @@ class Overtaken:
             ports.inputs.fetch(reports) as files,
             ports.engine_of(self._engine).session() as session,
         ):
-            made = compose(session, STALE.batch_id, files, self.heads)
+            made = plan_merge(session, STALE.batch_id, files, self.heads)
             session.write(made.writes, self.epoch, {"epoch": str(self.epoch)})
 
 

@@ -15,7 +15,7 @@ from services.runtime.privacy.user_ids import Found, Replacement
 from services.validator.erasure import rewrite_quarantined, rewrite_staged
 from services.validator.row_files import QUARANTINE_SCHEMA
 from tests.support.shop import an_order, orders_csv
-from tests.unit.validator.desk import Desk
+from tests.unit.validator.harness import ValidatorHarness
 
 TOKEN = "erased-0123456789abcdef"
 WANTED = Replacement("alice", TOKEN)
@@ -130,13 +130,13 @@ def test_a_file_without_users_stays(tmp_path: Path) -> None:
 
 
 def test_the_validator_tells_the_columns_of_a_file_with_its_bad_rows(tmp_path: Path) -> None:
-    desk = Desk()
+    harness = ValidatorHarness()
     text = "status,USER_ID,order_id,order_date,total_amount\n"
     text += "".join(f"new,bob,{n},2025-07-07,1.00\n" for n in range(9))
-    desk.upload("orders/a.csv", text + "alice,alice,alice,2025-02-30,1.00\n")
-    desk.validate()
-    [key] = desk.bucket.keys("quarantine/")
-    content = desk.bucket.standing[key]
+    harness.upload("orders/a.csv", text + "alice,alice,alice,2025-02-30,1.00\n")
+    harness.validate()
+    [key] = harness.bucket.keys("quarantine/")
+    content = harness.bucket.standing[key]
     rows, found = rewritten(content, tmp_path)
     assert [row["raw"] for row in rows] == [f"alice,{TOKEN},alice,2025-02-30,1.00"]
     assert found == Found(rows=1, replaced=1)

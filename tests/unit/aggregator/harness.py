@@ -18,7 +18,7 @@ from contracts.identities import FileIdentity
 from contracts.messages import CloseBatch, FileReport, ObjectRef, RedriveBatch, SealFileSet
 from contracts.schemas import find
 from services.aggregator.handler import aggregator_service
-from services.aggregator.notifications import Notice
+from services.aggregator.notifications import SnsNotification
 from services.aggregator.open_set.completeness import missing
 from services.aggregator.open_set.detection import (
     ListedVersion,
@@ -32,7 +32,7 @@ from services.aggregator.open_set.object_lookup import look_at_all
 from services.aggregator.open_set.use_cases import take_in
 from services.aggregator.ports import Ports
 from services.runtime.event_store import InMemoryEventStore
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.storage.documents import InMemoryObjectStore
 from tests.support.doubles import RecordedDeadLetters
 
@@ -129,13 +129,13 @@ class PlannedChecks:
 
 @dataclass
 class ToldPeople:
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[SnsNotification] = field(default_factory=list)
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: SnsNotification) -> None:
         self.notices.append(notice)
 
 
-class Desk:
+class BatchHarness:
     """The service, its doubles, and what a test does with them."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ class Desk:
         self.executions = KnownExecutions()
         self.checks = PlannedChecks()
         self.people = ToldPeople()
-        self.answers = InMemoryTaskAnswers()
+        self.answers = InMemoryTaskCallbacks()
         self.dead_letters = RecordedDeadLetters()
         self.numbers = count(1)
         self.relayed = 0

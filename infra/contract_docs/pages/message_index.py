@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.compatibility.breaks import label
 from contracts.compatibility.catalogue import Catalogue
-from infra.contract_docs.participants import Parties
+from infra.contract_docs.participants import Participants
 
 _KINDS = ("commands", "events", "documents", "parts")
 _ENVELOPE = "schemas/parts/Envelope/v1.json"
@@ -40,11 +40,11 @@ class Contract:
 
 
 @dataclass(frozen=True)
-class Speech:
+class MessageIndex:
     """What can be said, and by whom."""
 
     catalogue: Catalogue
-    parties: Parties
+    participants: Participants
 
     @cached_property
     def contracts(self) -> list[Contract]:
@@ -70,7 +70,7 @@ class Speech:
         """A whole message: the envelope's example about the schema's own first one."""
         envelope = dict(self.catalogue.document(_ENVELOPE)["examples"][0])
         said = contract.document["examples"][0]
-        writers = self.parties.writers(contract.label) or ["nobody"]
+        writers = self.participants.writers(contract.label) or ["nobody"]
         envelope |= {
             "event_type": contract.name,
             "schema_version": contract.version,
@@ -87,9 +87,10 @@ class Speech:
         """The stream that it is in, or about: one of its owner's, filled from the example."""
         streams = [
             stream
-            for party in self.parties.every
-            if contract.label in {*party.replays, *(one.contract for one in party.hears)}
-            for stream in party.streams
+            for participant in self.participants.every
+            if contract.label
+            in {*participant.replays, *(one.contract for one in participant.consumes)}
+            for stream in participant.streams
         ] or ["*"]
         own = [one for one in streams if contract.name.lower().startswith(one.split("/")[0])]
         if "batch_id" not in said:

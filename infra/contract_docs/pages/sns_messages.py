@@ -12,12 +12,12 @@ NOTICES = {
 """AWS source and meaning of each `aws_events` entry of a service.yaml."""
 
 
-def notice_key(name: str) -> str:
+def sns_message_key(name: str) -> str:
     """`ObjectCreated`."""
     return name.replace(" ", "")
 
 
-def notice_message(name: str) -> dict[str, Any]:
+def sns_message(name: str) -> dict[str, Any]:
     """The notice as an AsyncAPI message; its `detail` is documented by AWS."""
     source, about = NOTICES[name]
     return {
@@ -37,7 +37,7 @@ def notice_message(name: str) -> dict[str, Any]:
         },
         "examples": [
             {
-                "name": notice_key(name),
+                "name": sns_message_key(name),
                 "payload": {"source": source, "detail-type": name, "detail": {}},
             }
         ],

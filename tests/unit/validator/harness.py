@@ -107,7 +107,7 @@ class Dropping:
         return self._content.read(min(size, self._bucket.drops_after))
 
 
-class Desk:
+class ValidatorHarness:
     """One batch, its files in order of upload, and the validator."""
 
     def __init__(self, **settings: Any) -> None:
