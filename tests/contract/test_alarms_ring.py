@@ -20,9 +20,8 @@ from tests.contract.builders import an_envelope, an_example
 from tests.contract.declared import templates
 from tests.contract.test_metrics import process_of
 from tests.support.emf import Sample, samples_in
-from tests.unit.aggregator.harness import BUCKET, EVENTS
-from tests.unit.aggregator.harness import LockHarness as AggregatorDesk
-from tests.unit.lock.test_lock_messages import LockHarness as LockDesk
+from tests.unit.aggregator.harness import BUCKET, EVENTS, BatchHarness
+from tests.unit.lock.test_lock_messages import LockHarness
 
 MINUTES_AN_HOUR = 60
 
@@ -130,7 +129,7 @@ def computed(expression: dict[str, str], values: dict[str, float]) -> float:
 
 
 def test_a_lock_that_is_held_for_two_hours_rings_until_it_is_free() -> None:
-    watched, harness = Watched(), LockDesk()
+    watched, harness = Watched(), LockHarness()
     harness.acquire("a")
     rang_after = None
     for minute in range(1, 130):
@@ -147,7 +146,7 @@ def test_a_lock_that_is_held_for_two_hours_rings_until_it_is_free() -> None:
 
 
 def test_one_holder_after_the_other_is_nothing_to_ring_for() -> None:
-    watched, harness = Watched(), LockDesk()
+    watched, harness = Watched(), LockHarness()
     for number in range(4):
         harness.acquire(f"holder-{number}")
         for _ in range(MINUTES_AN_HOUR):
@@ -159,7 +158,7 @@ def test_one_holder_after_the_other_is_nothing_to_ring_for() -> None:
 
 
 def test_files_that_wait_for_four_hours_ring_until_the_set_is_whole() -> None:
-    watched, harness = Watched(), AggregatorDesk()
+    watched, harness = Watched(), BatchHarness()
     harness.upload("orders/a.csv", "products/a.csv")
     rang_after = None
     for minute in range(1, 4 * MINUTES_AN_HOUR + 10):
@@ -178,14 +177,14 @@ def test_files_that_wait_for_four_hours_ring_until_the_set_is_whole() -> None:
     assert watched.state("open-set-is-overdue") == "OK"
 
 
-def sweep(harness: AggregatorDesk) -> None:
+def sweep(harness: BatchHarness) -> None:
     assert harness.deliver(EVENTS, f'{{"sweep": "{BUCKET}"}}') == []
 
 
 @pytest.mark.parametrize("service", ["lock", "aggregator"])
 def test_a_sweep_that_stops_is_noticed_and_one_that_goes_on_never_rings(service: str) -> None:
     watched, alarm = Watched(), f"{service}-sweep-is-silent"
-    lock, aggregator = LockDesk(), AggregatorDesk()
+    lock, aggregator = LockHarness(), BatchHarness()
     assert watched.state(alarm) == "INSUFFICIENT_DATA"  # a new stack: no transition, nobody is told
     for _ in range(10):
         with watched.minute(service):

@@ -23,9 +23,8 @@ from services.runtime.observability.metrics import NAMESPACE, Metric
 from tests.contract.builders import a_body, an_envelope
 from tests.contract.declared import PROJECT, Template, services, templates
 from tests.support.emf import Sample, samples_in
-from tests.unit.aggregator.harness import BUCKET, EVENTS
-from tests.unit.aggregator.harness import LockHarness as AggregatorDesk
-from tests.unit.lock.test_lock_messages import LockHarness as LockDesk
+from tests.unit.aggregator.harness import BUCKET, EVENTS, BatchHarness
+from tests.unit.lock.test_lock_messages import LockHarness
 
 OURS = "EcommercePipeline"
 Identity = tuple[str, str, frozenset[tuple[str, str]]]
@@ -97,7 +96,7 @@ def relay_everything() -> None:
 
 def use_the_lock() -> None:
     with process_of("lock"):
-        harness = LockDesk()
+        harness = LockHarness()
         harness.acquire("a")
         harness.acquire("b")
         harness.now += timedelta(seconds=100)
@@ -109,7 +108,7 @@ def use_the_lock() -> None:
 
 def use_the_aggregator() -> None:
     with process_of("aggregator"):
-        harness = AggregatorDesk()
+        harness = BatchHarness()
         harness.upload("orders/a.csv")
         harness.wait(50)
         assert harness.deliver(EVENTS, json.dumps({"sweep": BUCKET})) == []
@@ -209,7 +208,7 @@ def test_everything_that_runs_says_its_name_and_is_measured() -> None:
 
 def test_what_no_queue_can_take_is_counted_whichever_it_came_by() -> None:
     output = io.StringIO()
-    lock, aggregator = LockDesk(), AggregatorDesk()
+    lock, aggregator = LockHarness(), BatchHarness()
     with redirect_stdout(output):
         with process_of("lock"):
             for queue in ("lock-commands", "lock-events"):

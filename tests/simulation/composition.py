@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
-from services.transformer.batch.merge_plan import Composition
+from services.transformer.batch.merge_plan import MergePlan
 from services.transformer.engines.port import StagedFile
 from tests.simulation.facts import SimulatedSession, Write
 
@@ -38,8 +38,8 @@ class Line(NamedTuple):
 
 def compose(
     session: SimulatedSession, batch_id: str, files: Sequence[StagedFile], heads: Heads
-) -> Composition:
-    """As services.transformer.batch.merge_plan.compose."""
+) -> MergePlan:
+    """As services.transformer.batch.merge_plan.plan_merge."""
     orders = dict(session.rows("orders", heads))
     items = dict(session.rows("order_items", heads))
     products = dict(session.rows("products", heads))
@@ -95,7 +95,7 @@ def compose(
     )
     counts_after = dict(zip(("orders", "order_items", "products"), map(_count, after), strict=True))
     rows_of = dict(zip(("orders", "order_items", "products"), after, strict=True))
-    return Composition(
+    return MergePlan(
         affected_days=sorted(days),
         writes=[
             Write(table, rows_of[table], counts_after[table])

@@ -218,7 +218,7 @@ class Write:
 
 
 class SimulatedSession:
-    """What compose reads and writes through."""
+    """What plan_merge reads and writes through."""
 
     def __init__(self, facts: SimulatedFacts, read: Callable[[str], list[dict[str, str]]]) -> None:
         self._facts, self.read = facts, read

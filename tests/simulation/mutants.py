@@ -187,7 +187,7 @@ def _nobody_pays() -> list[Any]:
     def pay(lock_: Any, ports: Any, causation_id: Any) -> Any:
         return lock_ if causation_id is None else real(lock_, ports, causation_id)
 
-    return [patch.object(lock_use_cases, "pay_what_is_owed", pay)]
+    return [patch.object(lock_use_cases, "deliver_pending_grant", pay)]
 
 
 def _broken_before_it_is_told() -> list[Any]:
@@ -230,7 +230,7 @@ def _token_is_forgotten_first() -> list[Any]:
         ports.answers.succeed(pending_grant["task_token"], answer)
         return lock_
 
-    return [patch.object(lock_use_cases, "pay_what_is_owed", pay)]
+    return [patch.object(lock_use_cases, "deliver_pending_grant", pay)]
 
 
 # -- the transformer -----------------------------------------------------------------------

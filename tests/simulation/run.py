@@ -39,7 +39,7 @@ def simulated() -> Iterator[None]:
             patch.object(envelope, "kind_of_type", cache(envelope.kind_of_type)),
             patch.object(archiver, "_side_by_side", one_after_the_other),
             patch.object(kpis, "MAX_TRANSACTION_ITEMS", KPI_ITEMS_IN_A_TRANSACTION),
-            patch.object(transformer, "compose", composition.compose),
+            patch.object(transformer, "plan_merge", composition.compose),
             patch.object(transformer, "kpis_between", composition.kpis_between),
         ):
             yield

@@ -166,7 +166,7 @@ class StateMachine:
 
 
 class Answers:
-    """TaskAnswers on the simulated machine."""
+    """TaskCallbacks on the simulated machine."""
 
     def __init__(self, world: World) -> None:
         self._world = world

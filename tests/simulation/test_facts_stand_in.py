@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from contracts.errors import StaleWriter
-from services.transformer.batch.merge_plan import compose as compose_by_sql
+from services.transformer.batch.merge_plan import plan_merge as compose_by_sql
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import StagedFile
 from services.transformer.facts.catalog import FactsCatalog

@@ -45,7 +45,7 @@ def read(body: str) -> Message | None:
     task_token_of(body)
     keys = keys_of(body)
     assert all(printable(value) == value for value in keys.values())
-    for reader in (incoming.parse_file_message, incoming.parse_notice, notices.parse_notice):
+    for reader in (incoming.parse_file_message, incoming.parse_aws_event, notices.parse_aws_event):
         try:
             reader(body)
         except ContractViolation as error:

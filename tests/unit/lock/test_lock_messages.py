@@ -503,7 +503,7 @@ def test_a_lock_is_not_broken_while_its_holder_cannot_be_told(
 ) -> None:
     with falling_at(monkeypatch, harness.answers, "succeed"):
         harness.acquire("a")
-    monkeypatch.setattr(use_cases, "pay_what_is_owed", lambda *_: None)
+    monkeypatch.setattr(use_cases, "deliver_pending_grant", lambda *_: None)
     with pytest.raises(Transient, match="not told yet"):
         harness.break_it(1)
     assert harness.pending_grant() == ["a"]

@@ -177,8 +177,8 @@ def test_an_exporter_that_breaks_costs_no_message() -> None:
 OFF = """
 import sys
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
-consumer = CommandConsumer({"AcquireLock": lambda _: None}, InMemoryTaskAnswers(), None)
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
+consumer = CommandConsumer({"AcquireLock": lambda _: None}, InMemoryTaskCallbacks(), None)
 record = {"messageId": "1", "body": sys.argv[1], "eventSourceARN": "arn:x:lock-commands"}
 assert handle_sqs_records({"Records": [record]}, consumer.handle) == {"batchItemFailures": []}
 print([name for name in sys.modules if name.startswith(("opentelemetry", "google", "requests"))])

@@ -189,7 +189,7 @@ class Stuck:
 
     SCRIPT = """
 import sys, time
-from services.runtime.messaging.task_callbacks import InMemoryTaskAnswers
+from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker, run_worker
 from tests.unit.runtime.test_worker_life import Queue
 
@@ -200,7 +200,7 @@ class Handler:
 
 worker = QueueWorker(
     Queue(sys.stdin.read()), "http://queue/validator-commands", Handler(),
-    InMemoryTaskAnswers(), lambda message: None, heartbeat_seconds=0.01,
+    InMemoryTaskCallbacks(), lambda message: None, heartbeat_seconds=0.01,
     deadline_seconds={"ValidateFile": float(sys.argv[2])},
 )
 run_worker(worker, stop_seconds=float(sys.argv[3]))

@@ -141,7 +141,7 @@ def test_a_batch_given_up_while_its_attempt_began_does_not_begin(bench: Workbenc
 
 def test_who_was_overtaken_while_it_gave_a_batch_up_undoes_nothing(bench: Workbench) -> None:
     command = bench.stage(a_batch([order("1")]))
-    with at_first(use_cases, "compose", _broken), pytest.raises(PipelineError):
+    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     newer = bench.restarted(fence=2)
     with (
@@ -157,7 +157,7 @@ def test_what_another_did_while_a_batch_was_given_up_is_the_answer(
     bench: Workbench, deed: str
 ) -> None:
     command = bench.stage(a_batch([order("1")]))
-    with at_first(use_cases, "compose", _broken), pytest.raises(PipelineError):
+    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     other, theirs = bench.restarted(), []
 
@@ -186,7 +186,7 @@ def test_giving_up_fences_the_facts_under_its_own_epoch(bench: Workbench) -> Non
     bench.transform(a_batch([order("1")]))
     heads = bench.state().heads
     command = bench.stage(a_batch([order("2")])).model_copy(update={"attempt": 4})
-    with at_first(use_cases, "compose", _broken), pytest.raises(PipelineError):
+    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     fenced: list[Any] = []
     fence = bench.ports.facts.fence
@@ -223,14 +223,14 @@ def test_data_that_is_rejected_once_its_batch_is_being_published_is_published(
         dies_while_publishing(other, command)
         raise DataRejected("these rows cannot be published")
 
-    with at_first(use_cases, "compose", rejects):
+    with at_first(use_cases, "plan_merge", rejects):
         assert transform_batch(command, bench.ports)["outcome"] == "PUBLISHED"
     assert len(bench.order_kpis()) == 1
 
 
 def test_a_batch_is_given_up_once_however_often_that_is_asked_for(bench: Workbench) -> None:
     command = bench.stage(a_batch([order("1")]))
-    with at_first(use_cases, "compose", _broken), pytest.raises(PipelineError):
+    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     for _ in range(3):
         assert abandon_batch(bench.abandoning(command), bench.ports) == ABANDONED
