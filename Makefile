@@ -8,7 +8,7 @@ ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/sec
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
+.PHONY: help setup demo unit test check bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
 
 ##@ Begin
 
@@ -21,6 +21,9 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 	$(BIN)/ecp demo
 
 ##@ Change
+
+unit: .venv/ready-to-develop  ## What needs neither Java, Docker nor a local cloud; SERVICE=lock for one service
+	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest tests/unit/$(SERVICE) -m 'not (spark or docker or integration or performance)' -n logical --maxprocesses 4 --dist loadfile -q
 
 test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
 	$(BIN)/python -m pytest $(ONE_AT_A_TIME)

@@ -10,9 +10,14 @@ from services.runtime.observability.logs import about
 from tests.support.ministack import running_ministack
 from tests.support.needs import NEEDS, announcement, verdict
 
-settings.register_profile("without deadlines", settings.default, deadline=None)
-settings.load_profile("without deadlines")
-"""An example that is slow on a loaded machine is no fault."""
+for profile, max_examples in {
+    "dev": 10,
+    "ci": settings.default.max_examples,
+    "nightly": 1000,
+}.items():
+    settings.register_profile(profile, settings.default, deadline=None, max_examples=max_examples)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+"""No deadlines: an example that is slow on a loaded machine is no fault."""
 
 os.environ.pop("COLUMNS", None)
 """Where suites run side by side, readline in the first process gives all others a width of 80."""
