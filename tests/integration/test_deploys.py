@@ -237,7 +237,7 @@ def test_a_person_can_go_back_to_the_version_before(
 def test_a_plan_names_what_changed_in_the_order_of_deployment(
     fresh_cloud: RunningCloud, checkout: Path
 ) -> None:
-    append(checkout, "services/relay/handler.py", "\n# changed")
+    append(checkout, "contracts/envelope.py", "\n# changed")
     append(checkout, "services/lock/template.yaml", "\n# changed")
     append(checkout, "services/archiver/README.md", "\nchanged")
     said = ecp(
