@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.ecp.quarantine.explanations import advice, replacement, resubmission
-from infra.ecp.quarantine.queries import read_resolutions
+from infra.ecp.quarantine.queries import listing, read_resolutions, read_rows
 from infra.ecp.quarantine.view import counted, explain_files, explain_rows, print_files, print_rows
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
@@ -19,7 +19,7 @@ from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, styled
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.resolutions import Resolution, Resolutions
-from services.validator.quarantine.rows import QuarantinedFile, Row, listing, read_rows
+from services.validator.quarantine.rows import QuarantinedFile, Row
 
 app = typer.Typer(help="Rows and files that were refused: why, and what to do.")
 

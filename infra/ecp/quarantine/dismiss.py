@@ -12,6 +12,7 @@ from contracts.messages import DismissQuarantine
 from infra.ecp.batches.timeline import describe, plural
 from infra.ecp.names import SOURCE
 from infra.ecp.quarantine.commands import resolutions_in
+from infra.ecp.quarantine.queries import listing, read_rows
 from infra.ecp.requester import requester
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
@@ -20,7 +21,7 @@ from infra.ecp.terminal.output import print_json, print_line, styled
 from infra.ecp.terminal.recorded import until_recorded
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.resolutions import Resolutions
-from services.validator.quarantine.rows import QuarantinedFile, Row, listing, read_rows
+from services.validator.quarantine.rows import QuarantinedFile, Row
 
 LONGEST_REASON = 2000
 LINES_PER_COMMAND = 5000

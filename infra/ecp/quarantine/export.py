@@ -12,6 +12,7 @@ from infra.ecp.quarantine.commands import resolutions_in
 from infra.ecp.quarantine.corrections import columns_of, exported
 from infra.ecp.quarantine.explanations import ONCE_GIVEN_BACK
 from infra.ecp.quarantine.originals import Headers
+from infra.ecp.quarantine.queries import listing, read_rows
 from infra.ecp.quarantine.spreadsheets import write_cells
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
@@ -19,7 +20,7 @@ from infra.ecp.terminal.landing import create, landing_places, refuse_what_is_th
 from infra.ecp.terminal.output import print_line
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.resolutions import Resolutions
-from services.validator.quarantine.rows import Listing, QuarantinedFile, Row, listing, read_rows
+from services.validator.quarantine.rows import Listing, QuarantinedFile, Row
 
 
 def export(

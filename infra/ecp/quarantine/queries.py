@@ -1,11 +1,11 @@
 """What the stores hold of quarantine: replays and their documents, dismissals, copies of inputs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from contracts.layout import REPLAY_ANSWERS_PREFIX
+from contracts.layout import QUARANTINE_PREFIX, REPLAY_ANSWERS_PREFIX
 from contracts.messages import BatchManifest, ObjectRef
 from infra.ecp.names import STATE_TABLE
 from services.runtime.storage import items
@@ -15,9 +15,28 @@ from services.validator.quarantine.copies import Copies, Sealed
 from services.validator.quarantine.copies import arrange as arrange_copies
 from services.validator.quarantine.replays import COMPLETED, Replay, RowId, arrange, replay_document
 from services.validator.quarantine.resolutions import Resolutions, dismissal_of, published_since
-from services.validator.quarantine.rows import listing
+from services.validator.quarantine.rows import Listing, Row, rows_of
+from services.validator.quarantine.rows import arrange as arrange_listing
 
 THREADS = 8
+
+
+def listing(s3: Any, bucket: str, batch_id: str | None = None) -> Listing:
+    """What is in quarantine, of one batch where it is given, oldest first."""
+    prefix = QUARANTINE_PREFIX if batch_id is None else f"{QUARANTINE_PREFIX}{batch_id}/"
+    found = [
+        entry
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for entry in page.get("Contents", ())
+    ]
+    return arrange_listing(found)
+
+
+def read_rows(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[Row]:
+    """The quarantined rows of each Parquet file, by line within it; read as they are consumed."""
+    for key in keys:
+        content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        yield from rows_of(content)
 
 
 def read_resolutions(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Resolutions:

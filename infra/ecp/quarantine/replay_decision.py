@@ -7,7 +7,7 @@ from typing import Any
 from contracts.layout import KINDS
 from infra.ecp.quarantine.current_facts import current_rows
 from infra.ecp.quarantine.originals import Headers
-from infra.ecp.quarantine.queries import read_resolutions
+from infra.ecp.quarantine.queries import listing, read_resolutions, read_rows
 from infra.ecp.quarantine.replay_check import faults_of
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed
@@ -17,7 +17,7 @@ from services.validator.quarantine.replay_check import Verdict, judge
 from services.validator.quarantine.replay_plan import CurrentRows, FixedRow, PlacedRow, Plan, plan
 from services.validator.quarantine.replays import Replays, RowId, row_id
 from services.validator.quarantine.resolutions import Resolutions
-from services.validator.quarantine.rows import Row, listing, read_rows
+from services.validator.quarantine.rows import Row
 
 UNPUBLISHED = {
     "BatchRejected": "was rejected whole: correct its bad file and upload that again under its "

@@ -1,7 +1,7 @@
-"""Rows and files in quarantine: found, read and sorted; why they are there is the validator's."""
+"""Rows and files in quarantine, as their keys and their Parquet say."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,17 +44,6 @@ class Listing:
     batches: tuple[str, ...] = ()
 
 
-def listing(s3: Any, bucket: str, batch_id: str | None = None) -> Listing:
-    """What is in quarantine, of one batch where it is given, oldest first."""
-    prefix = QUARANTINE_PREFIX if batch_id is None else f"{QUARANTINE_PREFIX}{batch_id}/"
-    found = [
-        entry
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for entry in page.get("Contents", ())
-    ]
-    return arrange(found)
-
-
 def arrange(found: Iterable[dict[str, Any]]) -> Listing:
     """S3 entries sorted into rows and files by their keys; anything else is left out.
 
@@ -87,13 +76,6 @@ def arrange(found: Iterable[dict[str, Any]]) -> Listing:
 
 def _batch_id(key: str) -> str:
     return key.removeprefix(QUARANTINE_PREFIX).partition("/")[0]
-
-
-def read_rows(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[Row]:
-    """The quarantined rows of each Parquet file, by line within it; read as they are consumed."""
-    for key in keys:
-        content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        yield from rows_of(content)
 
 
 def rows_of(parquet: bytes) -> list[Row]:

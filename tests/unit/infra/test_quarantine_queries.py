@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.layout import quarantined_file_key, quarantined_rows_key
-from services.validator.quarantine.rows import ROW_FIELDS, listing, read_rows
+from infra.ecp.quarantine.queries import listing, read_rows
+from services.validator.quarantine.rows import ROW_FIELDS
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 BUCKET = "ecommerce-data-bucket"
