@@ -59,8 +59,9 @@ FAULTS = (
         """        known = _history(command, ports).answer_to(command)
         if known is not None:
             return known
-        written = _write(""",
-        """        written = _write(""",
+
+        def written_report""",
+        """        def written_report""",
         "tests/unit/validator/test_second_look.py"
         "::test_a_writer_that_was_overtaken_while_it_read_writes_nothing",
     ),

@@ -335,7 +335,7 @@ def _publishing_is_marked_last() -> list[Any]:
                 self._ports.tables,
                 composition.kpis,
                 stamp,
-                transformer._context("0" * 16),
+                transformer.CONTEXT,
             )
         return real(self, before, state, version)
 
