@@ -2,8 +2,8 @@
 PYTHON ?= python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 
-# Suites that run engines, containers and whole local clouds; all others run side by side.
-ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security
+# Suites that need a JVM of their own, containers or whole local clouds; all others run side by side.
+ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security tests/unit/transformer/test_engines_agree.py
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
