@@ -5,6 +5,8 @@ BIN := .venv/bin
 # Suites that need a JVM of their own, containers or whole local clouds; all others run side by side.
 ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security tests/unit/transformer/test_engines_agree.py
 
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
+
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
 .DEFAULT_GOAL := help
@@ -23,11 +25,11 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 ##@ Change
 
 unit: .venv/ready-to-develop  ## What needs neither Java, Docker nor a local cloud; SERVICE=lock for one service
-	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest tests/unit/$(SERVICE) -m 'not (spark or docker or integration or performance)' -n logical --maxprocesses 4 --dist loadfile -q
+	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest tests/unit/$(SERVICE) -m 'not (spark or docker or integration or performance)' $(SIDE_BY_SIDE) -q
 
 test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
 	$(BIN)/python -m pytest $(ONE_AT_A_TIME)
-	$(BIN)/python -m pytest tests $(ONE_AT_A_TIME:%=--ignore=%) -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest tests $(ONE_AT_A_TIME:%=--ignore=%) $(SIDE_BY_SIDE)
 
 check: .venv/ready-to-develop  ## Style, types, layers, templates, generated files
 	$(BIN)/ruff check .

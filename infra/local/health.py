@@ -81,8 +81,8 @@ def _worker(name: str, record: CloudRecord, folders: Folders, now: float) -> dic
 def _signs_of_life(name: str, pid: int, folders: Folders) -> tuple[float | None, dict[str, Any]]:
     """When the worker was last seen (Unix seconds), None: never, and what it says of itself.
 
-    One that took over from another version has a file of its own (`Crew.want`), and that of the
-    version before may still lie there.
+    One that took over from another version has a file of its own (`WorkerPool.want`), and that
+    of the version before may still lie there.
     """
     for path in (folders.run / f"{name}.ready", *folders.run.glob(f"{name}-*.ready")):
         try:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Rolling:
-    """Keeps a crew at the newest task definitions."""
+    """Keeps a pool at the newest task definitions."""
 
     def __init__(self, pool: WorkerPool, ecs: Any, ssm: Any) -> None:
         self._pool, self._ecs, self._ssm = pool, ecs, ssm
@@ -28,12 +28,12 @@ class Rolling:
         self._look_at = 0.0
 
     def start(self, now: float) -> None:
-        """Start what is registered now and not yet in the crew."""
+        """Start what is registered now and not yet in the pool."""
         for definition in worker_definitions(self._ecs):
             self._pool.want(definition, now)
 
     def follow(self, now: float) -> None:
-        """Look whether there are new versions, tend the crew, tell how far it is.
+        """Look whether there are new versions, tend the pool, tell how far it is.
 
         A cloud that does not answer is asked again at the next look: its death is seen elsewhere.
         `now`: seconds on the monotonic clock.

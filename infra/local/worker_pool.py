@@ -82,7 +82,7 @@ class Worker:
 
 
 class WorkerSlot:
-    """One place in the crew: who works, who is to take over, who finishes a last message."""
+    """One place in the pool: who works, who is to take over, who finishes a last message."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker

@@ -24,12 +24,7 @@ THREADS = 8
 def listing(s3: Any, bucket: str, batch_id: str | None = None) -> Listing:
     """What is in quarantine, of one batch where it is given, oldest first."""
     prefix = QUARANTINE_PREFIX if batch_id is None else f"{QUARANTINE_PREFIX}{batch_id}/"
-    found = [
-        entry
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for entry in page.get("Contents", ())
-    ]
-    return arrange_listing(found)
+    return arrange_listing(_entries(s3, bucket, prefix))
 
 
 def read_rows(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[Row]:
@@ -44,7 +39,7 @@ def read_resolutions(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) 
     batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
     rows = items.query(dynamodb, STATE_TABLE, {"pk": "dismissals"})
     return Resolutions(
-        replays=read_replays(s3, dynamodb, objects, bucket),
+        replays=read_replays(s3, batches, objects, bucket),
         dismissals=[dismissal_of(row) for row in rows],
         published=published_since(
             row
@@ -56,16 +51,16 @@ def read_resolutions(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) 
     )
 
 
-def read_replays(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> dict[RowId, Replay]:
+def read_replays(
+    s3: Any, batches: Iterable[Mapping[str, Any]], objects: ObjectStore, bucket: str
+) -> dict[RowId, Replay]:
     """The replay that answers each row: the newest completed one, else the newest.
 
-    A replay's document is as old as the replay and outlives the rows that it answers, so one that
-    has expired answers nothing that is still in quarantine.
+    `batches` are the aggregator's rows, oldest first. A replay's document is as old as the replay
+    and outlives the rows that it answers, so one that has expired answers nothing that is still in
+    quarantine.
     """
-    kept = _kept_documents(s3, bucket)
-    if not kept:
-        return {}
-    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
+    kept = {entry["Key"] for entry in _entries(s3, bucket, REPLAY_ANSWERS_PREFIX)}
     return arrange(
         (batch["batch_id"], batch["status"], batch["sealed_at"], document.rows)
         for batch in batches
@@ -95,8 +90,7 @@ def read_copies(
     )
 
 
-def _kept_documents(s3: Any, bucket: str) -> set[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=REPLAY_ANSWERS_PREFIX
-    )
-    return {entry["Key"] for page in pages for entry in page.get("Contents", ())}
+def _entries(s3: Any, bucket: str, prefix: str) -> list[dict[str, Any]]:
+    """All objects under a prefix, as S3 lists them."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [entry for page in pages for entry in page.get("Contents", ())]

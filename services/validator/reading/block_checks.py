@@ -241,12 +241,12 @@ class BlockChecker:
                 "not read back as that many rows; please report this file"
             )
         table, doubts = self._arrow.read(texts, line_indexes + self._first_line)
+        raw = lines.texts()
         if self._with_raw:
-            raw = lines.texts()
             table = table.append_column(_RAW_FIELD, raw.filter(doubts.certain) if doubts else raw)
         if doubts is None:
             return _Regular(table)
-        told = told_rows(self._rows, texts, doubts, lines.texts(), line_indexes)
+        told = told_rows(self._rows, texts, doubts, raw, line_indexes)
         others = np.setdiff1d(doubts.rows, told.rows, assume_unique=True)
         return _Regular(table, (told,), (self._reread(lines, others, line_indexes),))
 

@@ -27,7 +27,7 @@ _LF, _CR, _QUOTE, _NUL, _EQUALS, _BACKSLASH = b'\n\r"\0=\\'
 _MOST_BYTES = 1 << 16
 _MOST_BLANKS = 8
 _FAULTS = (STRAY_QUOTE, TEXT_AFTER_QUOTE, NO_END_BEFORE_A_ROW)
-_STRAY, _AFTER, _NO_END, _NUL_BYTE = 1, 2, 3, 7
+_STRAY, _AFTER, _NO_END = 1, 2, 3
 
 PROBLEMS = (
     (),
@@ -36,6 +36,7 @@ PROBLEMS = (
     (NUL_PROBLEM,),
 )
 """What the verdicts of `broken_lines` mean."""
+_NUL_BYTE = len(PROBLEMS) - 1
 
 
 def broken_lines(

@@ -115,7 +115,7 @@ def test_a_process_that_does_not_end_is_said_not_to(
 
 
 class ProcessHarness:
-    """A crew that runs scripts, and what it said of its processes."""
+    """A pool that runs scripts, and what it said of its processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folders = Folders(folder)
@@ -144,7 +144,7 @@ class ProcessHarness:
             if told[1] == state:
                 return told
             time.sleep(0.02)
-        raise AssertionError(f"it never became {state}: {self.crew.states()}")
+        raise AssertionError(f"it never became {state}: {self.pool.states()}")
 
     @property
     def pid(self) -> int:

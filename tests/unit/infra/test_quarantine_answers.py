@@ -10,6 +10,7 @@ from contracts.messages import ObjectRef
 from infra.ecp.names import STATE_TABLE
 from infra.ecp.quarantine.originals import Headers
 from infra.ecp.quarantine.queries import read_replays
+from services.runtime.storage import items
 from services.runtime.storage.documents import S3ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
 from services.validator.quarantine.replays import RowId
@@ -69,12 +70,13 @@ def test_answers_are_those_of_the_batches_that_carry_some(s3: Any, dynamodb: Any
     put_batch(dynamodb, BATCH, None)
     put_batch(dynamodb, OTHER_BATCH, ref)
 
-    found = read_replays(s3, dynamodb, objects, BUCKET)
+    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
+    found = read_replays(s3, batches, objects, BUCKET)
 
     row = RowId(BATCH, "orders/a.csv", "v1", 7)
     assert found == {row: (OTHER_BATCH, "COMPLETED", SEALED, ("1",))}
     s3.delete_object(Bucket=BUCKET, Key=ref.key)
-    assert read_replays(s3, dynamodb, objects, BUCKET) == {}
+    assert read_replays(s3, batches, objects, BUCKET) == {}
 
 
 def test_an_expired_document_is_none_and_any_other_fault_travels(s3: Any) -> None:
