@@ -1,5 +1,6 @@
 """What CONTRIBUTING.md asks for: make's targets, hooks, the changelog and its fragments."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -13,8 +14,9 @@ PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 
 def test_help_lists_every_target_under_its_group() -> None:
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith("MAKE")}
     shown = subprocess.run(
-        ["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True
+        ["make", "help"], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True
     ).stdout
     targets = re.findall(r"^  make ([a-z-]+) +\S", shown, re.MULTILINE)
     [phony] = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
