@@ -12,23 +12,17 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.deployer.closure import Closure, import_closure
 from infra.deployer.templates import StackTemplate
 from infra.errors import DeploymentFailed
 
 LAMBDA_UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
 
 CONSTRAINTS = "constraints.txt"
-NOT_SHIPPED_NAMES = frozenset(
-    {"README.md", "template.yaml", "service.yaml", "Dockerfile", "requirements.txt"}
-)
-SHARED = ("contracts", "services/runtime")
-"""Folders that every function and worker has beside its own."""
-NOT_SHIPPED_CONTRACTS = ("contracts/compatibility/", "contracts/released/")
-"""The gate and the frozen copies: no function needs them, and a release must not deploy anew."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE_RW_R_R = 0o100644 << 16
 _UNIX = 3
@@ -66,16 +60,16 @@ def build_artifact(template: StackTemplate, project: Path, *, vendored: bool) ->
     definition = definition_of(template)
     if definition:
         return _named(template.name, definition.read_bytes(), "asl.json")
-    files = dict(_sources(project, template.service))
+    files = closure_of(template, project).files(project)
     if vendored:
         with tempfile.TemporaryDirectory(prefix="ecp-vendor-") as folder:
             vendor(
-                _requirements_of(template, project),
+                project / f"services/{template.service}/requirements.txt",
                 project / CONSTRAINTS,
                 Path(folder),
                 template.runtime,
             )
-            files |= _tree(Path(folder), Path(folder))
+            files |= _tree(Path(folder))
             return _named(template.name, zip_files(files), "zip")
     return _named(template.name, zip_files(files), "zip")
 
@@ -85,21 +79,32 @@ def sources_digest(template: StackTemplate, project: Path) -> str:
 
     Equal digests mean equal artifacts, so a plan need not build anything.
     """
-    if not (template.takes_artifact or template.runs_container):
+    if not template.has_code:
         return ""
-    definition = definition_of(template)
-    if definition:
+    if definition := definition_of(template):
         return hashlib.sha256(definition.read_bytes()).hexdigest()
-    files = dict(_sources(project, template.service))
-    others = [_requirements_of(template, project), project / CONSTRAINTS]
-    if template.runs_container:
-        others.append(template.path.with_name("Dockerfile"))
-    files |= {path.relative_to(project).as_posix(): path for path in others if path.exists()}
+    others = {name: project / name for name in build_files(template)}
+    files = closure_of(template, project).files(project)
+    files |= {name: path for name, path in others.items() if path.exists()}
     digest = hashlib.sha256()
     for name in sorted(files):
         content = hashlib.sha256(files[name].read_bytes()).hexdigest()
         digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
+
+
+def closure_of(template: StackTemplate, project: Path) -> Closure:
+    """The code of a stack's function or worker; raises DeploymentFailed when nothing starts it."""
+    if not template.entry_points:
+        raise DeploymentFailed(f"{template.path} names no module that its code starts with")
+    return import_closure(template.entry_points, project)
+
+
+def build_files(template: StackTemplate) -> set[str]:
+    """What the code of a service is built with, by path in the project."""
+    folder = f"services/{template.service}"
+    image = {f"{folder}/Dockerfile"} if template.runs_container else set()
+    return {f"{folder}/requirements.txt", CONSTRAINTS} | image
 
 
 def zip_files(files: Mapping[str, Path]) -> bytes:
@@ -157,32 +162,11 @@ def definition_of(template: StackTemplate) -> Path | None:
     return definition if template.service is None and definition.exists() else None
 
 
-def code_folder(template: StackTemplate) -> str:
-    """Where the code of a stack's function or worker lies, relative to the project."""
-    return f"services/{template.service}"
-
-
-def _requirements_of(template: StackTemplate, project: Path) -> Path:
-    return project / code_folder(template) / "requirements.txt"
-
-
-def _sources(project: Path, service: str | None) -> Iterator[tuple[str, Path]]:
-    yield "services/__init__.py", project / "services/__init__.py"
-    for folder in (project / name for name in (*SHARED, f"services/{service}")):
-        if not folder.is_dir():
-            raise DeploymentFailed(f"{folder} is missing: the function is built from it")
-        for name, path in _tree(folder, project).items():
-            if not name.startswith(NOT_SHIPPED_CONTRACTS):
-                yield name, path
-
-
-def _tree(folder: Path, root: Path) -> dict[str, Path]:
+def _tree(folder: Path) -> dict[str, Path]:
     return {
-        path.relative_to(root).as_posix(): path
+        path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")
-        if path.is_file()
-        and "__pycache__" not in path.parts
-        and path.relative_to(folder).as_posix() not in NOT_SHIPPED_NAMES
+        if path.is_file() and "__pycache__" not in path.parts
     }
 
 

@@ -4,14 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.deployer.package import (
-    CONSTRAINTS,
-    NOT_SHIPPED_CONTRACTS,
-    NOT_SHIPPED_NAMES,
-    SHARED,
-    code_folder,
-    definition_of,
-)
+from infra.deployer.closure import Closure
+from infra.deployer.package import build_files, definition_of
 from infra.deployer.releases import Release
 from infra.deployer.templates import StackTemplate, consumers
 
@@ -61,14 +55,21 @@ def plan_stack(
 
 
 def plan_commit(
-    paths: Sequence[str], templates: Sequence[StackTemplate], order: Sequence[str]
+    paths: Sequence[str],
+    templates: Sequence[StackTemplate],
+    order: Sequence[str],
+    code: Mapping[str, Closure],
 ) -> list[PlannedStack]:
-    """What the change of these files (relative to the project) would deploy, in this order."""
+    """What the change of these files (relative to the project) would deploy, in this order.
+
+    `code`: of each stack that runs some.
+    """
     by_name = {template.name: template for template in templates}
     planned = []
     for name in order:
         template = by_name[name]
-        touched = {path: change for path in paths if (change := _touches(path, template))}
+        found = {path: _touches(path, template, code.get(name)) for path in paths}
+        touched = {path: change for path, change in found.items() if change}
         if not touched:
             continue
         changes = tuple(one for one in _ORDER if one in touched.values())
@@ -94,31 +95,14 @@ def _changes(wanted: Wanted, deployed: Release | None) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _touches(path: str, template: StackTemplate) -> Change | None:
+def _touches(path: str, template: StackTemplate, code: Closure | None) -> Change | None:
     """How the change of one file changes a stack, if it does."""
     if path == _path_in_project(template):
         return "template"
-    if not (template.takes_artifact or template.runs_container):
-        return None
     if definition := definition_of(template):
         return "code" if path == f"infra/stacks/{definition.name}" else None
-    return "code" if _is_built_from(path, template) else None
-
-
-def _is_built_from(path: str, template: StackTemplate) -> bool:
-    folder = code_folder(template)
-    built_in = {f"{folder}/requirements.txt", CONSTRAINTS}
-    if template.service:
-        built_in.add("services/__init__.py")
-    if template.runs_container:
-        built_in.add(f"{folder}/Dockerfile")
-    if path in built_in:
-        return True
-    for root in (f"{folder}/", *(f"{shared}/" for shared in SHARED)):
-        if path.startswith(root):
-            is_shipped = path.removeprefix(root) not in NOT_SHIPPED_NAMES
-            return is_shipped and not path.startswith(NOT_SHIPPED_CONTRACTS)
-    return False
+    is_built_from = code and (code.includes(path) or path in build_files(template))
+    return "code" if is_built_from else None
 
 
 def _path_in_project(template: StackTemplate) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.deployer.commits import files_changed_since
 from infra.deployer.deploy import chosen_graph, reject_unknown_parameters
-from infra.deployer.package import sources_digest
+from infra.deployer.package import closure_of, sources_digest
 from infra.deployer.packing import ArtifactBucket, given_parameters
 from infra.deployer.plan import PlannedStack, Wanted, plan_commit, plan_stack
 from infra.deployer.releases import ReleaseBook, Releases, template_key
@@ -48,7 +48,13 @@ def plan_since(
     """What the files that differ from a git revision would deploy; no cloud is asked."""
     templates = {template.name: template for template in discover(project)}
     order = order_of_deployment(chosen_graph(templates, names))
-    return plan_commit(files_changed_since(project, revision), list(templates.values()), order)
+    code = {
+        name: closure_of(template, project)
+        for name, template in templates.items()
+        if template.has_code and template.service
+    }
+    paths = files_changed_since(project, revision)
+    return plan_commit(paths, list(templates.values()), order, code)
 
 
 def versions(environment: Environment, *, project: Path = PROJECT) -> dict[str, Releases]:

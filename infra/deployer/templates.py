@@ -33,7 +33,8 @@ class StackTemplate:
 
     `parameters`: type of each template parameter by name. `resolves`, `publishes`: names of SSM
     parameters. `service`: the folder under services/ it belongs to, None for infra's own.
-    `resources`: what the stack is made of, by logical id.
+    `resources`: what the stack is made of, by logical id. `starts`: modules that something beside
+    the stack's own function or container starts (EntryPoints of its Metadata).
     """
 
     name: str
@@ -44,6 +45,7 @@ class StackTemplate:
     publishes: frozenset[str]
     service: str | None
     resources: Mapping[str, Mapping[str, Any]]
+    starts: tuple[str, ...] = ()
 
     @property
     def stack_name(self) -> str:
@@ -58,6 +60,26 @@ class StackTemplate:
     def runs_container(self) -> bool:
         """Whether the stack's code runs in a container rather than in a function."""
         return "ImageUri" in self.parameters
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the stack's function, container or state machine is built from this project."""
+        return self.takes_artifact or self.runs_container
+
+    @property
+    def entry_points(self) -> list[str]:
+        """The modules that its functions (Handler) and containers (`python -m`) start with."""
+        properties = [one.get("Properties", {}) for one in self.resources.values()]
+        handlers = [
+            str(one["Handler"]).rpartition(".")[0] for one in properties if "Handler" in one
+        ]
+        commands = [
+            container.get("Command", [])
+            for one in properties
+            for container in one.get("ContainerDefinitions", [])
+        ]
+        programs = [str(command[-1]) for command in commands if command[1:2] == ["-m"]]
+        return [*handlers, *programs, *self.starts]
 
     @property
     def runtime(self) -> tuple[str, str]:
@@ -169,6 +191,7 @@ def read_template(name: str, path: Path, body: str, service: str | None) -> Stac
         publishes=frozenset(_published(path, document["Resources"])),
         service=service,
         resources=document["Resources"],
+        starts=tuple(document.get("Metadata", {}).get("EntryPoints", ())),
     )
 
 

@@ -41,17 +41,31 @@ def a_project(folder: Path, templates: Mapping[str, str]) -> Path:
 
 
 def a_function_project(folder: Path) -> Path:
-    """A project with contracts, the runtime and one service, lock."""
+    """A project with contracts, the runtime and two services; lock's function uses some of it."""
+    template = a_template(
+        parameters="  ArtifactBucket: {Type: String}\n  ArtifactKey: {Type: String}\n"
+    )
+    handler = "Handler: services.lock.handler.handler, Runtime: python3.11"
     for name, content in {
         "contracts/__init__.py": "",
-        "contracts/schemas/AcquireLock/v1.json": "{}",
+        "contracts/generate.py": "",
+        "contracts/schemas/__init__.py": "",
+        "contracts/schemas/commands/AcquireLock/v1.json": "{}",
         "contracts/__pycache__/x.pyc": "compiled",
         "services/__init__.py": "",
         "services/runtime/__init__.py": "",
-        "services/lock/handler.py": "def handler(event, context): ...",
+        "services/runtime/logs.py": "import contracts.schemas",
+        "services/runtime/unused.py": "",
+        "services/lock/__init__.py": "",
+        "services/lock/handler.py": (
+            "import json\nfrom services.lock import domain\n"
+            "def handler(event, context):\n    from services.runtime.logs import logger\n"
+        ),
+        "services/lock/domain.py": "",
+        "services/lock/history.py": "",
         "services/lock/README.md": "# Lock",
-        "services/lock/template.yaml": a_template(
-            parameters="  ArtifactBucket: {Type: String}\n  ArtifactKey: {Type: String}\n"
+        "services/lock/template.yaml": (
+            f"{template}  F: {{Type: AWS::Lambda::Function, Properties: {{{handler}}}}}\n"
         ),
         "services/validator/worker.py": "",
     }.items():

@@ -32,23 +32,54 @@ def test_the_same_sources_make_the_same_bytes_wherever_and_whenever(tmp_path: Pa
     assert built[0] == built[1]
 
 
-def test_a_function_holds_contracts_runtime_and_its_own_service_only(tmp_path: Path) -> None:
+def test_a_function_holds_what_it_imports_also_later_and_what_that_reads(tmp_path: Path) -> None:
     project = a_function_project(tmp_path)
     artifact = build_artifact(the_template(project, "lock"), project, vendored=False)
     assert names_in(artifact.content) == [
         "contracts/__init__.py",
-        "contracts/schemas/AcquireLock/v1.json",
+        "contracts/schemas/__init__.py",
+        "contracts/schemas/commands/AcquireLock/v1.json",
         "services/__init__.py",
+        "services/lock/__init__.py",
+        "services/lock/domain.py",
         "services/lock/handler.py",
         "services/runtime/__init__.py",
+        "services/runtime/logs.py",
     ]
 
 
-def test_the_key_changes_with_the_code_but_not_with_the_readme(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("from services.lock.rules import a", "services.lock.handler needs services.lock.rules, "),
+        ("import services.lock.rules", "services.lock.handler needs services.lock.rules, "),
+        ("from .rules import a", "services.lock.handler needs services.lock.rules, "),
+        ("\nif:", r"handler\.py line 2: invalid syntax"),
+    ],
+)
+def test_what_is_imported_and_not_there_is_told_before_anything_is_deployed(
+    tmp_path: Path, code: str, message: str
+) -> None:
+    project = a_function_project(tmp_path)
+    (project / "services/lock/handler.py").write_text(code)
+    with pytest.raises(DeploymentFailed, match=message):
+        build_artifact(the_template(project, "lock"), project, vendored=False)
+
+
+def test_a_stack_whose_code_nothing_starts_is_refused(tmp_path: Path) -> None:
+    project = a_function_project(tmp_path)
+    template = project / "services/lock/template.yaml"
+    template.write_text(template.read_text().split("  F:")[0])
+    with pytest.raises(DeploymentFailed, match="names no module that its code starts with"):
+        build_artifact(the_template(project, "lock"), project, vendored=False)
+
+
+def test_the_key_changes_with_the_code_but_not_with_what_is_not_in_it(tmp_path: Path) -> None:
     project = a_function_project(tmp_path)
     template = the_template(project, "lock")
     before = build_artifact(template, project, vendored=False).key
     (project / "services/lock/README.md").write_text("# The lock")
+    (project / "services/lock/history.py").write_text("# nobody imports it")
     assert build_artifact(template, project, vendored=False).key == before
     (project / "services/lock/handler.py").write_text("handler = None")
     assert build_artifact(template, project, vendored=False).key != before
@@ -101,10 +132,10 @@ def test_packages_are_those_of_the_functions_platform_and_two_builds_are_equal(
         project = a_function_project(tmp_path / place)
         (project / "services/lock/requirements.txt").write_text("dep")
         (project / "constraints.txt").write_text("dep==1.0")
-        function = "  F: {Type: AWS::Lambda::Function, Properties: {Runtime: python3.11"
+        template = project / "services/lock/template.yaml"
         architecture = f", Architectures: {architectures}" if architectures else ""
-        with (project / "services/lock/template.yaml").open("a") as template:
-            template.write(f"{function}{architecture}}}}}\n")
+        runtime = "Runtime: python3.11"
+        template.write_text(template.read_text().replace(runtime, runtime + architecture))
         built.append(build_artifact(the_template(project, "lock"), project, vendored=True))
     assert built[0].sha256 == built[1].sha256
     assert built[0] == built[1]

@@ -249,7 +249,11 @@ def test_an_artifact_goes_up_once_and_the_stack_is_told_its_key(tmp_path: Path) 
 
 def a_container_project(folder: Path) -> Path:
     project = a_function_project(folder)
-    return a_project(project, {"validator": a_template(parameters="  ImageUri: {Type: String}\n")})
+    template = a_template(parameters="  ImageUri: {Type: String}\n")
+    container = "{Name: validator, Command: [python, -m, services.validator.worker]}"
+    task = f"Type: AWS::ECS::TaskDefinition, Properties: {{ContainerDefinitions: [{container}]}}"
+    (project / "services/validator/__init__.py").touch()
+    return a_project(project, {"validator": f"{template}  T: {{{task}}}\n"})
 
 
 def test_a_container_stack_on_aws_needs_its_image(tmp_path: Path) -> None:

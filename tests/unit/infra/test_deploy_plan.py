@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.deployer.package import sources_digest
+from infra.deployer.package import closure_of, sources_digest
 from infra.deployer.plan import PlannedStack, Wanted, plan_commit, plan_stack
 from infra.deployer.releases import Release, Releases
 from infra.deployer.templates import (
@@ -22,7 +22,8 @@ from tests.unit.infra.projects import a_function_project, a_project, a_template
 
 PROJECTS_OWN = discover(PROJECT)
 ORDER = order_of_deployment(dependencies(PROJECTS_OWN))
-EVERY_USER_OF_CONTRACTS = ["aggregator", "archiver", "lock", "relay", "transformer", "validator"]
+CODE = {one.name: closure_of(one, PROJECT) for one in PROJECTS_OWN if one.service}
+EVERY_SERVICE = ["aggregator", "archiver", "lock", "relay", "transformer", "validator"]
 
 
 def three(folder: Path) -> dict[str, StackTemplate]:
@@ -108,6 +109,9 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
         ("contracts/README.md", []),
         ("contracts/compatibility/gate.py", []),
         ("contracts/released/index.json", []),
+        ("contracts/released/v1/schemas/commands/AcquireLock/v1.json", []),
+        ("services/validator/quarantine/replay_plan.py", []),
+        ("services/runtime/event_store/unheard_of.py", []),
         ("services/lock/domain.py", ["lock"]),
         ("services/lock/requirements.txt", ["lock"]),
         ("services/lock/template.yaml", ["lock"]),
@@ -117,20 +121,25 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
         ("infra/stacks/platform.yaml", ["platform"]),
         ("infra/stacks/dashboard.yaml", ["dashboard"]),
         ("services/relay/requirements.txt", ["relay"]),
-        ("services/runtime/event_store/port.py", EVERY_USER_OF_CONTRACTS),
-        ("contracts/envelope.py", EVERY_USER_OF_CONTRACTS),
-        ("constraints.txt", EVERY_USER_OF_CONTRACTS),
+        ("services/transformer/emr/job.py", ["transformer"]),
+        ("services/transformer/sql/deleted.sql", ["transformer"]),
+        ("services/runtime/messaging/worker.py", ["transformer", "validator"]),
+        ("contracts/files/orders/v2.json", ["archiver", "transformer", "validator"]),
+        ("contracts/schemas/events/Deleted/v1.json", EVERY_SERVICE),
+        ("services/runtime/event_store/port.py", EVERY_SERVICE),
+        ("contracts/envelope.py", EVERY_SERVICE),
+        ("constraints.txt", EVERY_SERVICE),
     ],
 )
 def test_a_changed_file_deploys_what_is_built_from_it_and_nothing_else(
     path: str, deployed: list[str]
 ) -> None:
-    assert [one.name for one in plan_commit([path], PROJECTS_OWN, ORDER)] == deployed
+    assert [one.name for one in plan_commit([path], PROJECTS_OWN, ORDER, CODE)] == deployed
 
 
 def test_a_commit_of_code_and_template_says_both_and_why() -> None:
     paths = ["services/lock/domain.py", "services/lock/template.yaml"]
-    [plan] = plan_commit(paths, PROJECTS_OWN, ORDER)
+    [plan] = plan_commit(paths, PROJECTS_OWN, ORDER, CODE)
     assert (plan.changes, plan.because) == (("code", "template"), tuple(paths))
 
 
