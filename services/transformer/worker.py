@@ -21,7 +21,7 @@ from services.transformer.adapters import (
     rotation_keys,
     spark_is_here,
 )
-from services.transformer.batch import use_cases
+from services.transformer.batch import transform as use_cases
 from services.transformer.batch.publication import TableNames
 from services.transformer.emr.runner import JobRunner, transform_where_it_fits
 from services.transformer.facts.catalog import FactsCatalog

@@ -81,7 +81,7 @@ TARGETS = (
             "services/transformer/batch/domain.py",
             "services/transformer/batch/kpis.py",
             "services/transformer/batch/publication.py",
-            "services/transformer/batch/use_cases.py",
+            "services/transformer/batch/transform.py",
         ),
         (
             "tests/unit/transformer/test_transformation.py",

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from contracts import layout
 from contracts.messages import ObjectRef, TransformBatch
-from services.transformer.batch.use_cases import transform_batch
+from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBSession
 from services.transformer.engines.port import sql_of
 from services.transformer.engines.spark_engine import SparkBatch

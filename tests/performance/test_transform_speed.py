@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.environments import LOCAL_CREDENTIALS, LOCAL_REGION
-from services.transformer.batch.use_cases import warm_up
+from services.transformer.batch.transform import warm_up
 from services.transformer.engines.port import sql_of
 from services.transformer.settings import Settings
 from tests.performance.figures import (

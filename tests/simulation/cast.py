@@ -14,7 +14,7 @@ from services.lock import use_cases as lock
 from services.lock.handler import lock_service
 from services.runtime.messaging import fence_questions
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
-from services.transformer.batch import use_cases as transformer
+from services.transformer.batch import transform as transformer
 from services.transformer.batch.publication import TableNames
 from tests.simulation.compute import Handler, SqsClient
 from tests.simulation.facts import SimulatedEngine, SimulatedFacts

@@ -35,7 +35,7 @@ from services.relay import handler as relay
 from services.runtime.messaging.consumer import CommandConsumer
 from services.transformer.batch import domain as facts_rules
 from services.transformer.batch import publication
-from services.transformer.batch import use_cases as transformer
+from services.transformer.batch import transform as transformer
 from tests.simulation import facts, saga
 from tests.simulation.run import run_seed, simulated
 from tests.simulation.stranger_mutants import STRANGER_MUTANTS

@@ -13,7 +13,7 @@ from contracts import envelope, schemas
 from services.archiver import use_cases as archiver
 from services.runtime.event_store.port import retry_on_conflict
 from services.transformer.batch import kpis
-from services.transformer.batch import use_cases as transformer
+from services.transformer.batch import transform as transformer
 from tests.simulation import composition
 from tests.simulation.world import Outcome, World
 

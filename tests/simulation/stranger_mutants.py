@@ -15,7 +15,7 @@ from services.lock import domain as lock
 from services.runtime import fences
 from services.runtime.messaging import consumer, fence_questions
 from services.runtime.observability import logs
-from services.transformer.batch import use_cases as transformer
+from services.transformer.batch import transform as transformer
 
 
 def _bytes_are_trusted() -> list[Any]:

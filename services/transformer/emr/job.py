@@ -9,8 +9,8 @@ from typing import Any
 from contracts.messages import TransformBatch
 from services.runtime.storage.aws import client, translated
 from services.runtime.storage.documents import ObjectStore
-from services.transformer.batch import use_cases
-from services.transformer.batch.use_cases import Ports, StagedInputs
+from services.transformer.batch import transform as use_cases
+from services.transformer.batch.transform import Ports, StagedInputs
 from services.transformer.emr.runner import answer_key, job_prefix
 from services.transformer.engines.port import StagedFile
 from services.transformer.settings import Settings

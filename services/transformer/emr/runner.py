@@ -18,8 +18,8 @@ from contracts.layout import PROCESSING_PREFIX
 from contracts.messages import TransformBatch
 from services.runtime.observability.logs import logger
 from services.runtime.storage.aws import translated
-from services.transformer.batch import use_cases
-from services.transformer.batch.use_cases import Answer, Ports
+from services.transformer.batch import transform as use_cases
+from services.transformer.batch.transform import Answer, Ports
 from services.transformer.engines.spark_session import PACKAGES
 from services.transformer.engines.spark_settings import cluster_for
 from services.transformer.settings import Settings

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.errors import StaleWriter, Transient
-from services.transformer.batch.use_cases import abandon_batch, transform_batch
+from services.transformer.batch.transform import abandon_batch, transform_batch
 from tests.model import ShopModel
 from tests.support.mortality import Process, ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from contracts.errors import DataRejected, PipelineError
-from services.transformer.batch import use_cases
+from services.transformer.batch import transform as use_cases
 from services.transformer.batch.domain import TransformerState
-from services.transformer.batch.use_cases import transform_batch
+from services.transformer.batch.transform import transform_batch
 from tests.support.transforming import Batch, Workbench, line, local_workbench, order
 
 

@@ -20,7 +20,7 @@ from moto.emrserverless.models import emrserverless_backends
 from contracts.errors import DataRejected, PipelineError, StaleWriter, Transient
 from contracts.messages import ObjectRef, TransformBatch
 from services.runtime.storage.documents import S3ObjectStore
-from services.transformer.batch import use_cases
+from services.transformer.batch import transform as use_cases
 from services.transformer.emr import job as emr_job
 from services.transformer.emr.runner import (
     JobRunner,

@@ -13,7 +13,7 @@ from contracts.messages import (
     UpkeepRefused,
     UserErasedFromFacts,
 )
-from services.transformer.batch.use_cases import transform_batch
+from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.history.batch_difference import difference, snapshots_around

@@ -12,8 +12,8 @@ from contracts.envelope import Message
 from contracts.errors import ContractViolation, DataRejected, PipelineError, StaleWriter, Transient
 from contracts.layout import result_key
 from contracts.messages import TransformBatch
-from services.transformer.batch import use_cases
-from services.transformer.batch.use_cases import (
+from services.transformer.batch import transform as use_cases
+from services.transformer.batch.transform import (
     abandon_batch,
     decide_engine,
     transform_batch,

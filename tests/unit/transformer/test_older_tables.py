@@ -13,7 +13,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.types import NestedField
 
 from contracts.messages import MaintainFacts, RebuildKpis
-from services.transformer.batch.use_cases import transform_batch
+from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import EngineName
 from services.transformer.facts import reading

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import StaleWriter
-from services.transformer.batch import use_cases
-from services.transformer.batch.use_cases import abandon_batch, transform_batch
+from services.transformer.batch import transform as use_cases
+from services.transformer.batch.transform import abandon_batch, transform_batch
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import a_batch, local_workbench, order
 

@@ -13,11 +13,11 @@ from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter, Transient
 from contracts.messages import TransformBatch
 from services.runtime.event_store import PutItem
-from services.transformer.batch import use_cases
+from services.transformer.batch import transform as use_cases
 from services.transformer.batch.kpis import KpiChange, OrderDay
 from services.transformer.batch.merge_plan import plan_merge
 from services.transformer.batch.publication import Stamp, publish_kpis
-from services.transformer.batch.use_cases import abandon_batch, transform_batch
+from services.transformer.batch.transform import abandon_batch, transform_batch
 from services.transformer.engines.port import EngineName
 from tests.model import ShopModel
 from tests.support.mortality import ProcessDied

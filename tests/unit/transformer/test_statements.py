@@ -8,7 +8,7 @@ import pytest
 
 from contracts.errors import PipelineError
 from services.transformer.batch import domain
-from services.transformer.batch.use_cases import transform_batch
+from services.transformer.batch.transform import transform_batch
 from tests.support.transforming import (
     Batch,
     LocalInputs,

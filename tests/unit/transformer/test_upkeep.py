@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.messages import FactsMaintained, MaintainFacts, RebuildKpis
-from services.transformer.batch.use_cases import transform_batch
+from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts, data_files
 from services.transformer.facts.tables import TABLES as FACTS

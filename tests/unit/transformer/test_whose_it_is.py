@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from contracts.errors import ContractViolation, StaleWriter
-from services.transformer.batch import domain, use_cases
+from services.transformer.batch import domain
+from services.transformer.batch import transform as use_cases
 from services.transformer.batch.domain import TransformerState
-from services.transformer.batch.use_cases import transform_batch
+from services.transformer.batch.transform import transform_batch
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 
