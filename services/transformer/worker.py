@@ -21,20 +21,22 @@ from services.transformer.adapters import (
     rotation_keys,
     spark_is_here,
 )
-from services.transformer.batch import transform as use_cases
+from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.publication import TableNames
+from services.transformer.batch.state import SOURCE, Answer, Ports
+from services.transformer.batch.transform import transform_batch, warm_up
 from services.transformer.emr.runner import JobRunner, transform_where_it_fits
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
 from services.transformer.settings import Settings
 
-Transform = Callable[[TransformBatch], use_cases.Answer]
+Transform = Callable[[TransformBatch], Answer]
 
 
-def ports_on_aws(settings: Settings) -> use_cases.Ports:
+def ports_on_aws(settings: Settings) -> Ports:
     """What the use cases need, by AWS clients of this process."""
     facts = FactsCatalog(glue_catalog(settings), settings.glue_database)
-    return use_cases.Ports(
+    return Ports(
         store=DynamoDBEventStore(
             client("dynamodb"), settings.event_store_table, system_clock, new_event_id
         ),
@@ -59,7 +61,7 @@ def on_aws(settings: Settings) -> QueueWorker:
     ports = ports_on_aws(settings)
     transform = transform_by(settings, ports)
     key_of = rotation_keys(client("secretsmanager"), settings.rotation_secret_id)
-    ask = ask_the_lock(sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id)
+    ask = ask_the_lock(sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id)
     return QueueWorker(
         sqs,
         settings.command_queue_url,
@@ -67,7 +69,7 @@ def on_aws(settings: Settings) -> QueueWorker:
             {
                 "TransformBatch": asking_when_stale(lambda message: transform(message.data), ask),
                 "AbandonBatch": asking_when_stale(
-                    lambda message: use_cases.abandon_batch(message.data, ports), ask
+                    lambda message: abandon_batch(message.data, ports), ask
                 ),
                 "AdmitFence": lambda message: lock_alignment.admit_fence(message.data, ports),
                 "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
@@ -80,7 +82,7 @@ def on_aws(settings: Settings) -> QueueWorker:
         ),
         answers,
         on_heartbeat=extend_lease_of(
-            sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id
+            sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id
         ),
         heartbeat_seconds=settings.heartbeat_seconds,
         idle_exit_seconds=settings.idle_exit_seconds,
@@ -88,12 +90,12 @@ def on_aws(settings: Settings) -> QueueWorker:
     )
 
 
-def transform_by(settings: Settings, ports: use_cases.Ports) -> Transform:
+def transform_by(settings: Settings, ports: Ports) -> Transform:
     """Warmed up: here, or with Spark on EMR Serverless, as SPARK_TARGET says."""
     if settings.spark_target == "local":
-        use_cases.warm_up(ports)
-        return lambda command: use_cases.transform_batch(command, ports)
-    use_cases.warm_up(replace(ports, wanted_engine="auto"))
+        warm_up(ports)
+        return lambda command: transform_batch(command, ports)
+    warm_up(replace(ports, wanted_engine="auto"))
     runner = JobRunner(client("emr-serverless"), client("s3"), settings)
     return lambda command: transform_where_it_fits(command, ports, runner)
 

@@ -47,7 +47,7 @@ FAULTS = (
     ),
     Fault(
         "a stale writer takes another batch's publication for its own and asks again",
-        "services/transformer/batch/transform.py",
+        "services/transformer/batch/settle.py",
         'flight is not None and flight.batch_id == batch_id and flight.phase == "PUBLISHING"',
         'flight is not None and flight.phase == "PUBLISHING"',
         "tests/unit/transformer/test_stale_commands.py"

@@ -78,10 +78,15 @@ TARGETS = (
     Target(
         "publication",
         (
+            "services/transformer/batch/abandon.py",
             "services/transformer/batch/domain.py",
             "services/transformer/batch/kpis.py",
             "services/transformer/batch/publication.py",
+            "services/transformer/batch/reconciliation.py",
+            "services/transformer/batch/settle.py",
+            "services/transformer/batch/state.py",
             "services/transformer/batch/transform.py",
+            "services/transformer/engines/choice.py",
         ),
         (
             "tests/unit/transformer/test_transformation.py",

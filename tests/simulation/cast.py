@@ -14,8 +14,10 @@ from services.lock import use_cases as lock
 from services.lock.handler import lock_service
 from services.runtime.messaging import fence_questions
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
-from services.transformer.batch import transform as transformer
+from services.transformer.batch import transform
+from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.publication import TableNames
+from services.transformer.batch.state import SOURCE, Ports
 from tests.simulation.compute import Handler, SqsClient
 from tests.simulation.facts import SimulatedEngine, SimulatedFacts
 from tests.simulation.stores import (
@@ -158,7 +160,7 @@ def transformer_consumer(world: World) -> CommandConsumer:
     """A transformer container's work, with metadata of its own."""
     facts = SimulatedFacts(world.catalog, world.touch, world.after)
     engine = SimulatedEngine(facts, world.staged_rows)
-    ports: Any = transformer.Ports(
+    ports: Any = Ports(
         store=FaultyStore(world, "transformer"),
         objects=Documents(world, "transformer"),
         inputs=Inputs(world),
@@ -171,17 +173,17 @@ def transformer_consumer(world: World) -> CommandConsumer:
     ask = fence_questions.ask_the_lock(
         SqsClient(world.queues["lock-commands"]),
         "lock-commands",
-        transformer.SOURCE,
+        SOURCE,
         world.clock,
         world.new_id,
     )
     return CommandConsumer(
         {
             "TransformBatch": fence_questions.asking_when_stale(
-                lambda message: transformer.transform_batch(message.data, ports), ask
+                lambda message: transform.transform_batch(message.data, ports), ask
             ),
             "AbandonBatch": fence_questions.asking_when_stale(
-                lambda message: transformer.abandon_batch(message.data, ports), ask
+                lambda message: abandon_batch(message.data, ports), ask
             ),
         },
         world.answers,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,8 +33,8 @@ from services.lock.items import token_key
 from services.relay import handler as relay
 from services.runtime.messaging.consumer import CommandConsumer
 from services.transformer.batch import domain as facts_rules
-from services.transformer.batch import publication
-from services.transformer.batch import transform as transformer
+from services.transformer.batch import publication, settle, transform
+from services.transformer.batch.state import CONTEXT, current_state
 from tests.simulation import facts, saga
 from tests.simulation.run import run_seed, simulated
 from tests.simulation.stranger_mutants import STRANGER_MUTANTS
@@ -271,14 +270,13 @@ def _only_the_epoch_guards() -> list[Any]:
 
 def _history_is_not_read_again() -> list[Any]:
     """The first code, as the simulation found it: a redelivered command published twice."""
-    real = transformer._history
+    real = transform.before_the_epoch
 
-    def history(batch_id: str, ports: Any) -> Any:
-        found = real(batch_id, ports)
-        asks_again = sys._getframe(1).f_code.co_name == "_raise_epoch"
-        return replace(found, result=None) if asks_again else found
+    def before(command: Any, ports: Any) -> Any:
+        state, mains, history = real(command, ports)
+        return state, mains, replace(history, result=None)
 
-    return [patch.object(transformer, "_history", history)]
+    return [patch.object(transform, "before_the_epoch", before)]
 
 
 def _main_moves_unguarded() -> list[Any]:
@@ -302,12 +300,12 @@ def _kpis_without_condition() -> list[Any]:
 
         real(Loose(), *arguments)  # type: ignore[arg-type]
 
-    return [patch.object(transformer, "publish_kpis", publish)]
+    return [patch.object(settle, "publish_kpis", publish)]
 
 
 def _settle_does_not_finish() -> list[Any]:
-    def settle(fence: int, ports: Any) -> Any:
-        state = transformer.current_state(ports)
+    def only_admits(fence: int, ports: Any) -> Any:
+        state = current_state(ports)
         state.admit(fence)
         return state.settle()
 
@@ -317,14 +315,14 @@ def _settle_does_not_finish() -> list[Any]:
         return real(self.settle(), *arguments)
 
     return [
-        patch.object(transformer, "_settle", settle),
+        patch.object(settle, "settle", only_admits),
         patch.object(facts_rules.TransformerState, "_next", following),
     ]
 
 
 def _publishing_is_marked_last() -> list[Any]:
     """KPIs go out before the point of no return is stored."""
-    real = transformer._Attempt._mark_publishing
+    real = transform._Attempt._mark_publishing
 
     def mark(self: Any, before: Any, state: Any, version: int) -> Any:
         stamp = publication.Stamp(self._command.batch_id, before.epoch, "2025-07-10T00:00:00.000Z")
@@ -335,26 +333,26 @@ def _publishing_is_marked_last() -> list[Any]:
                 self._ports.tables,
                 composition.kpis,
                 stamp,
-                transformer.CONTEXT,
+                CONTEXT,
             )
         return real(self, before, state, version)
 
-    write = transformer._Attempt._write_facts
+    write = transform._Attempt._write_facts
 
     def keep(self: Any, session: Any, composition: Any, *rest: Any) -> None:
         self._kept = composition
         write(self, session, composition, *rest)
 
     return [
-        patch.object(transformer._Attempt, "_mark_publishing", mark),
-        patch.object(transformer._Attempt, "_write_facts", keep),
+        patch.object(transform._Attempt, "_mark_publishing", mark),
+        patch.object(transform._Attempt, "_write_facts", keep),
     ]
 
 
 def _vanished_categories_stay() -> list[Any]:
     return [
         patch.object(
-            transformer,
+            settle,
             "publish_kpis",
             lambda store, tables, change, *more: publication.publish_kpis(
                 store, tables, replace(change, gone=()), *more
@@ -561,7 +559,7 @@ def _answered_before_stored() -> list[Any]:
 
 def _failures_are_swallowed() -> list[Any]:
     """A stale writer acknowledges and forgets."""
-    real = transformer.transform_batch
+    real = transform.transform_batch
 
     def forgiving(command: Any, ports: Any) -> Any:
         try:
@@ -569,7 +567,7 @@ def _failures_are_swallowed() -> list[Any]:
         except StaleWriter:
             return {"outcome": "PUBLISHED", "result": command.manifest.model_dump()}
 
-    return [patch.object(transformer, "transform_batch", forgiving)]
+    return [patch.object(transform, "transform_batch", forgiving)]
 
 
 # -- the saga --------------------------------------------------------------------------------

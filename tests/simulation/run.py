@@ -12,8 +12,7 @@ from unittest.mock import patch
 from contracts import envelope, schemas
 from services.archiver import use_cases as archiver
 from services.runtime.event_store.port import retry_on_conflict
-from services.transformer.batch import kpis
-from services.transformer.batch import transform as transformer
+from services.transformer.batch import kpis, settle, transform
 from tests.simulation import composition
 from tests.simulation.world import Outcome, World
 
@@ -39,8 +38,8 @@ def simulated() -> Iterator[None]:
             patch.object(envelope, "kind_of_type", cache(envelope.kind_of_type)),
             patch.object(archiver, "_side_by_side", one_after_the_other),
             patch.object(kpis, "MAX_TRANSACTION_ITEMS", KPI_ITEMS_IN_A_TRANSACTION),
-            patch.object(transformer, "plan_merge", composition.compose),
-            patch.object(transformer, "kpis_between", composition.kpis_between),
+            patch.object(transform, "plan_merge", composition.compose),
+            patch.object(settle, "kpis_between", composition.kpis_between),
         ):
             yield
     finally:

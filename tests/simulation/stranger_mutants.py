@@ -15,7 +15,7 @@ from services.lock import domain as lock
 from services.runtime import fences
 from services.runtime.messaging import consumer, fence_questions
 from services.runtime.observability import logs
-from services.transformer.batch import transform as transformer
+from services.transformer.batch import abandon
 
 
 def _bytes_are_trusted() -> list[Any]:
@@ -57,7 +57,7 @@ def _any_fence_is_admitted() -> list[Any]:
 
 
 def _strangers_are_undone_like_others() -> list[Any]:
-    return [patch.object(transformer, "_gave_up_before_it_began", lambda *_: False)]
+    return [patch.object(abandon, "_gave_up_before_it_began", lambda *_: False)]
 
 
 def _nobody_asks_the_lock() -> list[Any]:

@@ -23,7 +23,8 @@ from services.runtime.storage.documents import InMemoryObjectStore, S3ObjectStor
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
 from services.transformer.batch.domain import STATE_ID, TransformerState
 from services.transformer.batch.publication import TableNames
-from services.transformer.batch.transform import Ports, transform_batch
+from services.transformer.batch.state import Ports
+from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import Engine, EngineName, StagedFile
 from services.transformer.facts.catalog import FactsCatalog

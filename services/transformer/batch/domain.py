@@ -1,31 +1,17 @@
 """Who may write, how far a batch has come, and what its files amount to: pure decisions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from contracts.envelope import Message
-from contracts.errors import DataRejected, PipelineError, StaleWriter
+from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import BatchAbandoned, KpisPublished, ObjectRef, TransformStarted
 from services.runtime import fences
-from services.transformer.engines.port import EngineName
 
 Heads = Mapping[str, int]
 Phase = Literal["FACTS", "PUBLISHING", "ABANDONING"]
 STATE_ID = "facts"
-MEGABYTE = 1_000_000
-NAMED_FILES = 3
-
-
-class InputsRejected(DataRejected):
-    """Inputs that cannot be published together, or not on these facts.
-
-    `file_indexes` name those at fault.
-    """
-
-    def __init__(self, reason: str, file_indexes: Sequence[int]) -> None:
-        super().__init__(reason)
-        self.file_indexes = tuple(file_indexes)
 
 
 @dataclass(frozen=True)
@@ -228,185 +214,6 @@ class BatchHistory:
                 case BatchAbandoned():
                     history = replace(history, abandoned_under=event.data.fence)
         return history
-
-
-def choose_engine(
-    wanted: str, size_bytes: int, threshold_mb: int, *, spark_is_here: bool
-) -> tuple[EngineName, str]:
-    """The engine and why; `wanted` is TRANSFORM_ENGINE (auto, duckdb or spark).
-
-    `size_bytes` is the declared size of the batch's inputs.
-    """
-    if wanted == "duckdb":
-        return "duckdb", "TRANSFORM_ENGINE=duckdb"
-    if wanted == "spark":
-        return "spark", "TRANSFORM_ENGINE=spark"
-    megabytes = size_bytes / MEGABYTE
-    if megabytes < threshold_mb:
-        return "duckdb", f"{megabytes:.1f} MB of input is under SPARK_THRESHOLD_MB={threshold_mb}"
-    if not spark_is_here:
-        return "duckdb", f"{megabytes:.1f} MB of input, but Spark or Java is not installed here"
-    return "spark", f"{megabytes:.1f} MB of input is not under SPARK_THRESHOLD_MB={threshold_mb}"
-
-
-def engine_to_finish(made_by: EngineName, *, spark_is_here: bool) -> EngineName:
-    """The engine for a publication that broke off: the one that composed it, if it can start.
-
-    What Spark composed may be too much for DuckDB's memory; where there is no Spark it must try.
-    """
-    return made_by if spark_is_here else "duckdb"
-
-
-def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | None) -> str | None:
-    """Which keys made the staged pseudonyms (FileReport), None when no user is named: guests only.
-
-    Raises StaleWriter unless all were made by the keys that made those of the facts: the same user
-    would be two. Facts of which no batch has said it yet take any.
-    """
-    staged = {
-        report.get("pseudonym_check")
-        for report in reports.values()
-        if report["kind"] == "orders" and report["staged"] and _names_users(report)
-    }
-    if len(staged) > 1 or (staged and of_the_facts is not None and staged != {of_the_facts}):
-        raise StaleWriter(
-            "the pseudonyms that were staged are not made by the keys that made those of the "
-            "facts: the key was rotated meanwhile (`ecp privacy rotate-key` finishes that); "
-            "redrive the batch, which stages its rows anew"
-        )
-    return next(iter(staged), None)
-
-
-def _names_users(report: Mapping[str, Any]) -> bool:
-    return bool(report["accepted"] > report.get("guests", 0))
-
-
-def statement_indexes(manifest: Mapping[str, Any]) -> dict[int, int]:
-    """Which files are one statement, by file index: the greater index is the newer statement.
-
-    Files of one `statement` are one together, stated when the last of them is (docs/design.md,
-    Validation); any other file is a statement of its own.
-    """
-    last: dict[str, int] = {}
-    for file in manifest["files"]:
-        if file.get("statement"):
-            last[file["statement"]] = max(file["index"], last.get(file["statement"], 0))
-    return {
-        file["index"]: last.get(file.get("statement") or "", file["index"])
-        for file in manifest["files"]
-    }
-
-
-def check_inputs(
-    reports: Mapping[int, Mapping[str, Any]], currency_of_the_facts: str | None
-) -> str | None:
-    """The currency that the batch says its amounts are in, None when no row of it says.
-
-    Raises InputsRejected, which nothing was done for yet: a file was rejected, the files say more
-    than one currency, or another one than the facts are in (docs/design.md, Validation).
-    """
-    rejected = [index for index, report in reports.items() if report["status"] != "accepted"]
-    if rejected:
-        first = reports[rejected[0]]
-        raise InputsRejected(f"{first['key']} was rejected: {first['reason']}", rejected)
-    said = {
-        index: str(report["currency"])
-        for index, report in sorted(reports.items())
-        if report.get("currency")
-    }
-    currencies = sorted(set(said.values()))
-    expected = currency_of_the_facts or (currencies[0] if len(currencies) == 1 else None)
-    at_fault = [index for index, currency in said.items() if currency != expected]
-    if at_fault:
-        found = "; ".join(
-            f"{currency} in {_named([i for i in said if said[i] == currency], reports)}"
-            for currency in currencies
-        )
-        published = (
-            f"what is published is in {currency_of_the_facts}"
-            if currency_of_the_facts
-            else "the files of this batch are in more than one"
-        )
-        raise InputsRejected(
-            f"the pipeline has one currency, and {published}: {found}. Convert the amounts, or "
-            "leave these files out, and submit again",
-            at_fault,
-        )
-    return next(iter(currencies), None)
-
-
-def _named(indexes: Sequence[int], reports: Mapping[int, Mapping[str, Any]]) -> str:
-    keys = [str(reports[index]["key"]) for index in indexes[:NAMED_FILES]]
-    more = len(indexes) - len(keys)
-    return ", ".join(keys) + (f" and {more:,} more" if more else "")
-
-
-def file_results(
-    manifest: Mapping[str, Any],
-    reports: Mapping[int, Mapping[str, Any]],
-    accepted_rows: Mapping[tuple[str, int], int],
-    superseded_rows: Mapping[tuple[str, int], int],
-) -> list[dict[str, Any]]:
-    """One FileResult per input: the validator's sum, rows_in = accepted + quarantined + duplicates.
-
-    Of the accepted rows, which were staged, `accepted_rows` stand in the facts and a newer file of
-    the batch replaced the `superseded_rows`, by (kind, file index). Raises PipelineError when
-    either sum does not hold.
-    """
-    results = []
-    for file in manifest["files"]:
-        original = file["index"] if file.get("duplicate_of") is None else file["duplicate_of"]
-        report = reports[original]
-        result = {
-            "index": file["index"],
-            "key": file["key"],
-            "kind": file["kind"],
-            "rows_in": report["rows_in"],
-            "reason": None,
-            "unknown_columns": report["unknown_columns"],
-        }
-        if original != file["index"]:
-            counts = {"accepted": 0, "quarantined": 0, "duplicates": report["rows_in"]}
-            results.append({**result, "status": "duplicate", **counts, "guests": 0})
-            continue
-        counts = {
-            "accepted": report["accepted"],
-            "quarantined": report["quarantined"],
-            "duplicates": report.get("duplicates", 0),
-        }
-        if sum(counts.values()) != report["rows_in"]:
-            raise PipelineError(
-                f"{file['key']} does not balance: {report['rows_in']} rows in, {counts}; "
-                "nothing was published"
-            )
-        stand = accepted_rows.get((file["kind"], original), 0)
-        superseded = superseded_rows.get((file["kind"], original), 0)
-        if stand + superseded != report["accepted"]:
-            raise PipelineError(
-                f"{file['key']} does not balance: {report['accepted']} rows were staged, {stand} "
-                f"stand and {superseded} are replaced by newer files; nothing was published"
-            )
-        guests = report.get("guests", 0)
-        results.append({**result, "status": "accepted", **counts, "guests": guests})
-    return results
-
-
-def check_row_counts(
-    before: Mapping[str, int],
-    replaced: Mapping[str, int],
-    written: Mapping[str, int],
-    after: Mapping[str, int],
-    touched: Sequence[str],
-) -> None:
-    """Raise PipelineError unless each table holds exactly the rows that the batch should leave."""
-    for table, rows_after in after.items():
-        change = written[table] - replaced[table] if table in touched else 0
-        expected = before[table] + change
-        if rows_after != expected:
-            raise PipelineError(
-                f"facts table {table} would hold {rows_after} rows, expected {expected}; "
-                "nothing was published"
-            )
 
 
 def as_text(heads: Heads) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Any
 from contracts.messages import TransformBatch
 from services.runtime.storage.aws import client, translated
 from services.runtime.storage.documents import ObjectStore
-from services.transformer.batch import transform as use_cases
-from services.transformer.batch.transform import Ports, StagedInputs
+from services.transformer.batch.state import Ports, StagedInputs
+from services.transformer.batch.transform import transform_batch
 from services.transformer.emr.runner import answer_key, job_prefix
 from services.transformer.engines.port import StagedFile
 from services.transformer.settings import Settings
@@ -50,7 +50,7 @@ def answer(command: TransformBatch, reason: str, ports: Ports, objects: ObjectSt
         objects.put_json(command.manifest.bucket, answer_key(command), document)
 
     try:
-        result = use_cases.transform_batch(command, replace(ports, decided=("spark", reason)))
+        result = transform_batch(command, replace(ports, decided=("spark", reason)))
     except Exception as error:
         write({"error": type(error).__name__, "text": str(error)})
         raise

@@ -18,8 +18,13 @@ from contracts.layout import PROCESSING_PREFIX
 from contracts.messages import TransformBatch
 from services.runtime.observability.logs import logger
 from services.runtime.storage.aws import translated
-from services.transformer.batch import transform as use_cases
-from services.transformer.batch.transform import Answer, Ports
+from services.transformer.batch.state import Answer, Ports
+from services.transformer.batch.transform import (
+    decide_engine,
+    input_bytes,
+    manifest_of,
+    transform_batch,
+)
 from services.transformer.engines.spark_session import PACKAGES
 from services.transformer.engines.spark_settings import cluster_for
 from services.transformer.settings import Settings
@@ -205,11 +210,11 @@ class JobRunner:
 
 def transform_where_it_fits(command: TransformBatch, ports: Ports, runner: JobRunner) -> Answer:
     """Spark's batches go to EMR Serverless, the others stay here; decided once for both."""
-    size_bytes = use_cases.input_bytes(use_cases.manifest_of(command, ports))
-    decided = use_cases.decide_engine(size_bytes, replace(ports, spark_is_here=lambda: True))
+    size_bytes = input_bytes(manifest_of(command, ports))
+    decided = decide_engine(size_bytes, replace(ports, spark_is_here=lambda: True))
     engine, reason = decided
     if engine != "spark":
-        return use_cases.transform_batch(command, replace(ports, decided=decided))
+        return transform_batch(command, replace(ports, decided=decided))
     try:
         return runner.run(command, size_bytes, reason)
     finally:

@@ -20,7 +20,7 @@ from pyiceberg.table import Table
 from contracts.errors import PipelineError
 from contracts.messages import EraseFromFacts, PseudonymErasure, UserErasedFromFacts
 from services.runtime.privacy.erasure import erasure_request
-from services.transformer.batch.transform import Ports
+from services.transformer.batch.state import Ports
 from services.transformer.engines.duckdb_engine import partition_of
 from services.transformer.facts.reading import data_files
 from services.transformer.facts.retention import published_since, without_tags

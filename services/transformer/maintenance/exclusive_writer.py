@@ -22,7 +22,7 @@ from contracts.messages import (
 )
 from services.runtime.event_store import PutItem, StreamAppend, retry_on_conflict
 from services.transformer.batch.domain import STATE_ID, Heads, TransformerState
-from services.transformer.batch.transform import SOURCE, Ports
+from services.transformer.batch.state import SOURCE, Ports
 from services.transformer.engines.port import Engine
 
 ENDED = (

@@ -9,7 +9,7 @@ from dataclasses import replace
 from contracts.errors import Refused
 from contracts.messages import AdmitFence, FenceAdmitted
 from services.runtime.fences import is_never_granted
-from services.transformer.batch.transform import Ports, current_state
+from services.transformer.batch.state import Ports, current_state
 from services.transformer.maintenance.exclusive_writer import exclusive_epoch
 
 

@@ -17,7 +17,7 @@ from services.runtime.event_store import CheckItem, DeleteItem, PutItem, StateWr
 from services.transformer.batch.domain import STATE_ID
 from services.transformer.batch.kpis import MAX_TRANSACTION_ITEMS, UNSAID, CategoryDay, OrderDay
 from services.transformer.batch.publication import Stamp, TableNames
-from services.transformer.batch.transform import Ports
+from services.transformer.batch.state import Ports
 from services.transformer.facts.reading import days_with_facts, kpis_at, spans
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 

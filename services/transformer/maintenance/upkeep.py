@@ -29,7 +29,7 @@ from pyiceberg.table.update import (
 
 from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
-from services.transformer.batch.transform import Ports
+from services.transformer.batch.state import Ports
 from services.transformer.engines.duckdb_engine import (
     partition_of,
     read_columns,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import PipelineError
-from services.transformer.batch.transform import abandon_batch
+from services.transformer.batch.abandon import abandon_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.history.batch_difference import Difference, difference, snapshots_around

@@ -3,7 +3,8 @@
 import pytest
 
 from contracts.errors import StaleWriter, Transient
-from services.transformer.batch.transform import abandon_batch, transform_batch
+from services.transformer.batch.abandon import abandon_batch
+from services.transformer.batch.transform import transform_batch
 from tests.model import ShopModel
 from tests.support.mortality import Process, ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product

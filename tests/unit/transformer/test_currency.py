@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import DataRejected, PipelineError
-from services.transformer.batch import transform as use_cases
+from services.transformer.batch import transform
 from services.transformer.batch.domain import TransformerState
 from services.transformer.batch.transform import transform_batch
 from tests.support.transforming import Batch, Workbench, line, local_workbench, order
@@ -84,7 +84,7 @@ def test_data_that_is_rejected_after_the_work_began_is_undone_first(
         raise DataRejected("these rows cannot be published")
 
     with monkeypatch.context() as patched:
-        patched.setattr(use_cases, "plan_merge", rejects)
+        patched.setattr(transform, "plan_merge", rejects)
         answer = transform_batch(command, bench.ports)
     assert answer == {
         "outcome": "REJECTED",
@@ -102,7 +102,7 @@ def test_a_fault_of_ours_is_no_rejection(bench: Workbench, monkeypatch: pytest.M
     def fails(*_: Any) -> None:
         raise PipelineError("the disk is full")
 
-    monkeypatch.setattr(use_cases, "plan_merge", fails)
+    monkeypatch.setattr(transform, "plan_merge", fails)
     with pytest.raises(PipelineError, match="the disk is full"):
         transform_batch(command, bench.ports)
 

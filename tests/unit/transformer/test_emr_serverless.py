@@ -20,7 +20,7 @@ from moto.emrserverless.models import emrserverless_backends
 from contracts.errors import DataRejected, PipelineError, StaleWriter, Transient
 from contracts.messages import ObjectRef, TransformBatch
 from services.runtime.storage.documents import S3ObjectStore
-from services.transformer.batch import transform as use_cases
+from services.transformer.batch.transform import transform_batch
 from services.transformer.emr import job as emr_job
 from services.transformer.emr.runner import (
     JobRunner,
@@ -155,7 +155,7 @@ def test_a_job_that_succeeds_answers_as_the_batch_would_here(
 
     answer = done.runner().run(command, 1, REASON)
 
-    assert answer == use_cases.transform_batch(command, bench.ports)
+    assert answer == transform_batch(command, bench.ports)
     assert answer["outcome"] == "PUBLISHED"
     document = bench.ports.objects.get_json(ObjectRef(**answer["result"]))
     assert (document["engine"], document["engine_reason"]) == ("spark", REASON)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.transformer.batch.domain import choose_engine, engine_to_finish
+from services.transformer.engines.choice import choose_engine, engine_to_finish
 from services.transformer.engines.port import EngineName
 
 THRESHOLD_MB = 256

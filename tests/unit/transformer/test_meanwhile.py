@@ -12,13 +12,10 @@ from contracts.envelope import Message
 from contracts.errors import ContractViolation, DataRejected, PipelineError, StaleWriter, Transient
 from contracts.layout import result_key
 from contracts.messages import TransformBatch
-from services.transformer.batch import transform as use_cases
-from services.transformer.batch.transform import (
-    abandon_batch,
-    decide_engine,
-    transform_batch,
-    warm_up,
-)
+from services.transformer.batch import abandon, settle, transform
+from services.transformer.batch.abandon import abandon_batch
+from services.transformer.batch.state import change_state
+from services.transformer.batch.transform import decide_engine, transform_batch, warm_up
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 
@@ -56,7 +53,7 @@ def dies_while_publishing(bench: Workbench, command: TransformBatch) -> None:
         raise ProcessDied("while publishing")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(use_cases, "publish_kpis", dies)
+        patched.setattr(settle, "publish_kpis", dies)
         with pytest.raises(ProcessDied):
             transform_batch(command, bench.ports)
 
@@ -110,7 +107,7 @@ def test_a_stale_holder_hears_what_becomes_of_its_batch(bench: Workbench, deed: 
         except Transient as error:
             heard.extend([type(error), type(error.__cause__)])
 
-    with at_first(use_cases, "publish_kpis", ask):
+    with at_first(settle, "publish_kpis", ask):
         newer.transform(a_batch([order("2")]))
     ask()
     assert heard == [Transient, StaleWriter, "PUBLISHED"]
@@ -141,11 +138,11 @@ def test_a_batch_given_up_while_its_attempt_began_does_not_begin(bench: Workbenc
 
 def test_who_was_overtaken_while_it_gave_a_batch_up_undoes_nothing(bench: Workbench) -> None:
     command = bench.stage(a_batch([order("1")]))
-    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
+    with at_first(transform, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     newer = bench.restarted(fence=2)
     with (
-        at_first(use_cases, "_undo", lambda: newer.transform(a_batch([order("2")]))),
+        at_first(abandon, "_undo", lambda: newer.transform(a_batch([order("2")]))),
         pytest.raises(StaleWriter, match="lock fence 1 is stale: 2 was seen"),
     ):
         abandon_batch(bench.abandoning(command), bench.ports)
@@ -157,7 +154,7 @@ def test_what_another_did_while_a_batch_was_given_up_is_the_answer(
     bench: Workbench, deed: str
 ) -> None:
     command = bench.stage(a_batch([order("1")]))
-    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
+    with at_first(transform, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     other, theirs = bench.restarted(), []
 
@@ -167,7 +164,7 @@ def test_what_another_did_while_a_batch_was_given_up_is_the_answer(
         else:
             theirs.append(abandon_batch(other.abandoning(command), other.ports))
 
-    with at_first(use_cases, "_undo", meanwhile):
+    with at_first(abandon, "_undo", meanwhile):
         assert [abandon_batch(bench.abandoning(command), bench.ports)] == theirs
     ends = [name for name in bench.events(command.batch_id) if name != "TransformStarted"]
     assert ends == (
@@ -186,7 +183,7 @@ def test_giving_up_fences_the_facts_under_its_own_epoch(bench: Workbench) -> Non
     bench.transform(a_batch([order("1")]))
     heads = bench.state().heads
     command = bench.stage(a_batch([order("2")])).model_copy(update={"attempt": 4})
-    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
+    with at_first(transform, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     fenced: list[Any] = []
     fence = bench.ports.facts.fence
@@ -210,7 +207,7 @@ def test_with_nothing_in_flight_there_is_no_batch_whose_state_to_change(bench: W
     bench.transform(a_batch([order("1")]))
     settled = bench.state()
     with pytest.raises(StaleWriter, match="no batch is in flight"):
-        use_cases._change_state(bench.ports, settled, settled, 0)
+        change_state(bench.ports, settled, settled, 0)
 
 
 def test_data_that_is_rejected_once_its_batch_is_being_published_is_published(
@@ -223,14 +220,14 @@ def test_data_that_is_rejected_once_its_batch_is_being_published_is_published(
         dies_while_publishing(other, command)
         raise DataRejected("these rows cannot be published")
 
-    with at_first(use_cases, "plan_merge", rejects):
+    with at_first(transform, "plan_merge", rejects):
         assert transform_batch(command, bench.ports)["outcome"] == "PUBLISHED"
     assert len(bench.order_kpis()) == 1
 
 
 def test_a_batch_is_given_up_once_however_often_that_is_asked_for(bench: Workbench) -> None:
     command = bench.stage(a_batch([order("1")]))
-    with at_first(use_cases, "plan_merge", _broken), pytest.raises(PipelineError):
+    with at_first(transform, "plan_merge", _broken), pytest.raises(PipelineError):
         transform_batch(command, bench.ports)
     for _ in range(3):
         assert abandon_batch(bench.abandoning(command), bench.ports) == ABANDONED

@@ -10,8 +10,10 @@ import pytest
 
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import FactsRekeyed, RebuildKpis, RekeyFacts, UpkeepRefused
-from services.transformer.batch.domain import TransformerState, staged_check
-from services.transformer.batch.transform import abandon_batch, transform_batch
+from services.transformer.batch.abandon import abandon_batch
+from services.transformer.batch.domain import TransformerState
+from services.transformer.batch.reconciliation import staged_check
+from services.transformer.batch.transform import transform_batch
 from services.transformer.maintenance import rekeying
 from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import rebuild_kpis

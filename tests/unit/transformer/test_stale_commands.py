@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import StaleWriter
-from services.transformer.batch import transform as use_cases
-from services.transformer.batch.transform import abandon_batch, transform_batch
+from services.transformer.batch import settle
+from services.transformer.batch.abandon import abandon_batch
+from services.transformer.batch.transform import transform_batch
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import a_batch, local_workbench, order
 
@@ -24,7 +25,7 @@ def test_a_stale_command_is_stale_while_another_batch_is_being_published(
     command = slow.stage(a_batch([order("1")]))
     newer = slow.restarted(fence=2)
     with monkeypatch.context() as patched:
-        patched.setattr(use_cases, "publish_kpis", dies)
+        patched.setattr(settle, "publish_kpis", dies)
         with pytest.raises(ProcessDied):
             newer.transform(a_batch([order("2")]))
     assert newer.state().phase == "PUBLISHING"

@@ -13,11 +13,13 @@ from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter, Transient
 from contracts.messages import TransformBatch
 from services.runtime.event_store import PutItem
-from services.transformer.batch import transform as use_cases
+from services.transformer.batch import settle
+from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.kpis import KpiChange, OrderDay
 from services.transformer.batch.merge_plan import plan_merge
 from services.transformer.batch.publication import Stamp, publish_kpis
-from services.transformer.batch.transform import abandon_batch, transform_batch
+from services.transformer.batch.state import change_state, current_state
+from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.port import EngineName
 from tests.model import ShopModel
 from tests.support.mortality import ProcessDied
@@ -46,10 +48,10 @@ class Overtaken:
         facts.fence(self.heads, self.epoch, STALE.batch_id)
 
     def _raise_epoch(self, bench: Workbench, epoch: int) -> None:
-        state = use_cases.current_state(bench.ports)
+        state = current_state(bench.ports)
         begun = state.begin(STALE.batch_id, 1, 0, self.heads)
         assert begun.epoch == epoch
-        use_cases._change_state(bench.ports, state, begun, 0)
+        change_state(bench.ports, state, begun, 0)
 
     def is_overtaken(self) -> None:
         """The newer writer takes epoch 3 up to its fence."""
@@ -121,13 +123,13 @@ def test_it_cannot_publish_a_kpi(new_stores: NewStores) -> None:
 
 def test_it_cannot_change_the_state(new_stores: NewStores) -> None:
     overtaken = Overtaken(new_stores(), "duckdb")
-    before = use_cases.current_state(overtaken.slow.ports)
+    before = current_state(overtaken.slow.ports)
     overtaken.is_overtaken()
     table = overtaken.slow.ports.tables.state
     write = PutItem(table, before.settle().to_item(), expected=before.as_stored())
     with pytest.raises(ConcurrencyConflict):
         overtaken.slow.ports.store.append(context=CONTEXT, writes=[write])
-    assert use_cases.current_state(overtaken.newer.ports).epoch == 3
+    assert current_state(overtaken.newer.ports).epoch == 3
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -188,7 +190,7 @@ def test_a_stale_holder_hears_that_its_batch_is_published_as_soon_as_it_is(
 
     newer = process("duckdb")
     newer.fence = 2
-    publish = use_cases.publish_kpis
+    publish = publish_kpis
 
     def asked_meanwhile(*arguments: Any) -> None:
         ask()
@@ -196,7 +198,7 @@ def test_a_stale_holder_hears_that_its_batch_is_published_as_soon_as_it_is(
 
     third = newer.stage(a_batch([order("3")], [line("3")]))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(use_cases, "publish_kpis", once(asked_meanwhile, then=publish))
+        patched.setattr(settle, "publish_kpis", once(asked_meanwhile, then=publish))
         transform_batch(third, newer.ports)
     ask()
     assert asked == [Transient, "PUBLISHED"]
@@ -226,7 +228,7 @@ def dies_while_publishing(bench: Workbench) -> TransformBatch:
         raise ProcessDied("while publishing")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(use_cases, "publish_kpis", dies)
+        patched.setattr(settle, "publish_kpis", dies)
         with pytest.raises(ProcessDied):
             transform_batch(command, bench.ports)
     return command

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import PipelineError
-from services.transformer.batch import domain
+from services.transformer.batch import reconciliation
 from services.transformer.batch.transform import transform_batch
 from tests.support.transforming import (
     Batch,
@@ -220,10 +220,10 @@ def test_a_staged_row_that_neither_stands_nor_is_replaced_stops_the_batch(
     manifest = {"files": [{"index": 0, "kind": "orders", "key": "orders/a.csv"}]}
     report = {"rows_in": 3, "accepted": 3, "quarantined": 0, "unknown_columns": []}
     stand, replaced = {("orders", 0): 1}, {("orders", 0): 2}
-    [told] = domain.file_results(manifest, {0: report}, stand, replaced)
+    [told] = reconciliation.file_results(manifest, {0: report}, stand, replaced)
     assert told["accepted"] == 3
     with pytest.raises(PipelineError, match=r"3 rows were staged, 1 stand and 1 are replaced"):
-        domain.file_results(manifest, {0: report}, stand, {("orders", 0): 1})
+        reconciliation.file_results(manifest, {0: report}, stand, {("orders", 0): 1})
 
 
 def test_the_validators_duplicates_are_passed_on(bench: Workbench) -> None:
@@ -249,4 +249,4 @@ def test_files_of_a_statement_are_stated_when_the_last_of_them_is() -> None:
             {"index": 3, "statement": None},
         ]
     }
-    assert domain.statement_indexes(manifest) == {0: 2, 1: 1, 2: 2, 3: 3}
+    assert reconciliation.statement_indexes(manifest) == {0: 2, 1: 1, 2: 2, 3: 3}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from contracts.errors import PipelineError, StaleWriter
-from services.transformer.batch.transform import abandon_batch, transform_batch
+from services.transformer.batch.abandon import abandon_batch
+from services.transformer.batch.transform import transform_batch
 from tests.model import ShopModel
 from tests.support.transforming import (
     Batch,

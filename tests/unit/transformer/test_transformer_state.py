@@ -7,11 +7,9 @@ import pytest
 from contracts.envelope import parse
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import ObjectRef
-from services.transformer.batch.domain import (
-    BatchHistory,
-    InFlight,
+from services.transformer.batch.domain import BatchHistory, InFlight, TransformerState
+from services.transformer.batch.reconciliation import (
     InputsRejected,
-    TransformerState,
     check_inputs,
     check_row_counts,
     file_results,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from contracts.errors import ContractViolation, StaleWriter
-from services.transformer.batch import domain
-from services.transformer.batch import transform as use_cases
+from services.transformer.batch import domain, reconciliation, settle, transform
 from services.transformer.batch.domain import TransformerState
+from services.transformer.batch.kpis import KpiChange
 from services.transformer.batch.transform import transform_batch
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
@@ -97,7 +97,7 @@ def test_a_result_that_breaks_its_contract_is_not_published(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = bench.stage(a_batch([order("1")]))
-    monkeypatch.setattr(domain, "file_results", lambda *_: [{"index": 0}])
+    monkeypatch.setattr(reconciliation, "file_results", lambda *_: [{"index": 0}])
     with pytest.raises(ContractViolation, match="BatchResult"):
         transform_batch(command, bench.ports)
     assert bench.events(command.batch_id) == ["TransformStarted"]
@@ -120,7 +120,7 @@ def test_a_publication_that_broke_off_is_finished_by_the_engine_that_its_result_
     command = bench.stage(a_batch([order("1")]))
     spark = replace(bench.ports, engine_of=engine_of, decided=("spark", "for the test"))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(use_cases, "publish_kpis", dies)
+        patched.setattr(settle, "publish_kpis", dies)
         with pytest.raises(ProcessDied):
             transform_batch(command, spark)
     again = replace(bench.ports, engine_of=engine_of, spark_is_here=lambda: spark_is_here)
@@ -132,16 +132,16 @@ def test_who_was_overtaken_after_its_mains_moved_publishes_nothing(bench: Workbe
     """Also where there is no KPI to be refused: the state itself refuses it."""
     command = bench.stage(a_batch([], [], [product()]))
     newer = bench.restarted()
-    mark = use_cases._Attempt._mark_publishing
+    mark = transform._Attempt._mark_publishing
 
     def overtaken(*arguments: Any) -> Any:
         with pytest.MonkeyPatch.context() as undone:
-            undone.setattr(use_cases._Attempt, "_mark_publishing", mark)
+            undone.setattr(transform._Attempt, "_mark_publishing", mark)
             newer.transform(a_batch([order("2")]))
         return mark(*arguments)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(use_cases._Attempt, "_mark_publishing", overtaken)
+        patched.setattr(transform._Attempt, "_mark_publishing", overtaken)
         with pytest.raises(StaleWriter, match="epoch 1 is stale: a newer one has begun, which"):
             transform_batch(command, bench.ports)
     assert bench.events(command.batch_id) == ["TransformStarted"]
@@ -157,6 +157,6 @@ def test_who_was_overtaken_after_its_mains_moved_publishes_nothing(bench: Workbe
 def test_what_was_not_begun_to_be_published_cannot_be_finished(
     bench: Workbench, state: TransformerState
 ) -> None:
-    nothing = use_cases.KpiChange([], [], ())
+    nothing = KpiChange([], [], ())
     with pytest.raises(StaleWriter, match=f"epoch {state.epoch} has no publication to finish"):
-        use_cases._finish(bench.ports, state, 0, nothing, {}, 1)
+        settle.finish(bench.ports, state, 0, nothing, {}, 1)
