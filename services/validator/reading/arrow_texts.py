@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from typing import Any, TypeAlias
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.file_contracts import Field
-from services.runtime.csv_files.advice import SHEET_ERROR_PATTERN, SHORTENED_ID_PATTERN
+from services.runtime.csv_files.advice import HIDDEN, SHEET_ERROR_PATTERN, SHORTENED_ID_PATTERN
 from services.runtime.csv_files.row_checks import (
     CURRENCY,
     LOWER_CASED,
@@ -58,7 +59,7 @@ class Held:
             is_ascii,
             is_printable,
             any(blank.encode() in text for blank in BLANKS),
-            not is_ascii and any(start in text for start in _SPACE_STARTS),
+            not is_ascii and any(each[:1] in text and each in text for each in _SPACE_STARTS),
             _FORMULA_START[:1] in text,
         )
 
@@ -76,32 +77,40 @@ def trimmed(texts: Any, held: Held) -> Any:
 
 
 def text_reader(field: Field, today: date, only: str | None) -> ReadColumn:
-    """Lengths in characters; a pattern is only trusted on ASCII, where RE2 and Python agree.
+    """Lengths in characters; RE2 is trusted where it agrees with Python: on ASCII, and on a class.
 
-    What is not ASCII is read by the check of the slow path, each distinct text once. Where `only`
-    names a currency, no other one is certain.
+    What is not ASCII and not certain is read by the check of the slow path, each distinct text
+    once. Where `only` names a currency, no other one is certain.
     """
     shortest = max(field.minimum_length or 0, 1)
     is_lower_cased = field.name in LOWER_CASED
-    allows_printable = field.pattern is not None and _allows_printable_ascii(field.pattern)
+    pattern = field.pattern or ""
+    is_one_class = _is_one_class(pattern)
+    allows_printable = is_one_class and _allows_printable_ascii(pattern)
     missing = None if field.required else Missing(field.missing_values)
     is_id, is_currency = names_something(field), field.name == CURRENCY
     check = field_check(field, today)
 
     def read(texts: Any, held: Held) -> tuple[Any, Any]:
+        is_ascii = held.is_ascii or _characters(texts).isascii()
+        if not is_ascii:
+            texts = _composed(texts)
         has_formulas = held.has_formulas and _FORMULA_START in _characters(texts)
         if has_formulas:
             texts = _without_formulas(texts)
-        lengths = pc.binary_length(texts)
-        is_ascii = held.is_ascii or _characters(texts).isascii()
+        lengths = pc.binary_length(texts) if is_ascii else pc.utf8_length(texts)
         masks = [_within(lengths, shortest, field.maximum_length)]
         if not (allows_printable and held.is_printable):
-            if allows_printable:
+            if allows_printable and is_ascii:
                 masks.append(pc.ascii_is_printable(texts))
-            elif field.pattern:
-                masks.append(pc.match_substring_regex(texts, field.pattern))
-        if not is_ascii:
-            masks.append(pc.string_is_ascii(texts))
+            elif pattern:
+                masks.append(pc.match_substring_regex(texts, pattern))
+        if pattern and not is_ascii:
+            masks.append(
+                pc.invert(pc.match_substring_regex(texts, HIDDEN.pattern))
+                if is_one_class
+                else pc.string_is_ascii(texts)
+            )
         if is_id and _may_be_shortened(_characters(texts)):
             masks.append(pc.invert(pc.match_substring_regex(texts, SHORTENED_ID_PATTERN)))
         if is_id and b"#" in _characters(texts):
@@ -175,6 +184,16 @@ def _characters(texts: Any) -> bytes:
     return bytes(characters.slice(int(edges[0]), int(edges[-1] - edges[0])).to_pybytes())
 
 
+def _composed(texts: Any) -> Any:
+    """The texts in NFC, all at once, by Python as in `texts.composed`; a text holds no NUL.
+
+    No character composes with the NUL between two of them.
+    """
+    joined = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\0")[0].as_py()
+    composed = normalize("NFC", joined)
+    return pc.split_pattern(pa.array([composed]), "\0").flatten()
+
+
 def _without_formulas(texts: Any) -> Any:
     """`="0001"` as `0001`, where nothing inside needs thought."""
     bare = pc.replace_substring_regex(texts, '^="([ !#-~]*)"$', "\\1")
@@ -193,13 +212,13 @@ def read_each(
     return certain, pc.replace_with_mask(values, doubtful, pc.take(read, encoded.indices))
 
 
-def _allows_printable_ascii(pattern: str) -> bool:
-    """Of ASCII, exactly texts of printable characters match: then no regex needs to run.
+def _is_one_class(pattern: str) -> bool:
+    """Whether a pattern is one class of characters, which judges each for itself."""
+    return re.fullmatch(r"\^\[[^\[\]\\]+\]\+\$", pattern) is not None
 
-    Only claimed of a pattern that is one class of characters, which judges each for itself.
-    """
-    if not re.fullmatch(r"\^\[[^\[\]\\]+\]\+\$", pattern):
-        return False
+
+def _allows_printable_ascii(pattern: str) -> bool:
+    """Of ASCII, exactly texts of printable characters match: then no regex needs to run."""
     characters = map(chr, range(128))
     return all(bool(re.match(pattern, each)) == each.isprintable() for each in characters)
 

@@ -1,7 +1,7 @@
 """Which keys may stand in a file more than once, told by 64-bit hashes collected while it is read.
 
 A hash that came once proves that its key did; one that came twice only makes its rows candidates,
-which `second_look.py` compares as they are. Memory is bounded: many hashes go to temporary files.
+which `duplicates.py` compares as they are. Memory is bounded: many hashes go to temporary files.
 """
 
 import secrets
@@ -21,6 +21,7 @@ _WORD = 8
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(_WORD)] + [2**64 - 1], np.uint64)
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = np.uint64(32)
+_NONE = np.empty(0, np.uint64)
 
 
 def hashes_of(columns: Sequence[Any], seed: int) -> Any:
@@ -92,19 +93,20 @@ class KeyHashes:
         for hashes in self._parts():
             _, repeated = _split(hashes)
             self._repeat(repeated)
-        found = np.unique(np.concatenate(self._repeated)) if self._repeated else np.empty(0)
-        return Candidates(found.astype(np.uint64), len(found) > MAX_CANDIDATES)
+        found = _distinct(np.sort(np.concatenate([_NONE, *self._repeated])))
+        return Candidates(found, len(found) > MAX_CANDIDATES)
 
     def _repeat(self, repeated: Any) -> None:
         if not len(repeated):
             return
         self._repeated.append(repeated)
         if sum(map(len, self._repeated)) > MAX_CANDIDATES:
-            self._repeated = [np.unique(np.concatenate(self._repeated))[: MAX_CANDIDATES + 1]]
+            repeated = _distinct(np.sort(np.concatenate(self._repeated)))
+            self._repeated = [repeated[: MAX_CANDIDATES + 1]]
 
     def _parts(self) -> Iterator[Any]:
         if self._folder is None:
-            yield np.concatenate(self._held) if self._held else np.empty(0, np.uint64)
+            yield np.concatenate([_NONE, *self._held])
             return
         self._spill()
         for path in Path(self._folder.name).iterdir():
@@ -113,7 +115,7 @@ class KeyHashes:
     def _spill(self) -> None:
         """To a file for each range of hashes: equal ones meet in the same file."""
         self._folder = self._folder or TemporaryDirectory(prefix="keys-")
-        hashes = np.sort(np.concatenate(self._held)) if self._held else np.empty(0, np.uint64)
+        hashes = np.sort(np.concatenate([_NONE, *self._held]))
         self._held, self._held_count = [], 0
         edges = np.searchsorted(hashes >> np.uint64(56), np.arange(_PARTS + 1))
         for part in range(_PARTS):
@@ -125,11 +127,19 @@ class KeyHashes:
 def _split(hashes: Any) -> tuple[Any, Any]:
     """The distinct hashes, and those of them that came more than once."""
     ordered = np.sort(hashes)
+    is_again = _are_again(ordered)
+    return ordered[~is_again], _distinct(ordered[is_again])
+
+
+def _distinct(ordered: Any) -> Any:
+    return ordered[~_are_again(ordered)]
+
+
+def _are_again(ordered: Any) -> Any:
+    """True for each hash that is also the one before it."""
     is_again = np.zeros(len(ordered), bool)
     is_again[1:] = ordered[1:] == ordered[:-1]
-    if not is_again.any():
-        return ordered, ordered[:0]
-    return ordered[~is_again], np.unique(ordered[is_again])
+    return is_again
 
 
 class Candidates:

@@ -136,12 +136,19 @@ class Found:
 def look(read: Callable[[], Iterator[Any]], name: str, contract: FileContract) -> Iterator[Found]:
     """The rows of one part that do not stand; `name` is the file, for messages."""
     standing: Any = None
-    for rows in read():
+    for rows in map(_without_text, read()):
         together = pa.concat_tables([standing, rows]) if standing is not None else rows
         standing = _last_of_each(together)
+    keys = standing[_KEY].combine_chunks()
     for rows in read():
+        places = pc.index_in(rows[_KEY].combine_chunks(), value_set=keys)
         for start in range(0, rows.num_rows, PORTION_ROWS):
-            yield _compared(rows.slice(start, PORTION_ROWS), standing, name, contract)
+            portion = slice(start, start + PORTION_ROWS)
+            yield _compared(rows[portion], standing.take(places[portion]), name, contract)
+
+
+def _without_text(rows: Any) -> Any:
+    return rows.drop_columns([_HASH, RAW])
 
 
 def _last_of_each(rows: Any) -> Any:
@@ -151,9 +158,8 @@ def _last_of_each(rows: Any) -> Any:
     return rows.take(pa.array(last)).combine_chunks()
 
 
-def _compared(rows: Any, standing: Any, name: str, contract: FileContract) -> Found:
-    places = pc.index_in(rows[_KEY].combine_chunks(), value_set=standing[_KEY].combine_chunks())
-    stands = standing.take(places)
+def _compared(rows: Any, stands: Any, name: str, contract: FileContract) -> Found:
+    """Rows with the row of each one's key that stands."""
     columns = [each for each in rows.column_names if each not in _HELPERS]
     differs = {each: ~_equal(rows[each], stands[each]) for each in columns}
     contradicts = np.logical_or.reduce(list(differs.values()))

@@ -173,7 +173,7 @@ def look_again(
     counts: Counts,
     on_quarantined: BadRows,
 ) -> None:
-    """Read the file once more and settle which rows of a key stand (`second_look.py`)."""
+    """Read the file once more and settle which rows of a key stand (`duplicates.py`)."""
     with Pile() as pile:
         with file.open_stream() as stream:
             first = 0
