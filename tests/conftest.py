@@ -7,16 +7,15 @@ import pytest
 from hypothesis import settings
 
 from services.runtime.observability.logs import about
+from tests.support.examples import PROFILES
 from tests.support.ministack import running_ministack
-from tests.support.needs import NEEDS, announcement, verdict
+from tests.support.needs import NEEDS, announcement, is_ci, verdict
 
-for profile, max_examples in {
-    "dev": 10,
-    "ci": settings.default.max_examples,
-    "nightly": 1000,
-}.items():
+for profile, max_examples in PROFILES.items():
     settings.register_profile(profile, settings.default, deadline=None, max_examples=max_examples)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if is_ci(os.environ) else "dev")
+)
 """No deadlines: an example that is slow on a loaded machine is no fault."""
 
 os.environ.pop("COLUMNS", None)

@@ -14,10 +14,11 @@ from contracts.file_contracts import file_contract
 from services.validator.reading.file_check import check_file
 from tests.corpus.cases import COLUMNS, Sheet
 from tests.corpus.mutations import TOKENS, spoilt_files
+from tests.support.examples import examples
 from tests.support.standing_rows import that_stand
 from tests.unit.validator.plain_reader import TODAY, read_file_plainly
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", examples(400)))
 long_or_short = settings(
     max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.open_set.detection import Notification
+from tests.support.examples import examples
 from tests.unit.aggregator.harness import FILES, BatchHarness, object_created
 
 KEYS = [f"{kind}/{n}.csv" for kind in ("orders", "order_items", "products") for n in range(3)]
@@ -33,7 +34,7 @@ ORDERS = st.lists(st.integers(0, len(KEYS) - 1), max_size=12).flatmap(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(order=ORDERS, per_call=st.integers(1, 10))
 def test_plain_uploads(order: list[int], per_call: int) -> None:
     expected = batch_from(
@@ -45,7 +46,7 @@ def test_plain_uploads(order: list[int], per_call: int) -> None:
     assert actual == expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     order=st.lists(st.integers(0, len(KEYS)), max_size=12).flatmap(
         lambda again: st.permutations([*range(len(KEYS) + 1), *again])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.messages import ReleaseBatch
 from services.aggregator.open_set import completeness
+from tests.support.examples import examples
 from tests.unit.aggregator.harness import EVENTS, BatchHarness, a_report, an_example_document
 
 HEALTHY = ["order_items/1.csv", "orders/rome.csv", "products/1.csv"]
@@ -467,7 +468,7 @@ class TestGone:
 KEYS = (BAD, *HEALTHY)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(
     at_fault=st.sets(st.integers(0, 3), min_size=1),
     others=st.lists(st.sampled_from(["loose", "submitted"]), max_size=3),

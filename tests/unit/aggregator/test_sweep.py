@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.open_set import sweep as sweeping
+from tests.support.examples import examples
 from tests.unit.aggregator.harness import BUCKET, EVENTS, BatchHarness
 
 SWEEP = json.dumps({"sweep": BUCKET})
@@ -231,7 +232,7 @@ def test_an_upload_in_parts_that_is_dated_by_its_beginning_is_found(harness: Bat
 KEYS = ("orders/1.csv", "order_items/1.csv", "products/1.csv", "orders/x.txt", "orders/2.csv")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(
     puts=st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(["told", "nameless", "lost"]))),
     deleted=st.sets(st.integers(0, 20), max_size=3),

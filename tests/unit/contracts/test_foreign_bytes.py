@@ -28,6 +28,7 @@ from services.runtime.messaging.dead_letters import Letter, body_of, can_be_sent
 from services.runtime.observability.logs import keys_of
 from services.runtime.observability.spans import handled
 from tests.contract.builders import a_body, an_envelope, on_the_bus
+from tests.support.examples import examples
 from tests.support.hostile_bodies import HOSTILE
 
 TYPES = sorted(one.name for one in schemas.all_schemas() if one.kind in ("commands", "events"))
@@ -91,7 +92,7 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
     read(json.dumps(value, ensure_ascii=False))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.sampled_from(TYPES), st.data())
 def test_a_mutated_message_is_read_whole_or_refused(event_type: str, data: st.DataObject) -> None:
     envelope = an_envelope(event_type)

@@ -12,6 +12,7 @@ from contracts.clock import to_rfc3339
 from contracts.messages import LeaseExtended, LockGranted, LockQueued, LockRecovered, WaiterSkipped
 from services.lock.domain import Lock, LockEvent, Terms, Waiter
 from services.lock.items import lock_from, lock_item
+from tests.support.examples import examples
 
 NOON = datetime(2025, 7, 7, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=900)
@@ -306,5 +307,7 @@ class LockMachine(RuleBasedStateMachine):
             assert snapshot.replay(self.stream[snapshot.version :]) == whole
 
 
-LockMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, derandomize=True)
+LockMachine.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=40, derandomize=True
+)
 TestLockMachine = LockMachine.TestCase

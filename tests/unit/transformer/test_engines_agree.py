@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from services.transformer.engines.port import EngineName
 from services.transformer.engines.spark_engine import SparkEngine
 from tests.model import ShopModel
+from tests.support.examples import examples
 from tests.support.transforming import Batch, Workbench, a_batch, line, order, product
 from tests.unit.transformer.conftest import NewStores
 from tests.unit.transformer.shops import CATEGORIES, DAYS, ORDER_IDS, PRODUCT_IDS, shops
@@ -79,7 +80,7 @@ def test_they_agree_on_every_rule_and_spark_keeps_nothing_of_a_batch(
 
 @settings(
     derandomize=True,
-    max_examples=2,
+    max_examples=examples(2),
     database=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from contracts import layout
 from tests.model import ShopModel
+from tests.support.examples import examples
 from tests.support.transforming import Batch, Row, Workbench, a_batch, line, local_workbench, order
 from tests.unit.transformer.shops import kept_apart_by_category, shops
 
 careful = settings(
     derandomize=True,
-    max_examples=20,
+    max_examples=examples(20),
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

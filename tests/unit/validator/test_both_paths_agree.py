@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from contracts.file_contracts import file_contract
 from services.validator.reading.file_check import check_file
+from tests.support.examples import examples
 from tests.support.standing_rows import that_stand
 from tests.unit.validator.plain_reader import COLUMNS, TODAY, read_plainly
 
@@ -159,7 +160,7 @@ def read_in_blocks(text, kind, block_bytes):
     return accepted, sorted(bad)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     kind_and_text=st.sampled_from(sorted(COLUMNS)).flatmap(
         lambda kind: st.tuples(st.just(kind), texts(kind))

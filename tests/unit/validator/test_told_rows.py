@@ -19,6 +19,7 @@ from services.validator.reading.quarantined_rows import (
     QuarantinedRows,
     without_line_ends,
 )
+from tests.support.examples import examples
 from tests.unit.validator.plain_reader import TODAY
 
 HEADERS = {
@@ -114,7 +115,7 @@ def told_by(module: Any, *functions: str) -> Any:
     return patch.multiple(module, **{name: silent(getattr(module, name)) for name in functions})
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(files(), st.sampled_from([1, 60, 8 << 20]))
 @example(("orders", HEADERS["orders"][0] + "\n1,u,x,y,paid\n2,u,x,y\nTotal,,x,1,paid\n"), 8 << 20)
 @example(("orders", HEADERS["orders"][1] + "\n1,u,2025-07-07,1,p,EUR\n2,u,x,1,p,USD\n"), 8 << 20)
@@ -164,7 +165,7 @@ def ill_files(draw: Any) -> tuple[str, str]:
     )
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ill_files(), st.sampled_from([1, 60, 8 << 20]))
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,1,x\n'), 8 << 20)
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,x,x\n'), 8 << 20)
