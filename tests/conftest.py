@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Generator, Iterator
+from functools import cache, partial
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 from services.runtime.observability.logs import about
@@ -20,6 +22,10 @@ settings.load_profile(
 
 os.environ.pop("COLUMNS", None)
 """Where suites run side by side, readline in the first process gives all others a width of 80."""
+
+parsed = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
+JSONFileLoader.load_file = lambda _, path: parsed(path)
+"""Once a process, not once a session: reading these files is half of what a test of `ecp` takes."""
 
 LACKS = pytest.StashKey[dict[str, str]]()
 

@@ -6,6 +6,7 @@ from contracts.errors import StaleWriter, Transient
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.transform import transform_batch
 from tests.model import ShopModel
+from tests.support.examples import some
 from tests.support.mortality import Process, ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 
@@ -54,7 +55,7 @@ def test_a_batch_makes_as_many_calls_as_these_tests_break(bench: Workbench) -> N
     expect_both_batches(bench)
 
 
-@pytest.mark.parametrize("call", EVERY_CALL)
+@pytest.mark.parametrize("call", some(EVERY_CALL))
 def test_a_process_that_dies_is_followed_by_another(bench: Workbench, call: int) -> None:
     command = bench.stage(SECOND)
     with pytest.raises(ProcessDied):
@@ -63,7 +64,7 @@ def test_a_process_that_dies_is_followed_by_another(bench: Workbench, call: int)
     expect_both_batches(bench)
 
 
-@pytest.mark.parametrize("call", EVERY_CALL)
+@pytest.mark.parametrize("call", some(EVERY_CALL))
 def test_a_process_that_loses_an_answer_tries_again(bench: Workbench, call: int) -> None:
     command = bench.stage(SECOND)
     same = bench.through(Process(loses_answer_of=call))
@@ -73,7 +74,7 @@ def test_a_process_that_loses_an_answer_tries_again(bench: Workbench, call: int)
     expect_both_batches(bench)
 
 
-@pytest.mark.parametrize("commit", EVERY_COMMIT)
+@pytest.mark.parametrize("commit", some(EVERY_COMMIT))
 def test_a_commit_whose_answer_was_lost_makes_nobody_stale(bench: Workbench, commit: int) -> None:
     """The client asks again and is refused, by itself: the attempt begins anew."""
     command = bench.stage(SECOND)
@@ -99,7 +100,7 @@ def test_an_abandoning_whose_answer_was_lost_is_asked_for_again(
     assert bench.standing() == before
 
 
-@pytest.mark.parametrize("call", EVERY_CALL)
+@pytest.mark.parametrize("call", some(EVERY_CALL))
 def test_a_batch_that_died_is_abandoned_and_redriven(bench: Workbench, call: int) -> None:
     """Up to the point of no return all is as before the batch; after it the batch is finished."""
     before = bench.standing()
@@ -120,7 +121,7 @@ def test_a_batch_that_died_is_abandoned_and_redriven(bench: Workbench, call: int
     expect_both_batches(bench)
 
 
-@pytest.mark.parametrize("call", range(1, 6))
+@pytest.mark.parametrize("call", some(range(1, 6)))
 def test_an_abandoning_that_dies_is_tried_again(bench: Workbench, call: int) -> None:
     before = bench.standing()
     command = bench.stage(SECOND)

@@ -23,6 +23,7 @@ from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
+from tests.support.examples import stride
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces
 from tests.support.transforming import (
@@ -231,9 +232,9 @@ def test_an_erasure_that_dies_anywhere_is_finished_by_asking_again(
     tmp_path: Path, *, lost: bool
 ) -> None:
     """Each death in a world of its own, for an erasure deletes files that copies would share."""
-    call, died = 0, True
+    call, died = 1 - stride(), True
     while died:
-        call += 1
+        call += stride()
         world = local_workbench(tmp_path / str(call))
         batch = a_batch([order("1", user_id=USER), order("2", user_id=OTHER)], [line("1")])
         world.transform(batch)

@@ -19,6 +19,7 @@ from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.rekeying import rekey_facts
 from tests.model import ShopModel
+from tests.support.examples import stride
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces
 from tests.support.transforming import (
@@ -299,9 +300,9 @@ def test_a_rotation_that_dies_anywhere_is_finished_by_asking_again(
     tmp_path: Path, *, lost: bool
 ) -> None:
     """Each death in a world of its own; a batch of each generation may come in between."""
-    call, died = 0, True
+    call, died = 1 - stride(), True
     while died:
-        call += 1
+        call += stride()
         world = local_workbench(tmp_path / str(call))
         batch = of(1, by("ann", "1"), by("bob", "2"), items=[line("1")])
         world.transform(batch)

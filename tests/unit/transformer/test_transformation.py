@@ -10,6 +10,7 @@ from contracts.errors import PipelineError, StaleWriter
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.transform import transform_batch
 from tests.model import ShopModel
+from tests.support.examples import some
 from tests.support.transforming import (
     Batch,
     LocalInputs,
@@ -325,19 +326,21 @@ def test_a_day_of_more_items_than_a_transaction_takes_is_published_whole(bench: 
 
 
 def test_two_years_of_days_are_touched_at_once(bench: Workbench) -> None:
-    dates = [
-        f"{year}-{month:02}-{one:02}"
-        for year in (2024, 2025)
-        for month in range(1, 13)
-        for one in range(1, 29)
-    ]
+    dates = some(
+        [
+            f"{year}-{month:02}-{one:02}"
+            for year in (2024, 2025)
+            for month in range(1, 13)
+            for one in range(1, 29)
+        ]
+    )
     orders = [order(str(number), one) for number, one in enumerate(dates)]
     model = ShopModel()
     for total in ("1.00", "2.00"):
         batch = a_batch([{**each, "total_amount": total} for each in orders], [line("5")])
         result = bench.transform(batch)
         batch.told_to(model)
-    assert len(result["affected_days"]) == len(dates) == 672
+    assert len(result["affected_days"]) == len(dates)
     bench.assert_equals(model)
 
 
