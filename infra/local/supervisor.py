@@ -29,7 +29,7 @@ from infra.local.records import (
     record_of,
     write_record,
 )
-from infra.local.rolling import Rolling
+from infra.local.deployed_workers import Rolling
 from infra.local.versions import Versions
 from infra.local.worker_pool import WorkerPool
 
