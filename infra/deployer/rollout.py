@@ -1,4 +1,6 @@
-"""Replacing the workers of a stack: the new version starts, says that it is ready, the old leaves.
+"""Replacing the workers of a stack, and waiting until the new version says that it is ready.
+
+On AWS the new one starts beside the old; on one machine the old one finishes before the new starts.
 
 A worker says that it is ready when its settings are read, its clients are made and it has warmed
 up; a worker that cannot be started at all, or dies on the way, never says so.
@@ -15,7 +17,7 @@ from infra.errors import CheckFailed
 
 LOCAL_WORKERS = "/ecommerce-pipeline/local/workers/"
 """Where the local cloud says, per container, how far it is: {task_definition, state, reason}."""
-READY, STARTING, LEAVING, FAILING = "ready", "starting", "leaving", "failing"
+READY, STARTING, STOPPING, FAILING = "ready", "starting", "stopping", "failing"
 NOTICED_SECONDS = 15.0
 READY_SECONDS = 300.0
 LEFT_SECONDS = 150.0
@@ -108,7 +110,7 @@ class EcsWorkers:
             reasons = ", ".join(failure.get("reason", "?") for failure in started["failures"])
             raise CheckFailed(f"no container of {task_definition} could be placed: {reasons}")
         self._await_health(started["tasks"][0]["taskArn"])
-        say(_TOLD[LEAVING])
+        say("the new version is ready; the old one finishes the message in hand")
         for task in self._tasks_of(task_definition.rsplit("/", 1)[-1].split(":")[0]):
             if task["taskDefinitionArn"] != task_definition:
                 self._ecs.stop_task(
@@ -141,7 +143,7 @@ class EcsWorkers:
 
 _TOLD = {
     STARTING: "the new version starts",
-    LEAVING: "the new version is ready; the old one finishes the message in hand",
+    STOPPING: "the old version finishes the message in hand",
 }
 
 

@@ -19,7 +19,7 @@ _LONGEST_REASON = 2000
 logger = logging.getLogger(__name__)
 
 
-class Rolling:
+class DeployedWorkers:
     """Keeps a pool at the newest task definitions."""
 
     def __init__(self, pool: WorkerPool, ecs: Any, ssm: Any) -> None:
@@ -38,14 +38,16 @@ class Rolling:
         A cloud that does not answer is asked again at the next look: its death is seen elsewhere.
         `now`: seconds on the monotonic clock.
         """
-        self._pool.tend(now)
         try:
+            self._pool.tend(now)
             if now >= self._look_at:
                 self._look_at = now + LOOK_SECONDS
                 self.start(now)
             self.tell()
         except (ClientError, BotoCoreError):
-            logger.exception("new versions cannot be looked for; the next look tries again")
+            logger.exception(
+                "the cloud does not answer for its workers' versions; the next look tries again"
+            )
 
     def tell(self) -> None:
         """Write down what changed since it was told last."""

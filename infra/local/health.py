@@ -79,21 +79,16 @@ def _worker(name: str, record: CloudRecord, folders: Folders, now: float) -> dic
 
 
 def _signs_of_life(name: str, pid: int, folders: Folders) -> tuple[float | None, dict[str, Any]]:
-    """When the worker was last seen (Unix seconds), None: never, and what it says of itself.
-
-    One that took over from another version has a file of its own (`WorkerPool.want`), and that
-    of the version before may still lie there.
-    """
-    for path in (folders.run / f"{name}.ready", *folders.run.glob(f"{name}-*.ready")):
-        try:
-            seen_at, text = path.stat().st_mtime, path.read_text(encoding="utf-8")
-            said = json.loads(text)
-        except (FileNotFoundError, ValueError):  # it starts, or writes at this moment
-            continue
-        if said == pid:  # the pid alone, of an older version
-            return seen_at, {}
-        if isinstance(said, dict) and said.get("pid") == pid:
-            return seen_at, said
+    """When the worker was last seen (Unix seconds), None: never, and what it says of itself."""
+    path = folders.run / f"{name}.ready"
+    try:
+        seen_at, said = path.stat().st_mtime, json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # it starts, or writes at this moment
+        return None, {}
+    if said == pid:  # the pid alone, of an older version
+        return seen_at, {}
+    if isinstance(said, dict) and said.get("pid") == pid:
+        return seen_at, said
     return None, {}
 
 

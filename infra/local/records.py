@@ -75,18 +75,13 @@ class CloudRecord:
         """The same record with one process added or replaced."""
         return replace(self, processes={**self.processes, name: process})
 
-    def without_process(self, name: str) -> "CloudRecord":
-        """The same record without a process that is gone."""
-        left = {one: process for one, process in self.processes.items() if one != name}
-        return replace(self, processes=left)
-
     @property
     def workers(self) -> dict[str, int]:
-        """Process ids of the workers by name, without those that come or go: `name (pid)`."""
+        """Process ids of the workers by name."""
         return {
             name: process.pid
             for name, process in self.processes.items()
-            if name not in (SUPERVISOR, CLOUD) and "(" not in name
+            if name not in (SUPERVISOR, CLOUD)
         }
 
 

@@ -17,6 +17,7 @@ from infra.deployer.stacks import StackResult
 from infra.environments import local_environment
 from infra.errors import LocalCloudError
 from infra.local import ministack
+from infra.local.deployed_workers import DeployedWorkers
 from infra.local.folders import Folders
 from infra.local.interrupted import ask_for_sweep, await_closed
 from infra.local.launch import Launcher
@@ -29,7 +30,6 @@ from infra.local.records import (
     record_of,
     write_record,
 )
-from infra.local.deployed_workers import Rolling
 from infra.local.versions import Versions
 from infra.local.worker_pool import WorkerPool
 
@@ -62,9 +62,8 @@ class Supervisor:
             folders,
             Launcher(folders, endpoint, Versions(self._environment.client("s3"), folders.versions)),
             self._remember,
-            self._forget,
         )
-        self._rolling = Rolling(
+        self._deployed = DeployedWorkers(
             self._pool, self._environment.client("ecs"), self._environment.client("ssm")
         )
         self._record = CloudRecord(
@@ -103,7 +102,7 @@ class Supervisor:
             on_deployed=self._start_workers_of,
         )
         self._await_workers()
-        self._rolling.tell()
+        self._deployed.tell()
         if restored:
             restored = self._close_interrupted(restored)
         self._save_for_the_first_time()
@@ -120,7 +119,7 @@ class Supervisor:
                 how = f"was killed by signal {-code}" if code < 0 else f"ended (exit code {code})"
                 self._crash = f"its server {how} at {to_rfc3339(datetime.now(UTC))}"
                 raise LocalCloudError(f"the local cloud is down: {self._crash}")
-            self._rolling.follow(time.monotonic())
+            self._deployed.follow(time.monotonic())
 
     def shut_down(self) -> None:
         """Stop the workers, then the cloud, which saves its state; leave no process behind.
@@ -183,7 +182,7 @@ class Supervisor:
             time.sleep(0.02)
 
     def _start_workers_of(self, _deployed: StackResult) -> None:
-        self._rolling.start(time.monotonic())
+        self._deployed.start(time.monotonic())
 
     def _await_workers(self) -> None:
         deadline = time.monotonic() + WORKERS_READY_SECONDS
@@ -198,10 +197,6 @@ class Supervisor:
 
     def _remember(self, name: str, pid: int) -> None:
         self._record = self._record.with_process(name, record_of(pid))
-        write_record(self._folders.record, self._record)
-
-    def _forget(self, name: str) -> None:
-        self._record = self._record.without_process(name)
         write_record(self._folders.record, self._record)
 
     def _progress(self, line: str) -> None:

@@ -1,11 +1,11 @@
-"""The workers beside the local cloud: kept alive, and replaced by new versions in turn."""
+"""The workers beside the local cloud: kept alive, and started again for a new version."""
 
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.deployer.rollout import FAILING, LEAVING, READY, STARTING
+from infra.deployer.rollout import FAILING, READY, STARTING, STOPPING
 from infra.errors import LocalCloudError
 from infra.local.folders import Folders
 from infra.local.processes import STABLE_SECONDS, ChildProcess, restart_delay_seconds
@@ -13,9 +13,9 @@ from infra.local.workers import WorkerDefinition
 
 WORKER_STOP_SECONDS = 10.0
 FINISH_SECONDS = 120.0
-"""How long a replaced worker may finish the message in hand: StopTimeout of the templates."""
+"""How long a worker may finish the message in hand before a new version starts: StopTimeout."""
 FAILED_STARTS = 2
-"""So many deaths in a row before it was ready, and a new version is said to fail."""
+"""So many deaths in a row before it was ready, and a version is said to fail."""
 logger = logging.getLogger(__name__)
 
 Spawn = Callable[[WorkerDefinition, Path, Path], ChildProcess]
@@ -23,46 +23,73 @@ Spawn = Callable[[WorkerDefinition, Path, Path], ChildProcess]
 
 
 class Worker:
-    """One version of a worker, kept alive. `label`: of its files."""
+    """One worker of the pool, kept alive at the version that is wanted."""
 
-    def __init__(
-        self, definition: WorkerDefinition, label: str, folders: Folders, spawn: Spawn
-    ) -> None:
+    def __init__(self, definition: WorkerDefinition, folders: Folders, spawn: Spawn) -> None:
         self.definition = definition
-        self._log, self._ready_file = folders.log(label), folders.run / f"{label}.ready"
+        self._log = folders.log(definition.name)
+        self._ready_file = folders.run / f"{definition.name}.ready"
         self._spawn = spawn
-        self.failures_in_a_row = 0
-        self._restart_at: float | None = None
-        self._started_at = 0.0
-        self.process = self._start(time.monotonic())
+        self._start_at: float | None = None
+        self._stop_by: float | None = None
+        self._begin_version()
+        self._start(time.monotonic())
 
     @property
     def is_ready(self) -> bool:
         return self._ready_file.exists()
 
+    @property
+    def state(self) -> tuple[str, str, str]:
+        """The task definition that is wanted, how far it is, and what speaks against it."""
+        state, reason = READY if self.is_ready else STARTING, ""
+        if self._stop_by is not None:
+            state = STOPPING
+        elif self._failures_in_a_row >= FAILED_STARTS and not self.is_ready:
+            state, reason = FAILING, self.log_end()
+        return self.definition.task_definition, state, reason
+
     def log_end(self, lines: int = 20) -> str:
-        """The last lines that it wrote."""
-        text = self._log.read_text(encoding="utf-8", errors="replace")
+        """The last lines that this version wrote."""
+        text = self._log.read_bytes()[self._log_begins :].decode(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
-    def keep_alive(self, now: float) -> bool:
-        """Start it again when it died, each time later; True when it was started again.
+    def want(self, definition: WorkerDefinition, now: float) -> None:
+        """Another version is asked to stop, and started anew as this one when it has ended."""
+        is_another = definition != self.definition
+        self.definition = definition
+        if is_another:
+            logger.info("worker %s: stops for version %s", definition.name, definition.image)
+            self.process.ask_to_stop()
+            self._stop_by = self._stop_by or now + FINISH_SECONDS
 
-        A minute of life makes the wait short again. `now`: seconds on the monotonic clock.
+    def tend(self, now: float) -> bool:
+        """Start it again when it ended, at once with a new version; True when it was started.
+
+        A version that dies starts later each time; a minute of life makes the wait short again.
+        `now`: seconds on the monotonic clock.
         """
-        if self._restart_at is None:
+        if self._stop_by is not None:
+            if self.process.exit_code() is None and now < self._stop_by:
+                return False
+            self.process.stop(grace_seconds=0)
+            self._begin_version()
+        elif self._start_at is None:
             self._plan_restart(now)
             return False
-        if now < self._restart_at:
+        elif now < self._start_at:
             return False
-        self._restart_at = None
-        self.process = self._start(now)
+        self._start(now)
         return True
 
-    def _start(self, now: float) -> ChildProcess:
+    def _begin_version(self) -> None:
+        self._failures_in_a_row = 0
+        self._log_begins = self._log.stat().st_size if self._log.exists() else 0
+
+    def _start(self, now: float) -> None:
         self._ready_file.unlink(missing_ok=True)
-        self._started_at = now
-        return self._spawn(self.definition, self._ready_file, self._log)
+        self.process = self._spawn(self.definition, self._ready_file, self._log)
+        self._start_at, self._stop_by, self._started_at = None, None, now
 
     def _plan_restart(self, now: float) -> None:
         code = self.process.exit_code()
@@ -70,9 +97,9 @@ class Worker:
             return
         self.process.end_leftovers()
         was_stable = now - self._started_at >= STABLE_SECONDS
-        self.failures_in_a_row = 1 if was_stable else self.failures_in_a_row + 1
-        delay_seconds = restart_delay_seconds(self.failures_in_a_row)
-        self._restart_at = now + delay_seconds
+        self._failures_in_a_row = 1 if was_stable else self._failures_in_a_row + 1
+        delay_seconds = restart_delay_seconds(self._failures_in_a_row)
+        self._start_at = now + delay_seconds
         logger.warning(
             "worker %s ended (exit code %s); it starts again in %.1f s",
             self.definition.name,
@@ -81,89 +108,27 @@ class Worker:
         )
 
 
-class WorkerSlot:
-    """One place in the pool: who works, who is to take over, who finishes a last message."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.successor: Worker | None = None
-        self.leaving: list[tuple[ChildProcess, float]] = []
-        self.generation = 1
-
-    @property
-    def newest(self) -> Worker:
-        """The version that was asked for last."""
-        return self.successor or self.worker
-
-    def processes(self) -> list[ChildProcess]:
-        """All that run for this place."""
-        successor = [self.successor.process] if self.successor else []
-        return [self.worker.process, *successor, *(process for process, _ in self.leaving)]
-
-    def let_go(self, process: ChildProcess, now: float) -> None:
-        """Ask it to stop, and give it time for the message in hand."""
-        process.ask_to_stop()
-        self.leaving.append((process, now + FINISH_SECONDS))
-
-    def see_off(self, now: float) -> list[ChildProcess]:
-        """End those who left, by force those who took too long; returns them."""
-        gone = [
-            process
-            for process, until in self.leaving
-            if process.exit_code() is not None or now >= until
-        ]
-        self.leaving = [one for one in self.leaving if one[0] not in gone]
-        for process in gone:
-            process.stop(grace_seconds=0)
-        return gone
-
-
 class WorkerPool:
-    """The workers of one local cloud.
-
-    `on_started`, `on_gone` hear of processes: the worker's name or, for one that is not (or no
-    longer) the worker, a name of its own, and the process id.
-    """
+    """The workers of one local cloud. `on_started` hears name and process id of each start."""
 
     def __init__(
-        self,
-        folders: Folders,
-        spawn: Spawn,
-        on_started: Callable[[str, int], None],
-        on_gone: Callable[[str], None],
+        self, folders: Folders, spawn: Spawn, on_started: Callable[[str, int], None]
     ) -> None:
-        self._folders, self._spawn = folders, spawn
-        self._on_started, self._on_gone = on_started, on_gone
-        self._slots: dict[str, WorkerSlot] = {}
+        self._folders, self._spawn, self._on_started = folders, spawn, on_started
+        self._workers: dict[str, Worker] = {}
 
     def want(self, definition: WorkerDefinition, now: float) -> None:
-        """See to it that this is what works: start it, or let it take over from another version.
-
-        The version that works goes on until the new one is ready.
-        """
-        name = definition.name
-        slot = self._slots.get(name)
-        if slot is None:
-            self._slots[name] = WorkerSlot(Worker(definition, name, self._folders, self._spawn))
-            self._on_started(name, self._slots[name].worker.process.pid)
+        """See to it that this is what works: start it, or let it follow another version."""
+        if worker := self._workers.get(definition.name):
+            worker.want(definition, now)
             return
-        if slot.newest.definition == definition:
-            slot.newest.definition = definition
-            return
-        if slot.successor:
-            self._leave(slot, slot.successor.process, now)
-            slot.successor = None
-        if slot.worker.definition == definition:
-            slot.worker.definition = definition
-            return
-        slot.generation += 1
-        label = f"{name}-{slot.generation}"
-        slot.successor = Worker(definition, label, self._folders, self._spawn)
-        self._on_started(_aside(name, slot.successor.process), slot.successor.process.pid)
+        worker = Worker(definition, self._folders, self._spawn)
+        self._workers[definition.name] = worker
+        self._on_started(definition.name, worker.process.pid)
 
     def not_ready(self) -> list[str]:
         """The workers that do not poll yet; raises LocalCloudError when one died before it did."""
-        waiting = [slot.worker for slot in self._slots.values() if not slot.worker.is_ready]
+        waiting = [worker for worker in self._workers.values() if not worker.is_ready]
         for worker in waiting:
             if (code := worker.process.exit_code()) is not None:
                 raise LocalCloudError(
@@ -173,66 +138,20 @@ class WorkerPool:
         return [worker.definition.name for worker in waiting]
 
     def tend(self, now: float) -> None:
-        """Start the dead again, let successors that are ready take over, see off the replaced.
-
-        `now`: seconds on the monotonic clock.
-        """
-        for name, slot in self._slots.items():
-            if slot.worker.keep_alive(now):
-                self._on_started(name, slot.worker.process.pid)
-            if slot.successor:
-                before = slot.successor.process
-                if slot.successor.keep_alive(now):
-                    self._on_gone(_aside(name, before))
-                    self._on_started(
-                        _aside(name, slot.successor.process), slot.successor.process.pid
-                    )
-                if slot.successor.is_ready and slot.successor.process.exit_code() is None:
-                    self._take_over(name, slot, slot.successor, now)
-            for process in slot.see_off(now):
-                self._on_gone(_aside(name, process))
+        """Start those again that ended. `now`: seconds on the monotonic clock."""
+        for name, worker in self._workers.items():
+            if worker.tend(now):
+                self._on_started(name, worker.process.pid)
 
     def states(self) -> dict[str, tuple[str, str, str]]:
         """By worker: the task definition that is wanted, how far it is, and what speaks against."""
-        return {name: _state_of(slot) for name, slot in self._slots.items()}
+        return {name: worker.state for name, worker in self._workers.items()}
 
     def stop(self) -> None:
         """Let every worker finish the message in hand, 10 s at most, then end it."""
-        processes = [process for slot in self._slots.values() for process in slot.processes()]
+        processes = [worker.process for worker in self._workers.values()]
         for process in processes:
             process.ask_to_stop()
         deadline = time.monotonic() + WORKER_STOP_SECONDS
         for process in processes:
             process.stop(grace_seconds=max(0.0, deadline - time.monotonic()))
-
-    def _take_over(self, name: str, slot: WorkerSlot, successor: Worker, now: float) -> None:
-        logger.info("worker %s: version %s takes over", name, successor.definition.image)
-        self._on_gone(_aside(name, successor.process))
-        self._leave(slot, slot.worker.process, now)
-        slot.worker, slot.successor = successor, None
-        self._on_started(name, successor.process.pid)
-
-    def _leave(self, slot: WorkerSlot, process: ChildProcess, now: float) -> None:
-        aside = _aside(slot.worker.definition.name, process)
-        if process.exit_code() is not None:
-            process.end_leftovers()
-            self._on_gone(aside)
-            return
-        self._on_started(aside, process.pid)
-        slot.let_go(process, now)
-
-
-def _aside(name: str, process: ChildProcess) -> str:
-    """What a process is called that is not the one that works."""
-    return f"{name} ({process.pid})"
-
-
-def _state_of(slot: WorkerSlot) -> tuple[str, str, str]:
-    asked = slot.newest
-    if asked.failures_in_a_row >= FAILED_STARTS and not asked.is_ready:
-        state, reason = FAILING, asked.log_end()
-    elif slot.successor or not asked.is_ready:
-        state, reason = STARTING, ""
-    else:
-        state, reason = (LEAVING if slot.leaving else READY), ""
-    return asked.definition.task_definition, state, reason

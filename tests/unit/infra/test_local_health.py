@@ -96,10 +96,10 @@ def test_health_is_read_from_the_files_of_the_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("owner", "state"), [(os.getpid(), "idle"), (7, "starting")], ids=["its own", "another's"]
 )
-def test_a_worker_that_took_over_is_judged_by_its_own_file(
+def test_a_worker_is_judged_by_a_file_that_it_wrote_itself(
     tmp_path: Path, owner: int, state: str
 ) -> None:
-    """The file of the version before it may lie there still, untouched since it left."""
+    """That of the process before it may lie there still."""
     folders = Folders(tmp_path)
     folders.run.mkdir(parents=True)
     processes = {SUPERVISOR: record_of(os.getpid()), "validator": record_of(os.getpid())}
@@ -107,11 +107,8 @@ def test_a_worker_that_took_over_is_judged_by_its_own_file(
         os.getpid(), 1, "http://127.0.0.1:1", "2026-01-01T00:00:00Z", "ready", {}, processes
     )
     write_record(folders.record, record)
-    before = folders.run / "validator.ready"
-    before.write_text(json.dumps({"pid": 7, "busy": None, "last_fault": None}))
-    os.utime(before, (1, 1))
-    own = folders.run / "validator-2.ready"
-    own.write_text(json.dumps({"pid": owner, "busy": None, "last_fault": None}))
+    said = folders.run / "validator.ready"
+    said.write_text(json.dumps({"pid": owner, "busy": None, "last_fault": None}))
     health = read_health(tmp_path)
     assert health is not None
     assert [worker["state"] for worker in health["workers"]] == [state]

@@ -6,17 +6,21 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from infra.errors import LocalCloudError
 from infra.local import cloud, ministack
+from infra.local.deployed_workers import DeployedWorkers
 from infra.local.folders import Folders
 from infra.local.processes import ChildProcess, has_ended, restart_delay_seconds
-from infra.local.worker_pool import WorkerPool
+from infra.local.worker_pool import FINISH_SECONDS, WorkerPool
 from infra.local.workers import WorkerDefinition, worker_definitions
 
 
@@ -121,17 +125,25 @@ class ProcessHarness:
         self.folders = Folders(folder)
         self.folders.prepare()
         self.started: list[tuple[str, int]] = []
-        self.gone: list[str] = []
+        self._is_away = False
         self.pool = WorkerPool(
             self.folders,
             self._spawn,
             lambda name, pid: self.started.append((name, pid)),
-            self.gone.append,
         )
 
     def _spawn(self, definition: WorkerDefinition, ready_file: Path, log: Path) -> ChildProcess:
+        if self._is_away:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
         environment = {**os.environ, "WORKER_READY_FILE": str(ready_file)}
         return ChildProcess(definition.command, environment, log, self.folders.run)
+
+    @contextmanager
+    def unable_to_start(self) -> Iterator[None]:
+        """Meanwhile the cloud does not give the code of any version."""
+        self._is_away = True
+        yield
+        self._is_away = False
 
     def want(self, script: str, revision: int = 1) -> None:
         self.pool.want(a_worker(script, revision), time.monotonic())
@@ -148,8 +160,8 @@ class ProcessHarness:
 
     @property
     def pid(self) -> int:
-        """Of the process that was last said to be the worker."""
-        return [pid for name, pid in self.started if name == "validator"][-1]
+        """Of the process that was started last."""
+        return self.started[-1][1]
 
 
 @pytest.fixture
@@ -198,44 +210,80 @@ def test_a_dead_worker_starts_again_after_its_delay_and_not_before(harness: Proc
     assert len(harness.started) == 2
 
 
-def test_a_new_version_takes_over_when_it_is_ready_and_the_old_one_finishes(
+FINISHES_LATER = (
+    "import os, pathlib, signal, sys, time\n"
+    "def finish(*_):\n"
+    "    while not pathlib.Path('may-finish').exists(): time.sleep(0.01)\n"
+    "    sys.exit('finished the message in hand')\n"
+    f"signal.signal(signal.SIGTERM, finish)\n{READY}\nwhile True: time.sleep(0.1)"
+)
+"""A worker that, told to stop, ends when the file is there."""
+
+
+def test_a_new_version_starts_when_the_old_one_has_finished_its_message(
     harness: ProcessHarness,
 ) -> None:
-    harness.want(
-        f"import signal, sys, time; {READY}"
-        "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit(0)))\n"
-        "while True: time.sleep(0.1)"
-    )
+    harness.want(FINISHES_LATER)
     harness.tend_until("ready")
     old = harness.pid
-    harness.want(f"import time; time.sleep(0.3); {READY} time.sleep(60)", revision=2)
-    assert harness.pool.states()["validator"] == ("arn:task:2", "starting", "")
-    assert harness.pid == old, "the old version works until the new one is ready"
-    harness.tend_until("leaving")
-    assert harness.pid != old
+    harness.want(WORKS, revision=2)
+    assert harness.tend_until("stopping") == ("arn:task:2", "stopping", "")
+    harness.pool.tend(time.monotonic() + FINISH_SECONDS - 1)
+    assert harness.pid == old
     os.kill(old, 0)
-    assert harness.tend_until("ready")[0] == "arn:task:2"
-    assert f"validator ({old})" in harness.gone
+    (harness.folders.run / "may-finish").touch()
+    assert harness.tend_until("ready") == ("arn:task:2", "ready", "")
+    assert harness.pid != old
+    assert harness.folders.tail("validator") == "finished the message in hand"
     with pytest.raises(ProcessLookupError):
         os.kill(old, 0)
 
 
-def test_a_new_version_that_dies_again_and_again_fails_and_the_old_one_stays(
-    harness: ProcessHarness,
-) -> None:
-    harness.want(WORKS)
+def test_an_old_version_that_does_not_finish_in_time_is_ended(harness: ProcessHarness) -> None:
+    harness.want(FINISHES_LATER)
     harness.tend_until("ready")
     old = harness.pid
+    harness.want(WORKS, revision=2)
+    harness.pool.tend(time.monotonic() + FINISH_SECONDS)
+    assert harness.pid != old
+    with pytest.raises(ProcessLookupError):
+        os.kill(old, 0)
+    assert harness.tend_until("ready")[0] == "arn:task:2"
+
+
+def test_a_new_version_that_dies_again_and_again_fails_and_gives_way_at_once(
+    harness: ProcessHarness,
+) -> None:
+    harness.want(f"print('version 1', flush=True); {WORKS}")
+    harness.tend_until("ready")
     harness.want("raise SystemExit('no such module')", revision=2)
     assert harness.tend_until("failing") == (
         "arn:task:2",
         "failing",
         "no such module\nno such module",
     )
-    assert harness.pid == old
+    before = len(harness.started)
     harness.want(WORKS, revision=3)
+    harness.pool.tend(time.monotonic())
+    assert len(harness.started) == before + 1
     assert harness.tend_until("ready") == ("arn:task:3", "ready", "")
-    assert harness.pid == old, "going back to what still works starts nothing"
+
+
+def test_a_cloud_that_does_not_hand_out_a_new_version_is_asked_again(
+    harness: ProcessHarness,
+) -> None:
+    harness.want(READY)
+    os.waitid(os.P_PID, harness.pid, os.WEXITED | os.WNOWAIT)
+    harness.want(WORKS, revision=2)
+    ecs = SimpleNamespace(list_task_definition_families=lambda **_: {"families": []})
+    ssm = SimpleNamespace(put_parameter=lambda **_: None)
+    workers = DeployedWorkers(harness.pool, ecs, ssm)
+    with harness.unable_to_start():
+        workers.follow(time.monotonic())
+    assert len(harness.started) == 1
+    workers.follow(time.monotonic())
+    assert len(harness.started) == 2
+    assert harness.tend_until("ready")[0] == "arn:task:2"
 
 
 def test_another_revision_of_the_same_version_starts_nothing(harness: ProcessHarness) -> None:
