@@ -98,7 +98,9 @@ class Deployment:
         """Deploy the checkout's version of a stack."""
         self._stands[template.name] = "is being built, nothing is changed"
         parameters = given_parameters(self._environment, template)
-        parameters |= code_parameters(template, self._project, self._environment, self._bucket)
+        parameters |= code_parameters(
+            template, self._project, self._environment, self._bucket, self._project_version
+        )
         sources = sources_digest(template, self._project)
         return self._bring(
             _Target(template, parameters, sources, self._revision, self._project_version)

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deployer.package import build_artifact, project_version
+from infra.deployer.package import build_artifact
 from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate
 from infra.environments import Environment
 from infra.errors import DeploymentFailed
@@ -63,7 +63,11 @@ class ArtifactBucket:
 
 
 def code_parameters(
-    template: StackTemplate, project: Path, environment: Environment, bucket: ArtifactBucket
+    template: StackTemplate,
+    project: Path,
+    environment: Environment,
+    bucket: ArtifactBucket,
+    project_version: str | None,
 ) -> dict[str, str]:
     """Build the stack's code, keep it, and give the parameters that name it.
 
@@ -71,13 +75,13 @@ def code_parameters(
     """
     if template.takes_artifact:
         artifact = build_artifact(template, project, vendored=environment.vendor_dependencies)
-        bucket.keep(artifact.key, artifact.content, project_version(project))
+        bucket.keep(artifact.key, artifact.content, project_version)
         return {"ArtifactBucket": bucket.name, "ArtifactKey": artifact.key}
     if not template.runs_container:
         return {}
     if environment.image_uris is None:
         artifact = build_artifact(template, project, vendored=False)
-        bucket.keep(artifact.key, artifact.content, project_version(project))
+        bucket.keep(artifact.key, artifact.content, project_version)
         return {"ImageUri": f"{IN_BUCKET}{bucket.name}/{artifact.key}"}
     if template.name not in environment.image_uris:
         raise DeploymentFailed(

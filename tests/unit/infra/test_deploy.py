@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import threading
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -312,6 +313,18 @@ def test_a_release_and_its_artifact_say_the_version_of_the_project(tmp_path: Pat
     again = ReleaseBook(account.bucket).read("lock").current
     assert again is not None
     assert again.code == first.code, "a release changes no stack whose code is as before"
+
+
+def test_the_version_of_the_project_is_read_once_for_all_stacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, project = Account(), with_artifacts(tmp_path)
+    (project / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+    read: list[str] = []
+    loads = tomllib.loads
+    monkeypatch.setattr(tomllib, "loads", lambda text: loads(read.append(text) or text))
+    deploy(account.environment(), project=project)
+    assert len(read) == 1
 
 
 def test_a_record_of_before_names_no_version_of_the_project(tmp_path: Path) -> None:
