@@ -89,7 +89,7 @@ def deploy(
     chosen = named or None
     project = _project(source)
     if since is not None:
-        from infra.deployer.survey import plan_since
+        from infra.deployer.planning import plan_since
 
         print_plan(plan_since(since, chosen, project=project), as_json=as_json)
         return
@@ -98,13 +98,13 @@ def deploy(
         target, pairs("--image", images or ()), pairs("--parameter", parameters or ())
     )
     if plan:
-        from infra.deployer import survey
+        from infra.deployer import planning
 
-        print_plan(survey.plan(environment, chosen, project=project), as_json=as_json)
+        print_plan(planning.plan(environment, chosen, project=project), as_json=as_json)
     elif versions:
-        from infra.deployer import survey
+        from infra.deployer import planning
 
-        print_versions(survey.versions(environment, project=project), as_json=as_json)
+        print_versions(planning.versions(environment, project=project), as_json=as_json)
     else:
         policy = _policy(yes, as_json, watch_seconds, allow_replacement)
         _deploy(target, environment, chosen, project, policy, rollback=rollback, as_json=as_json)
