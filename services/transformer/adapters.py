@@ -20,7 +20,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 
 from contracts.errors import ContractViolation, PipelineError
 from contracts.layout import file_report_key
-from contracts.messages import ObjectRef
+from contracts.messages import BatchManifest, FileReport, ManifestFile, ObjectRef
 from services.runtime.storage.aws import translated
 from services.runtime.storage.documents import check_document, sha256_hex
 from services.transformer.engines.duckdb_engine import DuckDBEngine
@@ -41,52 +41,54 @@ class S3StagedInputs:
         self._client = client
         self._threads = ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="inputs")
 
-    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    def reports(self, manifest: BatchManifest) -> dict[int, FileReport]:
         """Read the reports side by side; raises ContractViolation for one that is not of the file.
 
         The key holds one report per file, whichever attempt wrote it last.
         """
-        originals = [file for file in manifest["files"] if file.get("duplicate_of") is None]
+        originals = [file for file in manifest.files if file.duplicate_of is None]
         reports = self._threads.map(lambda file: self._report(manifest, file), originals)
-        return {file["index"]: report for file, report in zip(originals, reports, strict=True)}
+        return {file.index: report for file, report in zip(originals, reports, strict=True)}
 
     @contextmanager
-    def fetch(self, reports: Mapping[int, Mapping[str, Any]]) -> Iterator[list[StagedFile]]:
+    def fetch(self, reports: Mapping[int, FileReport]) -> Iterator[list[StagedFile]]:
         """Download the pinned versions side by side into a folder that is removed afterwards."""
         folder = Path(tempfile.mkdtemp(prefix="staged-"))
         try:
-            staged = [report for report in reports.values() if report.get("staged")]
-            yield list(self._threads.map(lambda report: self._download(report, folder), staged))
+            staged = [(each, each.staged) for each in reports.values() if each.staged]
+            yield list(
+                self._threads.map(lambda each: self._download(each[0], each[1], folder), staged)
+            )
         finally:
             shutil.rmtree(folder)
 
-    def _report(self, manifest: Mapping[str, Any], file: Mapping[str, Any]) -> dict[str, Any]:
-        key = file_report_key(manifest["batch_id"], file["index"])
-        document: dict[str, Any] = json.loads(self._get(manifest["bucket"], key))
+    def _report(self, manifest: BatchManifest, file: ManifestFile) -> FileReport:
+        key = file_report_key(manifest.batch_id, file.index)
+        document = json.loads(self._get(manifest.bucket, key))
         check_document("FileReport", document, closed=False)
-        if (document["key"], document["version_id"]) != (file["key"], file["version_id"]):
+        report = FileReport.model_validate(document)
+        if (report.key, report.version_id) != (file.key, file.version_id):
             raise ContractViolation(
-                f"s3://{manifest['bucket']}/{key} reports on {document['key']} version "
-                f"{document['version_id']}, not on {file['key']} version {file['version_id']}"
+                f"s3://{manifest.bucket}/{key} reports on {report.key} version "
+                f"{report.version_id}, not on {file.key} version {file.version_id}"
             )
-        return document
+        return report
 
-    def _download(self, report: Mapping[str, Any], folder: Path) -> StagedFile:
-        ref = ObjectRef(**report["staged"])
+    def _download(self, report: FileReport, ref: ObjectRef, folder: Path) -> StagedFile:
         content = self._get(ref.bucket, ref.key, VersionId=ref.version_id)
         if sha256_hex(content) != ref.sha256:
             raise ContractViolation(
                 f"s3://{ref.bucket}/{ref.key} version {ref.version_id} is not what was staged"
             )
-        path = folder / f"{report['file_index']:04d}.parquet"
+        path = folder / f"{report.file_index:04d}.parquet"
         path.write_bytes(content)
         rows = pq.read_metadata(path).num_rows
-        if rows != report["accepted"]:
+        if rows != report.accepted:
             raise ContractViolation(
                 f"s3://{ref.bucket}/{ref.key} holds {rows} rows, its report accepted "
-                f"{report['accepted']}"
+                f"{report.accepted}"
             )
-        return StagedFile(report["kind"], report["file_index"], report["key"], path)
+        return StagedFile(report.kind, report.file_index, report.key, path)
 
     def _get(self, bucket: str, key: str, **version: str) -> bytes:
         try:

@@ -19,6 +19,12 @@ def an_example(event_type: str, **changes: Any) -> dict[str, Any]:
     return deepcopy(example) | changes
 
 
+def a_document(name: str, **changes: Any) -> dict[str, Any]:
+    """A document: its schema's first example, with changes; `...` leaves a property out."""
+    document = deepcopy(find("documents", name, 1).document["examples"][0]) | changes
+    return {name: value for name, value in document.items() if value is not ...}
+
+
 def an_envelope(event_type: str = "BatchCompleted", **changes: Any) -> dict[str, Any]:
     """A whole message as JSON values; `data` is the schema's example unless given."""
     envelope = {

@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from contracts.messages import OrderTotals, Restatement
 from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 from services.transformer.batch.merge_plan import MergePlan
@@ -109,8 +110,8 @@ def compose(
         waiting_order_items=sum(
             len(v) for (order_id, _), v in items.items() if order_id not in orders
         ),
-        order_totals={"differing": 0, "worst": []},
-        restated={"orders": 0, "order_items": 0, "products": 0, "examples": []},
+        order_totals=OrderTotals(differing=0, worst=[]),
+        restated=Restatement(orders=0, order_items=0, products=0, examples=[]),
         guests=sum(not orders[one].user_id for one in stated["orders"]),
         kpis=_change(before, after, days),
     )

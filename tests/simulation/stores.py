@@ -16,7 +16,7 @@ from contracts.envelope import Message, MessageContext
 from contracts.errors import PipelineError, Transient
 from contracts.identities import FileIdentity
 from contracts.layout import file_report_key
-from contracts.messages import FileReport, ObjectRef
+from contracts.messages import BatchManifest, FileReport, ObjectRef
 from services.aggregator.open_set.detection import (
     ListedVersion,
     Notification,
@@ -286,27 +286,25 @@ class Inputs:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    def reports(self, manifest: BatchManifest) -> dict[int, FileReport]:
         self._world.touch("transformer reports")
         found = {}
-        for file in manifest["files"]:
-            if file.get("duplicate_of") is None:
-                key = file_report_key(manifest["batch_id"], file["index"])
-                version = self._world.buckets.find(manifest["bucket"], key)
+        for file in manifest.files:
+            if file.duplicate_of is None:
+                key = file_report_key(manifest.batch_id, file.index)
+                version = self._world.buckets.find(manifest.bucket, key)
                 if version is None:
                     raise PipelineError(f"{key} cannot be read")
-                found[file["index"]] = json.loads(version.content)
+                found[file.index] = FileReport.model_validate_json(version.content)
         return found
 
     @contextmanager
-    def fetch(self, reports: Mapping[int, Mapping[str, Any]]) -> Iterator[list[StagedFile]]:
+    def fetch(self, reports: Mapping[int, FileReport]) -> Iterator[list[StagedFile]]:
         self._world.touch("transformer fetch")
         yield [
-            StagedFile(
-                report["kind"], report["file_index"], report["key"], Path(report["staged"]["key"])
-            )
+            StagedFile(report.kind, report.file_index, report.key, Path(report.staged.key))
             for report in reports.values()
-            if report.get("staged")
+            if report.staged
         ]
 
 

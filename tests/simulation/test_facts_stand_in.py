@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from contracts.errors import StaleWriter
+from contracts.messages import BatchManifest
 from services.transformer.batch.merge_plan import plan_merge as compose_by_sql
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import StagedFile
@@ -20,7 +21,7 @@ from services.transformer.facts.catalog import FactsCatalog
 from tests.simulation.composition import compose as compose_in_dictionaries
 from tests.simulation.facts import TABLES, Catalog, SimulatedEngine, SimulatedFacts
 from tests.support.local_catalog import LocalCatalog
-from tests.support.transforming import a_batch, line, local_workbench, order, product
+from tests.support.transforming import a_batch, line, local_workbench, manifest_of, order, product
 
 
 class Shelf(Protocol):
@@ -149,6 +150,7 @@ def test_both_compute_the_same_batch_after_batch(seed: int, tmp_path: Path) -> N
         again = [line(f"o{draw.randrange(6)}", f"p{draw.randrange(3)}", 7) for _ in range(3)]
         batch = replace(batch, files=[*batch.files, ("order_items", again)])
         workbench.stage(batch)
+        manifest = BatchManifest.model_validate(manifest_of(batch))
         epoch = number + 1
         real, plain = workbench.ports.facts, SimulatedFacts(catalog)
         rows_of = {str(index): list(rows) for index, (_, rows) in enumerate(batch.files)}
@@ -167,7 +169,7 @@ def test_both_compute_the_same_batch_after_batch(seed: int, tmp_path: Path) -> N
             with engine.session() as session:
                 staged = files
                 if facts is real:
-                    reports = workbench.ports.inputs.reports({"batch_id": batch.batch_id})
+                    reports = workbench.ports.inputs.reports(manifest)
                     with workbench.ports.inputs.fetch(reports) as staged:
                         answers.append(compose(session, batch.batch_id, staged, heads))
                         session.write(answers[-1].writes, epoch, {"epoch": str(epoch)})

@@ -17,7 +17,13 @@ import pyarrow.parquet as pq
 
 from contracts import layout
 from contracts.clock import new_event_id, system_clock
-from contracts.messages import AbandonBatch, ObjectRef, TransformBatch
+from contracts.messages import (
+    AbandonBatch,
+    BatchManifest,
+    FileReport,
+    ObjectRef,
+    TransformBatch,
+)
 from services.runtime.event_store import DynamoDBEventStore, InMemoryEventStore
 from services.runtime.storage.documents import InMemoryObjectStore, S3ObjectStore
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
@@ -231,20 +237,18 @@ class LocalInputs:
             reports[file["index"]] = report_of(batch, file, len(rows), ref if rows else None)
         self.batches[batch.batch_id] = reports
 
-    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-        return self.batches[manifest["batch_id"]]
+    def reports(self, manifest: BatchManifest) -> dict[int, FileReport]:
+        documents = self.batches[manifest.batch_id]
+        return {index: FileReport.model_validate(each) for index, each in documents.items()}
 
     @contextmanager
-    def fetch(self, reports: Mapping[int, Mapping[str, Any]]) -> Iterator[list[StagedFile]]:
+    def fetch(self, reports: Mapping[int, FileReport]) -> Iterator[list[StagedFile]]:
         yield [
             StagedFile(
-                report["kind"],
-                report["file_index"],
-                report["key"],
-                self._path(report["batch_id"], report["file_index"]),
+                each.kind, each.file_index, each.key, self._path(each.batch_id, each.file_index)
             )
-            for report in reports.values()
-            if report["staged"]
+            for each in reports.values()
+            if each.staged
         ]
 
     def _path(self, batch_id: str, index: int) -> Path:

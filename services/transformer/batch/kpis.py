@@ -7,6 +7,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
 from typing import Any, TypeAlias
 
+from contracts.messages import PublishedCounts
+
 MONEY_PLACES = Decimal("0.01")
 RATE_PLACES = Decimal("0.0001")
 MAX_TRANSACTION_ITEMS = 99
@@ -94,13 +96,13 @@ class KpiChange:
         standing |= {KpiKey(day.order_date, day.category) for day in category_days}
         return KpiChange(order_days, category_days, tuple(set(published) - standing))
 
-    def counts(self) -> dict[str, int]:
-        """The PublishedCounts of the batch's result."""
-        return {
-            "order_kpis": len(self.order_days),
-            "category_kpis": len(self.category_days),
-            "deleted": len(self.gone),
-        }
+    def counts(self) -> PublishedCounts:
+        """How many items are set and deleted, for the batch's result."""
+        return PublishedCounts(
+            order_kpis=len(self.order_days),
+            category_kpis=len(self.category_days),
+            deleted=len(self.gone),
+        )
 
     def transactions(self) -> Iterator[list["KpiItem"]]:
         """Whole days packed together; only a day of more than 99 items is cut."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from contracts.messages import OrderTotal, OrderTotals, ReplacedStatement, Restatement
 from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 from services.transformer.engines.port import BranchWrite, Session, StagedFile
@@ -70,7 +71,7 @@ class MergePlan:
     """What a batch does to the facts; row counts by table, rows of inputs by (kind, file index).
 
     Of an input's rows the `accepted` stand, a newer file of the batch replaced the `superseded`.
-    `restated` is a Restatement, `guests` are the batch's standing orders without a known user.
+    `guests` are the batch's standing orders without a known user.
     """
 
     affected_days: Sequence[date]
@@ -80,8 +81,8 @@ class MergePlan:
     replaced_rows: dict[str, int]
     written_rows: dict[str, int]
     waiting_order_items: int
-    order_totals: dict[str, Any]
-    restated: dict[str, Any]
+    order_totals: OrderTotals
+    restated: Restatement
     guests: int
     kpis: KpiChange
 
@@ -200,29 +201,29 @@ def _keep_last_statements(session: Session, *, any_repeated: bool) -> None:
     session.run("batch_products")
 
 
-def _order_totals(differing: Fetched, worst: Fetched) -> dict[str, Any]:
-    """How many totals differ from their lines, and the ten worst (OrderTotals)."""
-    return {
-        "differing": differing[0][0],
-        "worst": [
-            {"order_id": order_id, "total_amount_cents": total, "lines_cents": int(lines)}
+def _order_totals(differing: Fetched, worst: Fetched) -> OrderTotals:
+    """How many totals differ from their lines, and the ten worst."""
+    return OrderTotals(
+        differing=differing[0][0],
+        worst=[
+            OrderTotal(order_id=order_id, total_amount_cents=total, lines_cents=int(lines))
             for order_id, total, lines in worst
         ],
-    }
+    )
 
 
-def _restatement(counts: Mapping[str, int], found: Mapping[str, Fetched]) -> dict[str, Any]:
-    """How much newer files replaced of what older ones had said (Restatement)."""
+def _restatement(counts: Mapping[str, int], found: Mapping[str, Fetched]) -> Restatement:
+    """How much newer files replaced of what older ones stated."""
     examples = [
-        {
-            "kind": kind,
-            "identity": [order_or_product] + [one for one in (line_id or product_id,) if one],
-            "key": key,
-            "line": line,
-            "replaced_key": replaced_key,
-            "replaced_line": replaced_line,
-            "replaced_batch_id": batch_id,
-        }
+        ReplacedStatement(
+            kind=kind,
+            identity=[order_or_product] + [one for one in (line_id or product_id,) if one],
+            key=key,
+            line=line,
+            replaced_key=replaced_key,
+            replaced_line=replaced_line,
+            replaced_batch_id=batch_id,
+        )
         for kind, rows in found.items()
         for (
             order_or_product,
@@ -235,7 +236,7 @@ def _restatement(counts: Mapping[str, int], found: Mapping[str, Fetched]) -> dic
             batch_id,
         ) in rows
     ]
-    return {**{kind: counts[kind] for kind in RESTATED}, "examples": examples[:EXAMPLES]}
+    return Restatement(**{kind: counts[kind] for kind in RESTATED}, examples=examples[:EXAMPLES])
 
 
 def _find_orders_in_several_files(

@@ -1,11 +1,15 @@
 """What the files of a batch amount to, and whether they can be published: pure decisions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 from contracts.errors import DataRejected, PipelineError, StaleWriter
+from contracts.messages import BatchManifest, FileReport, FileResult
 
 NAMED_FILES = 3
+Reports: TypeAlias = Mapping[int, FileReport]
+"""By file index; a file that is a duplicate has none."""
+RowsByFile: TypeAlias = Mapping[tuple[str, int], int]
 
 
 class InputsRejected(DataRejected):
@@ -19,16 +23,16 @@ class InputsRejected(DataRejected):
         self.file_indexes = tuple(file_indexes)
 
 
-def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | None) -> str | None:
+def staged_check(reports: Reports, of_the_facts: str | None) -> str | None:
     """Which keys made the staged pseudonyms (FileReport), None when no user is named: guests only.
 
     Raises StaleWriter unless all were made by the keys that made those of the facts: the same user
     would be two. Facts of which no batch has said it yet take any.
     """
     staged = {
-        report.get("pseudonym_check")
+        report.pseudonym_check
         for report in reports.values()
-        if report["kind"] == "orders" and report["staged"] and _names_users(report)
+        if report.kind == "orders" and report.staged and report.accepted > report.guests
     }
     if len(staged) > 1 or (staged and of_the_facts is not None and staged != {of_the_facts}):
         raise StaleWriter(
@@ -39,43 +43,30 @@ def staged_check(reports: Mapping[int, Mapping[str, Any]], of_the_facts: str | N
     return next(iter(staged), None)
 
 
-def _names_users(report: Mapping[str, Any]) -> bool:
-    return bool(report["accepted"] > report.get("guests", 0))
-
-
-def statement_indexes(manifest: Mapping[str, Any]) -> dict[int, int]:
+def statement_indexes(manifest: BatchManifest) -> dict[int, int]:
     """Which files are one statement, by file index: the greater index is the newer statement.
 
     Files of one `statement` are one together, stated when the last of them is (docs/design.md,
     Validation); any other file is a statement of its own.
     """
     last: dict[str, int] = {}
-    for file in manifest["files"]:
-        if file.get("statement"):
-            last[file["statement"]] = max(file["index"], last.get(file["statement"], 0))
-    return {
-        file["index"]: last.get(file.get("statement") or "", file["index"])
-        for file in manifest["files"]
-    }
+    for file in manifest.files:
+        if file.statement:
+            last[file.statement] = max(file.index, last.get(file.statement, 0))
+    return {file.index: last.get(file.statement or "", file.index) for file in manifest.files}
 
 
-def check_inputs(
-    reports: Mapping[int, Mapping[str, Any]], currency_of_the_facts: str | None
-) -> str | None:
+def check_inputs(reports: Reports, currency_of_the_facts: str | None) -> str | None:
     """The currency that the batch says its amounts are in, None when no row of it says.
 
     Raises InputsRejected, which nothing was done for yet: a file was rejected, the files say more
     than one currency, or another one than the facts are in (docs/design.md, Validation).
     """
-    rejected = [index for index, report in reports.items() if report["status"] != "accepted"]
+    rejected = [index for index, report in reports.items() if report.status != "accepted"]
     if rejected:
         first = reports[rejected[0]]
-        raise InputsRejected(f"{first['key']} was rejected: {first['reason']}", rejected)
-    said = {
-        index: str(report["currency"])
-        for index, report in sorted(reports.items())
-        if report.get("currency")
-    }
+        raise InputsRejected(f"{first.key} was rejected: {first.reason}", rejected)
+    said = {index: report.currency for index, report in sorted(reports.items()) if report.currency}
     currencies = sorted(set(said.values()))
     expected = currency_of_the_facts or (currencies[0] if len(currencies) == 1 else None)
     at_fault = [index for index, currency in said.items() if currency != expected]
@@ -97,60 +88,66 @@ def check_inputs(
     return next(iter(currencies), None)
 
 
-def _named(indexes: Sequence[int], reports: Mapping[int, Mapping[str, Any]]) -> str:
-    keys = [str(reports[index]["key"]) for index in indexes[:NAMED_FILES]]
+def _named(indexes: Sequence[int], reports: Reports) -> str:
+    keys = [reports[index].key for index in indexes[:NAMED_FILES]]
     more = len(indexes) - len(keys)
     return ", ".join(keys) + (f" and {more:,} more" if more else "")
 
 
 def file_results(
-    manifest: Mapping[str, Any],
-    reports: Mapping[int, Mapping[str, Any]],
-    accepted_rows: Mapping[tuple[str, int], int],
-    superseded_rows: Mapping[tuple[str, int], int],
-) -> list[dict[str, Any]]:
-    """One FileResult per input: the validator's sum, rows_in = accepted + quarantined + duplicates.
+    manifest: BatchManifest,
+    reports: Reports,
+    accepted_rows: RowsByFile,
+    superseded_rows: RowsByFile,
+) -> list[FileResult]:
+    """What became of each input; the validator's sum holds.
 
     Of the accepted rows, which were staged, `accepted_rows` stand in the facts and a newer file of
     the batch replaced the `superseded_rows`, by (kind, file index). Raises PipelineError when
     either sum does not hold.
     """
     results = []
-    for file in manifest["files"]:
-        original = file["index"] if file.get("duplicate_of") is None else file["duplicate_of"]
+    for file in manifest.files:
+        original = file.index if file.duplicate_of is None else file.duplicate_of
         report = reports[original]
-        result = {
-            "index": file["index"],
-            "key": file["key"],
-            "kind": file["kind"],
-            "rows_in": report["rows_in"],
-            "reason": None,
-            "unknown_columns": report["unknown_columns"],
-        }
-        if original != file["index"]:
-            counts = {"accepted": 0, "quarantined": 0, "duplicates": report["rows_in"]}
-            results.append({**result, "status": "duplicate", **counts, "guests": 0})
-            continue
-        counts = {
-            "accepted": report["accepted"],
-            "quarantined": report["quarantined"],
-            "duplicates": report.get("duplicates", 0),
-        }
-        if sum(counts.values()) != report["rows_in"]:
-            raise PipelineError(
-                f"{file['key']} does not balance: {report['rows_in']} rows in, {counts}; "
-                "nothing was published"
+        if original == file.index:
+            status, guests = "accepted", report.guests
+            counts = {
+                "accepted": report.accepted,
+                "quarantined": report.quarantined,
+                "duplicates": report.duplicates,
+            }
+            place = file.kind, original
+            _check_sums(report, counts, accepted_rows.get(place, 0), superseded_rows.get(place, 0))
+        else:
+            status, guests = "duplicate", 0
+            counts = {"accepted": 0, "quarantined": 0, "duplicates": report.rows_in}
+        results.append(
+            FileResult(
+                index=file.index,
+                key=file.key,
+                kind=file.kind,
+                status=status,
+                rows_in=report.rows_in,
+                guests=guests,
+                unknown_columns=report.unknown_columns,
+                **counts,
             )
-        stand = accepted_rows.get((file["kind"], original), 0)
-        superseded = superseded_rows.get((file["kind"], original), 0)
-        if stand + superseded != report["accepted"]:
-            raise PipelineError(
-                f"{file['key']} does not balance: {report['accepted']} rows were staged, {stand} "
-                f"stand and {superseded} are replaced by newer files; nothing was published"
-            )
-        guests = report.get("guests", 0)
-        results.append({**result, "status": "accepted", **counts, "guests": guests})
+        )
     return results
+
+
+def _check_sums(report: FileReport, counts: Mapping[str, int], stand: int, superseded: int) -> None:
+    if sum(counts.values()) != report.rows_in:
+        raise PipelineError(
+            f"{report.key} does not balance: {report.rows_in} rows in, {counts}; "
+            "nothing was published"
+        )
+    if stand + superseded != report.accepted:
+        raise PipelineError(
+            f"{report.key} does not balance: {report.accepted} rows were staged, {stand} stand "
+            f"and {superseded} are replaced by newer files; nothing was published"
+        )
 
 
 def check_row_counts(

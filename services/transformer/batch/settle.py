@@ -3,14 +3,13 @@
 Whoever was overtaken is answered from what the newer writer made of the batch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
 
 from contracts.clock import to_rfc3339
 from contracts.errors import StaleWriter, Transient
-from contracts.messages import AbandonBatch, KpisPublished, TransformBatch
+from contracts.messages import AbandonBatch, BatchResult, KpisPublished, TransformBatch
 from services.transformer.batch.domain import BatchHistory, TransformerState
 from services.transformer.batch.kpis import KpiChange
 from services.transformer.batch.merge_plan import kpis_between
@@ -102,12 +101,12 @@ def settle(fence: int, ports: Ports) -> None:
     history = history_of(flight.batch_id, ports)
     change_state_as_owner(ports, state, owner, history.version)
     ports.facts.load(state.epoch)
-    document = ports.objects.get_json(flight.result)
-    days = [date.fromisoformat(day) for day in document["affected_days"]]
-    engine = engine_to_finish(document["engine"], spark_is_here=ports.spark_is_here())
+    result = BatchResult.model_validate(ports.objects.get_json(flight.result))
+    days = [date.fromisoformat(day) for day in result.affected_days]
+    engine = engine_to_finish(result.engine, spark_is_here=ports.spark_is_here())
     with ports.engine_of(engine).session() as session:
         change = kpis_between(session, flight.heads_before, owner.heads or {}, days)
-    finish(ports, owner, history.version, change, document, fence)
+    finish(ports, owner, history.version, change, result, fence)
 
 
 def finish(
@@ -115,7 +114,7 @@ def finish(
     state: TransformerState,
     version: int,
     change: KpiChange,
-    document: Mapping[str, Any],
+    result: BatchResult,
     fence: int,
 ) -> None:
     """Publish the KPIs of the batch in flight and close it."""
@@ -128,11 +127,11 @@ def finish(
         batch_id=flight.batch_id,
         epoch=state.epoch,
         result=flight.result,
-        engine=document["engine"],
-        affected_days=len(document["affected_days"]),
-        **document["published"],
-        waiting_order_items=document["waiting_order_items"],
-        duration_seconds=document["duration_seconds"],
+        engine=result.engine,
+        affected_days=len(result.affected_days),
+        **result.published.model_dump(),
+        waiting_order_items=result.waiting_order_items,
+        duration_seconds=result.duration_seconds,
         attempt=flight.attempt,
         fence=fence,
     )

@@ -8,7 +8,13 @@ from typing import Any, Protocol, cast
 from contracts.clock import Clock
 from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, StaleWriter
-from contracts.messages import AbandonBatch, ObjectRef, TransformBatch
+from contracts.messages import (
+    AbandonBatch,
+    BatchManifest,
+    FileReport,
+    ObjectRef,
+    TransformBatch,
+)
 from services.runtime.event_store import EventStore, PutItem, StateTables, StreamAppend
 from services.runtime.storage.documents import ObjectStore
 from services.transformer.batch import domain
@@ -31,12 +37,10 @@ class Stores(EventStore, StateTables, Protocol):
 class StagedInputs(Protocol):
     """What the validator left of a batch."""
 
-    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-        """The FileReport of every input that is not a duplicate, by file index."""
+    def reports(self, manifest: BatchManifest) -> dict[int, FileReport]:
+        """The report of every input that is not a duplicate, by file index."""
 
-    def fetch(
-        self, reports: Mapping[int, Mapping[str, Any]]
-    ) -> AbstractContextManager[list[StagedFile]]:
+    def fetch(self, reports: Mapping[int, FileReport]) -> AbstractContextManager[list[StagedFile]]:
         """The accepted rows as local files, checked against the reports; gone afterwards."""
 
 

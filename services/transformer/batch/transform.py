@@ -5,19 +5,27 @@ the epoch is raised, the mains move before PUBLISHING is marked, and PUBLISHING 
 return: before it the next epoch undoes, after it the next epoch finishes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from contracts.errors import DataRejected
 from contracts.layout import result_key
-from contracts.messages import FactsPublished, ObjectRef, TransformBatch, TransformStarted
+from contracts.messages import (
+    BatchManifest,
+    BatchResult,
+    FactsPublished,
+    FileResult,
+    ObjectRef,
+    TransformBatch,
+    TransformStarted,
+)
 from services.runtime.event_store import retry_on_conflict
 from services.runtime.storage.documents import check_document
 from services.transformer.batch import reconciliation
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.domain import Heads, TransformerState, as_text
 from services.transformer.batch.merge_plan import MergePlan, plan_merge
+from services.transformer.batch.reconciliation import InputsRejected, Reports
 from services.transformer.batch.settle import (
     begun_again_unless_overtaken,
     finish,
@@ -69,20 +77,20 @@ def _reject(command: TransformBatch, ports: Ports, rejected: DataRejected) -> An
         undone = abandon_batch(command, ports)
         if undone["outcome"] == "PUBLISHED":
             return undone
-    at_fault = rejected.file_indexes if isinstance(rejected, reconciliation.InputsRejected) else ()
+    at_fault = rejected.file_indexes if isinstance(rejected, InputsRejected) else ()
     return {"outcome": "REJECTED", "reason": str(rejected), "rejected_files": list(at_fault)}
 
 
-def manifest_of(command: TransformBatch, ports: Ports) -> Mapping[str, Any]:
+def manifest_of(command: TransformBatch, ports: Ports) -> BatchManifest:
     """The batch's pinned manifest, checked."""
-    manifest: Mapping[str, Any] = ports.objects.get_json(command.manifest)
-    check_document("BatchManifest", manifest, closed=False)
-    return manifest
+    document = ports.objects.get_json(command.manifest)
+    check_document("BatchManifest", document, closed=False)
+    return BatchManifest.model_validate(document)
 
 
-def input_bytes(manifest: Mapping[str, Any]) -> int:
+def input_bytes(manifest: BatchManifest) -> int:
     """The declared size of a batch's inputs."""
-    return sum(file["size_bytes"] for file in manifest["files"])
+    return sum(file.size_bytes for file in manifest.files)
 
 
 def decide_engine(size_bytes: int, ports: Ports) -> EngineDecision:
@@ -121,29 +129,28 @@ class _Attempt:
             ports.facts.fence(heads, state.epoch, batch_id)
             with ports.inputs.fetch(reports) as files, engine.session() as session:
                 merge_plan = plan_merge(session, batch_id, self._as_stated(files), heads)
+                accepted, superseded = merge_plan.accepted_rows, merge_plan.superseded_rows
                 files_balanced = reconciliation.file_results(
-                    self._manifest,
-                    reports,
-                    merge_plan.accepted_rows,
-                    merge_plan.superseded_rows,
+                    self._manifest, reports, accepted, superseded
                 )
                 self._write_facts(session, merge_plan, heads, state.epoch)
             new_heads = ports.facts.publish(state.epoch, batch_id)
-        document = self._result(merge_plan, files_balanced, new_heads, state.epoch, currency)
-        result = ports.objects.put_json(
-            self._command.manifest.bucket, result_key(batch_id), document
-        )
-        published = state.publish(new_heads, result, pseudonym_check, currency)
-        state, version = self._mark_publishing(state, published, version)
-        finish(ports, state, version, merge_plan.kpis, document, self._command.fence)
-        return result
+        result = self._result(merge_plan, files_balanced, new_heads, state.epoch, currency)
+        document = result.model_dump(mode="json")
+        check_document("BatchResult", document)
+        bucket = self._command.manifest.bucket
+        ref = ports.objects.put_json(bucket, result_key(batch_id), document)
+        publishing = state.publish(new_heads, ref, pseudonym_check, currency)
+        state, version = self._mark_publishing(state, publishing, version)
+        finish(ports, state, version, merge_plan.kpis, result, self._command.fence)
+        return ref
 
     def _as_stated(self, files: Sequence[StagedFile]) -> list[StagedFile]:
         statement_of = reconciliation.statement_indexes(self._manifest)
         return [replace(file, statement_index=statement_of[file.file_index]) for file in files]
 
     def _raise_epoch(
-        self, reports: Mapping[int, Mapping[str, Any]]
+        self, reports: Reports
     ) -> tuple[TransformerState, int, str | None] | ObjectRef:
         """With the state and the stream's version comes the batch's currency.
 
@@ -186,30 +193,28 @@ class _Attempt:
     def _result(
         self,
         merge_plan: MergePlan,
-        files: list[dict[str, Any]],
+        files: list[FileResult],
         heads: Heads,
         epoch: int,
         currency: str | None,
-    ) -> dict[str, Any]:
+    ) -> BatchResult:
         elapsed = self._ports.clock() - self._began_at
-        document = {
-            "batch_id": self._command.batch_id,
-            "epoch": epoch,
-            "engine": self._engine_name,
-            "engine_reason": self._engine_reason,
-            "files": files,
-            "waiting_order_items": merge_plan.waiting_order_items,
-            "order_totals": merge_plan.order_totals,
-            "restated": merge_plan.restated,
-            "guests": merge_plan.guests,
-            "currency": currency,
-            "affected_days": sorted(day.isoformat() for day in merge_plan.affected_days),
-            "published": merge_plan.kpis.counts(),
-            "snapshots": as_text(heads),
-            "duration_seconds": round(elapsed.total_seconds(), 3),
-        }
-        check_document("BatchResult", document)
-        return document
+        return BatchResult(
+            batch_id=self._command.batch_id,
+            epoch=epoch,
+            engine=self._engine_name,
+            engine_reason=self._engine_reason,
+            files=files,
+            waiting_order_items=merge_plan.waiting_order_items,
+            order_totals=merge_plan.order_totals,
+            restated=merge_plan.restated,
+            guests=merge_plan.guests,
+            currency=currency,
+            affected_days=sorted(day.isoformat() for day in merge_plan.affected_days),
+            published=merge_plan.kpis.counts(),
+            snapshots=as_text(heads),
+            duration_seconds=round(elapsed.total_seconds(), 3),
+        )
 
     def _mark_publishing(
         self, before: TransformerState, state: TransformerState, version: int

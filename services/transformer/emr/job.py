@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from contracts.messages import TransformBatch
+from contracts.messages import BatchManifest, FileReport, TransformBatch
 from services.runtime.storage.aws import client, translated
 from services.runtime.storage.documents import ObjectStore
 from services.transformer.batch.state import Ports, StagedInputs
@@ -26,12 +26,12 @@ class SharedInputs:
     def __init__(self, inputs: StagedInputs, s3: Any, bucket: str, prefix: str) -> None:
         self._inputs, self._s3, self._bucket, self._prefix = inputs, s3, bucket, prefix
 
-    def reports(self, manifest: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    def reports(self, manifest: BatchManifest) -> dict[int, FileReport]:
         """As of the inputs within."""
         return self._inputs.reports(manifest)
 
     @contextmanager
-    def fetch(self, reports: Mapping[int, Mapping[str, Any]]) -> Iterator[list[StagedFile]]:
+    def fetch(self, reports: Mapping[int, FileReport]) -> Iterator[list[StagedFile]]:
         """As of the inputs within, with `shared_uri`; the copies expire with the batch's files."""
         with self._inputs.fetch(reports) as files:
             yield [self._shared(file) for file in files]

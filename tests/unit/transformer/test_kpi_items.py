@@ -8,6 +8,7 @@ import pytest
 from contracts.clock import new_event_id, system_clock
 from contracts.envelope import MessageContext
 from contracts.errors import StaleWriter
+from contracts.messages import PublishedCounts
 from services.runtime.event_store import InMemoryEventStore, PutItem
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay, money, rate
 from services.transformer.batch.publication import Stamp, publish_kpis
@@ -74,7 +75,7 @@ def test_what_was_published_and_stands_no_more_is_deleted() -> None:
     ]
     change = KpiChange.between(published, [a_day()], [books, games])
     assert set(change.gone) == {KpiKey(DAY, "vanished"), KpiKey(DAY + timedelta(days=1), None)}
-    assert change.counts() == {"order_kpis": 1, "category_kpis": 2, "deleted": 2}
+    assert change.counts() == PublishedCounts(order_kpis=1, category_kpis=2, deleted=2)
 
 
 def sizes(change: KpiChange) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import PipelineError, StaleWriter
-from contracts.messages import FactsRekeyed, RebuildKpis, RekeyFacts, UpkeepRefused
+from contracts.messages import FactsRekeyed, FileReport, RebuildKpis, RekeyFacts, UpkeepRefused
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.domain import TransformerState
 from services.transformer.batch.reconciliation import staged_check
@@ -18,6 +18,7 @@ from services.transformer.maintenance import rekeying
 from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.rekeying import rekey_facts
+from tests.contract.builders import a_document
 from tests.model import ShopModel
 from tests.support.examples import stride
 from tests.support.mortality import Process, ProcessDied
@@ -194,18 +195,22 @@ def test_a_batch_that_was_staged_before_is_refused_and_right_after_a_redrive(
 
 
 def test_rows_of_other_keys_than_the_facts_or_each_other_are_refused() -> None:
-    report = {"kind": "orders", "accepted": 2, "staged": {"key": "x"}, "pseudonym_check": "a"}
+    def a_report(check: str | None = "a", **changes: Any) -> FileReport:
+        document = a_document("FileReport", accepted=2, pseudonym_check=check, **changes)
+        return FileReport.model_validate(document)
+
+    report = a_report()
     for held in (None, "a", "b"):
         with pytest.raises(StaleWriter, match="redrive the batch"):
-            staged_check({0: report, 1: {**report, "pseudonym_check": "b"}}, held)
+            staged_check({0: report, 1: a_report("b")}, held)
     for other in ("b", None):
         with pytest.raises(StaleWriter, match="redrive the batch"):
-            staged_check({0: {**report, "pseudonym_check": other}}, "a")
+            staged_check({0: a_report(other)}, "a")
     assert staged_check({0: report}, None) == staged_check({0: report}, "a") == "a"
-    assert staged_check({0: {**report, "pseudonym_check": None}}, None) is None
-    assert staged_check({0: {**report, "kind": "products"}}, "b") is None
-    assert staged_check({0: {**report, "staged": None}}, "b") is None
-    guests = {**report, "guests": 2, "pseudonym_check": None}
+    assert staged_check({0: a_report(None)}, None) is None
+    assert staged_check({0: a_report(kind="products")}, "b") is None
+    assert staged_check({0: a_report(staged=None)}, "b") is None
+    guests = a_report(None, guests=2)
     assert staged_check({0: guests}, "b") is None
     assert staged_check({0: guests, 1: report}, "a") == "a"
 

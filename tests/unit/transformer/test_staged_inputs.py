@@ -1,6 +1,7 @@
 """Staged rows are read as their report pins them: that version, that content, that many rows."""
 
 import io
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -8,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from contracts.errors import ContractViolation
-from contracts.messages import ObjectRef
+from contracts.messages import BatchManifest, FileReport, ObjectRef
 from services.runtime.storage.documents import sha256_hex
 from services.transformer.adapters import S3StagedInputs
+from tests.contract.builders import a_document
 
 KEY = "processing/3f2a9c0d1e4b5a67/orders/0000.parquet"
 
@@ -33,13 +35,27 @@ class Bucket:
         return {"Body": io.BytesIO(self._content)}
 
 
-def a_report(content: bytes, accepted: int) -> dict[int, dict[str, Any]]:
-    ref = ObjectRef(bucket="b", key=KEY, version_id="v7", sha256=sha256_hex(content))
-    key = "orders/a.csv"
-    staged = ref.model_dump()
-    return {
-        0: {"kind": "orders", "file_index": 0, "key": key, "staged": staged, "accepted": accepted}
-    }
+def a_report(content: bytes, accepted: int) -> dict[int, FileReport]:
+    staged = ObjectRef(bucket="b", key=KEY, version_id="v7", sha256=sha256_hex(content))
+    document = a_document("FileReport", key="orders/a.csv", staged=staged, accepted=accepted)
+    return {0: FileReport.model_validate(document)}
+
+
+def reported(**changes: Any) -> dict[int, FileReport]:
+    """What is read of one input's report, which says this."""
+    content = json.dumps(a_document("FileReport", **changes)).encode()
+    manifest = BatchManifest.model_validate(a_document("BatchManifest"))
+    return S3StagedInputs(Bucket(content)).reports(manifest)
+
+
+def test_a_report_is_read_in_the_open_form_and_held_to_its_contract() -> None:
+    [(index, report)] = reported(stated_by_a_newer_validator=True).items()
+    assert (index, report) == (0, FileReport.model_validate(a_document("FileReport")))
+    assert (report.duplicates, report.guests, report.currency) == (0, 0, None)
+    with pytest.raises(ContractViolation, match="rows_in"):
+        reported(rows_in=...)
+    with pytest.raises(ContractViolation, match=r"reports on orders/1\.csv version v2, not on"):
+        reported(version_id="v2")
 
 
 def test_the_pinned_version_is_read_and_gone_afterwards() -> None:

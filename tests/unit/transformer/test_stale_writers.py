@@ -11,7 +11,7 @@ import pytest
 
 from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, PipelineError, StaleWriter, Transient
-from contracts.messages import TransformBatch
+from contracts.messages import BatchManifest, TransformBatch
 from services.runtime.event_store import PutItem
 from services.transformer.batch import settle
 from services.transformer.batch.abandon import abandon_batch
@@ -64,7 +64,7 @@ class Overtaken:
         """What an attempt does between fence and publication."""
         self.slow.stage(STALE)
         ports = self.slow.ports
-        reports = ports.inputs.reports(manifest_of(STALE))
+        reports = ports.inputs.reports(BatchManifest.model_validate(manifest_of(STALE)))
         with (
             ports.inputs.fetch(reports) as files,
             ports.engine_of(self._engine).session() as session,

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from contracts.errors import PipelineError
+from contracts.messages import BatchManifest, FileReport
 from services.transformer.batch import reconciliation
 from services.transformer.batch.transform import transform_batch
+from tests.contract.builders import a_document
 from tests.support.transforming import (
     Batch,
     LocalInputs,
@@ -217,11 +219,12 @@ def test_guests_are_orders_and_no_customers(bench: Workbench) -> None:
 def test_a_staged_row_that_neither_stands_nor_is_replaced_stops_the_batch(
     bench: Workbench,
 ) -> None:
-    manifest = {"files": [{"index": 0, "kind": "orders", "key": "orders/a.csv"}]}
-    report = {"rows_in": 3, "accepted": 3, "quarantined": 0, "unknown_columns": []}
+    manifest = BatchManifest.model_validate(a_document("BatchManifest"))
+    counts = {"rows_in": 3, "accepted": 3, "quarantined": 0, "duplicates": 0}
+    report = FileReport.model_validate(a_document("FileReport", **counts))
     stand, replaced = {("orders", 0): 1}, {("orders", 0): 2}
     [told] = reconciliation.file_results(manifest, {0: report}, stand, replaced)
-    assert told["accepted"] == 3
+    assert told.accepted == 3
     with pytest.raises(PipelineError, match=r"3 rows were staged, 1 stand and 1 are replaced"):
         reconciliation.file_results(manifest, {0: report}, stand, {("orders", 0): 1})
 
@@ -241,12 +244,9 @@ def test_the_validators_duplicates_are_passed_on(bench: Workbench) -> None:
 
 
 def test_files_of_a_statement_are_stated_when_the_last_of_them_is() -> None:
-    manifest = {
-        "files": [
-            {"index": 0, "statement": "m"},
-            {"index": 1},
-            {"index": 2, "statement": "m"},
-            {"index": 3, "statement": None},
-        ]
-    }
+    document = a_document("BatchManifest")
+    [file] = document["files"]
+    names = ({"statement": "m"}, {}, {"statement": "m"}, {"statement": None})
+    document["files"] = [{**file, "index": index, **name} for index, name in enumerate(names)]
+    manifest = BatchManifest.model_validate(document)
     assert reconciliation.statement_indexes(manifest) == {0: 2, 1: 1, 2: 2, 3: 3}

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.envelope import parse
 from contracts.errors import PipelineError, StaleWriter
-from contracts.messages import ObjectRef
+from contracts.messages import BatchManifest, FileReport, FileResult, ObjectRef
 from services.transformer.batch.domain import BatchHistory, InFlight, TransformerState
 from services.transformer.batch.reconciliation import (
     InputsRejected,
@@ -16,7 +16,7 @@ from services.transformer.batch.reconciliation import (
     staged_check,
     statement_indexes,
 )
-from tests.contract.builders import an_envelope
+from tests.contract.builders import a_document, an_envelope
 
 BATCH, OTHER = "3f2a9c0d1e4b5a67", "76a5b4e1d0c9a2f3"
 MAINS = {"orders": 2**60 + 1, "products": 5}
@@ -140,28 +140,27 @@ def test_a_history_remembers_beginning_result_and_giving_up() -> None:
     assert refusal.value.seen_fence == 6
 
 
-def a_report(key: str = "orders/a.csv", **changes: Any) -> dict[str, Any]:
+def a_report(key: str = "orders/a.csv", **changes: Any) -> FileReport:
     report = {
-        "kind": "orders",
         "key": key,
-        "status": "accepted",
-        "reason": None,
         "rows_in": 10,
         "accepted": 7,
         "quarantined": 2,
         "duplicates": 1,
         "guests": 3,
         "unknown_columns": ["note"],
-        "currency": None,
-        "staged": {"key": "staged"},
         "pseudonym_check": "keys",
     }
-    return report | changes
+    return FileReport.model_validate(a_document("FileReport", **report | changes))
 
 
 def a_file(index: int = 0, **changes: Any) -> dict[str, Any]:
-    key = f"orders/{index}.csv"
-    return {"index": index, "key": key, "kind": "orders", "duplicate_of": None} | changes
+    [file] = a_document("BatchManifest")["files"]
+    return {**file, "index": index, "key": f"orders/{index}.csv", "kind": "orders", **changes}
+
+
+def a_manifest(*files: dict[str, Any]) -> BatchManifest:
+    return BatchManifest.model_validate(a_document("BatchManifest", files=files))
 
 
 def test_pseudonyms_of_other_keys_than_those_of_the_facts_are_stale() -> None:
@@ -183,8 +182,7 @@ def test_a_file_of_guests_only_says_nothing_of_any_keys() -> None:
     guests = a_report(accepted=3, guests=3, pseudonym_check="others")
     assert staged_check({0: guests}, "keys") is None
     assert staged_check({0: a_report(accepted=4, guests=3)}, None) == "keys"
-    old = a_report(accepted=1, pseudonym_check="others")
-    del old["guests"]
+    old = a_report(accepted=1, pseudonym_check="others", guests=...)
     with pytest.raises(StaleWriter, match="redrive the batch"):
         staged_check({0: old}, "keys")
 
@@ -197,9 +195,9 @@ def test_files_of_one_statement_are_as_new_as_the_newest_of_them() -> None:
         a_file(3, statement="x"),
         a_file(4, statement=None),
     ]
-    assert statement_indexes({"files": files}) == {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
-    assert statement_indexes({"files": files[::-1]}) == {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
-    assert statement_indexes({"files": [a_file(0, statement="alone")]}) == {0: 0}
+    assert statement_indexes(a_manifest(*files)) == {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
+    assert statement_indexes(a_manifest(*files[::-1])) == {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
+    assert statement_indexes(a_manifest(a_file(0, statement="alone"))) == {0: 0}
 
 
 def test_a_rejected_file_rejects_the_batch_and_is_named() -> None:
@@ -252,47 +250,47 @@ def test_two_currencies_in_one_batch_reject_all_who_say_one() -> None:
     assert "EUR in orders/a.csv; USD in b.csv." in str(refusal.value)
 
 
-def results(file: dict[str, Any], report: dict[str, Any], stand: int, superseded: int) -> Any:
+def results(file: dict[str, Any], report: FileReport, stand: int, superseded: int) -> Any:
     place = ("orders", 0)
-    return file_results({"files": [file]}, {0: report}, {place: stand}, {place: superseded})
+    reports = {0: report}
+    return file_results(a_manifest(file), reports, {place: stand}, {place: superseded})
 
 
 def test_a_file_is_told_with_the_validators_sum() -> None:
     assert results(a_file(), a_report(), 5, 2) == [
-        {
-            "index": 0,
-            "key": "orders/0.csv",
-            "kind": "orders",
-            "rows_in": 10,
-            "reason": None,
-            "unknown_columns": ["note"],
-            "status": "accepted",
-            "accepted": 7,
-            "quarantined": 2,
-            "duplicates": 1,
-            "guests": 3,
-        }
+        FileResult(
+            index=0,
+            key="orders/0.csv",
+            kind="orders",
+            rows_in=10,
+            reason=None,
+            unknown_columns=["note"],
+            status="accepted",
+            accepted=7,
+            quarantined=2,
+            duplicates=1,
+            guests=3,
+        )
     ]
 
 
 def test_a_file_of_equal_content_is_a_duplicate_row_by_row() -> None:
     [told] = results(a_file(1, duplicate_of=0), a_report(), 0, 0)
-    assert (told["status"], told["accepted"], told["quarantined"]) == ("duplicate", 0, 0)
-    assert (told["index"], told["duplicates"], told["rows_in"], told["guests"]) == (1, 10, 10, 0)
+    assert (told.status, told.accepted, told.quarantined) == ("duplicate", 0, 0)
+    assert (told.index, told.duplicates, told.rows_in, told.guests) == (1, 10, 10, 0)
 
 
 def test_what_follows_a_duplicate_is_told_too() -> None:
-    files = [a_file(), a_file(1, duplicate_of=0), a_file(2)]
+    manifest = a_manifest(a_file(), a_file(1, duplicate_of=0), a_file(2))
     place, other = ("orders", 0), ("orders", 2)
-    told = file_results({"files": files}, {0: a_report(), 2: a_report()}, {place: 7, other: 7}, {})
-    assert [one["status"] for one in told] == ["accepted", "duplicate", "accepted"]
+    told = file_results(manifest, {0: a_report(), 2: a_report()}, {place: 7, other: 7}, {})
+    assert [one.status for one in told] == ["accepted", "duplicate", "accepted"]
 
 
 def test_a_report_of_the_code_before_has_neither_repeats_nor_guests() -> None:
-    report = a_report(rows_in=9)
-    del report["duplicates"], report["guests"]
+    report = a_report(rows_in=9, duplicates=..., guests=...)
     [told] = results(a_file(), report, 7, 0)
-    assert (told["duplicates"], told["guests"]) == (0, 0)
+    assert (told.duplicates, told.guests) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -313,8 +311,8 @@ def test_a_file_that_does_not_add_up_stops_the_batch(
 
 def test_rows_that_nobody_counted_are_none() -> None:
     report = a_report(rows_in=3, accepted=0)
-    [told] = file_results({"files": [a_file()]}, {0: report}, {}, {})
-    assert told["accepted"] == 0
+    [told] = file_results(a_manifest(a_file()), {0: report}, {}, {})
+    assert told.accepted == 0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import ContractViolation, StaleWriter
+from contracts.messages import FileResult
 from services.transformer.batch import domain, reconciliation, settle, transform
 from services.transformer.batch.domain import TransformerState
 from services.transformer.batch.kpis import KpiChange
@@ -19,6 +20,16 @@ from tests.support.transforming import Workbench, a_batch, line, local_workbench
 
 BEGAN_AT = datetime(2025, 7, 8, 12, tzinfo=UTC)
 TABLES = ("orders", "order_items", "products")
+A_FILE_LESS_THAN_EMPTY = FileResult(
+    index=0,
+    key="orders/a.csv",
+    kind="orders",
+    status="accepted",
+    rows_in=-1,
+    accepted=0,
+    quarantined=0,
+    duplicates=0,
+)
 
 
 @pytest.fixture
@@ -97,7 +108,7 @@ def test_a_result_that_breaks_its_contract_is_not_published(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = bench.stage(a_batch([order("1")]))
-    monkeypatch.setattr(reconciliation, "file_results", lambda *_: [{"index": 0}])
+    monkeypatch.setattr(reconciliation, "file_results", lambda *_: [A_FILE_LESS_THAN_EMPTY])
     with pytest.raises(ContractViolation, match="BatchResult"):
         transform_batch(command, bench.ports)
     assert bench.events(command.batch_id) == ["TransformStarted"]
