@@ -25,7 +25,7 @@ from services.validator.reading.lines import Lines
 from services.validator.reading.quarantined_rows import QuarantinedRow, QuarantinedRows, bounded
 from services.validator.reading.record_shapes import for_arrow
 from services.validator.reading.segments import Segments, field_counts, segment
-from services.validator.reading.told_rows import Told, told_narrow_rows, told_rows
+from services.validator.reading.explained_rows import Told, told_narrow_rows, told_rows
 
 RAW = "raw"
 """The column of a row's own text, where it is asked for."""

@@ -30,7 +30,7 @@ from services.validator.reading.broken_lines import PROBLEMS, AreRows, broken_li
 from services.validator.reading.file_text import BLANK_BYTES, count_line_ends
 from services.validator.reading.lines import Lines
 from services.validator.reading.record_shapes import RowLayout, shapes_of
-from services.validator.reading.told_rows import Told
+from services.validator.reading.explained_rows import Told
 
 _QUOTE = ord('"')
 _IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
