@@ -220,7 +220,7 @@ def _number_reader(field: Field, today: date) -> ReadColumn:
         if limits.highest is not None and (found["max"] or 0) > limits.highest:
             certain = pc.and_(certain, pc.less_equal(values, limits.highest))
         if missing:
-            certain, values = missing.told(texts, pc.binary_length(texts), certain, values)
+            certain, values = missing.as_nulls(texts, pc.binary_length(texts), certain, values)
         if pc.all(certain, min_count=0).as_py():
             return certain, values
         return read_each(check, texts, pc.invert(certain), certain, values)

@@ -122,7 +122,7 @@ def text_reader(field: Field, today: date, only: str | None) -> ReadColumn:
         if is_currency:
             values = pc.ascii_upper(texts)
         if missing:
-            certain, values = missing.told(texts, lengths, certain, values)
+            certain, values = missing.as_nulls(texts, lengths, certain, values)
         if certain is not None and not is_ascii:
             doubtful = pc.and_not(pc.invert(certain), pc.string_is_ascii(texts))
             certain, values = read_each(check, texts, doubtful, certain, values)
@@ -136,10 +136,10 @@ def text_reader(field: Field, today: date, only: str | None) -> ReadColumn:
 
 def all_of(masks: list[Any]) -> Any:
     """Where all of them are true; None stands for true everywhere, and is given where it is so."""
-    told = [
+    partial = [
         mask for mask in masks if mask is not None and pc.all(mask, min_count=0).as_py() is not True
     ]
-    return reduce(pc.and_, told) if told else None
+    return reduce(pc.and_, partial) if partial else None
 
 
 def _within(lengths: Any, shortest: int, longest: int | None) -> Any:
@@ -158,7 +158,7 @@ class Missing:
 
     words: tuple[str, ...]
 
-    def told(self, texts: Any, lengths: Any, certain: Any, values: Any) -> tuple[Any, Any]:
+    def as_nulls(self, texts: Any, lengths: Any, certain: Any, values: Any) -> tuple[Any, Any]:
         """Nulls for these words, which are certain."""
         longest = max(map(len, self.words))
         if not len(texts) or (pc.min(lengths).as_py() or 0) > longest:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from contracts.file_contracts import FileContract
 from services.runtime.csv_files.rule_names import rule_named
 from services.validator.reading.arrow_checks import SOURCE_LINE
-from services.validator.reading.block_checks import RAW
-from services.validator.reading.quarantined_rows import QuarantinedRows
+from services.validator.reading.quarantined_rows import QuarantinedRows, without_line_ends
+from services.validator.reading.regular_rows import RAW
 
 HELD_BYTES = 48 << 20
 PARTS = 64
@@ -164,11 +164,11 @@ def _compared(rows: Any, stands: Any, name: str, contract: FileContract) -> Foun
     differs = {each: ~_equal(rows[each], stands[each]) for each in columns}
     contradicts = np.logical_or.reduce(list(differs.values()))
     falls = rows[_ORDINAL].to_numpy() != stands[_ORDINAL].to_numpy()
-    found = QuarantinedRows.of(())
+    found = QuarantinedRows.none()
     if contradicts.any():
         mask = pa.array(contradicts)
-        told = {each: differ[contradicts] for each, differ in differs.items()}
-        found = _quarantined(rows.filter(mask), stands.filter(mask), told, name, contract)
+        of_each = {each: differ[contradicts] for each, differ in differs.items()}
+        found = _quarantined(rows.filter(mask), stands.filter(mask), of_each, name, contract)
     gone = rows.filter(pa.array(falls))
     guests = gone["user_id"].null_count if "user_id" in columns else 0
     return Found(found, gone[_ORDINAL].to_numpy(), guests)
@@ -210,7 +210,7 @@ def _quarantined(
         pa.repeat(column, count),
         pa.repeat(rule, count),
         messages,
-        rows[RAW].combine_chunks(),
+        without_line_ends(rows[RAW].combine_chunks()),
     )
 
 

@@ -17,12 +17,13 @@ from services.runtime.csv_files.csv_records import Problem
 from services.runtime.csv_files.row_checks import CURRENCY, RowChecks
 from services.runtime.csv_files.texts import FORMULA_START
 from services.validator.reading.arrow_checks import Doubts, Texts
+from services.validator.reading.quarantined_rows import without_line_ends
 
 Problems = tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
-class Told:
+class ExplainedRows:
     """Bad rows: the n-th is line `places[n]` of a block, `problems[codes[n]]` is wrong with it.
 
     Its text is `raw[rows[n]]`, with its line end. Places grow.
@@ -34,13 +35,19 @@ class Told:
     raw: Any
     rows: Any
 
-    def between(self, low: int, high: int) -> "Told":
+    def texts(self) -> Any:
+        """What each row says, without its line end."""
+        return without_line_ends(self.raw.take(pa.array(self.rows)))
+
+    def between(self, low: int, high: int) -> "ExplainedRows":
         """Those in the lines from `low` to before `high`."""
         part = slice(*np.searchsorted(self.places, (low, high)))
         return replace(self, places=self.places[part], codes=self.codes[part], rows=self.rows[part])
 
 
-def told_rows(checks: RowChecks, texts: Texts, doubts: Doubts, raw: Any, places: Any) -> Told:
+def explained_rows(
+    checks: RowChecks, texts: Texts, doubts: Doubts, raw: Any, places: Any
+) -> ExplainedRows:
     """Those of the doubtful rows that are bad for sure; `places` are the lines of all rows."""
     rows = doubts.rows
     problems = _Problems(len(rows))
@@ -62,23 +69,24 @@ def told_rows(checks: RowChecks, texts: Texts, doubts: Doubts, raw: Any, places:
             ]
             other_currency.add(wrong, codes, others)
     problems.add_where_none(other_currency)
-    is_told = problems.counts() > 0
-    is_told &= ~_to_be_looked_at(checks, texts, rows, problems, known)
+    is_explained = problems.counts() > 0
+    is_explained &= ~_to_be_looked_at(checks, texts, rows, problems, known)
     if doubts.are_fitting is not None:
         too_wide = tuple(checks.read([""] * texts.width)[1])
         problems.set(np.flatnonzero(~doubts.are_fitting), too_wide)
-        is_told |= ~doubts.are_fitting
-    is_told &= ~_are_read_otherwise(texts, raw, rows)
-    told = np.flatnonzero(is_told)
-    return Told(places[rows[told]], problems.codes[told], problems.distinct, raw, rows[told])
+        is_explained |= ~doubts.are_fitting
+    is_explained &= ~_are_read_otherwise(texts, raw, rows)
+    chosen = np.flatnonzero(is_explained)
+    codes, rows = problems.codes[chosen], rows[chosen]
+    return ExplainedRows(places[rows], codes, problems.distinct, raw, rows)
 
 
-def told_narrow_rows(checks: RowChecks, counts: Any, raw: Any, places: Any) -> Told:
+def explained_narrow_rows(checks: RowChecks, counts: Any, raw: Any, places: Any) -> ExplainedRows:
     """Rows of too few fields, of which `counts` says how many, as far as no quote is in them."""
     rows = np.flatnonzero((counts > 0) & (counts < checks.width))
     rows = rows[~_bools(pc.match_substring(raw.take(rows), '"'))]
     problems = [tuple(checks.read([""] * count)[1]) for count in range(checks.width)]
-    return Told(places[rows], counts[rows], problems, raw, rows)
+    return ExplainedRows(places[rows], counts[rows], problems, raw, rows)
 
 
 class _Problems:
@@ -152,7 +160,7 @@ def _are_empty(texts: Texts, rows: Any, first: Any) -> Any:
 
 
 def _are_read_otherwise(texts: Texts, raw: Any, rows: Any) -> Any:
-    """True for rows whose cells were changed before they came here, and are told as they stood."""
+    """True for rows whose cells were changed before they came here: messages quote the old ones."""
     found = _bools(pc.match_substring(raw.take(rows), FORMULA_START))
     if texts.held.has_spaces:
         found |= ~_bools(pc.string_is_ascii(raw.take(rows)))

@@ -16,6 +16,9 @@ from services.runtime.csv_files.bad_file import BadFile
 from services.runtime.csv_files.gzip_data import unpacked
 
 BLANK_BYTES = b" \t\r\n"
+IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
+"""For each byte: whether it is none of these."""
+
 HEAD_BYTES = 4096
 """How much of a file is looked at to tell text from something else."""
 PIECE_BYTES = 1 << 17

@@ -13,9 +13,18 @@ from dataclasses import dataclass
 
 from services.runtime.csv_files.bad_file import BadFile
 from services.runtime.csv_files.csv_records import MAX_RECORD_BYTES
-from services.validator.reading.file_text import BLANK_BYTES, ByteStream, LineEnds, checked_text
+from services.validator.reading.file_text import (
+    BLANK_BYTES,
+    ByteStream,
+    LineEnds,
+    checked_text,
+    count_byte,
+)
 
 BLOCK_BYTES = 8 << 20
+MAX_LINES = 1 << 20
+PORTION_BYTES = 1 << 20
+"""What bounds memory where lines are very short."""
 
 _LINE_END = {False: re.compile(rb"\n"), True: re.compile(rb"\n|\r\n?")}
 
@@ -54,6 +63,24 @@ def line_blocks(stream: ByteStream, name: str, block_bytes: int = BLOCK_BYTES) -
     if not has_text:
         raise BadFile("file.empty", "the file is empty; upload it again with a header and rows")
     yield Block(pending + b"\n" if pending else b"", True, ends.are_returns)
+
+
+def portions(block: Block) -> Iterator[tuple[bytes, bool]]:
+    """Its text, in pieces when its lines are so short that what is held of each one adds up.
+
+    With each piece, whether it is the last one of the file.
+    """
+    text = block.text
+    if len(text) <= MAX_LINES or count_byte(text, b"\n") + text.count(b"\r") <= MAX_LINES:
+        yield text, block.is_last
+        return
+    start = 0
+    while len(text) - start > PORTION_BYTES:
+        end = line_end_after(text, start + PORTION_BYTES, returns_end_lines=block.returns_end_lines)
+        yield text[start:end], block.is_last and end == len(text)
+        start = end
+    if start < len(text):
+        yield text[start:], block.is_last
 
 
 def line_end_after(text: bytes, start: int, *, returns_end_lines: bool) -> int:

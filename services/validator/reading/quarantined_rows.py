@@ -46,27 +46,24 @@ class QuarantinedRows(Sequence[QuarantinedRow]):
         self.table = table
 
     @classmethod
-    def of(cls, rows: Sequence[QuarantinedRow]) -> "QuarantinedRows":
-        """Rows that were judged one by one."""
-        columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
-        return cls(
-            pa.Table.from_arrays(list(map(pa.array, columns, _SCHEMA.types)), schema=_SCHEMA)
-        )
+    def none(cls) -> "QuarantinedRows":
+        """No row."""
+        return cls(_SCHEMA.empty_table())
 
     @classmethod
     def by_columns(
         cls, line: Any, column: Any, rule: Any, message: Any, raw: Any
     ) -> "QuarantinedRows":
-        """Arrays of all rows; `raw` may end in a line end, and is cut where it is long."""
-        raw = _bounded(without_line_ends(raw))
-        return cls(pa.Table.from_arrays([line, column, rule, message, raw], schema=_SCHEMA))
+        """Arrays of all rows; `raw` has no line end, and is cut where it is long."""
+        columns = [line, column, rule, message, _bounded(raw)]
+        return cls(pa.Table.from_arrays(columns, schema=_SCHEMA))
 
     @classmethod
     def joined(cls, parts: Sequence["QuarantinedRows"]) -> "QuarantinedRows":
         """All rows of several, by their lines."""
         filled = [part for part in parts if part]
         if len(filled) < 2:
-            return filled[0] if filled else cls.of(())
+            return filled[0] if filled else cls.none()
         return cls(pa.concat_tables([part.table for part in filled]).sort_by("line"))
 
     def by_rule(self) -> dict[str, int]:
@@ -123,10 +120,10 @@ def _bounded(texts: Any) -> Any:
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     if longest <= MAX_RAW_BYTES:
         return texts
-    return pa.array(map(bounded, texts.to_pylist()), pa.string())
+    return pa.array(map(_cut, texts.to_pylist()), pa.string())
 
 
-def bounded(raw: str) -> str:
+def _cut(raw: str) -> str:
     """The text, cut to 64 KiB of UTF-8 and marked when it is longer."""
     if len(raw) * MAX_BYTES_OF_A_CHARACTER <= MAX_RAW_BYTES:
         return raw

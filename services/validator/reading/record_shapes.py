@@ -11,13 +11,12 @@ import numpy as np
 
 from services.runtime.csv_files.csv_records import MAX_RECORD_BYTES, Layout
 from services.runtime.csv_files.texts import BLANKS
-from services.validator.reading.file_text import BLANK_BYTES
+from services.validator.reading.file_text import IS_SOLID
 
 RETURN_MARK = b"\x01"
 """Stands for a CR that is content, in what Arrow reads."""
 
 _LF, _CR, _QUOTE, _NUL, _EQUALS, _SPACE, _DELETE = b'\n\r"\0= \x7f'
-_IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
 _QUICK_BYTES = 1 << 16
 
 
@@ -102,8 +101,8 @@ class _Marks:
             is_first = np.diff(line_of, prepend=-1) > 0
             is_last = np.diff(line_of, append=len(self.lines)) > 0
             is_content[line_of] = True
-            is_content[line_of[is_first & ~_IS_SOLID[self.buffer[stray - 1]]]] = False
-            is_content[line_of[is_last & ~_IS_SOLID[self.buffer[stray + 1]]]] = False
+            is_content[line_of[is_first & ~IS_SOLID[self.buffer[stray - 1]]]] = False
+            is_content[line_of[is_last & ~IS_SOLID[self.buffer[stray + 1]]]] = False
             is_content &= self.quote_counts == 0
             is_content &= self._delimiters_in_line() == self.layout.width - 1
         self.suspects[line_of[~is_content[line_of]]] = True

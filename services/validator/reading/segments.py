@@ -10,9 +10,7 @@ CRs end lines: each part is a physical line with a number of its own, and no rec
 the last part into the next line. Otherwise the CR is content: one line, one row.
 """
 
-import re
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,21 +19,16 @@ from contracts.errors import PipelineError
 from services.runtime.csv_files.csv_records import (
     MAX_RECORD_BYTES,
     Record,
-    body_of,
     is_split_by_returns,
     read_record,
 )
-from services.runtime.csv_files.texts import BLANKS
 from services.validator.reading.broken_lines import PROBLEMS, AreRows, broken_lines
-from services.validator.reading.file_text import BLANK_BYTES, count_line_ends
+from services.validator.reading.explained_rows import ExplainedRows
+from services.validator.reading.file_text import count_line_ends
 from services.validator.reading.lines import Lines
+from services.validator.reading.quick_records import QuickRecords
 from services.validator.reading.record_shapes import RowLayout, shapes_of
-from services.validator.reading.explained_rows import Told
 
-_QUOTE = ord('"')
-_IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
-_QUICK_BYTES = 1 << 16
-_QUICK_WIDTH = 30
 _PROBE_BYTES = MAX_RECORD_BYTES // 2
 
 MAX_EXCEPTIONAL = 1 << 16
@@ -55,7 +48,7 @@ class Segments:
     regular_lines: Any
     exceptional: tuple[Record, ...]
     line_count: int
-    broken: Told | None = None
+    broken: ExplainedRows | None = None
     rest: bytes = b""
     is_paused: bool = False
 
@@ -86,23 +79,6 @@ def segment(
     return reading.result()
 
 
-@cache
-def _record_of(width: int, delimiter: str) -> re.Pattern[bytes] | None:
-    """A record of so many fields, each quoted, a text formula, or bare; None where it is long."""
-    if width > _QUICK_WIDTH:
-        return None
-    blanks, end = BLANKS.replace(delimiter, "").encode(), re.escape(delimiter).encode()
-    quoted = rb'[%b]*+"((?:[^"]++|"")*+)"[%b]*+' % (blanks, blanks)
-    formula = rb'[%b]*+(="(?:[^"\r\n]++|"")*+")[%b]*+' % (blanks, blanks)
-    field = rb'(?:%b|%b|([^"\r\n%b]*+))' % (quoted, formula, end)
-    return re.compile(end.join([field] * width) + rb"\r?\n")
-
-
-def _field(quoted: bytes, formula: bytes, bare: bytes) -> str:
-    text = (formula or bare or quoted.replace(b'""', b'"')).decode()
-    return text.strip(BLANKS)
-
-
 class _Reading:
     """The suspects of a text, read in order, but those for which there are `verdicts` already.
 
@@ -130,7 +106,7 @@ class _Reading:
         self._read_to = len(lines)
         self._is_paused = False
         is_usual = may_split and layout.width > 1 and not layout.spare
-        self._pattern = _record_of(layout.width, layout.delimiter) if is_usual else None
+        self._quick = QuickRecords(lines.text, layout) if is_usual else None
 
     def read(self, suspects: list[int]) -> bool:
         """Read each suspect that no record before it has taken.
@@ -152,7 +128,8 @@ class _Reading:
 
     def _read_one(self, index: int) -> int:
         """The line after the record; the same line when it may go on in the next block."""
-        record = self._whole_record(index) or read_record(
+        start = int(self._lines.starts[index])
+        record = (self._quick and self._quick.at(start, index)) or read_record(
             self._lines, index, self._layout, is_last_block=self._is_last_block
         )
         if record is None:
@@ -164,28 +141,6 @@ class _Reading:
         self._kept[index:after] = False
         self._verdicts[index:after] = 0
         return after
-
-    def _whole_record(self, index: int) -> Record | None:
-        """What `read_record` gives, where one look at the text shows a record of the right width.
-
-        No line that goes on in it may have so many delimiters that it could be a row by itself.
-        """
-        start, width = int(self._lines.starts[index]), self._layout.width
-        text = self._lines.text
-        match = self._pattern.match(text, start, start + _QUICK_BYTES) if self._pattern else None
-        if not match or b"\0" in match[0]:
-            return None
-        lines = match[0].split(b"\n")[:-1]
-        delimiter = self._layout.delimiter.encode()
-        if any(line.count(delimiter) >= width - 1 for line in lines[1:]):
-            return None
-        groups = match.groups(b"")
-        fields = [_field(*groups[at : at + 3]) for at in range(0, 3 * width, 3)]
-        if len(lines) > 1:
-            over_lines = [n for n in range(width) if b"\n" in groups[3 * n]]
-            if not all(self._layout.may_hold(n, fields[n]) for n in over_lines):
-                return None
-        return Record(index, len(lines), body_of(match[0]), tuple(fields))
 
     def _read_parts(self, index: int) -> int:
         """A line that is several: its parts hold all of its records."""
@@ -217,7 +172,7 @@ class _Reading:
         broken = None
         if len(rows):
             codes = self._verdicts[rows]
-            broken = Told(rows.copy(), codes, PROBLEMS, self._lines.texts(), rows)
+            broken = ExplainedRows(rows.copy(), codes, PROBLEMS, self._lines.texts(), rows)
         if self._added:
             added = np.zeros(self._read_to + 1, dtype=np.int64)
             added[list(self._added)] = list(self._added.values())
@@ -235,20 +190,6 @@ class _Reading:
             rest=b"" if is_whole else self._lines.text[self._lines.starts[self._read_to] :],
             is_paused=self._is_paused,
         )
-
-
-def field_counts(lines: Lines, delimiter: str) -> Any:
-    """Fields of each line of regular text, 0 for a blank line."""
-    buffer = np.frombuffer(lines.text, np.uint8)
-    commas = np.flatnonzero(buffer == ord(delimiter))
-    if b'"' in lines.text:
-        quotes = np.flatnonzero(buffer == _QUOTE)
-        commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
-    counts = np.diff(np.searchsorted(commas, lines.ends), prepend=0) + 1
-    if (counts == 1).any():
-        is_solid = np.logical_or.reduceat(_IS_SOLID[buffer], lines.starts)
-        counts[(counts == 1) & ~is_solid] = 0
-    return counts
 
 
 def _is_plain(text: bytes, returns_end_lines: bool) -> bool:

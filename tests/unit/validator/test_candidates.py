@@ -10,8 +10,8 @@ import pytest
 
 from contracts.file_contracts import file_contract
 from services.validator.reading.arrow_checks import SOURCE_LINE
-from services.validator.reading.block_checks import RAW
 from services.validator.reading.duplicates import Found, Pile, as_candidates, look
+from services.validator.reading.regular_rows import RAW
 
 ROWS = 64
 PARTS = np.arange(ROWS, dtype=np.uint64) << np.uint64(58)

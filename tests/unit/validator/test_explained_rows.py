@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts.file_contracts import file_contract
-from services.validator.reading import block_checks, segments
+from contracts.file_contracts import Field, FileContract, file_contract
+from services.validator.reading import regular_rows, segments
 from services.validator.reading.file_check import check_file
 from services.validator.reading.quarantined_rows import (
     MAX_RAW_BYTES,
@@ -87,12 +87,14 @@ def files(draw: Any) -> tuple[str, str]:
     return kind, end.join([header, *lines, ""])
 
 
-def read(kind: str, text: str, block_bytes: int) -> tuple[Any, ...]:
+def read(
+    kind: str, text: str, block_bytes: int, contract: FileContract | None = None
+) -> tuple[Any, ...]:
     accepted: list[Any] = []
     bad: list[QuarantinedRow] = []
     outcome = check_file(
         lambda: io.BytesIO(text.encode()),
-        file_contract(kind),
+        contract or file_contract(kind),
         name=f"{kind}/a.csv",
         today=TODAY,
         max_rejected_fraction=1.0,
@@ -103,7 +105,7 @@ def read(kind: str, text: str, block_bytes: int) -> tuple[Any, ...]:
     return outcome.rule, outcome.reason, outcome.rows_in, outcome.quarantined, accepted, bad
 
 
-def told_by(module: Any, *functions: str) -> Any:
+def explained_by(module: Any, *functions: str) -> Any:
     """The same fast paths, which know nothing of any row."""
 
     def silent(function: Any) -> Any:
@@ -121,11 +123,24 @@ def told_by(module: Any, *functions: str) -> Any:
 @example(("orders", HEADERS["orders"][1] + "\n1,u,2025-07-07,1,p,EUR\n2,u,x,1,p,USD\n"), 8 << 20)
 @example(("orders", HEADERS["orders"][0] + '\n"1,u,2025-07-07,1,paid"\n1,"u"\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n7.41E+12,a\u00a0b,x,1\n="1E+5",a,b,1\n'), 8 << 20)
-def test_rows_told_at_once_are_told_as_one_by_one(file: tuple[str, str], block_bytes: int) -> None:
+def test_rows_explained_at_once_are_explained_as_one_by_one(
+    file: tuple[str, str], block_bytes: int
+) -> None:
     kind, text = file
     found = read(kind, text, block_bytes)
-    with told_by(block_checks, "told_rows", "told_narrow_rows"):
+    with explained_by(regular_rows, "explained_rows", "explained_narrow_rows"):
         assert found == read(kind, text, block_bytes)
+
+
+def test_a_row_without_a_value_is_called_that_also_where_only_one_is_missing() -> None:
+    """Where more are required, several problems leave such a row to the slow path anyway."""
+    fields = (Field("order_id", "string", ""), Field("note", "string", "", required=False))
+    contract = FileContract("orders", 9, fields, ())
+    given = "orders", "order_id,note\n,\n1,a\n,b\n", 8 << 20, contract
+    found = read(*given)
+    with explained_by(regular_rows, "explained_rows", "explained_narrow_rows"):
+        assert found == read(*given)
+    assert ["no value" in row.message for row in found[-1]] == [True, False]
 
 
 PIECES = st.sampled_from(
@@ -181,7 +196,7 @@ def test_lines_known_to_be_broken_are_what_reading_says(
         assert found == read(kind, text, block_bytes)
 
 
-def test_ill_quotes_and_nul_bytes_are_told_without_reading_their_lines() -> None:
+def test_ill_quotes_and_nul_bytes_are_explained_without_reading_their_lines() -> None:
     lines = [
         *('1,"u,2025-07-07,1,x', "2,u,2025-07-07,1,x", '3,u",2025-07-07,1,x', '4,"u\\" 5",x'),
         *('5,"u,2025-07-07,1,x', '6,"u,2025-07-07,1,x', '7,"u" "v,2025-07-07,1,x', "8,u\0,x,1,x"),
@@ -192,14 +207,14 @@ def test_ill_quotes_and_nul_bytes_are_told_without_reading_their_lines() -> None
     assert [row.line for row in bad] == [2, 4, 5, 6, 7, 8, 9]
 
 
-def test_usual_faults_are_told_without_reading_their_rows_one_by_one() -> None:
+def test_usual_faults_are_explained_without_reading_their_rows_one_by_one() -> None:
     """Else the comparison above would compare the slow path with itself."""
     rows = [
         *("1,u1,2025-07-07 10:00,1.00,paid,EUR", "2,u1,x,y,paid,EUR", "3,u1,2025-07-07,1,paid"),
         *("4,u1,2025-07-07,1,paid,USD", "5,u1,2025-07-07,1,paid,EUR,x", '6,"u1",x,1,paid,EUR'),
     ]
     text = "\n".join([HEADERS["orders"][1], "0,u1,2025-07-07,1.00,paid,EUR", *rows, ""])
-    with patch.object(block_checks, "read_record", side_effect=AssertionError("read by itself")):
+    with patch.object(regular_rows, "read_record", side_effect=AssertionError("read by itself")):
         bad = read("orders", text, 8 << 20)[-1]
     assert [row.line for row in bad] == [3, 4, 5, 6, 7, 8]
 
@@ -216,7 +231,7 @@ def test_rows_by_columns_are_the_rows_one_by_one() -> None:
         QuarantinedRow(line, None if line % 2 else "c", f"r{line % 3}", f"m{line}", "x" * line)
         for line in range(2, 12)
     ]
-    kept = QuarantinedRows.of(rows)
+    kept = QuarantinedRows.by_columns(*map(pa.array, zip(*rows, strict=True)))
     assert list(kept) == rows
     assert (kept[-1], list(kept[2:4]), len(kept)) == (rows[-1], rows[2:4], 10)
     assert kept.by_rule() == {"r2": 4, "r0": 3, "r1": 3}
@@ -225,7 +240,7 @@ def test_rows_by_columns_are_the_rows_one_by_one() -> None:
     assert list(QuarantinedRows.joined([])) == []
     with pytest.raises(IndexError):
         kept[10]
-    long = pa.array(["y" * (MAX_RAW_BYTES + 1) + "\n", "z" * MAX_RAW_BYTES])
+    long = pa.array(["y" * (MAX_RAW_BYTES + 1), "z" * MAX_RAW_BYTES])
     columns = [pa.array(["a", "b"])] * 3
     cut = QuarantinedRows.by_columns(pa.array(np.arange(2)), *columns, long)
     assert [len(row.raw) > MAX_RAW_BYTES for row in cut] == [True, False]

@@ -12,9 +12,9 @@ import pytest
 
 from contracts.file_contracts import file_contract
 from services.validator.reading import block_checks, verdict
-from services.validator.reading.block_checks import QuarantinedRow
 from services.validator.reading.file_check import check_file
 from services.validator.reading.line_blocks import BLOCK_BYTES
+from services.validator.reading.quarantined_rows import QuarantinedRow
 from services.validator.reading.verdict import FileCheck
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 from tests.support.standing_rows import that_stand
