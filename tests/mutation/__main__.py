@@ -31,6 +31,7 @@ def main() -> int:
     names = [one.name for one in TARGETS]
     parser.add_argument("--target", choices=names, action="append", help="only this one")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
+    parser.add_argument("--sample", type=int, help="so many mutants of a target, drawn by a seed")
     parser.add_argument("--tell", action="store_true", help="try nothing, tell what was tried")
     parser.add_argument("--fresh", action="store_true", help="forget what was tried before")
     options = parser.parse_args()
@@ -40,7 +41,7 @@ def main() -> int:
     unexplained = 0
     for name in options.target or names:
         if not options.tell:
-            _try(target(name), options.jobs)
+            _try(target(name), options.jobs, options.sample)
         mutants = _found(target(name))
         unexplained += keep(name, mutants)
         print(summary(name), flush=True)
@@ -64,7 +65,7 @@ def _folder_of(chosen: Target) -> Path:
     return WORK / chosen.name.replace(" ", "-")
 
 
-def _try(chosen: Target, jobs: int) -> None:
+def _try(chosen: Target, jobs: int, sample: int | None) -> None:
     """Make the mutants of a target, and try those of which it is not known how they end."""
     project = copy_project(_folder_of(chosen))
     folder = project / "mutants"
@@ -72,6 +73,7 @@ def _try(chosen: Target, jobs: int) -> None:
     (project / "setup.cfg").write_text(SETTINGS_OF_CHILDREN)
     _python(project, ["-m", "tests.mutation.mutate", chosen.name])
     options = ["-q", "-p", "tests.mutation.forks", *WITHOUT, f"--processes={jobs}"]
+    options += [f"--sample={sample}"] if sample else []
     _python(folder, ["-m", "pytest", *options, *chosen.tests], quiet=False)
 
 

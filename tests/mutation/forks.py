@@ -26,7 +26,7 @@ from mutmut import configuration
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
-from tests.mutation.results import write_whole
+from tests.mutation.results import drawn, write_whole
 
 ALIVE, KILLED, UNREACHED = 0, 1, 33
 _terminal = os.fdopen(os.dup(2), "w")
@@ -34,12 +34,15 @@ _terminal = os.fdopen(os.dup(2), "w")
 LONGEST_SECONDS = 120
 """And ten times its CPU seconds, however loaded the machine is: who only waits is found out."""
 
+EXAMPLES = 30
+"""Of each property test, also of those that ask for more."""
+
 settings.register_profile(
     "mutation",
     deadline=None,
     derandomize=True,
     database=None,
-    max_examples=30,
+    max_examples=EXAMPLES,
     phases=[Phase.explicit, Phase.generate],  # a fault found is enough: it need not be shrunk
 )
 configuration._config_reader = lambda: {"source_paths": ["contracts", "services"]}.get  # type: ignore[assignment,return-value]
@@ -49,8 +52,9 @@ Reached = dict[str, list[int]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many processes at once."""
+    """How many processes at once, and how many mutants at most."""
     parser.addoption("--processes", type=int, default=2)
+    parser.addoption("--sample", type=int)
 
 
 def pytest_sessionstart() -> None:
@@ -63,10 +67,19 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     """In place of running the tests once."""
     if session.testsfailed:
         raise session.Interrupted("the tests cannot be collected")
+    _ask_for_few_examples(session.items)
     gc.freeze()
     reached, seconds = _learn(session.items)
-    _Hunt(session.items, reached, seconds, session.config.getoption("--processes")).run()
+    hunt = _Hunt(session.items, reached, seconds, session.config.getoption("--processes"))
+    hunt.run(session.config.getoption("--sample"))
     return True
+
+
+def _ask_for_few_examples(items: Sequence[pytest.Item]) -> None:
+    for test in {item.function for item in items if isinstance(item, pytest.Function)}:
+        asked: settings | None = getattr(test, "_hypothesis_internal_use_settings", None)
+        if asked and asked.max_examples > EXAMPLES:
+            test._hypothesis_internal_use_settings = settings(asked, max_examples=EXAMPLES)
 
 
 def _learn(items: Sequence[pytest.Item]) -> tuple[Reached, list[float]]:
@@ -143,15 +156,20 @@ class _Hunt:
         self._killed_before: dict[str, list[int]] = defaultdict(list)
         self._told_at, self._ended = time.monotonic(), 0
 
-    def run(self) -> None:
-        """Try those of which it is not known yet how they end, the cheap ones first."""
-        untried = [
-            (meta, name)
+    def run(self, sample: int | None) -> None:
+        """Try those of which it is not known yet how they end.
+
+        The cheap ones first, but those of a sample as they were drawn: what was tried when it is
+        stopped is a sample, too.
+        """
+        codes = {
+            (meta, name): code
             for meta, document in self._metas.items()
             for name, code in document["exit_code_by_key"].items()
-            if code is None
-        ]
-        untried.sort(key=lambda one: sum(self._seconds[test] for test in self._tests_of(one[1])))
+        }
+        untried = [one for one in drawn(codes, sample) if codes[one] is None]
+        if sample is None:
+            untried.sort(key=lambda one: sum(self._seconds[n] for n in self._tests_of(one[1])))
         _say(f"{len(untried)} mutants to try, {len(self._items)} tests")
         for meta, name in untried:
             tests = self._tests_of(name)

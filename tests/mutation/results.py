@@ -2,12 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, TypeVar
 
 KILLED, TIMEOUT, SURVIVED, UNTRIED = "killed", "timeout", "survived", "untried"
+SEED = 1
+"""Of the choice of a sample."""
+Drawn = TypeVar("Drawn", bound=tuple[Any, ...])
 _ENDS = {None: UNTRIED, 1: KILLED, 3: KILLED, 0: SURVIVED, 5: SURVIVED, 33: SURVIVED}
 """pytest's exit codes, and mutmut's 33 for a function that no test runs; others took too long."""
 
@@ -47,6 +51,15 @@ def forget_survivors(folder: Path) -> None:
             name: None if code in (0, 5, 33) else code for name, code in codes.items()
         }
         write_whole(meta, document)
+
+
+def drawn(mutants: Iterable[Drawn], sample: int | None) -> list[Drawn]:
+    """So many, the same each time; a larger sample begins with the smaller one."""
+    everyone = sorted(mutants)
+    if sample is None:
+        return everyone
+    Random(SEED).shuffle(everyone)
+    return everyone[:sample]
 
 
 def write_whole(meta: Path, document: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from tests.mutation.results import (
     UNTRIED,
     Mutant,
     changed_lines,
+    drawn,
     forget_survivors,
     mutants_in,
     write_whole,
@@ -103,6 +104,17 @@ def test_what_was_killed_stays_so_and_survivors_are_tried_again(tmp_path: Path) 
     forget_survivors(tmp_path)
     codes = json.loads((tmp_path / "a.py.meta").read_text())["exit_code_by_key"]
     assert list(codes.values()) == [1, None, None]
+
+
+def test_a_sample_is_the_same_whatever_is_known_of_it() -> None:
+    mutants = [("a.meta", f"f__mutmut_{number}") for number in range(100)]
+    sample = drawn(mutants, 10)
+    assert drawn(reversed(mutants), 10) == sample
+    assert len(set(sample)) == 10
+    assert set(sample) <= set(mutants)
+    assert drawn(mutants, 4) == sample[:4]
+    assert drawn(mutants, None) == sorted(mutants)
+    assert len(drawn(mutants, 101)) == 100
 
 
 def test_what_was_tried_is_whole_while_more_of_it_is_written(
