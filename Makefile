@@ -2,15 +2,12 @@
 PYTHON ?= python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
 
-# Suites that need a JVM of their own, containers or whole local clouds; all others run side by side.
-ONE_AT_A_TIME := tests/containers tests/fault_matrix tests/integration tests/security tests/unit/transformer/test_engines_agree.py
-
-SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
+QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or integration or performance)"
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit test check bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
+.PHONY: help setup demo unit watch test check bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
 
 ##@ Begin
 
@@ -25,11 +22,13 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 ##@ Change
 
 unit: .venv/ready-to-develop  ## What needs neither Java, Docker nor a local cloud; SERVICE=lock for one service
-	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest tests/unit/$(SERVICE) -m 'not (spark or docker or integration or performance)' $(SIDE_BY_SIDE) -q
+	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
+
+watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service
+	HYPOTHESIS_PROFILE=dev $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests
 
 test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
-	$(BIN)/python -m pytest $(ONE_AT_A_TIME)
-	$(BIN)/python -m pytest tests $(ONE_AT_A_TIME:%=--ignore=%) $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder
 
 check: .venv/ready-to-develop  ## Style, types, layers, templates, generated files
 	$(BIN)/ruff check .

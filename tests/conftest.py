@@ -7,11 +7,13 @@ from functools import cache, partial
 import pytest
 from botocore.loaders import JSONFileLoader
 from hypothesis import settings
+from xdist.remote import Producer
 
 from services.runtime.observability.logs import about
 from tests.support.examples import PROFILES
 from tests.support.ministack import running_ministack
 from tests.support.needs import NEEDS, announcement, is_ci, verdict
+from tests.support.scheduling import SideBySide, longest_first
 
 for profile, max_examples in PROFILES.items():
     settings.register_profile(profile, settings.default, deadline=None, max_examples=max_examples)
@@ -28,6 +30,16 @@ JSONFileLoader.load_file = lambda _, path: parsed(path)
 """Once a process, not once a session: reading these files is half of what a test of `ecp` takes."""
 
 LACKS = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    """Whatever --dist says: fixtures of a file are made once."""
+    return SideBySide(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """So that no long suite is left for the end, when all others are done."""
+    longest_first(items)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""One local cloud for all integration tests: the real templates, handlers, workers and saga."""
+"""A local cloud for each module: the real templates, handlers, workers and saga."""
 
 from collections.abc import Iterator
 
@@ -11,17 +11,9 @@ from tests.support.pipeline import Pipeline
 SETTLE_SECONDS = "2"
 
 
-@pytest.fixture(scope="session")
-def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    directory = tmp_path_factory.mktemp("cloud")
-    running = local_cloud.up(directory, port=0, settings={"SETTLE_SECONDS": SETTLE_SECONDS})
-    yield running
-    local_cloud.down(directory, keep=False)
-
-
 @pytest.fixture(scope="module")
-def fresh_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    """A cloud for one module alone: for tests that look at every KPI, or kill things."""
+def running_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """Of one module alone, so that its tests may look at every KPI, and kill things."""
     directory = tmp_path_factory.mktemp("cloud")
     running = local_cloud.up(directory, port=0, settings={"SETTLE_SECONDS": SETTLE_SECONDS})
     yield running
@@ -31,8 +23,3 @@ def fresh_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClo
 @pytest.fixture
 def pipeline(running_cloud: RunningCloud) -> Pipeline:
     return Pipeline(running_cloud.environment())
-
-
-@pytest.fixture
-def fresh_pipeline(fresh_cloud: RunningCloud) -> Pipeline:
-    return Pipeline(fresh_cloud.environment())

@@ -42,13 +42,13 @@ def lock_events(pipeline: Pipeline, batch_ids: set[str]) -> list[tuple[int, str,
     )
 
 
-def test_sets_uploaded_at_once_run_one_after_the_other(fresh_pipeline: Pipeline) -> None:
-    keys = [upload(fresh_pipeline, f"set{n}", "2002-01-01") for n in range(4)]
+def test_sets_uploaded_at_once_run_one_after_the_other(pipeline: Pipeline) -> None:
+    keys = [upload(pipeline, f"set{n}", "2002-01-01") for n in range(4)]
 
-    batches = [fresh_pipeline.batch_of(key) for key in keys]
+    batches = [pipeline.batch_of(key) for key in keys]
 
     assert {batch["status"] for batch in batches} == {"COMPLETED"}
-    history = lock_events(fresh_pipeline, {batch["batch_id"] for batch in batches})
+    history = lock_events(pipeline, {batch["batch_id"] for batch in batches})
     holder = None
     for _, event_type, batch_id in history:
         if event_type == "LockGranted":
@@ -58,31 +58,31 @@ def test_sets_uploaded_at_once_run_one_after_the_other(fresh_pipeline: Pipeline)
             assert holder == batch_id, history
             holder = None
     assert [event for _, event, _ in history].count("LockGranted") == 4
-    assert fresh_pipeline.order_kpis()["2002-01-01"]["total_orders"] == 4
+    assert pipeline.order_kpis()["2002-01-01"]["total_orders"] == 4
 
 
 def test_a_third_execution_waits_its_turn_in_the_order_of_arrival(
-    fresh_pipeline: Pipeline, fresh_cloud: RunningCloud
+    pipeline: Pipeline, running_cloud: RunningCloud
 ) -> None:
-    current = find_cloud(fresh_cloud.directory)
+    current = find_cloud(running_cloud.directory)
     assert current is not None
     stopped = [psutil.Process(pid) for pid in current.workers.values()]
     for process in stopped:
         process.suspend()
     try:
-        first = upload(fresh_pipeline, "turn0", "2002-04-04")
-        eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 1)
-        second = upload(fresh_pipeline, "turn1", "2002-04-04")
-        eventually(lambda: len(queued(fresh_pipeline)) == 1)
-        third = upload(fresh_pipeline, "turn2", "2002-04-04")
-        eventually(lambda: len(queued(fresh_pipeline)) == 2)
+        first = upload(pipeline, "turn0", "2002-04-04")
+        eventually(lambda: pipeline.lock()["currentlockcount"] == 1)
+        second = upload(pipeline, "turn1", "2002-04-04")
+        eventually(lambda: len(queued(pipeline)) == 1)
+        third = upload(pipeline, "turn2", "2002-04-04")
+        eventually(lambda: len(queued(pipeline)) == 2)
     finally:
         for process in stopped:
             process.resume()
 
-    batches = [fresh_pipeline.batch_of(key)["batch_id"] for key in (first, second, third)]
+    batches = [pipeline.batch_of(key)["batch_id"] for key in (first, second, third)]
 
-    history = lock_events(fresh_pipeline, set(batches))
+    history = lock_events(pipeline, set(batches))
     granted = [batch_id for _, event_type, batch_id in history if event_type == "LockGranted"]
     assert granted == batches
 
@@ -93,52 +93,52 @@ def queued(pipeline: Pipeline) -> list[str]:
 
 
 def test_a_killed_transformer_leaves_no_half_batch(
-    fresh_pipeline: Pipeline, fresh_cloud: RunningCloud
+    pipeline: Pipeline, running_cloud: RunningCloud
 ) -> None:
-    key = upload(fresh_pipeline, "killed", "2002-02-02", orders=500)
-    eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 1)
-    current = find_cloud(fresh_cloud.directory)
+    key = upload(pipeline, "killed", "2002-02-02", orders=500)
+    eventually(lambda: pipeline.lock()["currentlockcount"] == 1)
+    current = find_cloud(running_cloud.directory)
     assert current is not None
     for pid in current.workers.values():
         psutil.Process(pid).send_signal(signal.SIGKILL)
 
-    batch = fresh_pipeline.batch_of(key)
+    batch = pipeline.batch_of(key)
 
     assert batch["status"] == "COMPLETED", batch
-    assert fresh_pipeline.order_kpis()["2002-02-02"]["total_orders"] == 500
-    eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 0)
+    assert pipeline.order_kpis()["2002-02-02"]["total_orders"] == 500
+    eventually(lambda: pipeline.lock()["currentlockcount"] == 0)
 
 
 def test_an_aborted_execution_gives_the_lock_back_and_a_redrive_completes_the_batch(
-    fresh_pipeline: Pipeline, fresh_cloud: RunningCloud
+    pipeline: Pipeline, running_cloud: RunningCloud
 ) -> None:
-    current = find_cloud(fresh_cloud.directory)
+    current = find_cloud(running_cloud.directory)
     assert current is not None
     stopped = [psutil.Process(pid) for pid in current.workers.values()]
     for process in stopped:
         process.suspend()
-    key = upload(fresh_pipeline, "aborted", "2002-03-03")
-    eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 1)
-    client = fresh_pipeline.client("stepfunctions")
-    holder = fresh_pipeline.lock()["execution_metadata"]["execution_id"]
+    key = upload(pipeline, "aborted", "2002-03-03")
+    eventually(lambda: pipeline.lock()["currentlockcount"] == 1)
+    client = pipeline.client("stepfunctions")
+    holder = pipeline.lock()["execution_metadata"]["execution_id"]
 
     client.stop_execution(executionArn=holder, error="Test", cause="stopped by hand")
 
-    batch = fresh_pipeline.batch_of(key)
+    batch = pipeline.batch_of(key)
     assert batch["status"] == "FAILED", batch
-    eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 0)
-    assert "2002-03-03" not in fresh_pipeline.order_kpis()
+    eventually(lambda: pipeline.lock()["currentlockcount"] == 0)
+    assert "2002-03-03" not in pipeline.order_kpis()
     for process in stopped:
         process.resume()
 
-    redrive(fresh_pipeline, batch["batch_id"])
+    redrive(pipeline, batch["batch_id"])
 
     def completed() -> bool:
-        found = [b for b in fresh_pipeline.batches() if b["batch_id"] == batch["batch_id"]]
+        found = [b for b in pipeline.batches() if b["batch_id"] == batch["batch_id"]]
         return [b["status"] for b in found] == ["COMPLETED"]
 
     eventually(completed, 60)
-    assert fresh_pipeline.order_kpis()["2002-03-03"]["total_orders"] == 1
+    assert pipeline.order_kpis()["2002-03-03"]["total_orders"] == 1
 
 
 def redrive(pipeline: Pipeline, batch_id: str) -> None:

@@ -119,32 +119,32 @@ def paused_after_its_first_file(pipeline: Pipeline, validator: int) -> Iterator[
 
 
 def test_a_new_validator_goes_on_with_a_batch_that_runs_and_the_batch_completes(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, model: ShopModel, checkout: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, checkout: Path
 ) -> None:
-    before, old = version_of(fresh_cloud, "validator"), worker_of(fresh_cloud)
+    before, old = version_of(running_cloud, "validator"), worker_of(running_cloud)
     append(checkout, "services/validator/use_cases.py", NEW_VERSION)
-    key = a_batch_of_many_files(fresh_pipeline, model)
-    with paused_after_its_first_file(fresh_pipeline, old), ThreadPoolExecutor(1) as aside:
-        deployment = aside.submit(deploy, fresh_cloud, checkout, "validator")
-        eventually(lambda: worker_said(fresh_pipeline)["state"] == "stopping", 60)
-        assert worker_of(fresh_cloud) == old
+    key = a_batch_of_many_files(pipeline, model)
+    with paused_after_its_first_file(pipeline, old), ThreadPoolExecutor(1) as aside:
+        deployment = aside.submit(deploy, running_cloud, checkout, "validator")
+        eventually(lambda: worker_said(pipeline)["state"] == "stopping", 60)
+        assert worker_of(running_cloud) == old
         psutil.Process(old).resume()
         said = deployment.result()
     assert said.exit_code == 0, said.err
     assert "TaskDefinition" in said.out
 
-    batch = fresh_pipeline.batch_of(key)
+    batch = pipeline.batch_of(key)
 
     assert batch["status"] == "COMPLETED", batch
-    assert_kpis_equal(fresh_pipeline, model)
-    spoken = Folders(fresh_cloud.directory).log("validator").read_text().count(SPOKE)
+    assert_kpis_equal(pipeline, model)
+    spoken = Folders(running_cloud.directory).log("validator").read_text().count(SPOKE)
     assert 0 < spoken < ORDER_FILES + 2, "both versions worked on it"
-    assert fresh_pipeline.dead_letters() == {}
-    after = version_of(fresh_cloud, "validator")
+    assert pipeline.dead_letters() == {}
+    after = version_of(running_cloud, "validator")
     assert after["previous"]["version"] == before["current"]["version"]
     assert after["current"]["version"] != before["current"]["version"]
-    assert after["current"]["code"] in running_image(fresh_pipeline)
-    assert worker_of(fresh_cloud) != old
+    assert after["current"]["code"] in running_image(pipeline)
+    assert worker_of(running_cloud) != old
     assert not psutil.pid_exists(old)
 
 
@@ -160,53 +160,53 @@ def running_image(pipeline: Pipeline) -> str:
 
 
 def test_a_validator_that_cannot_start_is_rolled_back_and_the_version_before_works_on(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, model: ShopModel, checkout: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, checkout: Path
 ) -> None:
-    before = version_of(fresh_cloud, "validator")
+    before = version_of(running_cloud, "validator")
     append(checkout, "services/validator/use_cases.py", "\nraise RuntimeError('broken on purpose')")
 
-    said = deploy(fresh_cloud, checkout, "validator")
+    said = deploy(running_cloud, checkout, "validator")
 
     assert said.exit_code == 3
     version = before["current"]["version"]
     why = "worker validator does not start: RuntimeError: broken on purpose"
     assert f"{why}; rolled back to {version}, which works" in said.err
     assert "Traceback" in said.err
-    assert version_of(fresh_cloud, "validator") == before
-    assert psutil.pid_exists(worker_of(fresh_cloud))
-    assert before["current"]["code"] == running_image(fresh_pipeline)
-    run(fresh_pipeline, model, "afterbroken", some_rows(1))
-    assert_kpis_equal(fresh_pipeline, model)
+    assert version_of(running_cloud, "validator") == before
+    assert psutil.pid_exists(worker_of(running_cloud))
+    assert before["current"]["code"] == running_image(pipeline)
+    run(pipeline, model, "afterbroken", some_rows(1))
+    assert_kpis_equal(pipeline, model)
 
 
 def test_a_function_that_cannot_start_is_rolled_back(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, model: ShopModel, checkout: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, checkout: Path
 ) -> None:
-    before = version_of(fresh_cloud, "archiver")
+    before = version_of(running_cloud, "archiver")
     append(checkout, "services/archiver/use_cases.py", "\nraise RuntimeError('broken on purpose')")
 
-    said = deploy(fresh_cloud, checkout, "archiver")
+    said = deploy(running_cloud, checkout, "archiver")
 
     assert said.exit_code == 3
     assert "function batch-archiver cannot start" in said.err
     assert "broken on purpose" in said.err
     assert f"rolled back to {before['current']['version']}, which works" in said.err
-    assert version_of(fresh_cloud, "archiver") == before
-    run(fresh_pipeline, model, "afterarchiver", some_rows(2))
-    assert_kpis_equal(fresh_pipeline, model)
+    assert version_of(running_cloud, "archiver") == before
+    run(pipeline, model, "afterarchiver", some_rows(2))
+    assert_kpis_equal(pipeline, model)
 
 
 def test_an_alarm_that_rings_after_a_deploy_rolls_it_back(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, checkout: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, checkout: Path
 ) -> None:
-    before = version_of(fresh_cloud, "lock")
+    before = version_of(running_cloud, "lock")
     append(checkout, "services/lock/use_cases.py", "\n# harmless")
     said: list[Said] = []
     deploying = threading.Thread(
-        target=lambda: said.append(deploy(fresh_cloud, checkout, "lock", "--watch-seconds", 30))
+        target=lambda: said.append(deploy(running_cloud, checkout, "lock", "--watch-seconds", 30))
     )
     deploying.start()
-    cloudwatch, functions = fresh_pipeline.client("cloudwatch"), fresh_pipeline.client("lambda")
+    cloudwatch, functions = pipeline.client("cloudwatch"), pipeline.client("lambda")
     old = code_sha256(functions)
     eventually(lambda: code_sha256(functions) != old)
     cloudwatch.set_alarm_state(
@@ -218,7 +218,7 @@ def test_an_alarm_that_rings_after_a_deploy_rolls_it_back(
     )
     assert said[0].exit_code == 3
     assert "alarm lock-commands-are-late rang: too slow; rolled back" in said[0].err
-    assert version_of(fresh_cloud, "lock") == before
+    assert version_of(running_cloud, "lock") == before
     assert code_sha256(functions) == old
 
 
@@ -228,30 +228,30 @@ def code_sha256(functions: Any) -> str:
 
 
 def test_a_person_can_go_back_to_the_version_before(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, model: ShopModel
+    running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel
 ) -> None:
-    before = version_of(fresh_cloud, "validator")
+    before = version_of(running_cloud, "validator")
     assert before["previous"] is not None, "the first test of this module deployed a second one"
 
-    said = ecp("deploy", "validator", "--rollback", "--yes", directory=fresh_cloud.directory)
+    said = ecp("deploy", "validator", "--rollback", "--yes", directory=running_cloud.directory)
 
     assert said.exit_code == 0, said.err
-    after = version_of(fresh_cloud, "validator")
+    after = version_of(running_cloud, "validator")
     assert after["current"]["version"] == before["previous"]["version"]
     assert after["previous"]["version"] == before["current"]["version"]
-    run(fresh_pipeline, model, "afterrollback", some_rows(3))
-    assert_kpis_equal(fresh_pipeline, model)
+    run(pipeline, model, "afterrollback", some_rows(3))
+    assert_kpis_equal(pipeline, model)
 
 
 def test_a_plan_names_what_changed_in_the_order_of_deployment(
-    fresh_cloud: RunningCloud, checkout: Path
+    running_cloud: RunningCloud, checkout: Path
 ) -> None:
     append(checkout, "contracts/envelope.py", "\n# changed")
     append(checkout, "services/lock/template.yaml", "\n# changed")
     append(checkout, "services/archiver/README.md", "\nchanged")
     said = ecp(
         *("deploy", "--plan", "--json", "--source", checkout, "--parameter", "SettleSeconds=7"),
-        directory=fresh_cloud.directory,
+        directory=running_cloud.directory,
     )
     assert said.exit_code == 0, said.err
     planned = {one["name"]: one["changes"] for one in said.document}
@@ -302,11 +302,11 @@ def test_what_a_commit_would_deploy_is_said_without_a_cloud(
     assert [one["name"] for one in said.document] == deployed
 
 
-def test_nobody_is_asked_where_nobody_is(fresh_cloud: RunningCloud, checkout: Path) -> None:
+def test_nobody_is_asked_where_nobody_is(running_cloud: RunningCloud, checkout: Path) -> None:
     append(checkout, "services/archiver/domain.py", "\n# changed")
     finished = subprocess.run(
         [sys.executable, "-m", "infra.ecp.main", "deploy", "archiver", "--source", str(checkout)],
-        cwd=fresh_cloud.directory,
+        cwd=running_cloud.directory,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), "HOME": str(checkout)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

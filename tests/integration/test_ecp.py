@@ -47,11 +47,11 @@ def write_set(folder: Path, day: str, *, orders_text: str | None = None) -> Path
 
 
 def test_submit_waits_and_prints_what_became_of_the_batch(
-    fresh_cloud: RunningCloud, tmp_path: Path
+    running_cloud: RunningCloud, tmp_path: Path
 ) -> None:
     shop = write_sample_shop(tmp_path / "shop").directory
 
-    said = run(fresh_cloud, "submit", shop, "--wait", "--json")
+    said = run(running_cloud, "submit", shop, "--wait", "--json")
 
     assert said.exit_code == 0, said.err
     outcome = said.document
@@ -61,11 +61,11 @@ def test_submit_waits_and_prints_what_became_of_the_batch(
     for file in outcome["files"]:
         assert FILE_FIELDS.issubset(file)
         assert file["rows_in"] == file["accepted"] + file["quarantined"] + file["duplicates"]
-    orders = run(fresh_cloud, "kpis", "orders", "--json").document
+    orders = run(running_cloud, "kpis", "orders", "--json").document
     assert outcome["published"]["order_kpis"] == len(orders) > 20
-    categories = run(fresh_cloud, "kpis", "categories", "--json").document
+    categories = run(running_cloud, "kpis", "categories", "--json").document
     assert outcome["published"]["category_kpis"] == len(categories)
-    rows = run(fresh_cloud, "quarantine", "list", "--json").document
+    rows = run(running_cloud, "quarantine", "list", "--json").document
     assert len(rows) == sum(file["quarantined"] for file in outcome["files"]) > 0
     assert all(ROW_FIELDS.issubset(row) for row in rows)
     assert_published_equals_accepted(shop, rows, orders, categories)
@@ -118,19 +118,19 @@ def rows_of_lines(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_rejected_submission_exits_with_1_and_says_why(
-    fresh_cloud: RunningCloud, tmp_path: Path
+    running_cloud: RunningCloud, tmp_path: Path
 ) -> None:
     text = orders_csv(an_order("1", "u1", "2003-01-01")).replace("order_date", "day", 1)
     folder = write_set(tmp_path / "wrong", "2003-01-01", orders_text=text)
 
-    said = run(fresh_cloud, "submit", folder, "--wait", "--json")
+    said = run(running_cloud, "submit", folder, "--wait", "--json")
 
     assert said.exit_code == 1, said.err
     assert said.document["status"] == "REJECTED"
     [rejected] = [file for file in said.document["files"] if file["status"] == "rejected"]
     assert rejected["key"] == "orders/wrong.csv"
     assert "order_date" in rejected["reason"]
-    status = run(fresh_cloud, "status", "--json").document
+    status = run(running_cloud, "status", "--json").document
     waiting = {file["key"] for file in status["open_set"]["files"]}
     assert {"order_items/wrong.csv", "products/wrong.csv"} <= waiting
     assert status["lock"]["held"] is False
@@ -138,24 +138,24 @@ def test_a_rejected_submission_exits_with_1_and_says_why(
     corrected = tmp_path / "corrected" / "orders" / "wrong.csv"
     corrected.parent.mkdir(parents=True)
     corrected.write_text(text.replace("day", "order_date", 1))
-    assert run(fresh_cloud, "submit", corrected, "--wait").exit_code == 0
+    assert run(running_cloud, "submit", corrected, "--wait").exit_code == 0
 
 
 def test_status_json_names_lock_open_set_batches_and_dead_letters(
-    fresh_cloud: RunningCloud,
+    running_cloud: RunningCloud,
 ) -> None:
-    status = run(fresh_cloud, "status", "--json").document
+    status = run(running_cloud, "status", "--json").document
     assert {"lock", "open_set", "running", "last_batches", "dead_letters"} <= status.keys()
     assert set(status["dead_letters"].values()) <= {0}
 
 
-def test_a_batch_tells_its_story(fresh_cloud: RunningCloud, tmp_path: Path) -> None:
+def test_a_batch_tells_its_story(running_cloud: RunningCloud, tmp_path: Path) -> None:
     folder = write_set(tmp_path / "story", "2003-02-02")
-    batch_id = run(fresh_cloud, "submit", folder, "--wait", "--json").document["batch_id"]
+    batch_id = run(running_cloud, "submit", folder, "--wait", "--json").document["batch_id"]
 
     events = [
         event["event_type"]
-        for event in run(fresh_cloud, "batch", batch_id, "--json").document["events"]
+        for event in run(running_cloud, "batch", batch_id, "--json").document["events"]
     ]
 
     for expected in (
@@ -171,20 +171,20 @@ def test_a_batch_tells_its_story(fresh_cloud: RunningCloud, tmp_path: Path) -> N
         "BatchCompleted",
     ):
         assert expected in events
-    assert "COMPLETED" in run(fresh_cloud, "batch", batch_id).out
+    assert "COMPLETED" in run(running_cloud, "batch", batch_id).out
 
 
 def test_the_same_files_sent_again_change_nothing(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, tmp_path: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     folder = write_set(tmp_path / "again", "2003-03-03")
-    assert run(fresh_cloud, "submit", folder, "--wait").exit_code == 0
-    before = fresh_pipeline.order_kpis()["2003-03-03"]
+    assert run(running_cloud, "submit", folder, "--wait").exit_code == 0
+    before = pipeline.order_kpis()["2003-03-03"]
 
-    said = run(fresh_cloud, "submit", folder, "--wait", "--json")
+    said = run(running_cloud, "submit", folder, "--wait", "--json")
 
     assert said.exit_code == 0, said.err
-    after = fresh_pipeline.order_kpis()["2003-03-03"]
+    after = pipeline.order_kpis()["2003-03-03"]
     assert after["total_orders"] == before["total_orders"] == 1
     assert after["total_items_sold"] == before["total_items_sold"] == 2
 

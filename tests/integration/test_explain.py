@@ -61,14 +61,14 @@ def assert_published_equals(pipeline: Pipeline, model: ShopModel) -> None:
 
 
 def test_numbers_are_explained_compared_and_given_back(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, tmp_path: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    first = submit(fresh_cloud, tmp_path / "first", FIRST)
-    late = submit(fresh_cloud, tmp_path / "late", LATE)
+    first = submit(running_cloud, tmp_path / "first", FIRST)
+    late = submit(running_cloud, tmp_path / "late", LATE)
     model = told(told(ShopModel(), FIRST), LATE)
-    assert_published_equals(fresh_pipeline, model)
+    assert_published_equals(pipeline, model)
 
-    explained = run(fresh_cloud, "why", "Garden", "2025-07-07", "--rows", "--json").document
+    explained = run(running_cloud, "why", "Garden", "2025-07-07", "--rows", "--json").document
     assert explained["equal"]
     assert {(c["kind"], c["batch_id"], c["rows"]) for c in explained["contributions"]} == {
         ("order_items", first, 1),
@@ -76,32 +76,32 @@ def test_numbers_are_explained_compared_and_given_back(
     }
     archived = f"s3://ecommerce-archive-bucket/archive/{late}/orders/two.csv"
     assert archived in {c["location"] for c in explained["contributions"]}
-    assert archived.split("/", 3)[3] in fresh_pipeline.keys("ecommerce-archive-bucket")
+    assert archived.split("/", 3)[3] in pipeline.keys("ecommerce-archive-bucket")
     assert [(row["key"], row["line"]) for row in explained["rows"]] == [("order_items/one.csv", 3)]
 
-    compared = run(fresh_cloud, "diff", late, "--json").document
+    compared = run(running_cloud, "diff", late, "--json").document
     days = {day["order_date"]: day for day in compared["days"]}
     assert days["2025-07-07"]["orders_moved_in"] == days["2025-07-08"]["orders_moved_away"] == 1
     assert days["2025-07-07"]["lines_restated"] == 1
     gone = [kpi["order_date"] for kpi in compared["kpis"] if kpi["after"] is None]
     assert gone == ["2025-07-08", "2025-07-08"]
 
-    spoil(fresh_pipeline)
-    wrong = run(fresh_cloud, "why", "orders", "2025-07-07")
+    spoil(pipeline)
+    wrong = run(running_cloud, "why", "orders", "2025-07-07")
     assert wrong.exit_code == 3
     assert "NOT what the facts give" in wrong.err
-    planned = run(fresh_cloud, "rebuild", "--dry-run", "--json").document
+    planned = run(running_cloud, "rebuild", "--dry-run", "--json").document
     assert (planned["order_kpis"], planned["category_kpis"], planned["deleted"]) == (1, 1, 1)
-    rebuilt = run(fresh_cloud, "rebuild", "--json")
+    rebuilt = run(running_cloud, "rebuild", "--json")
     assert rebuilt.exit_code == 0, rebuilt.err
     assert rebuilt.document["deleted"] == 1
-    assert_published_equals(fresh_pipeline, model)
+    assert_published_equals(pipeline, model)
 
-    maintained = run(fresh_cloud, "maintain", "--json")
+    maintained = run(running_cloud, "maintain", "--json")
     assert maintained.exit_code == 0, maintained.err
     assert [each["deleted_files"] for each in maintained.document["tables"]] == [0, 0, 0]
-    assert run(fresh_cloud, "why", "orders", "2025-07-07").exit_code == 0
-    assert fresh_pipeline.dead_letters() == {}
+    assert run(running_cloud, "why", "orders", "2025-07-07").exit_code == 0
+    assert pipeline.dead_letters() == {}
 
 
 def spoil(pipeline: Pipeline) -> None:
@@ -114,15 +114,15 @@ def spoil(pipeline: Pipeline) -> None:
 
 
 def test_a_batch_that_is_not_published_has_changed_nothing(
-    fresh_cloud: RunningCloud, tmp_path: Path
+    running_cloud: RunningCloud, tmp_path: Path
 ) -> None:
     files = {"orders/bad.csv": "no,header\n1,2\n", "order_items/bad.csv": items_csv(an_item())}
     for key, text in files.items():
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / key).write_text(text)
-    rejected = run(fresh_cloud, "submit", tmp_path, "--wait", "--json").document
+    rejected = run(running_cloud, "submit", tmp_path, "--wait", "--json").document
 
-    said = run(fresh_cloud, "diff", rejected["batch_id"])
+    said = run(running_cloud, "diff", rejected["batch_id"])
 
     assert said.exit_code == 2
     assert f"batch {rejected['batch_id']} is REJECTED: it has changed nothing" in said.err

@@ -102,17 +102,17 @@ def test_a_setting_that_a_template_refuses_ends_the_start_and_leaves_nothing(
     assert not Folders(directory).record.exists()
 
 
-def test_a_killed_worker_is_started_again(fresh_cloud: RunningCloud) -> None:
-    name, pid = next(iter(record_of(fresh_cloud.directory).workers.items()))
+def test_a_killed_worker_is_started_again(running_cloud: RunningCloud) -> None:
+    name, pid = next(iter(record_of(running_cloud.directory).workers.items()))
     os.kill(pid, signal.SIGKILL)
 
     def restarted() -> bool:
-        return record_of(fresh_cloud.directory).workers[name] != pid
+        return record_of(running_cloud.directory).workers[name] != pid
 
     assert eventually(restarted)
-    ready = Folders(fresh_cloud.directory).run / f"{name}.ready"
+    ready = Folders(running_cloud.directory).run / f"{name}.ready"
     eventually(ready.exists)
-    assert len(record_of(fresh_cloud.directory).workers) == 2
+    assert len(record_of(running_cloud.directory).workers) == 2
 
 
 def test_down_leaves_no_process_no_port_and_no_state(directory: Path) -> None:

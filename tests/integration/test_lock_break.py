@@ -75,67 +75,67 @@ def revenue(pipeline: Pipeline) -> dict[str, str]:
 
 
 def test_a_late_command_of_a_broken_holder_is_refused_and_a_redrive_completes_its_batch(
-    fresh_pipeline: Pipeline, fresh_cloud: RunningCloud
+    pipeline: Pipeline, running_cloud: RunningCloud
 ) -> None:
     def run_ecp(*arguments: str) -> Said:
-        return ecp(*arguments, directory=fresh_cloud.directory)
+        return ecp(*arguments, directory=running_cloud.directory)
 
-    mail = mailbox(fresh_pipeline)
-    queue = delay_commands_to_the_transformer(fresh_pipeline, LATE_SECONDS)
-    first = upload(fresh_pipeline, "first", "2002-05-05", "3.00")
-    eventually(lambda: on_its_way(fresh_pipeline, queue))
-    delay_commands_to_the_transformer(fresh_pipeline, 0)
-    second = upload(fresh_pipeline, "second", "2002-06-06", "4.00")
-    eventually(lambda: fresh_pipeline.lock()["waiters"])
-    old = fresh_pipeline.lock()["execution_metadata"]
+    mail = mailbox(pipeline)
+    queue = delay_commands_to_the_transformer(pipeline, LATE_SECONDS)
+    first = upload(pipeline, "first", "2002-05-05", "3.00")
+    eventually(lambda: on_its_way(pipeline, queue))
+    delay_commands_to_the_transformer(pipeline, 0)
+    second = upload(pipeline, "second", "2002-06-06", "4.00")
+    eventually(lambda: pipeline.lock()["waiters"])
+    old = pipeline.lock()["execution_metadata"]
 
     broken = run_ecp("lock", "break", "--reason", "its container is gone", "--yes", "--json")
 
     assert broken.exit_code == 0, broken.err
     assert broken.document["broken"], broken.document
     assert "its container is gone" in broken.document["said"]
-    next_in_line = fresh_pipeline.batch_of(second)
+    next_in_line = pipeline.batch_of(second)
     assert next_in_line["status"] == "COMPLETED", next_in_line
-    assert fresh_pipeline.order_kpis().keys() == {"2002-06-06"}
+    assert pipeline.order_kpis().keys() == {"2002-06-06"}
 
-    late = fresh_pipeline.batch_of(first)
+    late = pipeline.batch_of(first)
 
     assert (late["batch_id"], late["status"]) == (old["batch_id"], "FAILED")
-    [failed] = story(fresh_pipeline, late["batch_id"], "BatchFailed")
+    [failed] = story(pipeline, late["batch_id"], "BatchFailed")
     assert failed["reason"].startswith("TransformBatch failed with StaleWriter")
     assert "undoing it failed too with StaleWriter" in failed["reason"]
-    assert fresh_pipeline.order_kpis().keys() == {"2002-06-06"}
-    eventually(lambda: any(late["batch_id"] in subject for subject in told(fresh_pipeline, mail)))
-    assert fresh_pipeline.lock()["currentlockcount"] == 0
+    assert pipeline.order_kpis().keys() == {"2002-06-06"}
+    eventually(lambda: any(late["batch_id"] in subject for subject in told(pipeline, mail)))
+    assert pipeline.lock()["currentlockcount"] == 0
 
     redriven = run_ecp("redrive", late["batch_id"], "--wait", "--json")
 
     assert redriven.document["status"] == "COMPLETED", redriven.document
-    assert revenue(fresh_pipeline) == {"2002-05-05": "3", "2002-06-06": "4"}
-    fences = [each["fence"] for each in story(fresh_pipeline, late["batch_id"], "LockGranted")]
+    assert revenue(pipeline) == {"2002-05-05": "3", "2002-06-06": "4"}
+    fences = [each["fence"] for each in story(pipeline, late["batch_id"], "LockGranted")]
     assert len(fences) == 2
     assert min(fences) == old["fence"]
 
 
 def test_workers_that_were_frozen_while_the_lock_was_broken_leave_no_half_batch(
-    fresh_pipeline: Pipeline, fresh_cloud: RunningCloud
+    pipeline: Pipeline, running_cloud: RunningCloud
 ) -> None:
-    current = find_cloud(fresh_cloud.directory)
+    current = find_cloud(running_cloud.directory)
     assert current is not None
     frozen = [psutil.Process(pid) for pid in current.workers.values()]
     for process in frozen:
         process.suspend()
     try:
-        first = upload(fresh_pipeline, "frozen", "2002-07-07", "5.00")
-        eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 1)
-        second = upload(fresh_pipeline, "next", "2002-08-08", "6.00")
-        eventually(lambda: fresh_pipeline.lock()["waiters"])
-        old = fresh_pipeline.lock()["execution_metadata"]
-        shown = ecp("lock", "show", "--json", directory=fresh_cloud.directory).document
+        first = upload(pipeline, "frozen", "2002-07-07", "5.00")
+        eventually(lambda: pipeline.lock()["currentlockcount"] == 1)
+        second = upload(pipeline, "next", "2002-08-08", "6.00")
+        eventually(lambda: pipeline.lock()["waiters"])
+        old = pipeline.lock()["execution_metadata"]
+        shown = ecp("lock", "show", "--json", directory=running_cloud.directory).document
         broken = ecp(
-            "lock", "break", "--reason", "it hangs", "--yes", directory=fresh_cloud.directory
+            "lock", "break", "--reason", "it hangs", "--yes", directory=running_cloud.directory
         )
-        new = fresh_pipeline.lock()["execution_metadata"]
+        new = pipeline.lock()["execution_metadata"]
     finally:
         for process in frozen:
             process.resume()
@@ -145,12 +145,12 @@ def test_workers_that_were_frozen_while_the_lock_was_broken_leave_no_half_batch(
     assert broken.exit_code == 0, broken.err
     assert f"held by batch {new['batch_id']}" in broken.out
     assert new["fence"] > old["fence"]
-    assert fresh_pipeline.batch_of(second)["status"] == "COMPLETED"
-    overruled = fresh_pipeline.batch_of(first)
+    assert pipeline.batch_of(second)["status"] == "COMPLETED"
+    overruled = pipeline.batch_of(first)
     days = {"2002-07-07": "5", "2002-08-08": "6"}
     if overruled["status"] == "FAILED":
-        assert "2002-07-07" not in fresh_pipeline.order_kpis()
-        again = ecp("redrive", overruled["batch_id"], "--wait", directory=fresh_cloud.directory)
+        assert "2002-07-07" not in pipeline.order_kpis()
+        again = ecp("redrive", overruled["batch_id"], "--wait", directory=running_cloud.directory)
         assert again.exit_code == 0, again.err
-    assert days.items() <= revenue(fresh_pipeline).items()
-    eventually(lambda: fresh_pipeline.lock()["currentlockcount"] == 0)
+    assert days.items() <= revenue(pipeline).items()
+    eventually(lambda: pipeline.lock()["currentlockcount"] == 0)

@@ -38,9 +38,9 @@ def left_out(cloud: RunningCloud) -> dict[str, dict[str, Any]]:
 
 
 def test_a_rejected_batch_goes_with_its_corrected_key_and_with_nothing_else(
-    fresh_pipeline: Pipeline,
+    pipeline: Pipeline,
 ) -> None:
-    pipeline, day = fresh_pipeline, "2024-03-01"
+    pipeline, day = pipeline, "2024-03-01"
     pipeline.upload_set("bad", healthy(day, "a1") | {"orders/bad.csv": NO_ORDERS})
     assert pipeline.batch_of("orders/bad.csv")["status"] == "REJECTED"
     pipeline.upload_set("other", {"orders/other.csv": orders_csv(an_order(order_id="other"))})
@@ -54,25 +54,27 @@ def test_a_rejected_batch_goes_with_its_corrected_key_and_with_nothing_else(
 
 
 def test_a_person_releases_what_will_never_be_corrected(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline
+    running_cloud: RunningCloud, pipeline: Pipeline
 ) -> None:
-    pipeline, day = fresh_pipeline, "2024-03-02"
+    pipeline, day = pipeline, "2024-03-02"
     pipeline.upload_set("never", healthy(day, "b1") | {"orders/never.csv": NO_ORDERS})
     rejected = pipeline.batch_of("orders/never.csv")["batch_id"]
-    said = ecp("release", rejected, "--reason", "closed", "--json", directory=fresh_cloud.directory)
+    said = ecp(
+        "release", rejected, "--reason", "closed", "--json", directory=running_cloud.directory
+    )
     assert said.exit_code == 0, said.err
     assert said.document["without"] == ["orders/never.csv"]
     batch = pipeline.batch_of("orders/b1.csv", after=1)
     assert batch["batch_id"] == said.document["released_as"]
     assert (batch["status"], pipeline.order_kpis()[day]["total_orders"]) == ("COMPLETED", 1)
-    again = ecp("release", rejected, "--reason", "closed", directory=fresh_cloud.directory)
+    again = ecp("release", rejected, "--reason", "closed", directory=running_cloud.directory)
     assert (again.exit_code, "no files wait with batch" in again.err) == (2, True)
 
 
 def test_what_no_notification_told_of_is_found_and_what_is_no_input_is_named(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline
+    running_cloud: RunningCloud, pipeline: Pipeline
 ) -> None:
-    pipeline, day = fresh_pipeline, "2024-03-03"
+    pipeline, day = pipeline, "2024-03-03"
     events = pipeline.client("events")
     events.disable_rule(Name="aggregator-uploads")
     try:
@@ -86,7 +88,7 @@ def test_what_no_notification_told_of_is_found_and_what_is_no_input_is_named(
         events.enable_rule(Name="aggregator-uploads")
     sweep(pipeline)
     assert pipeline.batch_of("orders/c1.csv")["status"] == "COMPLETED"
-    rows = eventually(lambda: left_out(fresh_cloud) if len(left_out(fresh_cloud)) > 5 else None)
+    rows = eventually(lambda: left_out(running_cloud) if len(left_out(running_cloud)) > 5 else None)
     assert rows["orders/\x1b[2J&\x07 +.txt"]["what"] == "ignored"
     assert rows["orders/c1.csv"]["what"] == "superseded"
     assert rows["orders/c.txt"]["did_you_mean"] == "orders/c.csv"
@@ -94,9 +96,9 @@ def test_what_no_notification_told_of_is_found_and_what_is_no_input_is_named(
 
 
 def test_a_version_that_is_deleted_after_its_seal_does_not_stop_the_others(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline
+    running_cloud: RunningCloud, pipeline: Pipeline
 ) -> None:
-    pipeline, day = fresh_pipeline, "2024-03-04"
+    pipeline, day = pipeline, "2024-03-04"
     many = orders_csv(*(an_order(order_id=f"m{n}") for n in range(100_000)))
     pipeline.upload_set("long", {"orders/long.csv": many})
     pipeline.upload_set("gone", healthy(day, "d1") | {"orders/gone.csv": orders_csv(an_order())})
@@ -125,4 +127,4 @@ def test_a_version_that_is_deleted_after_its_seal_does_not_stop_the_others(
     batch = pipeline.batch_of("orders/d1.csv", after=1)
     assert (batch["status"], batch["file_count"]) == ("COMPLETED", 3)
     assert pipeline.order_kpis()[day]["total_orders"] == 1
-    assert left_out(fresh_cloud)["orders/gone.csv"]["what"] == "gone"
+    assert left_out(running_cloud)["orders/gone.csv"]["what"] == "gone"

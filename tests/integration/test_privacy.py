@@ -106,29 +106,29 @@ def kpis(pipeline: Pipeline) -> tuple[Any, Any]:
 
 @pytest.fixture(scope="module")
 def some_batches(
-    fresh_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory
+    running_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     """Two published batches, one rejected whose file was put right, and files that wait."""
     folder = tmp_path_factory.mktemp("files")
     ids = {
-        "first": submit(fresh_cloud, folder / "first", FIRST),
-        "second": submit(fresh_cloud, folder / "second", SECOND),
-        "rejected": submit(fresh_cloud, folder / "bad", BAD, exit_code=1),
+        "first": submit(running_cloud, folder / "first", FIRST),
+        "second": submit(running_cloud, folder / "second", SECOND),
+        "rejected": submit(running_cloud, folder / "bad", BAD, exit_code=1),
     }
-    pipeline = Pipeline(fresh_cloud.environment())
+    pipeline = Pipeline(running_cloud.environment())
     pipeline.upload("orders/bad.csv", orders_csv(an_order("8", "bob")))
     ids["corrected"] = pipeline.batch_of("order_items/bad.csv", after=1)["batch_id"]
     return ids
 
 
 def test_a_user_is_erased_everywhere_and_every_number_stays(
-    fresh_cloud: RunningCloud,
-    fresh_pipeline: Pipeline,
+    running_cloud: RunningCloud,
+    pipeline: Pipeline,
     some_batches: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    before = kpis(fresh_pipeline)
-    held = left_of(fresh_pipeline, USER)
+    before = kpis(pipeline)
+    held = left_of(pipeline, USER)
     for part in (
         f"{ARCHIVE_BUCKET}/archive/{some_batches['first']}/orders/one.csv",
         f"{ARCHIVE_BUCKET}/archive/{some_batches['second']}/orders/two.csv.gz",
@@ -141,15 +141,15 @@ def test_a_user_is_erased_everywhere_and_every_number_stays(
     ):
         assert any(part in where for where in held), part
 
-    planned = run(fresh_cloud, "privacy", "erase", USER, "--dry-run", "--json")
+    planned = run(running_cloud, "privacy", "erase", USER, "--dry-run", "--json")
     assert planned.exit_code == 0, planned.err
     plan = planned.document
     assert plan["obstacles"] == []
     assert {each["place"] for each in plan["objects"]} == {"uploads", "quarantine", "archive"}
     assert (plan["facts"]["days"], plan["facts"]["rows"]) == (2, 2)
-    assert left_of(fresh_pipeline, USER) == held
+    assert left_of(pipeline, USER) == held
 
-    said = run(fresh_cloud, "privacy", "erase", USER, "--yes", "--json")
+    said = run(running_cloud, "privacy", "erase", USER, "--yes", "--json")
 
     assert said.exit_code == 0, said.err
     receipt = said.document
@@ -160,26 +160,26 @@ def test_a_user_is_erased_everywhere_and_every_number_stays(
     assert places["archive"]["uncertain_rows"] == 1
     assert places["uploads"]["deleted_versions"] == 1
     assert receipt["unsearched"] == []
-    assert left_of(fresh_pipeline, USER) == set()
-    assert kpis(fresh_pipeline) == before
-    assert fresh_pipeline.dead_letters() == {}
+    assert left_of(pipeline, USER) == set()
+    assert kpis(pipeline) == before
+    assert pipeline.dead_letters() == {}
 
-    archived = fresh_pipeline.client("s3").get_object(
+    archived = pipeline.client("s3").get_object(
         Bucket=ARCHIVE_BUCKET, Key=f"archive/{some_batches['first']}/orders/one.csv"
     )
     text = archived["Body"].read().decode()
     [token] = {row.split(",")[1] for row in text.splitlines()[1:3]} - {"bob"}
     assert text.replace(token, USER) == FIRST["orders/one.csv"]
     assert "source-version-id" in archived["Metadata"]
-    assert any("facts/orders/data/" in where for where in left_of(fresh_pipeline, token))
+    assert any("facts/orders/data/" in where for where in left_of(pipeline, token))
     assert token not in json.dumps(receipt)
 
-    rebuilt = run(fresh_cloud, "rebuild", "--dry-run", "--json").document
+    rebuilt = run(running_cloud, "rebuild", "--dry-run", "--json").document
     assert (rebuilt["order_kpis"], rebuilt["category_kpis"], rebuilt["deleted"]) == (0, 0, 0)
-    compared = run(fresh_cloud, "diff", some_batches["first"])
+    compared = run(running_cloud, "diff", some_batches["first"])
     assert compared.exit_code == 2
     assert "held a user who was erased" in compared.err
-    listed = run(fresh_cloud, "quarantine", "list", "--json").document
+    listed = run(running_cloud, "quarantine", "list", "--json").document
     assert {row["rule"] for row in listed if row["batch_id"] == some_batches["first"]} == {
         "order_date.format",
         "record.quote",
@@ -187,48 +187,48 @@ def test_a_user_is_erased_everywhere_and_every_number_stays(
 
 
 def test_a_second_erasure_changes_nothing_and_the_receipt_is_found(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, some_batches: dict[str, str]
+    running_cloud: RunningCloud, pipeline: Pipeline, some_batches: dict[str, str]
 ) -> None:
-    first = run(fresh_cloud, "privacy", "erase", USER, "--yes", "--json").document
-    versions = {where for where, _ in everything(fresh_pipeline) if "erasures/" not in where}
+    first = run(running_cloud, "privacy", "erase", USER, "--yes", "--json").document
+    versions = {where for where, _ in everything(pipeline) if "erasures/" not in where}
 
-    again = run(fresh_cloud, "privacy", "erase", USER, "--yes", "--json")
+    again = run(running_cloud, "privacy", "erase", USER, "--yes", "--json")
 
     assert again.exit_code == 0, again.err
     assert not again.document["changed"]
     assert first["erasure_id"] in again.document["erased_before"]
-    after = {where for where, _ in everything(fresh_pipeline) if "erasures/" not in where}
+    after = {where for where, _ in everything(pipeline) if "erasures/" not in where}
     assert {where for where in after - versions if where.startswith("s3://")} == set()
-    found = run(fresh_cloud, "privacy", "receipts", USER, "--json").document
+    found = run(running_cloud, "privacy", "receipts", USER, "--json").document
     assert again.document["erasure_id"] in {each["erasure_id"] for each in found}
-    assert run(fresh_cloud, "privacy", "receipts", "nobody", "--json").document == []
-    shown = run(fresh_cloud, "privacy", "receipts")
+    assert run(running_cloud, "privacy", "receipts", "nobody", "--json").document == []
+    shown = run(running_cloud, "privacy", "receipts")
     assert first["erasure_id"] in shown.out
     assert USER not in shown.out
 
 
 def test_what_waits_or_failed_is_named_and_nothing_is_erased(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, some_batches: dict[str, str]
+    running_cloud: RunningCloud, pipeline: Pipeline, some_batches: dict[str, str]
 ) -> None:
-    fresh_pipeline.upload("orders/waiting.csv", orders_csv(an_order("70", "dora")))
+    pipeline.upload("orders/waiting.csv", orders_csv(an_order("70", "dora")))
 
     def refused() -> Said | None:
-        said = run(fresh_cloud, "privacy", "erase", "dora", "--yes", "--json")
+        said = run(running_cloud, "privacy", "erase", "dora", "--yes", "--json")
         return said if "waits in the open set" in said.err else None
 
     said = eventually(refused)
     assert said.exit_code == 3
     assert "orders/waiting.csv waits in the open set and holds the user" in said.err
-    fresh_pipeline.upload("order_items/waiting.csv", items_csv(an_item("70", "p1")))
-    fresh_pipeline.batch_of("orders/waiting.csv")
-    done = run(fresh_cloud, "privacy", "erase", "dora", "--yes", "--json")
+    pipeline.upload("order_items/waiting.csv", items_csv(an_item("70", "p1")))
+    pipeline.batch_of("orders/waiting.csv")
+    done = run(running_cloud, "privacy", "erase", "dora", "--yes", "--json")
     assert done.exit_code == 0, done.err
-    assert left_of(fresh_pipeline, "dora") == set()
+    assert left_of(pipeline, "dora") == set()
 
 
 def test_what_comes_while_it_erases_is_noticed_and_erased_by_asking_again(
-    fresh_cloud: RunningCloud,
-    fresh_pipeline: Pipeline,
+    running_cloud: RunningCloud,
+    pipeline: Pipeline,
     some_batches: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -237,20 +237,20 @@ def test_what_comes_while_it_erases_is_noticed_and_erased_by_asking_again(
     files = {"orders/late.csv": late, "order_items/late.csv": items_csv(an_item("61", "p1"))}
 
     def after_a_batch(self: Any, *given: Any, **more: Any) -> Any:
-        submit(fresh_cloud, tmp_path, files)
+        submit(running_cloud, tmp_path, files)
         return have_done(self, *given, **more)
 
-    work = Erasing(Target(fresh_cloud.environment(), "the test"), "shopper-eve")
+    work = Erasing(Target(running_cloud.environment(), "the test"), "shopper-eve")
     with monkeypatch.context() as patched:
         patched.setattr(Erasing, "_have_done", after_a_batch)
         with pytest.raises(CommandFailed, match=r"orders/.* came meanwhile and holds the user"):
             work.run(work.uploads(), quietly=True)
 
-    said = run(fresh_cloud, "privacy", "erase", "shopper-eve", "--yes", "--json")
+    said = run(running_cloud, "privacy", "erase", "shopper-eve", "--yes", "--json")
 
     assert said.exit_code == 0, said.err
     assert said.document["facts"]["rows"] == 1
-    assert left_of(fresh_pipeline, "shopper-eve") == set()
+    assert left_of(pipeline, "shopper-eve") == set()
 
 
 class Killed(Exception):
@@ -261,8 +261,8 @@ STEPS = ("_put_requests", "_commands", "_have_done", "_delete", "_receipt", "_cl
 
 
 def test_an_erasure_that_is_cut_short_anywhere_is_finished_by_asking_again(
-    fresh_cloud: RunningCloud,
-    fresh_pipeline: Pipeline,
+    running_cloud: RunningCloud,
+    pipeline: Pipeline,
     some_batches: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -275,10 +275,10 @@ def test_an_erasure_that_is_cut_short_anywhere_is_finished_by_asking_again(
         "orders/many.csv": orders_csv(*rows, *bad, *good),
         "order_items/many.csv": items_csv(an_item("90", "p1")),
     }
-    submit(fresh_cloud, tmp_path, files)
-    before = kpis(fresh_pipeline)
+    submit(running_cloud, tmp_path, files)
+    before = kpis(pipeline)
     for step, user in users.items():
-        work = Erasing(Target(fresh_cloud.environment(), "the test"), user)
+        work = Erasing(Target(running_cloud.environment(), "the test"), user)
         then = getattr(Erasing, step)
 
         def dies_after(self: Any, *given: Any, _then: Any = then, **more: Any) -> Any:
@@ -290,11 +290,11 @@ def test_an_erasure_that_is_cut_short_anywhere_is_finished_by_asking_again(
             with pytest.raises(Killed):
                 work.run(work.uploads(), quietly=True)
 
-        said = run(fresh_cloud, "privacy", "erase", user, "--yes", "--json")
+        said = run(running_cloud, "privacy", "erase", user, "--yes", "--json")
 
         assert said.exit_code == 0, said.err
         if step != "_close":
             assert said.document["erasure_id"] == work.request.erasure_id
             assert said.document["facts"]["rows"] == 1
-        assert left_of(fresh_pipeline, user) == set()
-    assert kpis(fresh_pipeline) == before
+        assert left_of(pipeline, user) == set()
+    assert kpis(pipeline) == before

@@ -49,8 +49,8 @@ def correct(path: Path, fixes: Mapping[str, Mapping[str, str]]) -> Table:
 
 
 @pytest.fixture
-def shop(fresh_cloud: RunningCloud, tmp_path: Path) -> "Shop":
-    return Shop(fresh_cloud, tmp_path)
+def shop(running_cloud: RunningCloud, tmp_path: Path) -> "Shop":
+    return Shop(running_cloud, tmp_path)
 
 
 class Shop:

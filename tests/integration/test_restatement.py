@@ -12,10 +12,10 @@ pytestmark = pytest.mark.integration
 
 
 def test_kpis_equal_the_model_after_late_corrected_moved_and_waiting_rows(
-    fresh_pipeline: Pipeline,
+    pipeline: Pipeline,
 ) -> None:
     model = ShopModel()
-    pipeline = fresh_pipeline
+    pipeline = pipeline
 
     run(
         pipeline,
@@ -88,9 +88,9 @@ ORDERS = "order_id,user_id,order_date,total_amount,status,currency\n"
 
 
 def test_a_batch_in_another_currency_is_rejected_and_its_lock_is_free_for_the_next(
-    fresh_pipeline: Pipeline,
+    pipeline: Pipeline,
 ) -> None:
-    pipeline = fresh_pipeline
+    pipeline = pipeline
 
     def submit(name: str, currency: str) -> dict[str, Any]:
         key = f"orders/{name}.csv"

@@ -112,69 +112,69 @@ def halted(cloud: RunningCloud, worker: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def model(fresh_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> ShopModel:
+def model(running_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> ShopModel:
     shop = ShopModel()
-    submit(fresh_cloud, tmp_path_factory.mktemp("first"), FIRST, shop)
+    submit(running_cloud, tmp_path_factory.mktemp("first"), FIRST, shop)
     return shop
 
 
 def test_users_stay_who_they_are_over_two_rotations(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, model: ShopModel, tmp_path: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, tmp_path: Path
 ) -> None:
     for generation in (2, 3):
-        before, keys, names = kpis(fresh_pipeline), secret(fresh_pipeline), users(fresh_cloud)
-        plan = run(fresh_cloud, "privacy", "rotate-key", "--dry-run", "--json").document
+        before, keys, names = kpis(pipeline), secret(pipeline), users(running_cloud)
+        plan = run(running_cloud, "privacy", "rotate-key", "--dry-run", "--json").document
         assert (plan["next_generation"], plan["facts"]["rows"]) == (generation, len(names))
-        assert kpis(fresh_pipeline) == before
+        assert kpis(pipeline) == before
 
-        said = run(fresh_cloud, "privacy", "rotate-key", "--yes", "--json")
+        said = run(running_cloud, "privacy", "rotate-key", "--yes", "--json")
 
         assert said.exit_code == 0, said.err
         assert (said.document["generation"], said.document["rows"]) == (generation, len(names))
-        assert kpis(fresh_pipeline) == before
-        assert secret(fresh_pipeline)[:-1] == keys
-        assert not set(users(fresh_cloud).values()) & set(names.values())
-        assert users(fresh_cloud)["1"] == chained("ann", secret(fresh_pipeline))
+        assert kpis(pipeline) == before
+        assert secret(pipeline)[:-1] == keys
+        assert not set(users(running_cloud).values()) & set(names.values())
+        assert users(running_cloud)["1"] == chained("ann", secret(pipeline))
         late = orders(f"late{generation}", an_order(f"1{generation}", "ann"))
-        submit(fresh_cloud, tmp_path / str(generation), late, model)
-        assert fresh_pipeline.order_kpis()["2025-07-07"]["unique_customers"] == 2
-        assert_published_equals(fresh_pipeline, model)
-    rebuilt = run(fresh_cloud, "rebuild", "--dry-run", "--json").document
+        submit(running_cloud, tmp_path / str(generation), late, model)
+        assert pipeline.order_kpis()["2025-07-07"]["unique_customers"] == 2
+        assert_published_equals(pipeline, model)
+    rebuilt = run(running_cloud, "rebuild", "--dry-run", "--json").document
     assert (rebuilt["order_kpis"], rebuilt["category_kpis"], rebuilt["deleted"]) == (0, 0, 0)
 
 
 def test_a_batch_validated_before_and_transformed_after_is_right_once_redriven(
-    fresh_cloud: RunningCloud, fresh_pipeline: Pipeline, model: ShopModel, tmp_path: Path
+    running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, tmp_path: Path
 ) -> None:
     files = orders("between", an_order("50", "ann"), an_order("51", "bob", "2025-07-08"))
     with ThreadPoolExecutor(1) as beside:
-        with halted(fresh_cloud, "transformer"):
-            rotation = beside.submit(run, fresh_cloud, "privacy", "rotate-key", "--yes", "--json")
-            queue = fresh_pipeline.client("sqs").get_queue_url(QueueName="transformer-commands")
+        with halted(running_cloud, "transformer"):
+            rotation = beside.submit(run, running_cloud, "privacy", "rotate-key", "--yes", "--json")
+            queue = pipeline.client("sqs").get_queue_url(QueueName="transformer-commands")
 
             def is_asked(count: int) -> bool:
-                asked = fresh_pipeline.client("sqs").get_queue_attributes(
+                asked = pipeline.client("sqs").get_queue_attributes(
                     QueueUrl=queue["QueueUrl"], AttributeNames=["All"]
                 )["Attributes"]
                 names = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
                 return sum(int(asked[name]) for name in names) >= count
 
             eventually(lambda: is_asked(1))
-            fresh_pipeline.upload_set("between", files)
+            pipeline.upload_set("between", files)
             eventually(lambda: is_asked(2))
         assert rotation.result().exit_code == 0, rotation.result().err
-    failed = fresh_pipeline.batch_of("orders/between.csv")
+    failed = pipeline.batch_of("orders/between.csv")
     assert failed["status"] == "FAILED"
     assert "the key was rotated meanwhile" in failed["reason"]
-    assert_published_equals(fresh_pipeline, model)
+    assert_published_equals(pipeline, model)
 
-    said = run(fresh_cloud, "redrive", failed["batch_id"], "--wait", "--json")
+    said = run(running_cloud, "redrive", failed["batch_id"], "--wait", "--json")
 
     assert said.exit_code == 0, said.err
     tell(model, files)
-    assert_published_equals(fresh_pipeline, model)
-    assert users(fresh_cloud)["50"] == users(fresh_cloud)["1"]
-    assert fresh_pipeline.lock()["currentlockcount"] == 0
+    assert_published_equals(pipeline, model)
+    assert users(running_cloud)["50"] == users(running_cloud)["1"]
+    assert pipeline.lock()["currentlockcount"] == 0
 
 
 class Killed(Exception):
@@ -182,14 +182,14 @@ class Killed(Exception):
 
 
 def test_a_rotation_that_is_cut_short_anywhere_is_finished_by_asking_again(
-    fresh_cloud: RunningCloud,
-    fresh_pipeline: Pipeline,
+    running_cloud: RunningCloud,
+    pipeline: Pipeline,
     model: ShopModel,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for number, step in enumerate(("_add_key", "_hand_over", "_rekey_facts", "_switch")):
-        before, keys = kpis(fresh_pipeline), secret(fresh_pipeline)
+        before, keys = kpis(pipeline), secret(pipeline)
         then = getattr(Rotating, step)
 
         def dies_after(self: Any, *given: Any, _then: Any = then, **more: Any) -> Any:
@@ -199,17 +199,17 @@ def test_a_rotation_that_is_cut_short_anywhere_is_finished_by_asking_again(
         with monkeypatch.context() as patched:
             patched.setattr(Rotating, step, dies_after)
             with pytest.raises(Killed):
-                Rotating(Target(fresh_cloud.environment(), "the test")).run(quietly=True)
+                Rotating(Target(running_cloud.environment(), "the test")).run(quietly=True)
 
-        said = run(fresh_cloud, "privacy", "rotate-key", "--yes", "--json")
+        said = run(running_cloud, "privacy", "rotate-key", "--yes", "--json")
 
         assert said.exit_code == 0, said.err
         again = 2 if step == "_switch" else 1
-        assert said.document["generation"] == len(keys) + again == len(secret(fresh_pipeline))
-        assert kpis(fresh_pipeline) == before
+        assert said.document["generation"] == len(keys) + again == len(secret(pipeline))
+        assert kpis(pipeline) == before
         late = orders(f"cut{number}", an_order(f"6{number}", "bob"))
-        submit(fresh_cloud, tmp_path / step, late, model)
-        assert_published_equals(fresh_pipeline, model)
-    erased = run(fresh_cloud, "privacy", "erase", "bob", "--yes", "--json")
+        submit(running_cloud, tmp_path / step, late, model)
+        assert_published_equals(pipeline, model)
+    erased = run(running_cloud, "privacy", "erase", "bob", "--yes", "--json")
     assert erased.exit_code == 0, erased.err
     assert erased.document["facts"]["rows"] == 6

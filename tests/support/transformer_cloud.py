@@ -17,7 +17,7 @@ from tests.support.transforming import (
     cloud_workbench,
 )
 
-SPARK_MEMORY_MB = 1024
+SPARK_MEMORY_MB = 2048
 
 
 def make_buckets() -> None:
