@@ -7,7 +7,7 @@ QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or integration or per
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit watch test check bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
+.PHONY: help setup demo unit watch test check new-service bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
 
 ##@ Begin
 
@@ -39,6 +39,9 @@ check: .venv/ready-to-develop  ## Style, types, layers, templates, generated fil
 	$(BIN)/python -m contracts.generate --check
 	$(BIN)/ecp contracts check
 	$(BIN)/ecp contracts docs --check
+
+new-service: .venv/ready-to-develop  ## Make the rooms of a new service: NAME=x
+	$(BIN)/python -m infra.scaffold $(NAME)
 
 format: .venv/ready-to-develop  ## Rewrite the sources as `make check` wants them
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.declared import Template, templates
+from tests.contract.declared import PROJECT, Template, templates
 
 KNOWN = {
     "/aws/ecs/validation-task",
@@ -49,7 +49,7 @@ def test_every_function_logs_into_its_group_and_not_into_one_that_lambda_makes()
             expected = f"/aws/lambda/{function['FunctionName']}"
             assert group_of(template)["LogGroupName"] == expected
             assert template.document["Resources"][name]["DependsOn"] == "LogGroup"
-    assert functions == 4
+    assert functions == len(list(PROJECT.glob("services/*/handler.py")))
 
 
 def test_every_container_logs_into_the_group_of_its_stack() -> None:
@@ -62,7 +62,7 @@ def test_every_container_logs_into_the_group_of_its_stack() -> None:
                 assert logs["LogDriver"] == "awslogs"
                 assert logs["Options"]["awslogs-group"] == {"Ref": "LogGroup"}
                 assert group_of(template)["LogGroupName"] == f"/aws/ecs/{task['Family']}"
-    assert containers == 2
+    assert containers == len(list(PROJECT.glob("services/*/worker.py")))
 
 
 def test_the_saga_logs_every_step_but_no_data_which_holds_task_tokens() -> None:

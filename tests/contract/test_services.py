@@ -37,8 +37,9 @@ def saga_commands() -> dict[str, tuple[str, str]]:
     return commands_of(json.loads(SAGA.read_text()))
 
 
-def test_all_six_services_are_held_to_their_word() -> None:
-    names = {"aggregator", "archiver", "lock", "relay", "transformer", "validator"}
+def test_every_service_that_is_deployed_is_held_to_its_word() -> None:
+    names = {path.parent.name for path in PROJECT.glob("services/*/template.yaml")}
+    assert names >= {"aggregator", "archiver", "lock", "relay", "transformer", "validator"}
     assert {service.name for service in SERVICES} == names
     assert {service.declaration["service"] for service in SERVICES} == names
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from infra.deployer.rollout import LOCAL_WORKERS
+from infra.deployer.templates import dependencies, discover, order_of_deployment
 from infra.local import cloud
 from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
@@ -25,6 +26,12 @@ from tests.support.pipeline import DATA_BUCKET, Pipeline, eventually
 from tests.support.standing import Row, assert_kpis_equal, csv_of, rows_of, run
 
 pytestmark = pytest.mark.integration
+STACKS = discover(PROJECT)
+EVERY_SERVICE = [
+    name
+    for name in order_of_deployment(dependencies(STACKS))
+    if name in {stack.service for stack in STACKS}
+]
 ORDER_FILES = 60
 SPOKE = "checked by the new version"
 NEW_VERSION = f'''
@@ -284,7 +291,7 @@ def repository(checkout: Path) -> Path:
         ("infra/stacks/saga.asl.json", ["saga"]),
         (
             "contracts/envelope.py",
-            ["aggregator", "archiver", "lock", "relay", "transformer", "validator"],
+            EVERY_SERVICE,
         ),
     ],
 )

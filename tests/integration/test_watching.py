@@ -11,7 +11,7 @@ from infra.local import cloud as local_cloud
 from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
 from tests.support.collector import Collector, Received, faults_of, running_collector
-from tests.support.ecp import ecp
+from tests.support.ecp import PROJECT, ecp
 from tests.support.emf import samples_in
 from tests.support.pipeline import Pipeline, eventually
 from tests.support.shop import (
@@ -24,7 +24,7 @@ from tests.support.shop import (
 )
 
 pytestmark = pytest.mark.integration
-SERVICES = {"aggregator", "lock", "validator", "transformer", "archiver", "relay"}
+SERVICES = {path.parent.name for path in PROJECT.glob("services/*/template.yaml")}
 
 
 @pytest.fixture(scope="module")

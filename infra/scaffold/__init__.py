@@ -1,0 +1,1 @@
+"""Makes the rooms of a new service: `make new-service NAME=x`."""
