@@ -32,7 +32,7 @@ class S3Inputs:
     def open(self, bucket: str, file: ManifestFile) -> Iterator[ByteStream]:
         """GetObject of exactly that version."""
         what = f"s3://{bucket}/{file.key} version {file.version_id}"
-        with translated(what), _told_when_gone(what):
+        with translated(what), _raising_version_gone(what):
             answer = self._client.get_object(Bucket=bucket, Key=file.key, VersionId=file.version_id)
         try:
             yield WholeBody(answer["Body"], file.size_bytes, what)
@@ -68,7 +68,7 @@ class S3Outputs:
     def copy(self, bucket: str, file: ManifestFile, key: str) -> ObjectRef:
         """Copied inside S3, then read back: size, ETag and, where ETags tell nothing, the bytes."""
         what = f"s3://{bucket}/{file.key} version {file.version_id}"
-        with translated(what), _told_when_gone(what):
+        with translated(what), _raising_version_gone(what):
             self._copy(bucket, file.key, file.version_id, key)
             copy = self._client.head_object(Bucket=bucket, Key=key)
             sha256 = self._sha256(bucket, key, copy["VersionId"])
@@ -81,7 +81,7 @@ class S3Outputs:
     def restore(self, ref: ObjectRef) -> None:
         """Copy the version to the top of its key, if another one or a delete marker is there."""
         what = f"s3://{ref.bucket}/{ref.key} version {ref.version_id}"
-        with translated(what), _told_when_gone(what):
+        with translated(what), _raising_version_gone(what):
             if self._standing_version(ref.bucket, ref.key) != ref.version_id:
                 self._copy(ref.bucket, ref.key, ref.version_id, ref.key)
 
@@ -139,7 +139,7 @@ class S3Outputs:
 
 
 @contextmanager
-def _told_when_gone(what: str) -> Iterator[None]:
+def _raising_version_gone(what: str) -> Iterator[None]:
     """Raise VersionGone when S3 says 404, as it does to a role that may list the bucket."""
     try:
         yield

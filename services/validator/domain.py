@@ -205,6 +205,6 @@ def conclusion(command: ValidateFile, report: FileReport, ref: ObjectRef) -> Fil
 
 
 def answer(file_index: int, concluded: FileConcluded | None) -> dict[str, Any]:
-    """What the saga is told. A repeated file concludes nothing: its original decides for both."""
+    """The answer to the saga. A repeated file concludes nothing: its original decides for both."""
     outcome = "REJECTED" if isinstance(concluded, FileRejected) else "VALIDATED"
     return {"outcome": outcome, "file_index": file_index}

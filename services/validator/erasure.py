@@ -128,7 +128,7 @@ def _erased(raw: str, columns: Columns | None, wanted: Replacement, found: Found
 def _rewrite_parquet(
     opened: Open, path: Path, rewriting: Callable[[dict[bytes, bytes]], Callable[[Any], Any]]
 ) -> None:
-    """Row group by row group, with the same schema and footer; `rewriting` is told the footer."""
+    """Row group by row group, with the same schema and footer; `rewriting` gets the footer."""
     before = path.with_suffix(".before")
     fetched(opened, before)
     with pq.ParquetFile(before) as source:

@@ -185,7 +185,7 @@ def _conclude_as_before(message: Message, ports: Ports) -> FileConcluded | None:
 
 
 def _conclude_gone(message: Message, job: _Job, error: VersionGone, ports: Ports) -> FileConcluded:
-    """Nothing of the file stands anywhere, also not from an earlier attempt, and that is told."""
+    """Nothing of the file stands, also not from an earlier attempt, and the event says so."""
     check = FileCheck(rule=FILE_GONE, reason=f"{error}; upload it again if it is wanted")
     batch_id, file = job.command.batch_id, job.file
 

@@ -189,6 +189,8 @@ TARGETS = (
             "tests/unit/validator/test_validation.py",
             "tests/unit/validator/test_both_paths_agree.py",
             "tests/unit/validator/test_explained_rows.py",
+            "tests/unit/validator/test_file_text.py",
+            "tests/unit/validator/test_record_shapes.py",
             "tests/unit/validator/test_statements.py",
             "tests/unit/validator/test_texts_agree.py",
             "tests/unit/validator/test_validate_file.py",

@@ -1,4 +1,4 @@
-"""Which keys may stand in a file more than once, told by 64-bit hashes collected while it is read.
+"""Which keys may stand in a file more than once, found by 64-bit hashes collected while it is read.
 
 A hash that came once proves that its key did; one that came twice only makes its rows candidates,
 which `duplicates.py` compares as they are. Memory is bounded: many hashes go to temporary files.

@@ -149,7 +149,7 @@ class _File:
             keys.add(hashes_of(self.key_columns(rows), keys.seed))
 
     def has_key(self, rows: Any) -> bool:
-        """Whether any of the rows is told from the others by a key."""
+        """Whether a key distinguishes any of the rows from the others."""
         key = self.contract.key
         return bool(key) and all(rows[each].null_count < rows.num_rows for each in key)
 

@@ -99,7 +99,7 @@ def count_where(text: bytes, are_meant: Callable[[Any], Any]) -> int:
 def checked_text(stream: ByteStream, name: str, size: int, ends: LineEnds) -> Iterator[bytes]:
     """The file in chunks of at least `size` bytes, known to be UTF-8, without byte order marks.
 
-    `ends` is told of each chunk before it is given.
+    Each chunk is added to `ends` before it is given.
     """
     pieces = _read(stream, size)
     if name.lower().endswith(".gz"):

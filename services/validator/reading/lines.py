@@ -1,4 +1,4 @@
-"""The lines of a text, told by where they start and end: they are not cut out one by one."""
+"""The lines of a text, known by where they start and end: they are not cut out one by one."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property

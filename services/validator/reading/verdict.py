@@ -183,7 +183,7 @@ class Counts:
     def _too_many(self) -> str:
         """The rule of the example is said before it, that of the file beside this reason."""
         [(most_common, times)] = self.by_rule.most_common(1)
-        first = sorted(self.examples[most_common], key=lambda row: row.line)
+        first = sorted(self.examples[most_common])
         lines = ", ".join(f"{row.line:,}" for row in first)
         return (
             f"{self._how_many()}; most often {most_common} "

@@ -122,6 +122,7 @@ def explained_by(module: Any, *functions: str) -> Any:
 @example(("orders", HEADERS["orders"][0] + "\n1,u,x,y,paid\n2,u,x,y\nTotal,,x,1,paid\n"), 8 << 20)
 @example(("orders", HEADERS["orders"][1] + "\n1,u,2025-07-07,1,p,EUR\n2,u,x,1,p,USD\n"), 8 << 20)
 @example(("orders", HEADERS["orders"][0] + '\n"1,u,2025-07-07,1,paid"\n1,"u"\n'), 8 << 20)
+@example(("orders", HEADERS["orders"][0] + "\n1,u,,,\n2,,,,\n"), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n7.41E+12,a\u00a0b,x,1\n="1E+5",a,b,1\n'), 8 << 20)
 def test_rows_explained_at_once_are_explained_as_one_by_one(
     file: tuple[str, str], block_bytes: int
@@ -185,6 +186,7 @@ def ill_files(draw: Any) -> tuple[str, str]:
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,1,x\n'), 8 << 20)
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,x,x\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\\" c",5\n="1",a,="b"c",5\n'), 8 << 20)
+@example(("products", HEADERS["products"][0] + '\n1,a,b,5,"x\n2,a,b,5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\nc"  ,5\n1,a,"b\nc"  x,5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\nc""d"x,5\n1,a,b c"\0,5\n'), 8 << 20)
 def test_lines_known_to_be_broken_are_what_reading_says(

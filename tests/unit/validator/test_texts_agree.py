@@ -60,6 +60,14 @@ def test_each_character_is_judged_as_one_by_one(kind: str, name: str) -> None:
     assert read(kind, name, cells) == read_singly(kind, name, cells)
 
 
+@AT_ONCE
+def test_what_a_sheet_writes_instead_of_an_id_is_a_text_in_other_columns() -> None:
+    cells = ["#N/A", "#REF!", "7.41E+12", "x"]
+    assert read("products", "name", cells) == [(True, cell) for cell in cells]
+    ids = [(False, None)] * 3 + [(True, "x")]
+    assert read("products", "product_id", cells) == ids
+
+
 @given(st.sampled_from(COLUMNS), st.lists(CELLS, max_size=8))
 def test_texts_are_judged_as_one_by_one(column: tuple[str, str], cells: list[str]) -> None:
     found, expected = read(*column, cells), read_singly(*column, cells)
