@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     upkeep_deadline_seconds: float = 14_400
 
     @model_validator(mode="after")
-    def _emr_is_told_where(self) -> Self:
+    def _emr_settings_are_complete(self) -> Self:
         """A job that cannot be submitted is found out at the start, not with the first batch."""
         needed = ("emr_application_id", "emr_job_role_arn", "emr_entry_point", "emr_log_uri")
         missing = [name.upper() for name in needed if not getattr(self, name)]

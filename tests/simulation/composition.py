@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from contracts.messages import OrderTotals, Restatement
-from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 from services.transformer.batch.merge_plan import MergePlan
 from services.transformer.engines.port import StagedFile
+from services.transformer.facts.tables import Heads
 from tests.simulation.facts import SimulatedSession, Write
 
 

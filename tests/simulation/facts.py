@@ -13,7 +13,8 @@ from typing import Any
 
 from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import EngineName, branch_of
-from services.transformer.facts.catalog import Heads, tag_of
+from services.transformer.facts.catalog import tag_of
+from services.transformer.facts.tables import Heads
 
 TABLES = ("orders", "order_items", "products")
 MAIN = "main"

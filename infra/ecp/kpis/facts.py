@@ -13,8 +13,8 @@ from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS
 from infra.ecp.names import CATEGORY_KPIS_TABLE, FACTS_DATABASE, ORDER_KPIS_TABLE
 from services.runtime.event_store import EventStore
 from services.runtime.storage import items
-from services.transformer.batch.domain import STATE_ID, Heads, TransformerState, as_text
-from services.transformer.batch.kpis import UNSAID, CategoryDay, OrderDay
+from services.transformer.batch.domain import STATE_ID, TransformerState, as_text
+from services.transformer.batch.kpis import DEFAULT_MEASURES, CategoryDay, OrderDay
 from services.transformer.engines.duckdb_engine import DuckDBEngine, partition_of
 from services.transformer.facts.catalog import tag_of
 from services.transformer.facts.reading import (
@@ -24,6 +24,7 @@ from services.transformer.facts.reading import (
     kpis_at,
     spans,
 )
+from services.transformer.facts.tables import Heads
 from services.transformer.history.provenance import Contribution, Evidence, evidence_of
 from services.transformer.maintenance.erasure import holding_snapshots, trace
 from services.transformer.maintenance.rebuild import compare, key_of
@@ -88,7 +89,7 @@ class Explained:
         """Whether what is published is what the facts give."""
         fields = ORDER_FIELDS if self.category is None else CATEGORY_FIELDS
         shown = self.published and {
-            name: self.published.get(name, UNSAID.get(name)) for name in fields
+            name: self.published.get(name, DEFAULT_MEASURES.get(name)) for name in fields
         }
         return shown == self.recomputed
 
@@ -148,7 +149,7 @@ def as_document(explained: Explained, places: Mapping[tuple[str, str], str]) -> 
     return {
         "order_date": explained.order_date.isoformat(),
         "category": explained.category,
-        "published": item and {name: item.get(name, UNSAID.get(name)) for name in fields},
+        "published": item and {name: item.get(name, DEFAULT_MEASURES.get(name)) for name in fields},
         "published_by": item
         and {name: item.get(name) for name in ("batch_id", "epoch", "updated_at")},
         "recomputed": explained.recomputed,

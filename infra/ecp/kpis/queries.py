@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
 from services.runtime.storage import items
-from services.transformer.batch.kpis import UNSAID
+from services.transformer.batch.kpis import DEFAULT_MEASURES
 
 ORDER_FIELDS = (
     "order_date",
@@ -72,7 +72,7 @@ def choose(
 ) -> list[Kpi]:
     """The public fields of items within a period and who set them, sorted by their keys."""
     kept = [
-        {name: item.get(name, UNSAID.get(name)) for name in (*fields, *SET_BY_FIELDS)}
+        {name: item.get(name, DEFAULT_MEASURES.get(name)) for name in (*fields, *SET_BY_FIELDS)}
         for item in found
         if str(item["order_date"]) in period
     ]

@@ -8,8 +8,8 @@ from contracts.envelope import Message
 from contracts.errors import PipelineError, StaleWriter
 from contracts.messages import BatchAbandoned, KpisPublished, ObjectRef, TransformStarted
 from services.runtime import fences
+from services.transformer.facts.tables import Heads
 
-Heads = Mapping[str, int]
 Phase = Literal["FACTS", "PUBLISHING", "ABANDONING"]
 STATE_ID = "facts"
 
@@ -67,12 +67,7 @@ class TransformerState:
         `mains` are where the facts stand; they count only while nothing was ever published.
         Raises StaleWriter when the batch was abandoned under this grant.
         """
-        if fence <= self.abandoned_fence:
-            raise StaleWriter(
-                f"batch {batch_id} was abandoned under lock fence {self.abandoned_fence}; "
-                "acquire the lock again",
-                seen_fence=self.abandoned_fence,
-            )
+        _refuse_abandoned(batch_id, fence, self.abandoned_fence)
         return self._next("FACTS", batch_id, fence, attempt, mains)
 
     def begin_abandoning(
@@ -193,12 +188,7 @@ class BatchHistory:
 
     def admit(self, batch_id: str, fence: int) -> None:
         """Raise StaleWriter for an attempt under a grant under which the batch was given up."""
-        if fence <= self.abandoned_under:
-            raise StaleWriter(
-                f"batch {batch_id} was abandoned under lock fence {self.abandoned_under}; "
-                "acquire the lock again",
-                seen_fence=self.abandoned_under,
-            )
+        _refuse_abandoned(batch_id, fence, self.abandoned_under)
 
     @staticmethod
     def replay(events: Iterable[Message]) -> "BatchHistory":
@@ -214,6 +204,14 @@ class BatchHistory:
                 case BatchAbandoned():
                     history = replace(history, abandoned_under=event.data.fence)
         return history
+
+
+def _refuse_abandoned(batch_id: str, fence: int, abandoned: int) -> None:
+    if fence <= abandoned:
+        raise StaleWriter(
+            f"batch {batch_id} was abandoned under lock fence {abandoned}; acquire the lock again",
+            seen_fence=abandoned,
+        )
 
 
 def as_text(heads: Heads) -> dict[str, str]:

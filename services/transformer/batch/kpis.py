@@ -5,24 +5,27 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
-from typing import Any, TypeAlias
+from operator import itemgetter
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from contracts.messages import PublishedCounts
 
+T = TypeVar("T")
 MONEY_PLACES = Decimal("0.01")
 RATE_PLACES = Decimal("0.0001")
 MAX_TRANSACTION_ITEMS = 99
 """TransactWriteItems takes 100 (AWS API reference); one is the check of the writer's epoch."""
 
 
-UNSAID: Mapping[str, Any] = {"guests": 0}
-"""Measures that items which were published before them lack, and what they would have said."""
+DEFAULT_MEASURES: Mapping[str, Any] = {"guests": 0}
+"""Measures that items published before them lack, with their values there."""
 
 
 @dataclass(frozen=True)
 class OrderDay:
-    """Whole-number measures of one order_date, as the SQL gives them."""
+    """Whole-number measures of one order_date, as the SQL gives them; of no category."""
 
+    category: ClassVar[None] = None
     order_date: date
     total_orders: int
     total_revenue_cents: int
@@ -92,8 +95,8 @@ class KpiChange:
         category_days: Sequence[CategoryDay],
     ) -> "KpiChange":
         """Set everything that stands; delete what was published and stands no more."""
-        standing = {KpiKey(day.order_date, None) for day in order_days}
-        standing |= {KpiKey(day.order_date, day.category) for day in category_days}
+        days: list[OrderDay | CategoryDay] = [*order_days, *category_days]
+        standing = {KpiKey(day.order_date, day.category) for day in days}
         return KpiChange(order_days, category_days, tuple(set(published) - standing))
 
     def counts(self) -> PublishedCounts:
@@ -105,32 +108,26 @@ class KpiChange:
         )
 
     def transactions(self) -> Iterator[list["KpiItem"]]:
-        """Whole days packed together; only a day of more than 99 items is cut."""
-        everything: list[KpiItem] = []
-        for items in (self.order_days, self.category_days, self.gone):
-            everything.extend(items)
-        everything.sort(key=_order_of_publication)
-        packed: list[KpiItem] = []
-        for _, day in groupby(everything, key=_day_of):
-            changes = list(day)
-            if packed and len(packed) + len(changes) > MAX_TRANSACTION_ITEMS:
-                yield packed
-                packed = []
-            packed.extend(changes)
-            while len(packed) > MAX_TRANSACTION_ITEMS:
-                yield packed[:MAX_TRANSACTION_ITEMS]
-                packed = packed[MAX_TRANSACTION_ITEMS:]
-        if packed:
+        """What is set and deleted, packed by day; a day's own item comes before its categories."""
+        everything: list[KpiItem] = [*self.order_days, *self.category_days, *self.gone]
+        everything.sort(key=lambda item: (item.order_date, item.category or ""))
+        return packed_by_day((item.order_date, item) for item in everything)
+
+
+def packed_by_day(changes: Iterable[tuple[date | str, T]]) -> Iterator[list[T]]:
+    """Whole days packed together, in their order; only a day of more than 99 changes is cut."""
+    packed: list[T] = []
+    for _, of_day in groupby(changes, key=itemgetter(0)):
+        day = [change for _, change in of_day]
+        if packed and len(packed) + len(day) > MAX_TRANSACTION_ITEMS:
             yield packed
-
-
-def _day_of(item: KpiItem) -> date:
-    return item.order_date
-
-
-def _order_of_publication(item: KpiItem) -> tuple[date, str]:
-    """A day's items together, its own before its categories."""
-    return item.order_date, "" if isinstance(item, OrderDay) else item.category or ""
+            packed = []
+        packed.extend(day)
+        while len(packed) > MAX_TRANSACTION_ITEMS:
+            yield packed[:MAX_TRANSACTION_ITEMS]
+            packed = packed[MAX_TRANSACTION_ITEMS:]
+    if packed:
+        yield packed
 
 
 def money(cents: int | Decimal, parts: int = 1) -> Decimal:

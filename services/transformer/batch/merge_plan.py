@@ -1,4 +1,4 @@
-"""Composes a batch's next facts and the KPIs of its days: the order of the SQL, for any engine."""
+"""Works out a batch's next facts and the KPIs of its days: the order of the SQL, for any engine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,11 @@ from datetime import date
 from typing import Any
 
 from contracts.messages import OrderTotal, OrderTotals, ReplacedStatement, Restatement
-from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
-from services.transformer.engines.port import BranchWrite, Session, StagedFile
+from services.transformer.engines.port import BranchWrite, Session, StagedFile, load_whole
 from services.transformer.facts.tables import (
-    SCHEMAS,
     Everything,
+    Heads,
     OnDays,
     OrderIdsBetween,
     Rows,
@@ -31,21 +30,21 @@ BOUNDS_OF_MENTIONED_ORDERS = (
 ANY_REPEATED_ORDER = "select order_id from repeated_orders limit 1"
 
 EXAMPLES = 3
+REPLACEMENT = ("key", "line", "replaced_key", "replaced_line", "replaced_batch_id")
+_PLACES = "source_key, source_line, replaced_key, replaced_line, replaced_batch_id"
+_ALONE = f"cast(null as string), cast(null as string), {_PLACES}"
 RESTATED = {
     "orders": (
-        "select order_id, cast(null as string), cast(null as string), source_key, source_line, "
-        "replaced_key, replaced_line, replaced_batch_id from restated_orders "
+        f"select order_id, {_ALONE} from restated_orders "
         f"order by order_id, replaced_file_index, replaced_line limit {EXAMPLES}"
     ),
     "order_items": (
-        "select order_id, product_id, line_id, source_key, source_line, "
-        "replaced_key, replaced_line, replaced_batch_id from restated_lines "
+        f"select order_id, product_id, line_id, {_PLACES} from restated_lines "
         "order by order_id, coalesce(line_id, product_id), replaced_file_index, replaced_line, "
         f"replaced_key, replaced_batch_id limit {EXAMPLES}"
     ),
     "products": (
-        "select product_id, cast(null as string), cast(null as string), source_key, source_line, "
-        "replaced_key, replaced_line, replaced_batch_id from restated_products "
+        f"select product_id, {_ALONE} from restated_products "
         f"order by product_id, replaced_file_index, replaced_line limit {EXAMPLES}"
     ),
 }
@@ -106,10 +105,10 @@ def plan_merge(
     _find_orders_in_several_files(session, files, heads)
     session.run("affected_days")
     days = _days(session.fetch("select order_date from affected_days"))
-    _load_columns(session, "current_products", "products", Everything(), heads)
-    _load_columns(session, "current_orders", "orders", OnDays(frozenset(days)), heads)
+    load_whole(session, "current_products", "products", Everything(), heads)
+    load_whole(session, "current_orders", "orders", OnDays(frozenset(days)), heads)
     on_days_and_waiting = OnDays(frozenset(days), waiting=True)
-    _load_columns(session, "current_order_items", "order_items", on_days_and_waiting, heads)
+    load_whole(session, "current_order_items", "order_items", on_days_and_waiting, heads)
     for relation in (
         "order_statements",
         "restated_orders",
@@ -120,7 +119,7 @@ def plan_merge(
         "contested_orders",
         "contested_lines",
         "pair_statements",
-        "line_fates",
+        "line_outcomes",
         "replaced_lines",
         "restated_lines",
         "pair_categories",
@@ -144,16 +143,7 @@ def plan_merge(
         session.view(f"{when}_order_items", f"{stage}_order_items")
     writes = _writes(session)
     _run_kpis(session)
-    (
-        accepted,
-        superseded,
-        waiting,
-        replaced,
-        written,
-        guests,
-        restated,
-        *others,
-    ) = session.fetch_each(
+    accepted, superseded, waiting, replaced, written, guests, restated, *rest = session.fetch_each(
         "select kind, file_index, row_count from accepted_rows",
         "select kind, file_index, row_count from superseded_rows",
         "select row_count from waiting_order_items",
@@ -165,7 +155,7 @@ def plan_merge(
         *ORDER_TOTALS,
         *KPI_QUERIES,
     )
-    examples, (differing, worst, *kpis) = others[: len(RESTATED)], others[len(RESTATED) :]
+    examples, (differing, worst, *kpis) = rest[: len(RESTATED)], rest[len(RESTATED) :]
     [(waiting_order_items,)] = waiting
     return MergePlan(
         affected_days=days,
@@ -187,7 +177,7 @@ def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[d
     on_days = OnDays(frozenset(days))
     for when, heads in (("previous", before), ("kpi", after)):
         for table in ("orders", "order_items"):
-            _load_columns(session, f"{when}_{table}", table, on_days, heads)
+            load_whole(session, f"{when}_{table}", table, on_days, heads)
     _run_kpis(session)
     return _kpi_change(*session.fetch_each(*KPI_QUERIES))
 
@@ -218,23 +208,10 @@ def _restatement(counts: Mapping[str, int], found: Mapping[str, Fetched]) -> Res
         ReplacedStatement(
             kind=kind,
             identity=[order_or_product] + [one for one in (line_id or product_id,) if one],
-            key=key,
-            line=line,
-            replaced_key=replaced_key,
-            replaced_line=replaced_line,
-            replaced_batch_id=batch_id,
+            **dict(zip(REPLACEMENT, replacement, strict=True)),
         )
         for kind, rows in found.items()
-        for (
-            order_or_product,
-            product_id,
-            line_id,
-            key,
-            line,
-            replaced_key,
-            replaced_line,
-            batch_id,
-        ) in rows
+        for order_or_product, product_id, line_id, *replacement in rows
     ]
     return Restatement(**{kind: counts[kind] for kind in RESTATED}, examples=examples[:EXAMPLES])
 
@@ -262,11 +239,6 @@ def _load_uncategorised(session: Session, heads: Heads, has_products: bool) -> N
     rows: Rows = Uncategorised() if has_products else OnDays(frozenset())
     columns = ("product_id", "order_date", "category")
     session.load("uncategorised_lines", "order_items", columns, rows, heads["order_items"])
-
-
-def _load_columns(session: Session, relation: str, table: str, rows: Rows, heads: Heads) -> None:
-    columns = [field.name for field in SCHEMAS[table].fields]
-    session.load(relation, table, columns, rows, heads[table])
 
 
 def _writes(session: Session) -> list[BranchWrite]:

@@ -1,6 +1,6 @@
 """Publishes KPI items: every transaction also checks that the writer's epoch is the newest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,28 +42,43 @@ def publish_kpis(
     make them fail (TransactionConflict). Setting is idempotent: a crash is cured by publishing
     again. Raises StaleWriter when a newer epoch has begun.
     """
-    mine = CheckItem(tables.state, {"StateId": STATE_ID}, {"epoch": stamp.epoch})
-    for changes in change.transactions():
-        writes = [mine, *(_write_of(each, tables, stamp) for each in changes)]
+    writes = ([write_of(each, tables, stamp) for each in day] for day in change.transactions())
+    stale = f"epoch {stamp.epoch} of batch {stamp.batch_id} is stale: a newer one has begun; "
+    write_as_newest(store, tables, stamp.epoch, writes, context, f"{stale}the KPIs are left to it")
+
+
+def write_as_newest(
+    store: EventStore,
+    tables: TableNames,
+    epoch: int,
+    transactions: Iterable[Sequence[StateWrite]],
+    context: MessageContext,
+    stale: str,
+) -> None:
+    """Each transaction on condition of the epoch; raises StaleWriter, which says `stale`."""
+    newest = CheckItem(tables.state, {"StateId": STATE_ID}, {"epoch": epoch})
+    for writes in transactions:
         try:
-            store.append(context=context, writes=writes)
+            store.append(context=context, writes=[newest, *writes])
         except ConcurrencyConflict as error:
-            raise StaleWriter(
-                f"epoch {stamp.epoch} of batch {stamp.batch_id} is stale: a newer one has begun; "
-                "the KPIs are left to it"
-            ) from error
+            raise StaleWriter(stale) from error
 
 
-def _write_of(
+def write_of(
     change: OrderDay | CategoryDay | KpiKey, tables: TableNames, stamp: Stamp
 ) -> StateWrite:
+    """The item that is set, with its stamp, or deleted."""
     match change:
         case OrderDay():
             return PutItem(tables.order_kpis, {**change.item(), **stamp.attributes()})
         case CategoryDay():
             return PutItem(tables.category_kpis, {**change.item(), **stamp.attributes()})
-        case KpiKey(order_date, None):
-            return DeleteItem(tables.order_kpis, {"order_date": order_date.isoformat()})
         case KpiKey(order_date, category):
-            key = {"category": category, "order_date": order_date.isoformat()}
-            return DeleteItem(tables.category_kpis, key)
+            return deletion_of(order_date.isoformat(), category, tables)
+
+
+def deletion_of(order_date: str, category: str | None, tables: TableNames) -> DeleteItem:
+    """Of the item of a category on a day, or (category None) of the day's own."""
+    if category is None:
+        return DeleteItem(tables.order_kpis, {"order_date": order_date})
+    return DeleteItem(tables.category_kpis, {"category": category, "order_date": order_date})

@@ -66,13 +66,15 @@ def check_inputs(reports: Reports, currency_of_the_facts: str | None) -> str | N
     if rejected:
         first = reports[rejected[0]]
         raise InputsRejected(f"{first.key} was rejected: {first.reason}", rejected)
-    said = {index: report.currency for index, report in sorted(reports.items()) if report.currency}
-    currencies = sorted(set(said.values()))
+    stated = {
+        index: report.currency for index, report in sorted(reports.items()) if report.currency
+    }
+    currencies = sorted(set(stated.values()))
     expected = currency_of_the_facts or (currencies[0] if len(currencies) == 1 else None)
-    at_fault = [index for index, currency in said.items() if currency != expected]
+    at_fault = [index for index, currency in stated.items() if currency != expected]
     if at_fault:
         found = "; ".join(
-            f"{currency} in {_named([i for i in said if said[i] == currency], reports)}"
+            f"{currency} in {_named([i for i in stated if stated[i] == currency], reports)}"
             for currency in currencies
         )
         published = (

@@ -8,20 +8,14 @@ from typing import Any, Protocol, cast
 from contracts.clock import Clock
 from contracts.envelope import MessageContext
 from contracts.errors import ConcurrencyConflict, StaleWriter
-from contracts.messages import (
-    AbandonBatch,
-    BatchManifest,
-    FileReport,
-    ObjectRef,
-    TransformBatch,
-)
+from contracts.messages import AbandonBatch, BatchManifest, FileReport, ObjectRef, TransformBatch
 from services.runtime.event_store import EventStore, PutItem, StateTables, StreamAppend
 from services.runtime.storage.documents import ObjectStore
-from services.transformer.batch import domain
-from services.transformer.batch.domain import BatchHistory, TransformerState
+from services.transformer.batch.domain import STATE_ID, BatchHistory, TransformerState
 from services.transformer.batch.publication import TableNames
 from services.transformer.engines.port import Engine, EngineName, StagedFile
 from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.tables import Heads
 
 SOURCE = "ecommerce-pipeline/transformer"
 CONTEXT = MessageContext(SOURCE)
@@ -64,7 +58,7 @@ class Ports:
 
 def current_state(ports: Ports) -> TransformerState:
     """The item that all batches share, as it stands."""
-    key = {"StateId": domain.STATE_ID}
+    key = {"StateId": STATE_ID}
     return TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
 
 
@@ -80,7 +74,7 @@ def history_of(batch_id: str, ports: Ports) -> BatchHistory:
 
 def before_the_epoch(
     command: AbandonBatch | TransformBatch, ports: Ports
-) -> tuple[TransformerState, domain.Heads, BatchHistory]:
+) -> tuple[TransformerState, Heads, BatchHistory]:
     """State, mains and history, as a new epoch is decided from them.
 
     The tables are loaded before the epoch is raised: whoever raises it after us then moves the

@@ -23,14 +23,10 @@ from services.runtime.event_store import retry_on_conflict
 from services.runtime.storage.documents import check_document
 from services.transformer.batch import reconciliation
 from services.transformer.batch.abandon import abandon_batch
-from services.transformer.batch.domain import Heads, TransformerState, as_text
+from services.transformer.batch.domain import TransformerState, as_text
 from services.transformer.batch.merge_plan import MergePlan, plan_merge
 from services.transformer.batch.reconciliation import InputsRejected, Reports
-from services.transformer.batch.settle import (
-    begun_again_unless_overtaken,
-    finish,
-    unless_published,
-)
+from services.transformer.batch.settle import begun_again_unless_overtaken, finish, unless_published
 from services.transformer.batch.state import (
     Answer,
     EngineDecision,
@@ -43,6 +39,7 @@ from services.transformer.batch.state import (
 )
 from services.transformer.engines.choice import choose_engine
 from services.transformer.engines.port import Session, StagedFile
+from services.transformer.facts.tables import Heads
 
 
 def warm_up(ports: Ports) -> None:

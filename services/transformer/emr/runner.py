@@ -18,13 +18,8 @@ from contracts.layout import PROCESSING_PREFIX
 from contracts.messages import TransformBatch
 from services.runtime.observability.logs import logger
 from services.runtime.storage.aws import translated
+from services.transformer.batch import transform
 from services.transformer.batch.state import Answer, Ports
-from services.transformer.batch.transform import (
-    decide_engine,
-    input_bytes,
-    manifest_of,
-    transform_batch,
-)
 from services.transformer.engines.spark_session import PACKAGES
 from services.transformer.engines.spark_settings import cluster_for
 from services.transformer.settings import Settings
@@ -132,7 +127,7 @@ class JobRunner:
         self._sleep, self._now = sleep, now
 
     def run(self, command: TransformBatch, size_bytes: int, reason: str) -> Answer:
-        """The job's answer; raises what the job raised, Transient when it ended without a word.
+        """The job's answer; raises what the job raised, Transient when it ended without an answer.
 
         Whatever interrupts the wait cancels the job; one that goes on regardless, as after a kill
         of this process, is found again by its client token.
@@ -172,7 +167,7 @@ class JobRunner:
         return cast(Mapping[str, Any], answer["jobRun"])
 
     def _cancel(self, job_id: str) -> None:
-        """What interrupted us is the news: a job that cannot be cancelled loses at the stores."""
+        """The interruption is raised, not this: a job that goes on loses at the stores."""
         try:
             with translated(f"EMR job {job_id}"):
                 self._emr.cancel_job_run(
@@ -210,11 +205,11 @@ class JobRunner:
 
 def transform_where_it_fits(command: TransformBatch, ports: Ports, runner: JobRunner) -> Answer:
     """Spark's batches go to EMR Serverless, the others stay here; decided once for both."""
-    size_bytes = input_bytes(manifest_of(command, ports))
-    decided = decide_engine(size_bytes, replace(ports, spark_is_here=lambda: True))
+    size_bytes = transform.input_bytes(transform.manifest_of(command, ports))
+    decided = transform.decide_engine(size_bytes, replace(ports, spark_is_here=lambda: True))
     engine, reason = decided
     if engine != "spark":
-        return transform_batch(command, replace(ports, decided=decided))
+        return transform.transform_batch(command, replace(ports, decided=decided))
     try:
         return runner.run(command, size_bytes, reason)
     finally:

@@ -25,8 +25,8 @@ def choose_engine(
 
 
 def engine_to_finish(made_by: EngineName, *, spark_is_here: bool) -> EngineName:
-    """The engine for a publication that broke off: the one that composed it, if it can start.
+    """The engine for a publication that broke off: the one that computed it, if it can start.
 
-    What Spark composed may be too much for DuckDB's memory; where there is no Spark it must try.
+    What Spark computed may be too much for DuckDB's memory; where there is no Spark it must try.
     """
     return made_by if spark_is_here else "duckdb"

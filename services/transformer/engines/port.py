@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
-from services.transformer.facts.tables import Partition, Rows
+from services.transformer.facts.tables import SCHEMAS, Heads, Partition, Rows
 
 EngineName = Literal["duckdb", "spark"]
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
@@ -76,6 +76,11 @@ class Session(Protocol):
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:
         """Commit to branch `e<epoch>` of each table; raises StaleWriter when it moved."""
+
+
+def load_whole(session: Session, relation: str, table: str, rows: Rows, heads: Heads) -> None:
+    """Make a relation of all columns of a facts table."""
+    session.load(relation, table, SCHEMAS[table].column_names, rows, heads[table])
 
 
 class Engine(Protocol):

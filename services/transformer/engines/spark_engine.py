@@ -41,7 +41,7 @@ KEPT: Mapping[str, str | None] = {
     "affected_days": None,
     "next_orders": "current_orders",
     "next_products": "current_products",
-    "line_fates": None,
+    "line_outcomes": None,
     "lines": None,
     "order_totals": None,
     "changed_order_partitions": None,
@@ -221,8 +221,8 @@ class SparkBatch:
     def _explained(self, table: str, branch: str, error: Exception) -> PipelineError:
         """A main that has moved is a newer epoch's doing, and so is what became of the branch."""
         self._facts.refresh()
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        return PipelineError(f"Spark could not write {self._name_of(table)} {branch}: {said[0]}")
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return PipelineError(f"Spark could not write {self._name_of(table)} {branch}: {lines[0]}")
 
     def _keep(self, relation: str, frame: Any) -> None:
         self._kept.append(frame.cache())

@@ -5,16 +5,12 @@ TransformerState, and only then commits its fence on the mains that it loaded: w
 the epoch later has moved them, and the older writer's commit fails (docs/design.md, Lock).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import (
-    CommitFailedException,
-    NoSuchTableError,
-    TableAlreadyExistsError,
-)
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
@@ -32,11 +28,9 @@ from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import branch_of
 from services.transformer.facts.retention import superseded
 from services.transformer.facts.shared_history import share_history
-from services.transformer.facts.tables import PARTITIONS, PROPERTIES, SCHEMAS, TABLES
+from services.transformer.facts.tables import PARTITIONS, PROPERTIES, SCHEMAS, TABLES, Heads
 
 T = TypeVar("T")
-Heads = Mapping[str, int]
-"""Snapshot id by facts table."""
 
 
 class FactsCatalog:

@@ -4,17 +4,16 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import islice
 
-from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from contracts.errors import PipelineError
-from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.batch.merge_plan import kpis_between
 from services.transformer.engines.port import Engine
 from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.tables import Heads
 
 DATED_TABLES = ("orders", "order_items")
 DAYS_AT_ONCE = 92
@@ -24,20 +23,17 @@ DAYS_AT_ONCE = 92
 class ReadOnlyFacts(FactsCatalog):
     """The facts tables of one Glue database, as they are; call `load` first."""
 
-    def __init__(self, catalog: Catalog, database: str) -> None:
-        super().__init__(catalog, database)
-        self._source, self._name = catalog, database
-
     def _load_or_create(self, name: str) -> Table:
         """The table as it is; raises PipelineError when there is none yet."""
+        identifier = f"{self._database}.{name}"
         try:
-            table = self._source.load_table(f"{self._name}.{name}")
+            table = self._catalog.load_table(identifier)
         except NoSuchTableError as error:
             raise PipelineError(
-                f"there is no facts table {self._name}.{name} yet: nothing was ever published"
+                f"there is no facts table {identifier} yet: nothing was ever published"
             ) from error
         if table.current_snapshot() is None:
-            raise PipelineError(f"facts table {self._name}.{name} is empty: nothing was published")
+            raise PipelineError(f"facts table {identifier} is empty: nothing was published")
         return table
 
 

@@ -68,6 +68,8 @@ SCHEMAS: Mapping[str, Schema] = {
 }
 """An order without user_id is a guest's; a line without line_id is known by its pair alone."""
 TABLES = tuple(SCHEMAS)
+Heads = Mapping[str, int]
+"""Snapshot id by facts table."""
 LINE_AMOUNT = "coalesce(line_amount_cents, quantity * unit_price_cents)"
 READ_AS: Mapping[str, str] = {"line_amount_cents": f"{LINE_AMOUNT} as line_amount_cents"}
 """How a column is read, where not by its name: rows that were written, or staged, before lines had

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from contracts.errors import PipelineError
-from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.engines.duckdb_engine import partition_of
-from services.transformer.engines.port import Engine, Session
+from services.transformer.engines.port import Engine, Session, load_whole
 from services.transformer.facts.catalog import FactsCatalog, tag_of
 from services.transformer.facts.reading import DATED_TABLES, data_files, kpis_at, spans
 from services.transformer.facts.retention import published_before
-from services.transformer.facts.tables import SCHEMAS, TABLES, Everything, OnDays, Partition
+from services.transformer.facts.tables import TABLES, Everything, Heads, OnDays, Partition
 
 CHANGES = (
     "orders_added",
@@ -53,7 +52,7 @@ class KpiDifference:
     @property
     def category(self) -> str | None:
         """The category of the item; None: it is of all orders of the day."""
-        return self._either.category if isinstance(self._either, CategoryDay) else None
+        return self._either.category
 
     @property
     def _either(self) -> OrderDay | CategoryDay:
@@ -100,8 +99,8 @@ def difference(facts: FactsCatalog, engine: Engine, batch_id: str, around: Aroun
         for when, heads in (("before", around.before), ("after", around.after)):
             for table in DATED_TABLES:
                 rows = OnDays(days, waiting=table == "order_items")
-                _load(session, f"{when}_{table}", table, rows, heads)
-            _load(session, f"{when}_products", "products", Everything(), heads)
+                load_whole(session, f"{when}_{table}", table, rows, heads)
+            load_whole(session, f"{when}_products", "products", Everything(), heads)
         counted = _count(session, batch_id)
         added, restated = _products(session, batch_id)
     kpis = [each for span in spans(sorted(days)) for each in _kpis(engine, around, span)]
@@ -117,13 +116,6 @@ def _changed_partitions(facts: FactsCatalog, around: Around) -> set[Partition]:
         for path in before.keys() ^ after.keys():
             changed.add(partition_of(before.get(path) or after[path]))
     return changed
-
-
-def _load(
-    session: Session, relation: str, table: str, rows: OnDays | Everything, heads: Heads
-) -> None:
-    columns = [field.name for field in SCHEMAS[table].fields]
-    session.load(relation, table, columns, rows, heads[table])
 
 
 ORDERS = """
@@ -206,12 +198,10 @@ def _products(session: Session, batch_id: str) -> tuple[int, int]:
 
 
 def _kpis(engine: Engine, around: Around, days: list[date]) -> Iterator[KpiDifference]:
-    before = {_key(kpi): kpi for kpi in kpis_at(engine, around.before, days)}
-    after = {_key(kpi): kpi for kpi in kpis_at(engine, around.after, days)}
+    before, after = (
+        {(kpi.order_date, kpi.category or ""): kpi for kpi in kpis_at(engine, heads, days)}
+        for heads in (around.before, around.after)
+    )
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
             yield KpiDifference(before.get(key), after.get(key))
-
-
-def _key(kpi: OrderDay | CategoryDay) -> tuple[date, str]:
-    return kpi.order_date, kpi.category if isinstance(kpi, CategoryDay) else ""

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.transformer.batch.domain import Heads
 from services.transformer.batch.kpis import CategoryDay, OrderDay
-from services.transformer.engines.port import Engine, Session
+from services.transformer.engines.port import Engine, Session, load_whole
 from services.transformer.facts.reading import DATED_TABLES, kpis_at
-from services.transformer.facts.tables import SCHEMAS, OnDays
+from services.transformer.facts.tables import Heads, OnDays
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,10 @@ def evidence_of(
     Of a category also the orders count: their status makes its return rate.
     """
     computed = kpis_at(engine, heads, [day])
-    kpi = next((kpi for kpi in computed if _category_of(kpi) == category), None)
+    kpi = next((kpi for kpi in computed if kpi.category == category), None)
     with engine.session() as session:
         for table in DATED_TABLES:
-            columns = [field.name for field in SCHEMAS[table].fields]
-            session.load(f"day_{table}", table, columns, OnDays(frozenset((day,))), heads[table])
+            load_whole(session, f"day_{table}", table, OnDays(frozenset((day,))), heads)
         chosen = "true" if category is None else f"{CATEGORY} = {_quoted(category)}"
         contributions = (*_lines(session, chosen), *_orders(session, chosen, category))
         rows = _rows(session, chosen) if with_rows else ()
@@ -102,10 +100,6 @@ def _rows(session: Session, chosen: str) -> tuple[dict[str, Any], ...]:
         f"select {', '.join(ROW_COLUMNS)} from day_order_items where {chosen} order by 1, 2, 3"
     )
     return tuple(dict(zip(ROW_COLUMNS, row, strict=True)) for row in found)
-
-
-def _category_of(kpi: OrderDay | CategoryDay) -> str | None:
-    return kpi.category if isinstance(kpi, CategoryDay) else None
 
 
 def _quoted(text: str) -> str:

@@ -1,8 +1,8 @@
 """Erasing one user from the facts: from what stands, and from every snapshot before it.
 
-The rows stay, with a token for the pseudonym, so every KPI is what it was. It takes a turn between
-two batches (turns.py). Every step finds out by itself what is left to do, so that one that died is
-finished by asking again: the files that hold the user are deleted last.
+The rows stay, with a token for the pseudonym, so every KPI is what it was. It works between two
+batches (exclusive_writer.py). Every step finds out by itself what is left to do, so that one that
+died is finished by asking again: the files that hold the user are deleted last.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -96,7 +96,7 @@ def erase_from_facts(command: EraseFromFacts, ports: Ports) -> None:
                 "finishes what it began; ask again then"
             )
             return
-        done = _erase(writer, wanted)
+        tags, snapshots, deleted = _erase(writer, wanted)
         days = _days_of(ports.facts.table(TABLE), writer.heads[TABLE], wanted.token)
         ports.facts.forget()
         writer.record(
@@ -105,31 +105,27 @@ def erase_from_facts(command: EraseFromFacts, ports: Ports) -> None:
                 epoch=writer.epoch,
                 days=len(set(days)),
                 rows=len(days),
-                expired_snapshots=done.expired_snapshots,
-                dropped_tags=done.dropped_tags,
-                deleted_files=len(done.deleted),
-                deleted_bytes=sum(file.size_bytes for file in done.deleted),
+                expired_snapshots=snapshots,
+                dropped_tags=tags,
+                deleted_files=len(deleted),
+                deleted_bytes=sum(file.size_bytes for file in deleted),
                 duration_seconds=round((ports.clock() - began_at).total_seconds(), 3),
             )
         )
 
 
-@dataclass(frozen=True)
-class _Done:
-    dropped_tags: int = 0
-    expired_snapshots: int = 0
-    deleted: Sequence[StoredFile] = ()
-
-
-def _erase(writer: ExclusiveWriter, wanted: PseudonymErasure) -> _Done:
+def _erase(
+    writer: ExclusiveWriter, wanted: PseudonymErasure
+) -> tuple[int, int, Sequence[StoredFile]]:
+    """How many tags and snapshots are gone, and the files that are."""
     table = writer.ports.facts.table(TABLE)
     found = trace(table, list(stored_files(table)), wanted.pseudonym)
     if not found.rows:
-        return _Done()
+        return 0, 0, ()
     _replace(writer, found, wanted)
     holding = holding_snapshots(writer.ports.facts.table(TABLE), found)
     orders, tags, snapshots = expire_since(writer, holding)
-    return _Done(tags, snapshots, delete_unused(writer, orders, found))
+    return tags, snapshots, delete_unused(writer, orders, found)
 
 
 def _replace(writer: ExclusiveWriter, found: Trace, wanted: PseudonymErasure) -> None:

@@ -1,4 +1,4 @@
-"""A turn between two batches: how work that is no batch becomes the newest writer, or gives way.
+"""Work between two batches: how it becomes the newest writer, or gives way to a batch.
 
 It takes a writer epoch as a batch does, so that whoever is older loses at the stores, and it is
 itself the older one as soon as a batch begins. It never takes the facts from a batch in work.
@@ -21,9 +21,10 @@ from contracts.messages import (
     UserErasedFromFacts,
 )
 from services.runtime.event_store import PutItem, StreamAppend, retry_on_conflict
-from services.transformer.batch.domain import STATE_ID, Heads, TransformerState
-from services.transformer.batch.state import SOURCE, Ports
+from services.transformer.batch.domain import TransformerState
+from services.transformer.batch.state import SOURCE, Ports, current_state, stream_of
 from services.transformer.engines.port import Engine
+from services.transformer.facts.tables import Heads
 
 ENDED = (
     KpisRebuilt,
@@ -68,8 +69,7 @@ class ExclusiveWriter:
 
         Whatever was seen before was not of a newer writer, then.
         """
-        key = {"StateId": STATE_ID}
-        state = TransformerState.from_item(self.ports.store.get_item(self.ports.tables.state, key))
+        state = current_state(self.ports)
         if state.epoch != self.epoch:
             raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale")
         return state
@@ -115,7 +115,7 @@ def exclusive_epoch(request_id: str, ports: Ports) -> Iterator[ExclusiveWriter |
     """A new epoch, or None when the request has ended before or has to give way.
 
     A StaleWriter within the block is a batch that began: it is recorded as UpkeepRefused and not
-    tried again, for trying again would take the turn from the batch.
+    tried again, for a new epoch would make the batch stale.
     """
     events = ports.store.read(stream_of(request_id))
     if any(isinstance(event.data, ENDED) for event in events):
@@ -123,29 +123,22 @@ def exclusive_epoch(request_id: str, ports: Ports) -> Iterator[ExclusiveWriter |
         return
     busy, writer = retry_on_conflict(lambda: _begin(request_id, len(events), ports))
     if busy:
-        writer.record(UpkeepRefused(request_id=request_id, reason=busy))
+        writer.refuse(busy)
         yield None
         return
     try:
         yield writer
     except StaleWriter as stale:
         ports.facts.forget()
-        reason = f"a batch began meanwhile, and its facts are newer ({stale}); ask again"
-        writer.record(UpkeepRefused(request_id=request_id, reason=reason))
+        writer.refuse(f"a batch began meanwhile, and its facts are newer ({stale}); ask again")
     except Exception:
         ports.facts.forget()
         raise
 
 
-def stream_of(request_id: str) -> str:
-    """The stream of a request."""
-    return f"transformation/{request_id}"
-
-
 def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, ExclusiveWriter]:
     """Load the tables, then raise the epoch; says who is at work when somebody is."""
-    key = {"StateId": STATE_ID}
-    before = TransformerState.from_item(ports.store.get_item(ports.tables.state, key))
+    before = current_state(ports)
     if before.in_flight is not None:
         busy = (
             f"batch {before.in_flight.batch_id} is in work; ask again when it is closed "

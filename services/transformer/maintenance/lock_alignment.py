@@ -1,7 +1,7 @@
-"""Back in step with the lock: a fence above the highest one seen is taken for granted.
+"""Admitting a lock fence above the highest one seen, as an operator asks, between two batches.
 
-It is a person's word, recorded, and only between two batches. One message goes one leap up and no
-further, so that a forged one does no harm that the lock cannot catch up with.
+Who asked and why is recorded. One message goes one leap up and no further, so that a forged one
+does no harm that the lock cannot catch up with.
 """
 
 from dataclasses import replace

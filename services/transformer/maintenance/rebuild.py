@@ -7,16 +7,20 @@ are left alone, with the stamp of the batch that set them; the others carry the 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from contracts.clock import to_rfc3339
-from contracts.errors import ConcurrencyConflict, StaleWriter
 from contracts.messages import DaysRebuilt, KpisRebuilt, RebuildKpis
-from services.runtime.event_store import CheckItem, DeleteItem, PutItem, StateWrite
-from services.transformer.batch.domain import STATE_ID
-from services.transformer.batch.kpis import MAX_TRANSACTION_ITEMS, UNSAID, CategoryDay, OrderDay
-from services.transformer.batch.publication import Stamp, TableNames
+from services.runtime.event_store import StateWrite
+from services.transformer.batch.kpis import DEFAULT_MEASURES, CategoryDay, OrderDay, packed_by_day
+from services.transformer.batch.publication import (
+    Stamp,
+    TableNames,
+    deletion_of,
+    write_as_newest,
+    write_of,
+)
 from services.transformer.batch.state import Ports
 from services.transformer.facts.reading import days_with_facts, kpis_at, spans
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
@@ -57,35 +61,18 @@ class Repair:
         }
 
     def transactions(self, tables: TableNames, stamp: Stamp) -> Iterator[list[StateWrite]]:
-        """The writes, whole days packed together; only a day of more than 99 writes is cut."""
-        by_day: list[tuple[str, StateWrite]] = []
-        for kpi in (*self.missing, *self.wrong):
-            table = tables.order_kpis if isinstance(kpi, OrderDay) else tables.category_kpis
-            put = PutItem(table, {**kpi.item(), **stamp.attributes()})
-            by_day.append((kpi.order_date.isoformat(), put))
-        by_day += [(stray[0], _deletion(stray, tables)) for stray in self.strays]
-        packed: list[StateWrite] = []
-        for _, group in groupby(sorted(by_day, key=_day_of), key=_day_of):
-            writes = [write for _, write in group]
-            if packed and len(packed) + len(writes) > MAX_TRANSACTION_ITEMS:
-                yield packed
-                packed = []
-            packed += writes
-            while len(packed) > MAX_TRANSACTION_ITEMS:
-                yield packed[:MAX_TRANSACTION_ITEMS]
-                packed = packed[MAX_TRANSACTION_ITEMS:]
-        if packed:
-            yield packed
+        """The writes, packed by day."""
+        set_anew = (*self.missing, *self.wrong)
+        by_day = [(key_of(kpi)[0], write_of(kpi, tables, stamp)) for kpi in set_anew]
+        by_day += [(stray[0], deletion_of(*stray, tables)) for stray in self.strays]
+        return packed_by_day(sorted(by_day, key=itemgetter(0)))
 
 
 def key_of(item: Kpi | StoredItem) -> StoredKey:
     """Which KPI an item is of."""
-    match item:
-        case OrderDay():
-            return item.order_date.isoformat(), None
-        case CategoryDay():
-            return item.order_date.isoformat(), item.category
-    return item["order_date"], item.get("category")
+    if isinstance(item, Mapping):
+        return item["order_date"], item.get("category")
+    return item.order_date.isoformat(), item.category
 
 
 def compare(expected: Iterable[Kpi], stored: Mapping[StoredKey, StoredItem]) -> Repair:
@@ -102,7 +89,7 @@ def compare(expected: Iterable[Kpi], stored: Mapping[StoredKey, StoredItem]) -> 
         if found is None:
             missing.append(kpi)
             continue
-        found = {**{name: UNSAID[name] for name in UNSAID.keys() & measures.keys()}, **found}
+        found = {name: n for name, n in DEFAULT_MEASURES.items() if name in measures} | dict(found)
         if found.keys() != measures.keys() | STAMPS or not measures.items() <= found.items():
             wrong.append(kpi)
         else:
@@ -149,12 +136,9 @@ def _set_right(repair: Repair, writer: ExclusiveWriter) -> Repair:
     """Raises StaleWriter when a batch has begun: it has the newer facts."""
     ports = writer.ports
     stamp = Stamp(writer.request_id, writer.epoch, to_rfc3339(ports.clock()))
-    mine = CheckItem(ports.tables.state, {"StateId": STATE_ID}, {"epoch": writer.epoch})
-    for writes in repair.transactions(ports.tables, stamp):
-        try:
-            ports.store.append(context=writer.context, writes=[mine, *writes])
-        except ConcurrencyConflict as error:
-            raise StaleWriter(f"epoch {writer.epoch} of {writer.request_id} is stale") from error
+    writes = repair.transactions(ports.tables, stamp)
+    stale = f"epoch {writer.epoch} of {writer.request_id} is stale"
+    write_as_newest(ports.store, ports.tables, writer.epoch, writes, writer.context, stale)
     return repair
 
 
@@ -176,14 +160,3 @@ def _days_rebuilt(writer: ExclusiveWriter, span: list[date], done: int, total: i
         days_done=done,
         days_total=total,
     )
-
-
-def _day_of(write: tuple[str, StateWrite]) -> str:
-    return write[0]
-
-
-def _deletion(key: StoredKey, tables: TableNames) -> DeleteItem:
-    order_date, category = key
-    if category is None:
-        return DeleteItem(tables.order_kpis, {"order_date": order_date})
-    return DeleteItem(tables.category_kpis, {"category": category, "order_date": order_date})

@@ -2,10 +2,9 @@
 
 A pseudonym of the next generation is a keyed hash of the one before
 (services/runtime/privacy/pseudonyms.py), so equal users stay equal, in old rows and in new ones,
-and every KPI is what it was. It takes a turn
-between two batches (turns.py). `TransformerState` says which keys made the pseudonyms of the facts
-at its heads, and both change in one write: a batch that was staged with other keys is refused,
-whatever dies here.
+and every KPI is what it was. It works between two batches (exclusive_writer.py). `TransformerState`
+says which keys made the pseudonyms of the facts at its heads, and both change in one write: a batch
+that was staged with other keys is refused, whatever dies here.
 """
 
 from collections.abc import Callable

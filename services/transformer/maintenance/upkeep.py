@@ -1,8 +1,8 @@
 """Looking after the facts tables: small files, old snapshots, files that nothing refers to.
 
-It works between two batches under an epoch of its own (turns.py), so it never races with a writer:
-every commit requires that main is where this epoch found it, and only files are deleted that no
-snapshot refers to and that are too old to belong to a writer at work.
+It works between two batches under an epoch of its own (exclusive_writer.py), so it never races with
+a writer: every commit requires that main is where this epoch found it, and only files are deleted
+that no snapshot refers to and that are too old to belong to a writer at work.
 """
 
 from collections import defaultdict
@@ -30,11 +30,7 @@ from pyiceberg.table.update import (
 from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
 from services.transformer.batch.state import Ports
-from services.transformer.engines.duckdb_engine import (
-    partition_of,
-    read_columns,
-    write_data_files,
-)
+from services.transformer.engines.duckdb_engine import partition_of, read_columns, write_data_files
 from services.transformer.facts.reading import data_files
 from services.transformer.facts.retention import Expiry, overdue
 from services.transformer.facts.tables import PROPERTIES, SCHEMAS, TABLES, Partition
@@ -123,20 +119,19 @@ def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile
     properties = {"batch_id": writer.request_id, "epoch": str(writer.epoch)}
     for name, partitions in crowded.items():
         if partitions:
+            table, head = facts.table(name), writer.heads[name]
+            partitioned = bool(table.spec().fields)
             removed = [file for files in partitions.values() for file in files]
             added = [
                 file
                 for day in partitions
-                for file in _rewritten(facts.table(name), writer.heads[name], day)
+                for file in write_data_files(
+                    table, rows_of(table, head, day), partitioned=partitioned
+                )
             ]
             facts.replace(name, writer.epoch, removed, added, properties)
     writer.publish("compaction")
     return crowded
-
-
-def _rewritten(table: Table, head: int, day: Partition) -> list[DataFile]:
-    partitioned = bool(table.spec().fields)
-    return list(write_data_files(table, rows_of(table, head, day), partitioned=partitioned))
 
 
 def rows_of(table: Table, head: int, day: Partition) -> pa.Table:

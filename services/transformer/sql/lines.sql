@@ -17,7 +17,7 @@ select current_order_items.order_id, current_order_items.product_id,
            when current_order_items.category is null and next_products.category is not null
                then 'changed'
            else 'unchanged'
-       end as fate
+       end as outcome
 from current_order_items
 left join replaced_lines
   on replaced_lines.order_id = current_order_items.order_id
@@ -36,7 +36,7 @@ select staged_order_items.order_id, staged_order_items.product_id,
        staged_order_items.line_id, staged_order_items.line_amount_cents,
        staged_order_items.file_index,
        cast(null as date) as old_order_date,
-       'new' as fate
+       'new' as outcome
 from staged_order_items
 left join replaced_lines
   on replaced_lines.order_id = staged_order_items.order_id

@@ -2,4 +2,4 @@
 select order_id, product_id, quantity, unit_price_cents, line_id, line_amount_cents, category,
        order_date, batch_id, source_key, source_line
 from lines
-where fate <> 'restated'
+where outcome <> 'restated'

@@ -4,9 +4,9 @@ from next_orders
 join (
     select order_id,
            sum(cast(line_amount_cents as decimal(18, 0))) as lines_cents,
-           max(case when fate = 'new' then 1 else 0 end) as has_new_lines
+           max(case when outcome = 'new' then 1 else 0 end) as has_new_lines
     from lines
-    where fate <> 'restated' and order_date is not null
+    where outcome <> 'restated' and order_date is not null
     group by order_id
 ) as sums on sums.order_id = next_orders.order_id
 where next_orders.total_amount_cents <> sums.lines_cents

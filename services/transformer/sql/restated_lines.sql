@@ -6,16 +6,16 @@ select replaced.order_id, replaced.product_id, replaced.line_id,
        replaced.batch_id as replaced_batch_id, replaced.source_key as replaced_key,
        replaced.source_line as replaced_line, replaced.file_index as replaced_file_index
 from (
-    select line_fates.*,
+    select line_outcomes.*,
            row_number() over (
                partition by order_id, product_id, statement_index, replaced_in,
                             quantity, unit_price_cents, line_amount_cents
                order by file_index, source_line
            ) as number_among_equals
-    from line_fates
+    from line_outcomes
     where replaced_in is not null
 ) as replaced
-left join line_fates as same_id
+left join line_outcomes as same_id
   on same_id.order_id = replaced.order_id
  and same_id.line_id = replaced.line_id
  and same_id.statement_index = replaced.replaced_in
@@ -23,7 +23,7 @@ left join line_fates as same_id
 left join (
     select order_id, product_id, statement_index, quantity, unit_price_cents, line_amount_cents,
            count(*) as line_count
-    from line_fates
+    from line_outcomes
     group by order_id, product_id, statement_index, quantity, unit_price_cents, line_amount_cents
 ) as equals
   on equals.order_id = replaced.order_id
@@ -38,7 +38,7 @@ left join (
                partition by order_id, product_id, statement_index
                order by file_index, source_line
            ) as position_in_pair
-    from line_fates
+    from line_outcomes
 ) as first_lines
   on first_lines.order_id = replaced.order_id
  and first_lines.product_id = replaced.product_id

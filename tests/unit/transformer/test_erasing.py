@@ -13,13 +13,13 @@ from contracts.messages import (
     UpkeepRefused,
     UserErasedFromFacts,
 )
+from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.history.batch_difference import difference, snapshots_around
 from services.transformer.maintenance import erasure
 from services.transformer.maintenance.erasure import erase_from_facts
-from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel

@@ -17,8 +17,8 @@ from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.transformer.batch.abandon import abandon_batch
+from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
-from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.lock_alignment import admit_fence
 from tests.contract.builders import a_body
 from tests.model import ShopModel

@@ -13,9 +13,9 @@ from contracts.messages import RebuildKpis
 from services.runtime.event_store import DeleteItem, PutItem
 from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.batch.publication import Stamp
+from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.maintenance import rebuild
-from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import Repair, compare, key_of, rebuild_kpis
 from tests.model import ShopModel
 from tests.support.transforming import (

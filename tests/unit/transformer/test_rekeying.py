@@ -13,9 +13,9 @@ from contracts.messages import FactsRekeyed, FileReport, RebuildKpis, RekeyFacts
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.domain import TransformerState
 from services.transformer.batch.reconciliation import staged_check
+from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.maintenance import rekeying
-from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.rekeying import rekey_facts
 from tests.contract.builders import a_document

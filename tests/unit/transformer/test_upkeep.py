@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from contracts.messages import FactsMaintained, MaintainFacts, RebuildKpis
+from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts, data_files
 from services.transformer.facts.tables import TABLES as FACTS
 from services.transformer.history.batch_difference import difference, snapshots_around
 from services.transformer.maintenance import upkeep
-from services.transformer.maintenance.exclusive_writer import stream_of
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
