@@ -86,6 +86,13 @@ def test_a_nul_byte_in_a_later_block_is_the_fault_of_its_row() -> None:
     assert (found.rule, found.accepted, found.duplicates) == (None, 2, 499)
 
 
+def test_a_line_too_long_for_a_record_is_found_between_short_ones() -> None:
+    rows = b"1,Toys,b,5\n2,Toys,%b,5\n3,Toys,c,5\n" % (b"x" * (3 << 19))
+    found, bad = check(HEADER + b"\n" + rows, 8 << 20)
+    assert [(row.line, row.rule) for row in bad] == [(3, "record.length")]
+    assert found.accepted == 2
+
+
 def test_a_byte_order_mark_within_a_file_is_a_part_of_its_cell() -> None:
     content = b"name,product_id,category,price\nB,1,Toys,5\n\xef\xbb\xbfB,2,Toys,5\n"
     names: list[str] = []
