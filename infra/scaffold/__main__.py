@@ -2,22 +2,24 @@
 
 import sys
 
+from infra.ecp.terminal.output import print_error, print_line
 from infra.environments import PROJECT
 from infra.scaffold.new_service import NameRefused, make_service
 
 
 def main() -> None:
     """Exit code 2 when the name cannot be taken; nothing is written then."""
+    name = sys.argv[1] if sys.argv[1:] else ""
     try:
-        paths = make_service(sys.argv[1] if sys.argv[1:] else "", PROJECT)
+        paths = make_service(name, PROJECT)
     except NameRefused as refusal:
-        sys.stderr.write(f"{refusal}: make new-service NAME=<a name>\n")
+        print_error(f"{refusal}: make new-service NAME=<a name>")
         sys.exit(2)
-    name = sys.argv[1]
-    sys.stdout.write("".join(f"{path}\n" for path in paths))
-    sys.stdout.write(
+    for path in paths:
+        print_line(path)
+    print_line(
         f"services/{name} hears of completed batches. Next: its rule in domain.py, "
-        f"`make unit SERVICE={name}`, `make check`, `ecp deploy {name}`\n"
+        f"`make unit SERVICE={name}`, `make check`, `ecp deploy {name}`"
     )
 
 
