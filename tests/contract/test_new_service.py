@@ -83,9 +83,15 @@ def test_it_has_the_rooms_of_a_service(scaffolded: Path) -> None:
             *("pytest", "-q", "tests/contract/test_services.py", "tests/contract/test_docs.py"),
             *("tests/contract/test_log_groups.py", "tests/contract/test_compatibility_docs.py"),
             *("tests/security/test_allowed.py", "tests/security/test_denied.py"),
-            *("tests/security/test_dashboard.py", "tests/unit/infra/test_deploy_plan.py"),
+            *("tests/security/test_dashboard.py", "tests/unit/infra/deployer/test_deploy_plan.py"),
         ),
-        ("pytest", "-q", "-k", "advice or every", "tests/unit/infra/test_dead_letters.py"),
+        (
+            "pytest",
+            "-q",
+            "-k",
+            "advice or every",
+            "tests/unit/infra/ecp/dead_letters/test_dead_letters.py",
+        ),
     ],
     ids=lambda tool: " ".join(tool[:4]),
 )
@@ -123,7 +129,7 @@ def test_a_name_that_cannot_be_taken_is_refused_and_nothing_written(
 def test_a_person_is_told_why_a_name_is_refused(checkout: Path) -> None:
     refused = run(checkout, "python", "-m", "infra.scaffold", "lock")
     assert refused.returncode == 2
-    assert refused.stderr == "'lock' is taken: make new-service NAME=<a name>\n"
+    assert refused.stderr == "error: 'lock' is taken: make new-service NAME=<a name>\n"
 
 
 def test_a_list_that_looks_otherwise_is_named_and_nothing_written(

@@ -16,6 +16,7 @@ FIRST = (
     *SPARK,
     "tests/integration/",
     "tests/fault_matrix/",
+    "tests/contract/test_new_service.py",
     "tests/security/",
     "tests/simulation/",
     "tests/corpus/",

@@ -23,11 +23,11 @@ from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION
 from tests.unit.infra.accounts import BUCKET, Account
 from tests.unit.infra.batch_events import BEGAN, an_event, completed_batch
+from tests.unit.infra.ecp.batches.test_outcome import an_example
+from tests.unit.infra.ecp.cloud.test_status_queries import a_held_lock, some_batches
+from tests.unit.infra.ecp.kpis.test_kpi_queries import a_category, a_day
+from tests.unit.infra.ecp.quarantine.test_quarantine_queries import a_row, parquet
 from tests.unit.infra.tables import put_items
-from tests.unit.infra.test_kpi_queries import a_category, a_day
-from tests.unit.infra.test_outcome import an_example
-from tests.unit.infra.test_quarantine_queries import a_row, parquet
-from tests.unit.infra.test_status_queries import a_held_lock, some_batches
 
 PROMISED = {
     "up",

@@ -21,10 +21,10 @@ from infra.local import cloud
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.infra.accounts import BUCKET, Account
 from tests.unit.infra.batch_events import an_event, completed_batch
+from tests.unit.infra.ecp.batches.test_log_lines import a_line, write_lines
+from tests.unit.infra.ecp.kpis.test_kpi_queries import a_category, a_day
+from tests.unit.infra.ecp.quarantine.test_quarantine_queries import a_row, parquet
 from tests.unit.infra.tables import put_items
-from tests.unit.infra.test_kpi_queries import a_category, a_day
-from tests.unit.infra.test_log_lines import a_line, write_lines
-from tests.unit.infra.test_quarantine_queries import a_row, parquet
 
 HOSTILE = "\x1b[2J\x1b]0;t\x07\x9b31m\x7f\u202e\u2066\u200f\u061c\u2028\u200b\ufeff[red]x[/] [/]\n"
 KEY = f"orders/../../{HOSTILE.strip()}.csv"

@@ -17,7 +17,7 @@ from infra.ecp.terminal.errors import WrongUsage
 from infra.errors import LocalCloudError
 from infra.local import cloud
 from infra.local.cloud import RunningCloud
-from tests.unit.infra.test_kpi_queries import a_category
+from tests.unit.infra.ecp.kpis.test_kpi_queries import a_category
 
 ENDPOINT = "http://127.0.0.1:4600"
 

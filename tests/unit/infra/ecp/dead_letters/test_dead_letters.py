@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +17,7 @@ from infra.ecp.dead_letters import commands as dlq
 from infra.ecp.dead_letters.advice import ADVICE, advice_for
 from infra.ecp.dead_letters.queries import held, read_letters, send_back
 from infra.ecp.main import app
+from infra.environments import PROJECT
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from tests.contract.builders import BATCH, a_body, an_envelope, on_the_bus
 from tests.support.hostile_bodies import HOSTILE
@@ -239,7 +239,7 @@ def test_nothing_is_dropped_whose_record_cannot_be_written(
 
 
 def test_the_runbook_gives_the_advice_that_ecp_gives() -> None:
-    runbook = Path(__file__).parents[3].joinpath("docs/runbook.md").read_text()
+    runbook = (PROJECT / "docs/runbook.md").read_text()
     for queue, advice in ADVICE.items():
         page = runbook.partition(f"### `{queue}-not-empty`")[2].partition("\n#")[0]
         assert advice in " ".join(page.split()), queue
@@ -247,10 +247,10 @@ def test_the_runbook_gives_the_advice_that_ecp_gives() -> None:
 
 def test_every_dead_letter_queue_has_advice_and_none_drops_what_is_looked_at_often() -> None:
     """A queue with a redrive policy of its own would move what was received too often."""
-    project, found = Path(__file__).parents[3], {}
+    found = {}
     for template in (
-        *project.glob("services/*/template.yaml"),
-        *project.glob("infra/stacks/*.yaml"),
+        *PROJECT.glob("services/*/template.yaml"),
+        *PROJECT.glob("infra/stacks/*.yaml"),
     ):
         for resource in re.findall(
             r"Type: AWS::SQS::Queue\n    Properties:\n((?:      .*\n)+)", template.read_text()

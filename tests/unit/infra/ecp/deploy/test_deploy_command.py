@@ -12,7 +12,7 @@ from infra.deployer.releases import Release, Releases
 from infra.ecp import target
 from infra.ecp.deploy.view import print_versions
 from infra.ecp.main import app
-from tests.unit.infra.test_deploy import Account, three_stacks
+from tests.unit.infra.deployer.test_deploy import Account, three_stacks
 
 
 @pytest.fixture

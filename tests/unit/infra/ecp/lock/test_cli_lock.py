@@ -19,8 +19,8 @@ from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION, OTHER_BATCH
 from tests.unit.infra.accounts import Account
 from tests.unit.infra.batch_events import BEGAN, an_event
+from tests.unit.infra.ecp.cloud.test_status_queries import a_held_lock
 from tests.unit.infra.tables import put_items
-from tests.unit.infra.test_status_queries import a_held_lock
 
 WHY = ("--reason", "its container is gone")
 

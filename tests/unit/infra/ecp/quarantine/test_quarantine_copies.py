@@ -13,7 +13,7 @@ from services.runtime.storage.documents import InMemoryObjectStore
 from services.validator.quarantine.copies import Copies, Input, Sealed, arrange
 from services.validator.quarantine.replays import Replay, RowId, is_open
 from services.validator.quarantine.resolutions import Dismissal, Resolutions
-from tests.unit.infra.test_outcome import an_example
+from tests.unit.infra.ecp.batches.test_outcome import an_example
 
 KEY, LINE = "orders/a.csv", 7
 

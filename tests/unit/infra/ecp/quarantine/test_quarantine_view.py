@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.ecp.quarantine.view import counted, fair_share, print_rows
 from tests.contract.builders import BATCH, OTHER_BATCH
-from tests.unit.infra.test_quarantine_queries import a_row
+from tests.unit.infra.ecp.quarantine.test_quarantine_queries import a_row
 
 MESSAGE = (
     "orders/a.csv line 3: order_date 'x' is not a date (rule order_date.format, orders v1); "
