@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
-from hypothesis import given, note
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from contracts.compatibility.catalogue import read_current
@@ -137,6 +137,7 @@ def test_the_edits_make_both_kinds_of_changes() -> None:
     """Were everything refused, the property above would hold of nothing."""
     passed, refused = set(), set()
 
+    @settings(max_examples=100)
     @given(data=st.data())
     def look(data: st.DataObject) -> None:
         path = data.draw(st.sampled_from(sorted(SCHEMAS)))

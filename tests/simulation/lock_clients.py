@@ -18,6 +18,7 @@ from services.lock import use_cases as lock
 from services.lock.domain import LOCK_ID
 from services.runtime.event_store import DynamoDBEventStore
 from tests.simulation.linearizability import Call, unexplained
+from tests.support.commands import saga_command
 
 EVENTS, LOCKS = "LockEvents", "ProcessingLockTable"
 LEASE = timedelta(minutes=15)
@@ -132,7 +133,7 @@ def _one_client(client: str, ports: lock.Ports, answers: Answers, number: int) -
     batch_id = f"{number:016x}"
     acquire = AcquireLock(lock_id=LOCK_ID, execution_id=client, batch_id=batch_id, attempt=0)
     begun = time.monotonic()
-    _deliver(lambda: lock.acquire_lock(_message(acquire, batch_id, token), ports))
+    _deliver(lambda: lock.acquire_lock(_sent(acquire, batch_id, token), ports))
     answer = answers.wait_for(token)
     fence = answer["fence"]
     calls = [Call(client, "acquire", begun, time.monotonic(), fence)]
@@ -150,9 +151,7 @@ def _release(client: str, command: ReleaseLock, batch_id: str, ports: lock.Ports
     begun = time.monotonic()
     outcomes: list[str] = []
     _deliver(
-        lambda: outcomes.append(
-            lock.release_lock(_message(command, batch_id, None), ports)["outcome"]
-        )
+        lambda: outcomes.append(lock.release_lock(_sent(command, batch_id, None), ports)["outcome"])
     )
     held = outcomes[0] == "RELEASED"
     return Call(client, "release", begun, time.monotonic(), command.fence, held)
@@ -168,17 +167,5 @@ def _deliver(handle: Any) -> None:
         return
 
 
-def _message(command: Any, batch_id: str, token: str | None) -> Message:
-    return Message(
-        event_id=new_event_id(),
-        event_type=type(command).__name__,
-        schema_version=1,
-        source="ecommerce-pipeline/saga",
-        occurred_at=to_rfc3339(system_clock()),
-        stream_id=f"lock/{LOCK_ID}",
-        stream_version=0,
-        correlation_id=batch_id,
-        causation_id=None,
-        data=command,
-        task_token=token,
-    )
+def _sent(command: Any, batch_id: str, token: str | None) -> Message:
+    return saga_command(command, new_event_id(), to_rfc3339(system_clock()), batch_id, token)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.clock import to_rfc3339
-from contracts.envelope import Message
+from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.errors import Transient
 from contracts.messages import BreakLock, RedriveBatch
 from services.relay import handler as relay
@@ -230,18 +230,9 @@ class World:
         self.queues["lock-commands"].send(self.command(command, f"lock/{lock_id}", None).to_json())
 
     def command(self, data: Any, stream_id: str, correlation_id: str | None) -> Message:
-        return Message(
-            event_id=self.new_id(),
-            event_type=type(data).__name__,
-            schema_version=1,
-            source="ecommerce-pipeline/ecp",
-            occurred_at=to_rfc3339(self.true_time()),
-            stream_id=stream_id,
-            stream_version=0,
-            correlation_id=correlation_id,
-            causation_id=None,
-            data=data,
-        )
+        context = MessageContext("ecommerce-pipeline/ecp", correlation_id)
+        now = to_rfc3339(self.true_time())
+        return unanswered_command(data, context, stream_id, self.new_id(), now)
 
     def _repair(self) -> None:
         """What an operator does after a bad night: failed batches again; others are refused."""

@@ -34,6 +34,7 @@ from services.aggregator.ports import Ports
 from services.runtime.event_store import InMemoryEventStore
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.storage.documents import InMemoryObjectStore
+from tests.support.commands import saga_command
 from tests.support.doubles import RecordedDeadLetters
 
 BUCKET = "uploads"
@@ -243,19 +244,7 @@ class BatchHarness:
 
     def command(self, command: BaseModel, token: str | None = None) -> Any:
         """Deliver a command; what its token was answered with."""
-        message = Message(
-            event_id=next(self.ids),
-            event_type=type(command).__name__,
-            schema_version=1,
-            source="ecommerce-pipeline/saga",
-            occurred_at=to_rfc3339(self.now),
-            stream_id="command/saga",
-            stream_version=0,
-            correlation_id=None,
-            causation_id=None,
-            data=command,
-            task_token=token,
-        )
+        message = saga_command(command, next(self.ids), to_rfc3339(self.now), token=token)
         assert self.deliver(COMMANDS, message.to_json()) == []
         return self.answers.succeeded.get(token or "")
 

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import pytest
 
-from contracts.envelope import Message
 from contracts.errors import ContractViolation, PipelineError
 from contracts.messages import ArchiveBatch, ObjectRef
 from services.archiver.domain import Stored
@@ -21,6 +20,7 @@ from services.archiver.use_cases import Ports, archive_batch
 from services.runtime.event_store import InMemoryEventStore
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.storage.documents import canonical_json, sha256_hex
+from tests.support.commands import saga_command
 
 BATCH = "3f2a9c0d1e4b5a67"
 DATA, ARCHIVE = "uploads", "archive"
@@ -175,18 +175,8 @@ class Batch:
             fence=7,
             attempt=0,
         )
-        message = Message(
-            event_id=next(self.ids),
-            event_type="ArchiveBatch",
-            schema_version=1,
-            source="ecommerce-pipeline/saga",
-            occurred_at="2025-07-07T12:00:00.000Z",
-            stream_id=f"archive/{batch_id}",
-            stream_version=0,
-            correlation_id=batch_id,
-            causation_id=None,
-            data=command,
-            task_token="token",
+        message = saga_command(
+            command, next(self.ids), "2025-07-07T12:00:00.000Z", batch_id, "token"
         )
         ports = Ports(
             store=self.store,

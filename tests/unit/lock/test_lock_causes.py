@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from contracts.clock import to_rfc3339
-from contracts.envelope import Message
 from contracts.messages import ExtendLease, RaiseFence
 from services.lock.domain import LOCK_ID, Lock
+from tests.support.commands import saga_command
 from tests.unit.lock.test_lock_messages import COMMANDS, STREAM, LockHarness, batch_of, falling_at
 
 BATCH = "00000000000000aa"
@@ -25,19 +25,7 @@ class TracedLockHarness(LockHarness):
         self.sent: list[str] = []
 
     def send(self, command: BaseModel, token: str | None = None) -> None:
-        message = Message(
-            event_id=next(self.ids),
-            event_type=type(command).__name__,
-            schema_version=1,
-            source="ecommerce-pipeline/saga",
-            occurred_at=to_rfc3339(self.now),
-            stream_id="command/saga",
-            stream_version=1,
-            correlation_id=BATCH,
-            causation_id=None,
-            data=command,
-            task_token=token,
-        )
+        message = saga_command(command, next(self.ids), to_rfc3339(self.now), BATCH, token)
         self.sent.append(message.event_id)
         self.service.handle(message.to_json(), COMMANDS)
 

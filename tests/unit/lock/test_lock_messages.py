@@ -23,6 +23,7 @@ from services.lock.items import lock_from
 from services.lock.use_cases import Ports
 from services.runtime.event_store import InMemoryEventStore, PutItem
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
+from tests.support.commands import saga_command
 from tests.support.doubles import RecordedDeadLetters
 
 TABLE = "ProcessingLockTable"
@@ -74,19 +75,7 @@ class LockHarness:
         return lock_service(ports, self.dead_letters)
 
     def send(self, command: BaseModel, token: str | None = None) -> None:
-        message = Message(
-            event_id=next(self.ids),
-            event_type=type(command).__name__,
-            schema_version=1,
-            source="ecommerce-pipeline/saga",
-            occurred_at=to_rfc3339(self.now),
-            stream_id="command/saga",
-            stream_version=1,
-            correlation_id=None,
-            causation_id=None,
-            data=command,
-            task_token=token,
-        )
+        message = saga_command(command, next(self.ids), to_rfc3339(self.now), token=token)
         self.service.handle(message.to_json(), COMMANDS)
 
     def acquire(self, name: str, attempt: int = 0) -> None:

@@ -20,6 +20,7 @@ from services.runtime.event_store import InMemoryEventStore
 from services.runtime.storage.documents import canonical_json, sha256_hex
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.use_cases import Ports, validate_file
+from tests.support.commands import saga_command
 
 BATCH = "3f2a9c0d1e4b5a67"
 BUCKET = "uploads"
@@ -161,28 +162,15 @@ class ValidatorHarness:
             "manifest_key": None,
             "files": self.files,
         }
-        return Message(
-            event_id=next(self._ids),
-            event_type="ValidateFile",
-            schema_version=1,
-            source="ecommerce-pipeline/saga",
-            occurred_at="2025-07-08T12:00:00.000Z",
-            stream_id=f"validation/{batch_id}/{index}",
-            stream_version=0,
-            correlation_id=batch_id,
-            causation_id=None,
-            data=ValidateFile(
-                batch_id=batch_id,
-                manifest=self.bucket.put_json(
-                    BUCKET, f"processing/{BATCH}/manifest.json", manifest
-                ),
-                file_index=index,
-                execution_id=f"arn:execution:{fence}",
-                fence=fence,
-                attempt=0,
-            ),
-            task_token="token",
+        command = ValidateFile(
+            batch_id=batch_id,
+            manifest=self.bucket.put_json(BUCKET, f"processing/{BATCH}/manifest.json", manifest),
+            file_index=index,
+            execution_id=f"arn:execution:{fence}",
+            fence=fence,
+            attempt=0,
         )
+        return saga_command(command, next(self._ids), "2025-07-08T12:00:00.000Z", batch_id, "token")
 
     def report(self, index: int = 0) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(
