@@ -11,9 +11,10 @@ import pytest
 from tests.simulation.mutants import MUTANTS, planted
 from tests.simulation.run import run_seed, simulated
 from tests.simulation.shrink import shrink
+from tests.support.examples import examples
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
-"""What fits into a minute of one core; `make simulate` runs 100,000."""
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", max(500, examples(2000))))
+"""`make simulate` runs 100,000."""
 CHUNK = 100
 
 
