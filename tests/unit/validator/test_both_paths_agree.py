@@ -171,6 +171,7 @@ def read_in_blocks(text, kind, block_bytes):
 @example(("products", "\n".join(UNUSUAL["products"]) + "\n"), 8 << 20)
 @example(("orders", "\n".join(UNUSUAL["orders"]) + "\n"), 8 << 20)
 @example(("order_items", "\n".join(UNUSUAL["order_items"]) + "\n"), 8 << 20)
+@example(("products", "1,a,b\rc\rd,5\n2,a,b,5\n"), 8 << 20)
 @example(("products", '1,a,"b\nc",5\n2,a,b",5\n3,a,b,5\n'), 40)
 def test_blocks_of_any_size_read_as_the_plain_reader_does(kind_and_text, block_bytes):
     kind, text = kind_and_text

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.file_contracts import file_contract
+from services.validator.reading import duplicates
 from services.validator.reading.arrow_checks import SOURCE_LINE
 from services.validator.reading.duplicates import Found, Pile, as_candidates, look
 from services.validator.reading.regular_rows import RAW
@@ -66,8 +67,8 @@ def test_who_leaves_before_the_comparing_leaves_no_file_and_none_open(folder: Pa
     assert len(os.listdir("/dev/fd")) <= before
 
 
-def found_in(kind: str, key: tuple[str, ...], **columns: Any) -> Found:
-    """What does not stand of rows of one key."""
+def all_found_in(kind: str, key: tuple[str, ...], **columns: Any) -> list[Found]:
+    """What does not stand of some rows, in portions."""
     table = pa.table(columns)
     numbers = np.arange(table.num_rows)
     lines = pa.array(numbers + 2)
@@ -75,8 +76,21 @@ def found_in(kind: str, key: tuple[str, ...], **columns: Any) -> Found:
         RAW, pa.array(["raw"]).take([0] * len(lines))
     )
     rows = as_candidates(table, key, np.zeros(table.num_rows, np.uint64), numbers)
-    [found] = look(lambda: iter([rows]), f"{kind}/a.csv", file_contract(kind))
+    return list(look(lambda: iter([rows]), f"{kind}/a.csv", file_contract(kind)))
+
+
+def found_in(kind: str, key: tuple[str, ...], **columns: Any) -> Found:
+    """The same of few rows."""
+    [found] = all_found_in(kind, key, **columns)
     return found
+
+
+def test_each_portion_of_rows_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "PORTION_ROWS", 2)
+    ids, notes = ["1", "2", "1", "2", "1"], ["a", "b", "c", "b", "a"]
+    found = all_found_in("orders", ("order_id",), order_id=ids, note=notes)
+    assert [each.ordinals.tolist() for each in found] == [[0, 1], [2], []]
+    assert [[row.line for row in each.contradictions] for each in found] == [[], [4], []]
 
 
 def test_what_one_of_two_rows_does_not_say_is_told_as_nothing() -> None:
