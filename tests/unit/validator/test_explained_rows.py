@@ -186,6 +186,7 @@ def ill_files(draw: Any) -> tuple[str, str]:
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,1,x\n'), 8 << 20)
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,x,x\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\\" c",5\n="1",a,="b"c",5\n'), 8 << 20)
+@example(("products", HEADERS["products"][0] + '\n1,"a",b"c,5\n2,a,"b","5"6\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,b,5,"x\n2,a,b,5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\nc"  ,5\n1,a,"b\nc"  x,5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\nc""d"x,5\n1,a,b c"\0,5\n'), 8 << 20)
@@ -196,6 +197,15 @@ def test_lines_known_to_be_broken_are_what_reading_says(
     found = read(kind, text, block_bytes)
     with patch.object(segments, "broken_lines", lambda lines, *_, **__: np.zeros(len(lines), int)):
         assert found == read(kind, text, block_bytes)
+
+
+def test_records_that_are_very_many_are_read_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ['1,"u" x,2025-07-07,1,paid', '2, "u"  ,2025-07-07,1,paid'] * 4
+    text = "\n".join([HEADERS["orders"][0], *lines, ""])
+    found = read("orders", text, 8 << 20)
+    monkeypatch.setattr(segments, "MAX_EXCEPTIONAL", 1)
+    assert read("orders", text, 8 << 20) == found
+    assert found[2] == 8
 
 
 def test_ill_quotes_and_nul_bytes_are_explained_without_reading_their_lines() -> None:
