@@ -187,6 +187,7 @@ def ill_files(draw: Any) -> tuple[str, str]:
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,x,x\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\\" c",5\n="1",a,="b"c",5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,"a",b"c,5\n2,a,"b","5"6\n'), 8 << 20)
+@example(("products", HEADERS["products"][0] + '\n1,"a""b"c,d,5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,b,5,"x\n2,a,b,5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\nc"  ,5\n1,a,"b\nc"  x,5\n'), 8 << 20)
 @example(("products", HEADERS["products"][0] + '\n1,a,"b\nc""d"x,5\n1,a,b c"\0,5\n'), 8 << 20)

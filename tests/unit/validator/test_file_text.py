@@ -86,6 +86,16 @@ def test_a_nul_byte_in_a_later_block_is_the_fault_of_its_row() -> None:
     assert (found.rule, found.accepted, found.duplicates) == (None, 2, 499)
 
 
+def test_utf_16_without_a_mark_is_called_that() -> None:
+    found, _ = check((HEADER + b"\n1,Toys,b,5\n").decode().encode("utf-16-le"), 1 << 20)
+    assert (found.rule, "UTF-16" in str(found.reason)) == ("file.encoding", True)
+
+
+def test_where_returns_end_lines_those_in_quotes_are_counted_too() -> None:
+    _, bad = check(HEADER + b'\r1,Toys, "b\rc"  ,5\r\n2,,b,5\r', 1 << 20)
+    assert [(row.line, row.rule) for row in bad] == [(4, "category.required")]
+
+
 def test_a_line_too_long_for_a_record_is_found_between_short_ones() -> None:
     rows = b"1,Toys,b,5\n2,Toys,%b,5\n3,Toys,c,5\n" % (b"x" * (3 << 19))
     found, bad = check(HEADER + b"\n" + rows, 8 << 20)
