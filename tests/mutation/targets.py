@@ -160,6 +160,7 @@ TARGETS = (
             "services/validator/reading/verdict.py",
         ),
         (
+            "tests/unit/validator/test_candidates.py",
             "tests/unit/validator/test_validation.py",
             "tests/unit/validator/test_adding_up.py",
             "tests/unit/validator/test_statements.py",

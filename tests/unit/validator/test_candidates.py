@@ -11,6 +11,7 @@ import pytest
 from contracts.file_contracts import file_contract
 from services.validator.reading import duplicates
 from services.validator.reading.arrow_checks import SOURCE_LINE
+from services.validator.reading.duplicate_candidates import KeyHashes, hashes_of
 from services.validator.reading.duplicates import Found, Pile, as_candidates, look
 from services.validator.reading.regular_rows import RAW
 
@@ -65,6 +66,24 @@ def test_who_leaves_before_the_comparing_leaves_no_file_and_none_open(folder: Pa
         assert len(os.listdir("/dev/fd")) >= before + 64
     assert list(folder.iterdir()) == []
     assert len(os.listdir("/dev/fd")) <= before
+
+
+@pytest.mark.parametrize("length", range(26))
+def test_a_key_has_the_same_hash_wherever_it_stands_and_no_other_has_it(length: int) -> None:
+    key = "abcdefghijklmnopqrstuvwxyz"[:length]
+    column = pa.array([f"{key}!", key, "before", key, "behind and long", key, f"?{key[1:]}"])
+    first, *hashes = hashes_of([column], seed=7).tolist()
+    assert hashes[0] == hashes[2] == hashes[4]
+    assert len({first, *hashes}) == 5
+
+
+def test_hashes_go_to_files_once_all_of_them_together_do_not_fit(folder: Path) -> None:
+    with KeyHashes(held_hashes=2) as keys:
+        keys.add(PARTS[:2])
+        assert list(folder.iterdir()) == []
+        keys.add(PARTS[1:3])
+        assert len([path for path in folder.rglob("*") if path.is_file()]) == 3
+        assert keys.candidates().holds(PARTS[:3]).tolist() == [False, True, False]
 
 
 def all_found_in(kind: str, key: tuple[str, ...], **columns: Any) -> list[Found]:
