@@ -719,7 +719,7 @@ class ErasedPlace(BaseModel):
 
 class FileResult(BaseModel):
     """
-    The fate of one file's rows: rows_in = accepted + quarantined + duplicates
+    The fate of one file's rows: rows_in = accepted + quarantined + duplicates + left_out
     """
 
     model_config = ConfigDict(
@@ -736,6 +736,7 @@ class FileResult(BaseModel):
     reason: str | None = None
     guests: int = 0
     unknown_columns: list[str] = []
+    left_out: dict[str, int] = {}
 
 
 class ManifestFile(BaseModel):
@@ -1136,36 +1137,6 @@ class ErasureRequest(BaseModel):
     pseudonyms: list[PseudonymErasure]
 
 
-class FileReport(BaseModel):
-    """
-    What the validator found in one file; rows_in = accepted + quarantined
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-    )
-    batch_id: str
-    file_index: int
-    key: str
-    version_id: str
-    kind: Literal["orders", "order_items", "products"]
-    status: Literal["accepted", "rejected"]
-    rule: str | None = None
-    reason: str | None = None
-    rows_in: int
-    accepted: int
-    quarantined: int
-    unknown_columns: list[str]
-    contract: str
-    staged: ObjectRef | None = None
-    quarantined_rows: ObjectRef | None = None
-    quarantined_file: ObjectRef | None = None
-    pseudonym_check: str | None = None
-    duplicates: int = 0
-    guests: int = 0
-    currency: str | None = None
-
-
 class ReplayAnswers(BaseModel):
     """
     The quarantined rows that a replay answers
@@ -1413,6 +1384,23 @@ class HeldBatch(BaseModel):
     answers: ObjectRef | None = None
 
 
+class KindReport(BaseModel):
+    """
+    One of the kinds that a file gives; rows_in = accepted + quarantined + duplicates + left_out
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    kind: Literal["orders", "order_items", "products"]
+    rows_in: int
+    accepted: int
+    quarantined: int
+    duplicates: int = 0
+    left_out: dict[str, int] = {}
+    staged: ObjectRef | None = None
+
+
 class PendingManifest(BaseModel):
     """
     An upload manifest and the files it names
@@ -1427,6 +1415,39 @@ class PendingManifest(BaseModel):
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
     one_statement: bool = False
+
+
+class FileReport(BaseModel):
+    """
+    What the validator found in one file; rows_in = accepted + quarantined + duplicates + left_out
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    file_index: int
+    key: str
+    version_id: str
+    kind: Literal["orders", "order_items", "products"]
+    status: Literal["accepted", "rejected"]
+    rule: str | None = None
+    reason: str | None = None
+    rows_in: int
+    accepted: int
+    quarantined: int
+    unknown_columns: list[str]
+    contract: str
+    staged: ObjectRef | None = None
+    quarantined_rows: ObjectRef | None = None
+    quarantined_file: ObjectRef | None = None
+    pseudonym_check: str | None = None
+    duplicates: int = 0
+    guests: int = 0
+    currency: str | None = None
+    left_out: dict[str, int] = {}
+    kinds: Annotated[list[KindReport], Field(validate_default=True)] = []
+    whole_orders: bool = False
 
 
 class FilesCarriedOver(BaseModel):

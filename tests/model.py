@@ -17,11 +17,15 @@ TEN_THOUSANDTH = Decimal("0.0001")
 
 
 class File(NamedTuple):
-    """One input; files that share a `statement` are one statement together."""
+    """One input, or its rows of one kind; files that share a `statement` are one together.
+
+    A `whole` file states its orders whole: each order that has a row in it, of orders or of lines.
+    """
 
     kind: str
     rows: Sequence[Row]
     statement: str | None = None
+    whole: bool = False
 
 
 class _Stated(NamedTuple):
@@ -83,15 +87,18 @@ class ShopModel:
         }
         for statement in _in_statements(files):
             new_lines: list[_Line] = []
+            whole_orders: set[str] = set()
             for index, file in statement:
                 rows = [{name: value.strip() for name, value in row.items()} for row in file.rows]
+                if file.whole:
+                    whole_orders |= {row["order_id"] for row in rows if "order_id" in row}
                 if file.kind == "orders":
                     self._state(self._orders, "order_id", file.kind, rows, index)
                 elif file.kind == "products":
                     self._state(self._products, "product_id", file.kind, rows, index)
                 else:
                     new_lines += map(_line, rows)
-            self._replace_lines(new_lines)
+            self._replace_lines(new_lines, whole_orders)
         for lines in self._lines.values():
             for line in lines:
                 if line.category is None:
@@ -115,7 +122,7 @@ class ShopModel:
                 self.restated[kind] += 1
             known[row[name]] = _Stated(row, file)
 
-    def _replace_lines(self, stated: list[_Line]) -> None:
+    def _replace_lines(self, stated: list[_Line], whole_orders: set[str]) -> None:
         """The lines of one statement against those of all statements before it."""
         new: dict[tuple[str, object], _Line] = {}
         for line in stated:
@@ -126,10 +133,12 @@ class ShopModel:
         by_order: dict[str, list[_Line]] = defaultdict(list)
         for line in new.values():
             by_order[line.order_id].append(line)
-        for order_id, of_order in by_order.items():
-            self._lines[order_id] = self._standing_beside(of_order, order_id) + of_order
+        for order_id in by_order.keys() | whole_orders:
+            new_of_order, is_whole = by_order.get(order_id, []), order_id in whole_orders
+            stays = self._standing_beside(new_of_order, order_id, is_whole=is_whole)
+            self._lines[order_id] = stays + new_of_order
 
-    def _standing_beside(self, new: list[_Line], order_id: str) -> list[_Line]:
+    def _standing_beside(self, new: list[_Line], order_id: str, *, is_whole: bool) -> list[_Line]:
         """The older lines of an order that its new lines do not replace."""
         stays: list[_Line] = []
         unanswered: Counter[tuple[Any, ...]] = Counter()
@@ -138,7 +147,9 @@ class ShopModel:
             of_pair = [one for one in new if one.product_id == old.product_id]
             if same_id:
                 self.restated["order_items"] += same_id[0].content != old.content
-            elif of_pair and (not old.line_id or any(not one.line_id for one in of_pair)):
+            elif is_whole or (
+                of_pair and (not old.line_id or any(not one.line_id for one in of_pair))
+            ):
                 unanswered[old.content] += 1
             else:
                 stays.append(old)

@@ -20,9 +20,10 @@ from pyiceberg.catalog import Catalog, load_catalog
 
 from contracts.errors import ContractViolation, PipelineError
 from contracts.layout import file_report_key
-from contracts.messages import BatchManifest, FileReport, ManifestFile, ObjectRef
+from contracts.messages import BatchManifest, FileReport, KindReport, ManifestFile
 from services.runtime.storage.aws import translated
 from services.runtime.storage.documents import check_document, sha256_hex
+from services.transformer.batch.reconciliation import kinds_of
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import Engine, EngineName, StagedFile
 from services.transformer.facts.catalog import FactsCatalog
@@ -55,10 +56,9 @@ class S3StagedInputs:
         """Download the pinned versions side by side into a folder that is removed afterwards."""
         folder = Path(tempfile.mkdtemp(prefix="staged-"))
         try:
-            staged = [(each, each.staged) for each in reports.values() if each.staged]
-            yield list(
-                self._threads.map(lambda each: self._download(each[0], each[1], folder), staged)
-            )
+            staged = [(each, of_kind) for each in reports.values() for of_kind in kinds_of(each)]
+            files = self._threads.map(lambda each: self._download(each[0], each[1], folder), staged)
+            yield [file for file in files if file]
         finally:
             shutil.rmtree(folder)
 
@@ -74,21 +74,27 @@ class S3StagedInputs:
             )
         return report
 
-    def _download(self, report: FileReport, ref: ObjectRef, folder: Path) -> StagedFile:
+    def _download(self, report: FileReport, found: KindReport, folder: Path) -> StagedFile | None:
+        """None where a kind has no rows."""
+        ref = found.staged
+        if ref is None:
+            return None
         content = self._get(ref.bucket, ref.key, VersionId=ref.version_id)
         if sha256_hex(content) != ref.sha256:
             raise ContractViolation(
                 f"s3://{ref.bucket}/{ref.key} version {ref.version_id} is not what was staged"
             )
-        path = folder / f"{report.file_index:04d}.parquet"
+        path = folder / f"{found.kind}-{report.file_index:04d}.parquet"
         path.write_bytes(content)
         rows = pq.read_metadata(path).num_rows
-        if rows != report.accepted:
+        if rows != found.accepted:
             raise ContractViolation(
                 f"s3://{ref.bucket}/{ref.key} holds {rows} rows, its report accepted "
-                f"{report.accepted}"
+                f"{found.accepted}"
             )
-        return StagedFile(report.kind, report.file_index, report.key, path)
+        return StagedFile(
+            found.kind, report.file_index, report.key, path, whole_orders=report.whole_orders
+        )
 
     def _get(self, bucket: str, key: str, **version: str) -> bytes:
         try:

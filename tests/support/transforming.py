@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -29,6 +29,7 @@ from services.runtime.storage.documents import InMemoryObjectStore, S3ObjectStor
 from services.transformer.adapters import S3StagedInputs, engines, glue_catalog, spark_is_here
 from services.transformer.batch.domain import STATE_ID, TransformerState
 from services.transformer.batch.publication import TableNames
+from services.transformer.batch.reconciliation import kinds_of
 from services.transformer.batch.state import Ports
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
@@ -114,6 +115,10 @@ class Batch:
     """By file index, where a file says one."""
     statements: Mapping[int, str] = field(default_factory=dict)
     """By file index: files of the same name are one statement."""
+    also: Mapping[int, Mapping[str, Sequence[Row]]] = field(default_factory=dict)
+    """By file index: the rows of other kinds that the file gives, by a source."""
+    whole: Collection[int] = ()
+    """The files that state their orders whole."""
 
     def rows(self, kind: str) -> list[Row]:
         return [row for each, rows in self.files if each == kind for row in rows]
@@ -121,10 +126,16 @@ class Batch:
     def told_to(self, model: ShopModel) -> ShopModel:
         return model.take(
             [
-                File(kind, rows, self.statements.get(index))
-                for index, (kind, rows) in enumerate(self.files)
+                File(kind, rows, self.statements.get(index, str(index)), index in self.whole)
+                for index in range(len(self.files))
+                for kind, rows in self.given_by(index).items()
             ]
         )
+
+    def given_by(self, index: int) -> dict[str, Sequence[Row]]:
+        """The rows of a file by kind, its own kind first."""
+        kind, rows = self.files[index]
+        return {kind: rows, **self.also.get(index, {})}
 
 
 def a_batch(
@@ -196,7 +207,8 @@ def manifest_of(batch: Batch) -> dict[str, Any]:
 def report_of(
     batch: Batch, file: Mapping[str, Any], rows: int, staged: ObjectRef | None
 ) -> dict[str, Any]:
-    stated = batch.files[file["index"]][1]
+    index = file["index"]
+    stated = batch.given_by(index).get("orders", ())
     return {
         "batch_id": batch.batch_id,
         "file_index": file["index"],
@@ -210,14 +222,42 @@ def report_of(
         "accepted": rows,
         "quarantined": batch.quarantined,
         "guests": sum(row.get("user_id") == "" for row in stated),
-        "currency": batch.currencies.get(file["index"]),
+        "currency": batch.currencies.get(index),
         "unknown_columns": [],
         "contract": f"{file['kind']} v1",
         "staged": staged.model_dump() if staged else None,
         "quarantined_rows": None,
         "quarantined_file": None,
         "pseudonym_check": batch.pseudonym_check,
+        "whole_orders": index in batch.whole,
     }
+
+
+def source_report_of(
+    batch: Batch, file: Mapping[str, Any], staged: Mapping[str, ObjectRef | None]
+) -> dict[str, Any]:
+    """Of a file that gives several kinds: its own counts are those of its kind."""
+    report = report_of(batch, file, len(batch.files[file["index"]][1]), None)
+    kinds = [
+        {
+            "kind": kind,
+            "rows_in": len(rows),
+            "accepted": len(rows),
+            "quarantined": 0,
+            "staged": ref.model_dump() if (ref := staged[kind]) else None,
+        }
+        for kind, rows in batch.given_by(file["index"]).items()
+    ]
+    return {**report, "kinds": kinds}
+
+
+def _report(
+    batch: Batch, file: Mapping[str, Any], staged: Mapping[str, ObjectRef | None]
+) -> dict[str, Any]:
+    if file["index"] in batch.also:
+        return source_report_of(batch, file, staged)
+    rows = batch.files[file["index"]][1]
+    return report_of(batch, file, len(rows), staged[file["kind"]])
 
 
 class LocalInputs:
@@ -229,12 +269,15 @@ class LocalInputs:
 
     def stage(self, batch: Batch, manifest: Mapping[str, Any]) -> None:
         reports = {}
-        for file, (kind, rows) in zip(manifest["files"], batch.files, strict=True):
-            path = self._path(batch.batch_id, file["index"])
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(staged_table(kind, rows), path, compression="zstd")
-            ref = ObjectRef(bucket=DATA_BUCKET, key=str(path), version_id="v1", sha256="0" * 64)
-            reports[file["index"]] = report_of(batch, file, len(rows), ref if rows else None)
+        for file in manifest["files"]:
+            index, refs = file["index"], {}
+            for kind, rows in batch.given_by(index).items():
+                path = self._path(batch.batch_id, index, "" if kind == file["kind"] else kind)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pq.write_table(staged_table(kind, rows), path, compression="zstd")
+                ref = ObjectRef(bucket=DATA_BUCKET, key=str(path), version_id="v1", sha256="0" * 64)
+                refs[kind] = ref if rows else None
+            reports[index] = _report(batch, file, refs)
         self.batches[batch.batch_id] = reports
 
     def reports(self, manifest: BatchManifest) -> dict[int, FileReport]:
@@ -245,14 +288,19 @@ class LocalInputs:
     def fetch(self, reports: Mapping[int, FileReport]) -> Iterator[list[StagedFile]]:
         yield [
             StagedFile(
-                each.kind, each.file_index, each.key, self._path(each.batch_id, each.file_index)
+                found.kind,
+                each.file_index,
+                each.key,
+                Path(found.staged.key),
+                whole_orders=each.whole_orders,
             )
             for each in reports.values()
-            if each.staged
+            for found in kinds_of(each)
+            if found.staged
         ]
 
-    def _path(self, batch_id: str, index: int) -> Path:
-        return self._folder / batch_id / f"{index:04d}.parquet"
+    def _path(self, batch_id: str, index: int, kind: str = "") -> Path:
+        return self._folder / batch_id / f"{index:04d}{kind}.parquet"
 
 
 @dataclass
@@ -283,9 +331,12 @@ class Workbench:
 
     def _stage_in_s3(self, batch: Batch, manifest: Mapping[str, Any]) -> None:
         client = self.ports.inputs._client  # type: ignore[attr-defined]
-        for file, (_, rows) in zip(manifest["files"], batch.files, strict=True):
-            ref = self._put_rows(client, batch.batch_id, file, rows) if rows else None
-            report = report_of(batch, file, len(rows), ref)
+        for file in manifest["files"]:
+            refs = {
+                kind: self._put_rows(client, batch.batch_id, file["index"], kind, rows)
+                for kind, rows in batch.given_by(file["index"]).items()
+            }
+            report = _report(batch, file, refs)
             client.put_object(
                 Bucket=DATA_BUCKET,
                 Key=layout.file_report_key(batch.batch_id, file["index"]),
@@ -294,12 +345,14 @@ class Workbench:
 
     @staticmethod
     def _put_rows(
-        client: Any, batch_id: str, file: Mapping[str, Any], rows: Sequence[Row]
-    ) -> ObjectRef:
+        client: Any, batch_id: str, index: int, kind: str, rows: Sequence[Row]
+    ) -> ObjectRef | None:
+        if not rows:
+            return None
         sink = pa.BufferOutputStream()
-        pq.write_table(staged_table(file["kind"], rows), sink, compression="zstd")
+        pq.write_table(staged_table(kind, rows), sink, compression="zstd")
         content = sink.getvalue().to_pybytes()
-        key = layout.staged_key(batch_id, file["kind"], file["index"])
+        key = layout.staged_key(batch_id, kind, index)
         version = client.put_object(Bucket=DATA_BUCKET, Key=key, Body=content)["VersionId"]
         sha256 = hashlib.sha256(content).hexdigest()
         return ObjectRef(bucket=DATA_BUCKET, key=key, version_id=version, sha256=sha256)

@@ -102,6 +102,7 @@ def plan_merge(
     _keep_last_statements(session, any_repeated=bool(repeated))
     _find_old_dates(session, OrderIdsBetween(lowest or "", highest or ""), heads)
     _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
+    session.run("whole_statements")
     _find_orders_in_several_files(session, files, heads)
     session.run("affected_days")
     days = _days(session.fetch("select order_date from affected_days"))
@@ -219,8 +220,9 @@ def _restatement(counts: Mapping[str, int], found: Mapping[str, Fetched]) -> Res
 def _find_orders_in_several_files(
     session: Session, files: Sequence[StagedFile], heads: Heads
 ) -> None:
-    """Most batches have one file of order lines: then there is nothing to look for."""
-    if sum(file.kind == "order_items" for file in files) > 1:
+    """Most batches have one file that says of order lines: then there is nothing to look for."""
+    saying = {file.file_index for file in files if file.kind == "order_items" or file.whole_orders}
+    if len(saying) > 1:
         session.run("orders_in_several_files")
         return
     nothing = OnDays(frozenset())

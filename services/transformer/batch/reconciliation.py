@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from contracts.errors import DataRejected, PipelineError, StaleWriter
-from contracts.messages import BatchManifest, FileReport, FileResult
+from contracts.messages import BatchManifest, FileReport, FileResult, KindReport
 
 NAMED_FILES = 3
 Reports: TypeAlias = Mapping[int, FileReport]
@@ -23,6 +23,14 @@ class InputsRejected(DataRejected):
         self.file_indexes = tuple(file_indexes)
 
 
+def kinds_of(report: FileReport) -> list[KindReport]:
+    """What an input gives, kind by kind: of a file that no source reads, the rows of its own."""
+    if report.kinds:
+        return report.kinds
+    names = ("kind", "rows_in", "accepted", "quarantined", "duplicates", "left_out", "staged")
+    return [KindReport(**{name: getattr(report, name) for name in names})]
+
+
 def staged_check(reports: Reports, of_the_facts: str | None) -> str | None:
     """Which keys made the staged pseudonyms (FileReport), None when no user is named: guests only.
 
@@ -32,7 +40,8 @@ def staged_check(reports: Reports, of_the_facts: str | None) -> str | None:
     staged = {
         report.pseudonym_check
         for report in reports.values()
-        if report.kind == "orders" and report.staged and report.accepted > report.guests
+        for found in kinds_of(report)
+        if found.kind == "orders" and found.staged and found.accepted > report.guests
     }
     if len(staged) > 1 or (staged and of_the_facts is not None and staged != {of_the_facts}):
         raise StaleWriter(
@@ -102,27 +111,26 @@ def file_results(
     accepted_rows: RowsByFile,
     superseded_rows: RowsByFile,
 ) -> list[FileResult]:
-    """What became of each input; the validator's sum holds.
+    """What became of each input; the validator's sums hold, of the file and of each kind in it.
 
     Of the accepted rows, which were staged, `accepted_rows` stand in the facts and a newer file of
     the batch replaced the `superseded_rows`, by (kind, file index). Raises PipelineError when
-    either sum does not hold.
+    a sum does not hold.
     """
     results = []
     for file in manifest.files:
         original = file.index if file.duplicate_of is None else file.duplicate_of
         report = reports[original]
         if original == file.index:
-            status, guests = "accepted", report.guests
-            counts = {
-                "accepted": report.accepted,
-                "quarantined": report.quarantined,
-                "duplicates": report.duplicates,
-            }
-            place = file.kind, original
-            _check_sums(report, counts, accepted_rows.get(place, 0), superseded_rows.get(place, 0))
+            status, guests, left_out = "accepted", report.guests, report.left_out
+            counts = _counts(report)
+            _check_sum(report.key, report)
+            for found in kinds_of(report):
+                place = found.kind, original
+                stand, superseded = accepted_rows.get(place, 0), superseded_rows.get(place, 0)
+                _check_kind(report, found, stand, superseded)
         else:
-            status, guests = "duplicate", 0
+            status, guests, left_out = "duplicate", 0, {}
             counts = {"accepted": 0, "quarantined": 0, "duplicates": report.rows_in}
         results.append(
             FileResult(
@@ -133,21 +141,33 @@ def file_results(
                 rows_in=report.rows_in,
                 guests=guests,
                 unknown_columns=report.unknown_columns,
+                left_out=left_out,
                 **counts,
             )
         )
     return results
 
 
-def _check_sums(report: FileReport, counts: Mapping[str, int], stand: int, superseded: int) -> None:
-    if sum(counts.values()) != report.rows_in:
+def _counts(found: FileReport | KindReport) -> dict[str, int]:
+    return {name: getattr(found, name) for name in ("accepted", "quarantined", "duplicates")}
+
+
+def _check_sum(whose: str, found: FileReport | KindReport) -> None:
+    counts = _counts(found)
+    if found.left_out:
+        counts["left_out"] = sum(found.left_out.values())
+    if sum(counts.values()) != found.rows_in:
         raise PipelineError(
-            f"{report.key} does not balance: {report.rows_in} rows in, {counts}; "
-            "nothing was published"
+            f"{whose} does not balance: {found.rows_in} rows in, {counts}; nothing was published"
         )
-    if stand + superseded != report.accepted:
+
+
+def _check_kind(report: FileReport, found: KindReport, stand: int, superseded: int) -> None:
+    whose = f"{report.key}, {found.kind}," if report.kinds else report.key
+    _check_sum(whose, found)
+    if stand + superseded != found.accepted:
         raise PipelineError(
-            f"{report.key} does not balance: {report.accepted} rows were staged, {stand} stand "
+            f"{whose} does not balance: {found.accepted} rows were staged, {stand} stand "
             f"and {superseded} are replaced by newer files; nothing was published"
         )
 

@@ -28,6 +28,7 @@ from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.table import FileScanTask, Table, WriteTask
 
 from services.transformer.engines.port import (
+    FILE_COLUMNS,
     BranchWrite,
     EngineName,
     StagedFile,
@@ -92,29 +93,25 @@ class DuckDBSession:
         """Parquet files are read where they lie; the batch's constants are joined by path."""
         inputs = {
             "path": [str(file.path) for file in files],
-            "file_index": pa.array([file.file_index for file in files], pa.int32()),
-            "source_key": pa.array([file.source_key for file in files], pa.string()),
-            "statement_index": pa.array([file.statement_index for file in files], pa.int32()),
+            **{
+                name: pa.array([getattr(file, name) for file in files], kind)
+                for name, kind in FILE_COLUMNS.items()
+            },
         }
+        of_the_file = ", ".join(f"batch_files.{name}" for name in FILE_COLUMNS)
         self._database.register("batch_files", pa.table(inputs))
         for kind, columns in STAGED_COLUMNS.items():
             paths = [str(file.path) for file in iter_kinds(files, kind)]
             relation = f"staged_{kind}"
             if not paths:
                 empty = columns.empty_table()
-                for name, kind_of_column in (
-                    ("batch_id", pa.string()),
-                    ("source_key", pa.string()),
-                    ("file_index", pa.int32()),
-                    ("statement_index", pa.int32()),
-                ):
+                for name, kind_of_column in {"batch_id": pa.string(), **FILE_COLUMNS}.items():
                     empty = empty.append_column(name, pa.array([], kind_of_column))
                 self._database.register(relation, empty)
                 continue
             names = ", ".join(READ_AS.get(name, f"staged.{name}") for name in columns.names)
             self._database.execute(
-                f"create temp table {relation} as select {names}, ? as batch_id, "
-                "batch_files.source_key, batch_files.file_index, batch_files.statement_index "
+                f"create temp table {relation} as select {names}, ? as batch_id, {of_the_file} "
                 f"from ({_reading(paths, columns)}) as staged "
                 "join batch_files on batch_files.path = staged.filename",
                 [batch_id, paths],

@@ -1,12 +1,14 @@
 """What the batch's steps ask of an engine; the SQL in ../sql is the same for every engine."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
+
+import pyarrow as pa
 
 from services.transformer.facts.tables import SCHEMAS, Heads, Partition, Rows
 
@@ -23,6 +25,8 @@ class StagedFile:
 
     `shared_uri` is the same file, by the same name, where all machines of a cluster can read it.
     Files with the same `statement_index` are one statement; a greater one replaces a smaller one.
+    An input that gives several kinds is a file of each, with one `file_index`; with `whole_orders`
+    it states its orders whole (docs/design.md, Facts and KPIs).
     """
 
     kind: str
@@ -31,6 +35,7 @@ class StagedFile:
     path: Path
     shared_uri: str | None = None
     statement_index: int = -1
+    whole_orders: bool = False
 
     def __post_init__(self) -> None:
         if self.statement_index < 0:
@@ -49,11 +54,20 @@ class BranchWrite:
     partitions: Collection[Partition] | None
 
 
+FILE_COLUMNS: Mapping[str, pa.DataType] = {
+    "source_key": pa.string(),
+    "file_index": pa.int32(),
+    "statement_index": pa.int32(),
+    "whole_orders": pa.bool_(),
+}
+"""What every staged row says of its file: attributes of StagedFile."""
+
+
 class Session(Protocol):
     """Relations by name, for the length of one batch."""
 
     def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
-        """Make `staged_<kind>`: the rows, their batch_id, source_key, file and statement index."""
+        """Make `staged_<kind>`: rows, their batch_id, and what FILE_COLUMNS says of the file."""
 
     def load(
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.errors import PipelineError
 from services.transformer.engines.port import (
+    FILE_COLUMNS,
     BranchWrite,
     EngineName,
     StagedFile,
@@ -52,7 +53,14 @@ KEPT: Mapping[str, str | None] = {
 Some are the batch's own rows, which are kept, while the facts named here have none.
 """
 
-SPARK_TYPES = {"string": "string", "date32[day]": "date", "int64": "bigint"}
+SPARK_TYPES = {
+    "string": "string",
+    "date32[day]": "date",
+    "int64": "bigint",
+    "int32": "int",
+    "bool": "boolean",
+}
+_OF_THE_FILE = [f"{name} {SPARK_TYPES[str(kind)]}" for name, kind in FILE_COLUMNS.items()]
 FACTS_TYPES = {"string": "string", "date": "date", "long": "bigint"}
 
 
@@ -154,12 +162,7 @@ class SparkBatch:
         ]
         relation = f"staged_{kind}"
         if not files:
-            added = [
-                "batch_id string",
-                "source_key string",
-                "file_index int",
-                "statement_index int",
-            ]
+            added = ["batch_id string", *_OF_THE_FILE]
             self._name(relation, self._spark.sql(_no_rows_of([*columns, *added])))
             return
         paths = [file.shared_uri or str(file.path) for file in files]
@@ -167,23 +170,20 @@ class SparkBatch:
         names = STAGED_COLUMNS[kind].names
         if len(files) == 1:
             [file] = files
-            constants = (
-                _read_as(rows, names)
-                .withColumn("source_key", f.lit(file.source_key))
-                .withColumn("file_index", f.lit(file.file_index))
-                .withColumn("statement_index", f.lit(file.statement_index))
-            )
+            constants = _read_as(rows, names)
+            for name in FILE_COLUMNS:
+                constants = constants.withColumn(name, f.lit(getattr(file, name)))
         else:
             inputs = self._spark.createDataFrame(
                 [
-                    (file.path.name, file.source_key, file.file_index, file.statement_index)
+                    (file.path.name, *(getattr(file, name) for name in FILE_COLUMNS))
                     for file in files
                 ],
-                "file_name string, source_key string, file_index int, statement_index int",
+                ", ".join(("file_name string", *_OF_THE_FILE)),
             )
             named = rows.select("*", f.col("_metadata.file_name").alias("file_name"))
             joined = named.join(f.broadcast(inputs), "file_name")
-            constants = _read_as(joined, [*names, "source_key", "file_index", "statement_index"])
+            constants = _read_as(joined, [*names, *FILE_COLUMNS])
         self._name(relation, constants.withColumn("batch_id", f.lit(batch_id)))
 
     def _has_none(self, table: str, rows: Rows, snapshot_id: int) -> bool:

@@ -22,11 +22,13 @@ CHANGES = (
     "lines_added",
     "lines_restated",
     "lines_replaced",
+    "lines_removed",
     "lines_moved_in",
     "lines_moved_away",
     "lines_categorised",
 )
-"""Counted per day. `restated` lines stand where the `replaced` ones stood before."""
+"""Counted per day. `restated` lines stand where the `replaced` ones stood before; of `removed` ones
+their order, stated whole, has none any more."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,16 @@ group by 1, 2
 LINES = """
 select before_lines.order_date, after_lines.order_date,
        before_lines.batch_id is not null, after_lines.batch_id is not null,
-       after_lines.batch_id is not null and exists (
+       exists (
            select 1 from before_order_items as stated
            where stated.order_id = after_lines.order_id
              and (stated.product_id = after_lines.product_id
                   or stated.line_id = after_lines.line_id)
+       ) or exists (
+           select 1 from after_order_items as stated
+           where stated.order_id = before_lines.order_id
+             and (stated.product_id = before_lines.product_id
+                  or stated.line_id = before_lines.line_id)
        ),
        count(*)
 from before_order_items as before_lines
@@ -161,8 +168,8 @@ def _count(session: Session, batch_id: str) -> dict[Partition, dict[str, int]]:
     for before, after, count in session.fetch(ORDERS.format(batch_id=batch_id)):
         for day, change in _order_changes(before, after):
             days[day][change] += count
-    for before, after, was, stands, stated, count in session.fetch(LINES):
-        for day, change in _line_changes(before, after, was, stands, stated):
+    for before, after, was, stands, has_other, count in session.fetch(LINES):
+        for day, change in _line_changes(before, after, was, stands, has_other):
             days[day][change] += count
     return dict(sorted(days.items(), key=lambda each: each[0] or date.max))
 
@@ -179,12 +186,13 @@ def _order_changes(before: date | None, after: date | None) -> Iterator[tuple[Pa
 
 
 def _line_changes(
-    before: date | None, after: date | None, was: bool, stands: bool, stated: bool
+    before: date | None, after: date | None, was: bool, stands: bool, has_other: bool
 ) -> Iterator[tuple[Partition, str]]:
+    """`has_other`: there is a line of its pair, or of its line_id, on the other side."""
     if not was:
-        yield after, "lines_restated" if stated else "lines_added"
+        yield after, "lines_restated" if has_other else "lines_added"
     elif not stands:
-        yield before, "lines_replaced"
+        yield before, "lines_replaced" if has_other else "lines_removed"
     elif before != after:
         yield before, "lines_moved_away"
         yield after, "lines_moved_in"

@@ -1,29 +1,47 @@
 -- Replaced lines in whose place a newer file has other content: the line of the same line_id, or
--- among the lines of the pair one that equals it, each standing for one.
+-- among the lines of the pair one that equals it, each standing for one; or that it has not at all,
+-- where it states the order whole.
 select replaced.order_id, replaced.product_id, replaced.line_id,
-       coalesce(same_id.source_key, first_lines.source_key) as source_key,
-       coalesce(same_id.source_line, first_lines.source_line) as source_line,
+       coalesce(
+           replaced.same_id_key, first_lines.source_key, whole_statements.source_key
+       ) as source_key,
+       coalesce(
+           replaced.same_id_line, first_lines.source_line, whole_statements.source_line
+       ) as source_line,
        replaced.batch_id as replaced_batch_id, replaced.source_key as replaced_key,
        replaced.source_line as replaced_line, replaced.file_index as replaced_file_index
 from (
-    select line_outcomes.*,
+    select old.order_id, old.product_id, old.line_id, old.replaced_in, old.batch_id,
+           old.source_key, old.source_line, old.file_index, old.quantity, old.unit_price_cents,
+           old.line_amount_cents,
+           same_id.source_key as same_id_key, same_id.source_line as same_id_line,
+           case
+               when same_id.product_id <> old.product_id
+                 or same_id.quantity <> old.quantity
+                 or same_id.unit_price_cents <> old.unit_price_cents
+                 or same_id.line_amount_cents <> old.line_amount_cents
+               then 1
+               else 0
+           end as is_other,
            row_number() over (
-               partition by order_id, product_id, statement_index, replaced_in,
-                            quantity, unit_price_cents, line_amount_cents
-               order by file_index, source_line
+               partition by old.order_id, old.product_id, old.replaced_in, old.quantity,
+                            old.unit_price_cents, old.line_amount_cents,
+                            case when same_id.order_id is null then 0 else 1 end
+               order by old.statement_index, old.file_index, old.source_line
            ) as number_among_equals
-    from line_outcomes
-    where replaced_in is not null
+    from line_outcomes as old
+    left join line_outcomes as same_id
+      on same_id.order_id = old.order_id
+     and same_id.line_id = old.line_id
+     and same_id.statement_index = old.replaced_in
+     and same_id.next_numbered is distinct from same_id.statement_index
+    where old.replaced_in is not null
 ) as replaced
-left join line_outcomes as same_id
-  on same_id.order_id = replaced.order_id
- and same_id.line_id = replaced.line_id
- and same_id.statement_index = replaced.replaced_in
- and same_id.next_numbered is distinct from same_id.statement_index
 left join (
     select order_id, product_id, statement_index, quantity, unit_price_cents, line_amount_cents,
            count(*) as line_count
     from line_outcomes
+    where line_id is null or next_numbered is distinct from statement_index
     group by order_id, product_id, statement_index, quantity, unit_price_cents, line_amount_cents
 ) as equals
   on equals.order_id = replaced.order_id
@@ -44,11 +62,10 @@ left join (
  and first_lines.product_id = replaced.product_id
  and first_lines.statement_index = replaced.replaced_in
  and first_lines.position_in_pair = 1
+left join whole_statements
+  on whole_statements.order_id = replaced.order_id
+ and whole_statements.statement_index = replaced.replaced_in
 where case
-          when same_id.order_id is not null
-              then same_id.product_id <> replaced.product_id
-                or same_id.quantity <> replaced.quantity
-                or same_id.unit_price_cents <> replaced.unit_price_cents
-                or same_id.line_amount_cents <> replaced.line_amount_cents
+          when replaced.same_id_key is not null then replaced.is_other = 1
           else replaced.number_among_equals > coalesce(equals.line_count, 0)
       end

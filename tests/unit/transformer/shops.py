@@ -3,6 +3,9 @@
 The pools are small, so that rows meet; the texts are such as sort, quote or fold in odd ways.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 from hypothesis import strategies as st
 
 from tests.support.transforming import Batch, Row, line, order, product
@@ -58,24 +61,64 @@ files: st.SearchStrategy[tuple[str, list[Row]]] = st.one_of(
     ),
 )
 """One input, as the validator leaves it."""
-kept_apart_by_category = files.map(
-    lambda file: (
-        file[0],
-        [
-            {**row, "category": CATEGORIES[PRODUCT_IDS.index(row["product_id"])]}
-            if file[0] == "products"
-            else row
-            for row in file[1]
-        ],
+
+
+class SourceFile(NamedTuple):
+    """One input that gives several kinds, as the validator leaves them."""
+
+    kind: str
+    rows: list[Row]
+    also: dict[str, list[Row]]
+    whole: bool
+
+
+source_files = st.builds(
+    SourceFile,
+    st.just("order_items"),
+    st.lists(lines, max_size=6).map(_numbered_once),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "orders": st.lists(orders, max_size=4).map(lambda rows: _once(rows, "order_id")),
+            "products": st.lists(products, max_size=2).map(lambda rows: _once(rows, "product_id")),
+        },
+    ),
+    st.sampled_from([True, True, False]),
+)
+any_files: st.SearchStrategy[SourceFile] = st.one_of(
+    files.map(lambda file: SourceFile(*file, {}, whole=False)), source_files
+)
+
+
+def batch_of(given: Sequence[SourceFile], statements: Mapping[int, str] | None = None) -> Batch:
+    """The files in this order, in one batch."""
+    return Batch(
+        [(file.kind, file.rows) for file in given],
+        statements=statements or {},
+        also={index: file.also for index, file in enumerate(given) if file.also},
+        whole=[index for index, file in enumerate(given) if file.whole],
+    )
+
+
+def _of_one_category(row: Row) -> Row:
+    if "category" not in row:
+        return row
+    return {**row, "category": CATEGORIES[PRODUCT_IDS.index(row["product_id"])]}
+
+
+kept_apart_by_category = any_files.map(
+    lambda file: file._replace(
+        rows=list(map(_of_one_category, file.rows)),
+        also={kind: list(map(_of_one_category, rows)) for kind, rows in file.also.items()},
     )
 )
-"""As `files`, each product always of one category: a new category counts from its batch on."""
+"""As `any_files`, each product always of one category: a new one counts from its batch on."""
 part_names = st.dictionaries(
     st.integers(0, 4), st.sampled_from(["manifests/a.json", "manifests/b.json"]), max_size=4
 )
 batches: st.SearchStrategy[Batch] = st.builds(
-    Batch, st.lists(files, min_size=1, max_size=5), statements=part_names
+    batch_of, st.lists(any_files, min_size=1, max_size=5), part_names
 )
-"""Some of the files are parts of one statement."""
+"""Some of the files are parts of one statement, some give several kinds, some whole orders."""
 shops = st.lists(batches, min_size=2, max_size=5)
 """Batch after batch."""

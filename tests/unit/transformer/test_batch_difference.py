@@ -104,6 +104,15 @@ def test_restated_rows_replace_and_moved_orders_take_their_lines_along(bench: Wo
     assert ("2025-07-07", "Unknown") in kpis(found, "daily_revenue")
 
 
+def test_a_line_of_an_order_that_is_stated_whole_without_it_is_removed(bench: Workbench) -> None:
+    bench.transform(a_batch([order("1")], [line("1", "p1"), line("1", "p2"), line("1", "p3")]))
+    second = Batch([("order_items", [line("1", "p1", 5), line("1", "p4")])], whole=[0])
+    bench.transform(second)
+
+    counts = {"lines_restated": 1, "lines_replaced": 1, "lines_added": 1, "lines_removed": 2}
+    assert days(changed(bench, second)) == {SEVENTH: counts}
+
+
 def test_a_category_that_vanishes_from_a_day_is_shown_to_go(bench: Workbench) -> None:
     first = a_batch([order("1")], [line("1", "p1")])
     second = a_batch(products=[product("p1", "Books")])

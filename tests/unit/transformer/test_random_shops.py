@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from contracts import layout
 from tests.model import ShopModel
 from tests.support.examples import examples
-from tests.support.transforming import Batch, Row, Workbench, a_batch, line, local_workbench, order
-from tests.unit.transformer.shops import kept_apart_by_category, shops
+from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
+from tests.unit.transformer.shops import SourceFile, batch_of, kept_apart_by_category, shops
 
 careful = settings(
     derandomize=True,
@@ -54,20 +54,20 @@ def test_after_each_batch_the_kpis_equal_the_models(shop: list[Batch]) -> None:
 @careful
 @given(st.lists(kept_apart_by_category, min_size=2, max_size=6), st.data())
 def test_the_same_files_cut_into_batches_in_any_way_end_the_same(
-    shop: list[tuple[str, list[Row]]], data: st.DataObject
+    shop: list[SourceFile], data: st.DataObject
 ) -> None:
     """Facts, KPIs and what was restated on the way: the order of the files is kept."""
     cuts = data.draw(st.lists(st.booleans(), min_size=len(shop) - 1, max_size=len(shop) - 1))
-    pieces: list[list[tuple[str, list[Row]]]] = [[shop[0]]]
+    pieces = [[shop[0]]]
     for file, is_new_batch in zip(shop[1:], cuts, strict=True):
         if is_new_batch:
             pieces.append([])
         pieces[-1].append(file)
-    model = Batch(shop).told_to(ShopModel())
+    model = batch_of(shop).told_to(ShopModel())
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         whole, in_pieces = a_bench(one), a_bench(other)
-        at_once = whole.transform(Batch(shop))["restated"]
-        one_by_one = [in_pieces.transform(Batch(piece))["restated"] for piece in pieces]
+        at_once = whole.transform(batch_of(shop))["restated"]
+        one_by_one = [in_pieces.transform(batch_of(piece))["restated"] for piece in pieces]
         expect_model(whole, model)
         expect_model(in_pieces, model)
         assert said_by(in_pieces) == said_by(whole)
@@ -78,21 +78,31 @@ def test_the_same_files_cut_into_batches_in_any_way_end_the_same(
 @careful
 @given(st.lists(kept_apart_by_category, min_size=1, max_size=4), st.data())
 def test_the_rows_of_a_statement_cut_into_parts_in_any_way_end_the_same(
-    shop: list[tuple[str, list[Row]]], data: st.DataObject
+    shop: list[SourceFile], data: st.DataObject
 ) -> None:
     """One file, or parts of it that say that they are one statement."""
-    files: list[tuple[str, list[Row]]] = []
+    files: list[SourceFile] = []
     statements: dict[int, str] = {}
-    for number, (kind, rows) in enumerate(shop):
-        cut = data.draw(st.integers(0, len(rows)))
-        for part in (rows[:cut], rows[cut:]):
+    for number, file in enumerate(shop):
+        cuts = {
+            kind: data.draw(st.integers(0, len(rows)))
+            for kind, rows in {file.kind: file.rows, **file.also}.items()
+        }
+        first, second = (
+            file._replace(
+                rows=file.rows[of(cuts[file.kind])],
+                also={kind: rows[of(cuts[kind])] for kind, rows in file.also.items()},
+            )
+            for of in (slice, lambda cut: slice(cut, None))
+        )
+        for part in (first, second):
             statements[len(files)] = f"manifests/{number}.json"
-            files.append((kind, part))
+            files.append(part)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         whole, in_parts = a_bench(one), a_bench(other)
-        told = whole.transform(Batch(shop))["restated"]
-        told_in_parts = in_parts.transform(Batch(files, statements=statements))["restated"]
-        expect_model(in_parts, Batch(shop).told_to(ShopModel()))
+        told = whole.transform(batch_of(shop))["restated"]
+        told_in_parts = in_parts.transform(batch_of(files, statements))["restated"]
+        expect_model(in_parts, batch_of(shop).told_to(ShopModel()))
         assert said_by(in_parts) == said_by(whole)
         assert [told_in_parts[kind] for kind in layout.KINDS] == [
             told[kind] for kind in layout.KINDS
