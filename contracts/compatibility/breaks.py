@@ -39,6 +39,7 @@ class Difference:
 
 
 def label(path: str) -> str:
-    """`schemas/events/BatchSealed/v1.json` and `files/orders/v1.json` as people name them."""
-    *folders, name, version = path.removeprefix("schemas/").removesuffix(".json").split("/")
+    """`events/BatchSealed v1` for `schemas/events/BatchSealed/v1.json`; the others in full."""
+    *folders, name, file = path.removeprefix("schemas/").split("/")
+    version = file.rpartition(".")[0]
     return f"{'/'.join([*folders, name])} {version}"

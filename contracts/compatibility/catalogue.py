@@ -1,6 +1,7 @@
 """Contracts as one set of documents, from wherever they were read, with their references followed.
 
-Paths are relative to `contracts/`: `schemas/<kind>/<Name>/v<N>.json`, `files/<kind>/v<N>.json`.
+Paths are relative to `contracts/`: `schemas/<kind>/<Name>/v<N>.json`, `files/<kind>/v<N>.json`,
+`sources/<name>/v<N>.yaml`.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 from contracts.errors import ContractViolation
 
-PATTERNS = ("schemas/*/*/v*.json", "files/*/v*.json")
+PATTERNS = ("schemas/*/*/v*.json", "files/*/v*.json", "sources/*/v*.yaml")
 INLINED = "x-inlined"
 """Marks a schema that stands where a reference to it stood."""
 _LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
@@ -51,6 +52,11 @@ class Catalogue:
     def files(self) -> list[str]:
         """Paths of the file contracts."""
         return sorted(path for path in self.texts if path.startswith("files/"))
+
+    @property
+    def sources(self) -> list[str]:
+        """Paths of the sources that ship."""
+        return sorted(path for path in self.texts if path.startswith("sources/"))
 
     def document(self, path: str) -> dict[str, Any]:
         """The JSON of one contract; raises ContractViolation when it is none."""

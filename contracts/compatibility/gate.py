@@ -15,6 +15,8 @@ from contracts.compatibility.file_gate import file_differences
 from contracts.compatibility.forms import Comparison, backward, forward, require_comparable
 from contracts.compatibility.releases import Releases
 from contracts.errors import ContractViolation
+from contracts.sources.faults import InvalidSource
+from contracts.sources.shipped import parse_shipped
 
 Compare = Callable[[dict[str, Any], dict[str, Any]], Comparison]
 _COMPARISONS: tuple[tuple[Direction, Compare], ...] = (("backward", backward), ("forward", forward))
@@ -29,6 +31,7 @@ def check(current: Catalogue, releases: Releases, declared: Collection[str]) -> 
     if found:  # nothing can be compared with, or against, what is not what it was
         return found
     found += [*_schema_breaks(current, releases), *_file_breaks(current, releases)]
+    found += _source_breaks(current, releases)
     return [*found, *_removed(current, releases, declared)]
 
 
@@ -76,6 +79,19 @@ def _file_breaks(current: Catalogue, releases: Releases) -> Iterator[Break]:
                         yield _break(path, release.version, "files", difference)
 
 
+def _source_breaks(current: Catalogue, releases: Releases) -> Iterator[Break]:
+    """Sources that are not what they were released as: batches are validated again by them."""
+    for release in releases.index:
+        before = releases.catalogue(release.version)
+        for path in before.sources:
+            if path in release.frozen and current.texts.get(path) not in (None, before.texts[path]):
+                reason = (
+                    f"contracts/{path} differs from its release, and batches are pinned to it: "
+                    "put it back, and say what is new in the next version beside it"
+                )
+                yield Break(label(path), release.version, "released", "", "sha256", reason)
+
+
 def _removed(current: Catalogue, releases: Releases, declared: Collection[str]) -> Iterable[Break]:
     """Contracts that are gone though they are needed.
 
@@ -104,13 +120,16 @@ def _roots(releases: Releases) -> set[str]:
 
 
 def _unusable(current: Catalogue) -> list[Break]:
-    """Schemas that cannot be compared: no JSON, no JSON Schema, references to nothing."""
+    """What cannot be read or compared: no JSON, no JSON Schema, dangling references, no source."""
     for require in (current.document, partial(_require_comparable, current)):
         found = []
         for path in sorted(current.texts):
             try:
-                require(path)
-            except ContractViolation as error:
+                if path.startswith("sources/"):
+                    parse_shipped(current.texts[path], path)
+                else:
+                    require(path)
+            except (ContractViolation, InvalidSource) as error:
                 found.append(Break(label(path), None, "schema", "", "schema", str(error)))
         if found:  # what is no JSON cannot be referred to either: say the cause only
             return found

@@ -1,5 +1,6 @@
 """The gate of contracts/compatibility on a project's sources, and who is hit by a break."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,10 @@ from contracts.compatibility.breaks import Break, label
 from contracts.compatibility.catalogue import Catalogue, read_current
 from contracts.compatibility.gate import check
 from contracts.compatibility.releases import Plan, Releases
+from contracts.sources.faults import InvalidSource
+from contracts.sources.shipped import parse_shipped
 from infra.contract_docs.participants import Participants, read_participants
+from services.runtime.sources.compilation import check_source
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,16 @@ class ContractGate:
     def findings(self) -> list[dict[str, Any]]:
         """Every break as JSON values, with `breaks_for` and `written_by`; empty: all is well."""
         found = check(self.current, self.releases, self.participants.declared)
+        found = found or [*_refused_expressions(self.current)]
         found += [_unanswered(*pair) for pair in self.participants.unanswered()]
         return [vars(one) | self._people(one) for one in found]
 
     def _people(self, found: Break) -> dict[str, list[str]]:
         """Who can no longer read it, and who writes it."""
+        if found.contract.startswith("sources/"):
+            folder = found.contract.split()[0].replace("sources", "incoming", 1)
+            senders = [f"senders of files under {folder}/"]
+            return {"breaks_for": senders, "written_by": senders}
         if found.contract.startswith("files/"):
             kind = found.contract.split("/")[1].split()[0]
             senders = [f"senders of {kind} files"]
@@ -54,6 +63,15 @@ class ContractGate:
             "breaks_for": self.participants.readers(found.contract),
             "written_by": self.participants.writers(found.contract),
         }
+
+
+def _refused_expressions(current: Catalogue) -> Iterator[Break]:
+    """Shipped sources with an expression that DuckDB would not be given."""
+    for path in current.sources:
+        try:
+            check_source(parse_shipped(current.texts[path], path))
+        except InvalidSource as error:
+            yield Break(label(path), None, "schema", "", "expression", str(error))
 
 
 def _unanswered(contract: str, participant: str) -> Break:

@@ -13,6 +13,8 @@ ROOTS = ("contracts", "services")
 DATA_FILES = {
     "contracts.schemas": "contracts/schemas/*/*/v*.json",
     "contracts.file_contracts": "contracts/files/*/v*.json",
+    "contracts.sources.parser": "contracts/sources/source.schema.json",
+    "contracts.sources.shipped": "contracts/sources/*/v*.yaml",
     "services.transformer.engines.port": "services/transformer/sql/*.sql",
 }
 """The files that a module reads: whoever imports the module needs them beside it."""
