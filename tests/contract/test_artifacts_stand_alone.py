@@ -13,6 +13,7 @@ import pytest
 
 from contracts.file_contracts import file_contract
 from contracts.schemas import all_schemas
+from contracts.sources.shipped import shipped_source, shipped_sources
 from infra.deployer.closure import DATA_FILES
 from infra.deployer.package import build_artifact
 from infra.deployer.templates import discover
@@ -37,6 +38,17 @@ READS = {
         "from contracts.file_contracts import file_contract\n"
         "said = [file_contract(kind).label for kind in ('orders', 'order_items', 'products')]",
         [file_contract(kind).label for kind in ("orders", "order_items", "products")],
+    ),
+    "contracts/sources/parser.py": (
+        "from contracts.sources.parser import parse_source\n"
+        "said = parse_source(b'{source: ab, version: 1, title: A, rows: orders, orders: "
+        "{order_id: a, order_date: b, total_amount: c}}', 'ab').label",
+        "ab v1",
+    ),
+    "contracts/sources/shipped.py": (
+        "from contracts.sources.shipped import shipped_source, shipped_sources\n"
+        "said = [shipped_source(name).label for name in shipped_sources()]",
+        [shipped_source(name).label for name in shipped_sources()],
     ),
     "services/transformer/engines/port.py": (
         "from services.transformer.engines.port import sql_of\n"
@@ -114,7 +126,7 @@ def test_it_holds_the_files_that_its_modules_read(unpacked: tuple[str, Path]) ->
     for program, expected in read.values():
         assert said_alone(program, folder) == expected
     kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
-    assert kinds <= {".py", ".json", ".sql"}
+    assert kinds <= {".py", ".json", ".sql", ".yaml"}
 
 
 def test_every_module_that_reads_files_beside_it_is_known() -> None:

@@ -14,7 +14,7 @@ _COMPARISONS = {
     "COMPARE_DISTINCT_FROM": "IS DISTINCT FROM",
     "COMPARE_NOT_DISTINCT_FROM": "IS NOT DISTINCT FROM",
 }
-_ALLOWED = "what there is: columns, texts, numbers, case, and the functions of docs/sources.md"
+_ALLOWED = "what there is: columns, texts, numbers, case, comparisons, and the functions of sources"
 
 
 class Conditions(Terms):
