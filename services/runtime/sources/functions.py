@@ -56,9 +56,11 @@ def _replaced(arguments: Sequence[Value]) -> Size:
 
 
 def _regexp_replaced(arguments: Sequence[Value]) -> Size:
-    """A match may be empty, and \\1 may be the whole text each time."""
+    """The first match alone, or with `g` as many as there are characters; \\1 may be all of it."""
     new = arguments[2].literal or ""
-    return arguments[0].size.replaced(1 + len(new), len(new))
+    is_global = len(arguments) > 3 and "g" in (arguments[3].literal or "")
+    times = 1 + (len(new) if is_global else new.count("\\"))
+    return arguments[0].size.replaced(times, len(new))
 
 
 def _padded(arguments: Sequence[Value]) -> Size:

@@ -19,8 +19,8 @@ from services.runtime.sources.shaped import Shaped, ValueFault, shaped
 
 BLOCK_SECONDS = 60.0
 """How long the expressions of a source may take for one block."""
-_ROWS_AT_ONCE = 2048
-"""DuckDB looks whether it is to stop between two portions of so many rows."""
+_ROWS_AT_ONCE, _BYTES_AT_ONCE = 2048, 1 << 20
+"""What is worked out at once, and must end before DuckDB looks whether it is to stop."""
 
 
 class SourceTooSlow(DataRejected):
@@ -106,10 +106,11 @@ class Shaper:
             yield ValueFault(**fault, gives=call.gives, values=values)
 
     def _run(self, block: pa.Table) -> pa.Table:
-        reader = pa.Table.from_batches(
-            block.combine_chunks().to_batches(max_chunksize=_ROWS_AT_ONCE), block.schema
+        portion = block.num_rows * _BYTES_AT_ONCE // max(block.nbytes, 1)
+        batches = block.combine_chunks().to_batches(
+            max_chunksize=max(1, min(_ROWS_AT_ONCE, portion))
         )
-        self._connection.register(statement.ROWS, reader)
+        self._connection.register(statement.ROWS, pa.Table.from_batches(batches, block.schema))
         watch = threading.Timer(self._seconds, self._connection.interrupt)
         watch.daemon = True
         watch.start()

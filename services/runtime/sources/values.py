@@ -7,7 +7,7 @@ Type = Literal["text", "number", "boolean", "nothing"]
 """`number` is DECIMAL(38,10), always; `nothing` is a bare NULL, which goes with every type."""
 
 NUMBER = "DECIMAL(38,10)"
-MAX_TIMES = 64
+MAX_TIMES = 16
 MAX_PLUS = 10_000
 
 

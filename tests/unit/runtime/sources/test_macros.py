@@ -212,6 +212,12 @@ print(values_of("amount(a) * 1.5", ["1.234,56"], decimal=",", thousands="."))
         ("case when a ilike 'A_C' then 'y' else 'n' end", "a.c", "y"),
         ("case when a not like 'x%' then 'y' end", "yx", "y"),
         ("lpad(a, 5, '0')", "42", "00042"),
+        (
+            "regexp_replace(a, '^.*refund.*$', 'Returned to the seller')",
+            "a refund",
+            "Returned to the seller",
+        ),
+        ("replace(replace(replace(a, 'ä', 'ae'), 'ö', 'oe'), 'ß', 'ss')", "äöß", "aeoess"),
         ("if(contains(a, 'x'), 'y', a)", "axb", "y"),
         ("cast(amount(a) as varchar) || '%'", "5.50", "5.5%"),
         ("coalesce(nullif(a, '0'), 'guest')", "0", "guest"),
