@@ -43,11 +43,12 @@ class _Line:
     quantity: int
     unit_price: Decimal
     amount: Decimal
+    added_to_total: Decimal
     category: str | None = None
 
     @property
     def content(self) -> tuple[Any, ...]:
-        return self.product_id, self.quantity, self.unit_price, self.amount
+        return self.product_id, self.quantity, self.unit_price, self.amount, self.added_to_total
 
 
 @dataclass
@@ -211,7 +212,7 @@ class ShopModel:
         return {
             "order_date": day,
             "total_orders": len(rows),
-            "total_revenue": sum((Decimal(row["total_amount"]) for row in rows), Decimal("0.00")),
+            "total_revenue": sum(map(self._total, order_ids), Decimal("0.00")),
             "total_items_sold": sum(
                 line.quantity for order_id in order_ids for line in self._lines.get(order_id, [])
             ),
@@ -219,6 +220,14 @@ class ShopModel:
             "unique_customers": len(set(customers)),
             "guests": len(rows) - len(customers),
         }
+
+    def _total(self, order_id: str) -> Decimal:
+        """As it is stated; an order with a `total_extra` has that and what its lines come to."""
+        row = self._orders[order_id].row
+        if "total_extra" not in row:
+            return Decimal(row["total_amount"])
+        lines = self._lines.get(order_id, [])
+        return Decimal(row["total_extra"]) + sum(one.amount + one.added_to_total for one in lines)
 
     def _return_rate(self, order_ids: Iterable[str]) -> Decimal:
         statuses = [self._orders[order_id].row["status"].lower() for order_id in order_ids]
@@ -238,7 +247,9 @@ def _line(row: Row) -> _Line:
     quantity, unit_price = int(row["quantity"]), Decimal(row["unit_price"])
     amount = row.get("line_amount") or str(quantity * unit_price)
     line_id = row.get("line_id", "")
-    return _Line(row["order_id"], row["product_id"], line_id, quantity, unit_price, Decimal(amount))
+    added = Decimal(row.get("added_to_total") or 0)
+    known_by = row["order_id"], row["product_id"], line_id
+    return _Line(*known_by, quantity, unit_price, Decimal(amount), added)
 
 
 def _same_id(one: _Line, other: _Line) -> bool:
@@ -248,9 +259,9 @@ def _same_id(one: _Line, other: _Line) -> bool:
 
 def _content(row: Row) -> tuple[Any, ...]:
     """What a row says, however it is written."""
-    money = ("total_amount", "price")
+    money = ("total_amount", "total_extra", "price")
     return tuple(
-        Decimal(value) if name in money else value.lower() if name == "status" else value
+        (name, Decimal(value) if name in money else value.lower() if name == "status" else value)
         for name, value in sorted(row.items())
     )
 

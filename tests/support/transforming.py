@@ -56,7 +56,14 @@ KEYS = {
     "CategoryKPIs": ("category", "order_date"),
 }
 _numbers = itertools.count(1)
-AMOUNTS = ("total_amount", "unit_price", "price", "line_amount")
+AMOUNTS = (
+    "total_amount",
+    "total_extra",
+    "unit_price",
+    "price",
+    "line_amount",
+    "added_to_total",
+)
 Row = dict[str, str]
 
 
@@ -66,13 +73,16 @@ def order(
     *,
     user_id: str = "u1",
     total_amount: str = "10.00",
+    total_extra: str | None = None,
     status: str = "completed",
 ) -> Row:
+    """An order; with a `total_extra` its total follows its lines and is not stated."""
+    total = {"total_amount": total_amount} if total_extra is None else {"total_extra": total_extra}
     return {
         "order_id": order_id,
         "user_id": user_id,
         "order_date": order_date,
-        "total_amount": total_amount,
+        **total,
         "status": status,
     }
 
@@ -85,9 +95,10 @@ def line(
     *,
     line_id: str = "",
     line_amount: str = "",
+    added_to_total: str = "",
 ) -> Row:
     """An order line; the optional columns are there when they say something."""
-    optional = {"line_id": line_id, "line_amount": line_amount}
+    optional = {"line_id": line_id, "line_amount": line_amount, "added_to_total": added_to_total}
     return {
         "order_id": order_id,
         "product_id": product_id,
@@ -155,6 +166,10 @@ def staged_table(kind: str, rows: Iterable[Row]) -> pa.Table:
         for number, row in enumerate(rows, start=2)
     ]
     renamed = [{_staged_name(name): value for name, value in row.items()} for row in staged]
+    if kind == "orders":
+        for row in renamed:
+            if "total_extra_cents" in row:
+                row["total_from_lines"] = True
     if kind == "order_items":
         for row in renamed:
             row.setdefault("line_amount_cents", row["quantity"] * row["unit_price_cents"])
@@ -167,7 +182,7 @@ def _staged_name(name: str) -> str:
 
 def _staged_value(name: str, value: str) -> Any:
     match name:
-        case "total_amount" | "unit_price" | "price" | "line_amount":
+        case _ if name in AMOUNTS:
             return int(Decimal(value) * 100)
         case "user_id" | "line_id":
             return value or None

@@ -186,7 +186,7 @@ def kpi_item(kpi: OrderDay | CategoryDay | None) -> dict[str, Any] | None:
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    cents = ("unit_price_cents", "line_amount_cents")
+    cents = ("unit_price_cents", "line_amount_cents", "added_to_total_cents")
     shown = {name: value for name, value in row.items() if name not in cents}
     renamed = {"key": shown.pop("source_key"), "line": shown.pop("source_line")}
     amounts = {name.removesuffix("_cents"): amount(row[name]) for name in cents}

@@ -28,6 +28,7 @@ BOUNDS_OF_MENTIONED_ORDERS = (
 """Between them lies every order that the batch states or has lines of."""
 
 ANY_REPEATED_ORDER = "select order_id from repeated_orders limit 1"
+ANY_TOTAL_FROM_LINES = "select order_id from standing_orders where total_from_lines limit 1"
 
 EXAMPLES = 3
 REPLACEMENT = ("key", "line", "replaced_key", "replaced_line", "replaced_batch_id")
@@ -115,7 +116,7 @@ def plan_merge(
         "restated_orders",
         "product_statements",
         "restated_products",
-        "next_orders",
+        "standing_orders",
         "next_products",
         "contested_orders",
         "contested_lines",
@@ -125,6 +126,10 @@ def plan_merge(
         "restated_lines",
         "pair_categories",
         "lines",
+    ):
+        session.run(relation)
+    _total_orders(session)
+    for relation in (
         "next_order_items",
         "changed_order_partitions",
         "changed_order_item_partitions",
@@ -190,6 +195,14 @@ def _keep_last_statements(session: Session, *, any_repeated: bool) -> None:
     else:
         session.view("batch_orders", "staged_orders")
     session.run("batch_products")
+
+
+def _total_orders(session: Session) -> None:
+    """Most shops state every total: then there is nothing to add up, and nothing to copy."""
+    if session.fetch(ANY_TOTAL_FROM_LINES):
+        session.run("next_orders")
+    else:
+        session.view("next_orders", "standing_orders")
 
 
 def _order_totals(differing: Fetched, worst: Fetched) -> OrderTotals:

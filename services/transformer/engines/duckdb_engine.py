@@ -50,7 +50,7 @@ from services.transformer.facts.tables import (
 )
 
 EPOCH_DAY = date(1970, 1, 1)
-DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date"}
+DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date", "bool": "boolean"}
 CHEAPER_READ_AGAIN = frozenset({"next_order_items", "written_orders", "written_order_items"})
 """Filters of other relations: copying their rows costs more than a second look at them."""
 

@@ -40,7 +40,8 @@ KEPT: Mapping[str, str | None] = {
     "batch_orders": None,
     "batch_products": None,
     "affected_days": None,
-    "next_orders": "current_orders",
+    "standing_orders": "current_orders",
+    "next_orders": None,
     "next_products": "current_products",
     "line_outcomes": None,
     "lines": None,
@@ -61,7 +62,7 @@ SPARK_TYPES = {
     "bool": "boolean",
 }
 _OF_THE_FILE = [f"{name} {SPARK_TYPES[str(kind)]}" for name, kind in FILE_COLUMNS.items()]
-FACTS_TYPES = {"string": "string", "date": "date", "long": "bigint"}
+FACTS_TYPES = {"string": "string", "date": "date", "long": "bigint", "boolean": "boolean"}
 
 
 class SparkEngine:

@@ -8,9 +8,16 @@ import pyarrow as pa
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import IdentityTransform
-from pyiceberg.types import DateType, IcebergType, LongType, NestedField, StringType
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    IcebergType,
+    LongType,
+    NestedField,
+    StringType,
+)
 
-_TEXT, _WHOLE, _DAY = StringType(), LongType(), DateType()
+_TEXT, _WHOLE, _DAY, _FLAG = StringType(), LongType(), DateType(), BooleanType()
 _PROVENANCE: tuple[tuple[str, IcebergType, bool], ...] = (
     ("batch_id", _TEXT, True),
     ("source_key", _TEXT, True),
@@ -49,6 +56,7 @@ SCHEMAS: Mapping[str, Schema] = {
         ("order_date", _DAY, True),
         ("total_amount_cents", _WHOLE, True),
         ("status", _TEXT, True),
+        later=(("total_from_lines", _FLAG), ("total_extra_cents", _WHOLE)),
     ),
     "order_items": _schema(
         ("order_id", _TEXT, True),
@@ -57,7 +65,11 @@ SCHEMAS: Mapping[str, Schema] = {
         ("unit_price_cents", _WHOLE, True),
         ("category", _TEXT, False),
         ("order_date", _DAY, False),
-        later=(("line_id", _TEXT), ("line_amount_cents", _WHOLE)),
+        later=(
+            ("line_id", _TEXT),
+            ("line_amount_cents", _WHOLE),
+            ("added_to_total_cents", _WHOLE),
+        ),
     ),
     "products": _schema(
         ("product_id", _TEXT, True),
@@ -66,14 +78,21 @@ SCHEMAS: Mapping[str, Schema] = {
         ("price_cents", _WHOLE, True),
     ),
 }
-"""An order without user_id is a guest's; a line without line_id is known by its pair alone."""
+"""An order without user_id is a guest's; a line without line_id is known by its pair alone. With
+`total_from_lines` an order's total follows its lines (docs/design.md, Facts and KPIs)."""
 TABLES = tuple(SCHEMAS)
 Heads = Mapping[str, int]
 """Snapshot id by facts table."""
 LINE_AMOUNT = "coalesce(line_amount_cents, quantity * unit_price_cents)"
-READ_AS: Mapping[str, str] = {"line_amount_cents": f"{LINE_AMOUNT} as line_amount_cents"}
+READ_AS: Mapping[str, str] = {
+    "line_amount_cents": f"{LINE_AMOUNT} as line_amount_cents",
+    "added_to_total_cents": "coalesce(added_to_total_cents, 0) as added_to_total_cents",
+    "total_from_lines": "coalesce(total_from_lines, false) as total_from_lines",
+    "total_extra_cents": "coalesce(total_extra_cents, 0) as total_extra_cents",
+}
 """How a column is read, where not by its name: rows that were written, or staged, before lines had
-amounts of their own cost quantity x unit_price. Whoever rewrites such a row writes the amount."""
+amounts of their own cost quantity x unit_price; an order that does not say that its total follows
+its lines states it. Whoever rewrites such a row writes what it was read as."""
 PARTITIONS: Mapping[str, PartitionSpec] = {
     "orders": _by_order_date(SCHEMAS["orders"]),
     "order_items": _by_order_date(SCHEMAS["order_items"]),
@@ -104,6 +123,8 @@ STAGED_COLUMNS: Mapping[str, pa.Schema] = {
             "total_amount_cents": pa.int64(),
             "status": pa.string(),
             "source_line": pa.int64(),
+            "total_from_lines": pa.bool_(),
+            "total_extra_cents": pa.int64(),
         }
     ),
     "order_items": pa.schema(
@@ -115,6 +136,7 @@ STAGED_COLUMNS: Mapping[str, pa.Schema] = {
             "source_line": pa.int64(),
             "line_id": pa.string(),
             "line_amount_cents": pa.int64(),
+            "added_to_total_cents": pa.int64(),
         }
     ),
     "products": pa.schema(
@@ -129,7 +151,9 @@ STAGED_COLUMNS: Mapping[str, pa.Schema] = {
 }
 """What the validator stages, per kind; amounts in cents, user_id pseudonymised, null for a guest.
 
-Files that were staged before there were `line_id` and `line_amount_cents` lack these.
+Files that were staged before there were `line_id` and `line_amount_cents` lack these; only what is
+read by a source has `total_from_lines` and `total_extra_cents`, whose `total_amount_cents` is then
+null, and `added_to_total_cents`.
 """
 
 

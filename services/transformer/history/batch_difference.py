@@ -17,6 +17,7 @@ from services.transformer.facts.tables import TABLES, Everything, Heads, OnDays,
 CHANGES = (
     "orders_added",
     "orders_restated",
+    "orders_retotalled",
     "orders_moved_in",
     "orders_moved_away",
     "lines_added",
@@ -28,7 +29,7 @@ CHANGES = (
     "lines_categorised",
 )
 """Counted per day. `restated` lines stand where the `replaced` ones stood before; of `removed` ones
-their order, stated whole, has none any more."""
+their order, stated whole, has none any more. Lines changed the total of `retotalled` orders."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,14 @@ def _changed_partitions(facts: FactsCatalog, around: Around) -> set[Partition]:
 
 
 ORDERS = """
-select before_orders.order_date, after_orders.order_date, count(*)
+select before_orders.order_date, after_orders.order_date,
+       after_orders.batch_id is not distinct from '{batch_id}', count(*)
 from before_orders
 full join after_orders on after_orders.order_id = before_orders.order_id
 where after_orders.batch_id = '{batch_id}'
    or before_orders.order_date is distinct from after_orders.order_date
-group by 1, 2
+   or before_orders.total_amount_cents <> after_orders.total_amount_cents
+group by 1, 2, 3
 """
 LINES = """
 select before_lines.order_date, after_lines.order_date,
@@ -165,8 +168,8 @@ group by 1
 def _count(session: Session, batch_id: str) -> dict[Partition, dict[str, int]]:
     """A line is known by its place in its file: (batch_id, source_key, source_line)."""
     days: dict[Partition, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CHANGES, 0))
-    for before, after, count in session.fetch(ORDERS.format(batch_id=batch_id)):
-        for day, change in _order_changes(before, after):
+    for before, after, is_stated, count in session.fetch(ORDERS.format(batch_id=batch_id)):
+        for day, change in _order_changes(before, after, is_stated=is_stated):
             days[day][change] += count
     for before, after, was, stands, has_other, count in session.fetch(LINES):
         for day, change in _line_changes(before, after, was, stands, has_other):
@@ -174,11 +177,13 @@ def _count(session: Session, batch_id: str) -> dict[Partition, dict[str, int]]:
     return dict(sorted(days.items(), key=lambda each: each[0] or date.max))
 
 
-def _order_changes(before: date | None, after: date | None) -> Iterator[tuple[Partition, str]]:
+def _order_changes(
+    before: date | None, after: date | None, *, is_stated: bool
+) -> Iterator[tuple[Partition, str]]:
     if before is None:
         yield after, "orders_added"
     elif before == after:
-        yield after, "orders_restated"
+        yield after, "orders_restated" if is_stated else "orders_retotalled"
     else:
         yield before, "orders_moved_away"
         if after is not None:

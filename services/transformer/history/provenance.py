@@ -65,6 +65,7 @@ ROW_COLUMNS = (
     "quantity",
     "unit_price_cents",
     "line_amount_cents",
+    "added_to_total_cents",
 )
 
 

@@ -3,7 +3,8 @@
 -- its pair without one; a line without line_id by any newer line of its pair; each by the next
 -- statement that states the order whole.
 select numbered.order_id, numbered.product_id, numbered.line_id, numbered.quantity,
-       numbered.unit_price_cents, numbered.line_amount_cents, numbered.category,
+       numbered.unit_price_cents, numbered.line_amount_cents, numbered.added_to_total_cents,
+       numbered.category,
        numbered.batch_id, numbered.source_key, numbered.source_line,
        numbered.file_index, numbered.statement_index, numbered.next_numbered,
        case

@@ -4,15 +4,16 @@
 select current_order_items.order_id, current_order_items.product_id,
        current_order_items.quantity, current_order_items.unit_price_cents,
        coalesce(current_order_items.category, next_products.category) as category,
-       next_orders.order_date,
+       standing_orders.order_date,
        current_order_items.batch_id, current_order_items.source_key,
        current_order_items.source_line,
        current_order_items.line_id, current_order_items.line_amount_cents,
+       current_order_items.added_to_total_cents,
        -1 as file_index,
        current_order_items.order_date as old_order_date,
        case
            when replaced_lines.order_id is not null then 'restated'
-           when current_order_items.order_date is distinct from next_orders.order_date
+           when current_order_items.order_date is distinct from standing_orders.order_date
                then 'changed'
            when current_order_items.category is null and next_products.category is not null
                then 'changed'
@@ -24,16 +25,17 @@ left join replaced_lines
  and replaced_lines.source_line = current_order_items.source_line
  and replaced_lines.source_key = current_order_items.source_key
  and replaced_lines.batch_id = current_order_items.batch_id
-left join next_orders on next_orders.order_id = current_order_items.order_id
+left join standing_orders on standing_orders.order_id = current_order_items.order_id
 left join next_products on next_products.product_id = current_order_items.product_id
 union all
 select staged_order_items.order_id, staged_order_items.product_id,
        staged_order_items.quantity, staged_order_items.unit_price_cents,
        coalesce(pair_categories.category, next_products.category) as category,
-       next_orders.order_date,
+       standing_orders.order_date,
        staged_order_items.batch_id, staged_order_items.source_key,
        staged_order_items.source_line,
        staged_order_items.line_id, staged_order_items.line_amount_cents,
+       staged_order_items.added_to_total_cents,
        staged_order_items.file_index,
        cast(null as date) as old_order_date,
        'new' as outcome
@@ -45,6 +47,6 @@ left join replaced_lines
 left join pair_categories
   on pair_categories.order_id = staged_order_items.order_id
  and pair_categories.product_id = staged_order_items.product_id
-left join next_orders on next_orders.order_id = staged_order_items.order_id
+left join standing_orders on standing_orders.order_id = staged_order_items.order_id
 left join next_products on next_products.product_id = staged_order_items.product_id
 where replaced_lines.order_id is null

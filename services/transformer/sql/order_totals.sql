@@ -1,4 +1,4 @@
--- Orders of the batch, or with lines in it, whose total is not the sum of their standing lines.
+-- Orders of the batch, or with lines in it, whose stated total is not the sum of their standing lines.
 select next_orders.order_id, next_orders.total_amount_cents, sums.lines_cents
 from next_orders
 join (
@@ -9,5 +9,6 @@ join (
     where outcome <> 'restated' and order_date is not null
     group by order_id
 ) as sums on sums.order_id = next_orders.order_id
-where next_orders.total_amount_cents <> sums.lines_cents
+where not next_orders.total_from_lines
+  and next_orders.total_amount_cents <> sums.lines_cents
   and (next_orders.is_stated or sums.has_new_lines = 1)

@@ -13,19 +13,20 @@ select replaced.order_id, replaced.product_id, replaced.line_id,
 from (
     select old.order_id, old.product_id, old.line_id, old.replaced_in, old.batch_id,
            old.source_key, old.source_line, old.file_index, old.quantity, old.unit_price_cents,
-           old.line_amount_cents,
+           old.line_amount_cents, old.added_to_total_cents,
            same_id.source_key as same_id_key, same_id.source_line as same_id_line,
            case
                when same_id.product_id <> old.product_id
                  or same_id.quantity <> old.quantity
                  or same_id.unit_price_cents <> old.unit_price_cents
                  or same_id.line_amount_cents <> old.line_amount_cents
+                 or same_id.added_to_total_cents <> old.added_to_total_cents
                then 1
                else 0
            end as is_other,
            row_number() over (
                partition by old.order_id, old.product_id, old.replaced_in, old.quantity,
-                            old.unit_price_cents, old.line_amount_cents,
+                            old.unit_price_cents, old.line_amount_cents, old.added_to_total_cents,
                             case when same_id.order_id is null then 0 else 1 end
                order by old.statement_index, old.file_index, old.source_line
            ) as number_among_equals
@@ -39,10 +40,11 @@ from (
 ) as replaced
 left join (
     select order_id, product_id, statement_index, quantity, unit_price_cents, line_amount_cents,
-           count(*) as line_count
+           added_to_total_cents, count(*) as line_count
     from line_outcomes
     where line_id is null or next_numbered is distinct from statement_index
-    group by order_id, product_id, statement_index, quantity, unit_price_cents, line_amount_cents
+    group by order_id, product_id, statement_index, quantity, unit_price_cents, line_amount_cents,
+             added_to_total_cents
 ) as equals
   on equals.order_id = replaced.order_id
  and equals.product_id = replaced.product_id
@@ -50,6 +52,7 @@ left join (
  and equals.quantity = replaced.quantity
  and equals.unit_price_cents = replaced.unit_price_cents
  and equals.line_amount_cents = replaced.line_amount_cents
+ and equals.added_to_total_cents = replaced.added_to_total_cents
 left join (
     select order_id, product_id, statement_index, source_key, source_line,
            row_number() over (

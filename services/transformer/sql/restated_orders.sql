@@ -10,7 +10,9 @@ from (
            case
                when user_id is distinct from lag(user_id) over each_order
                  or order_date <> lag(order_date) over each_order
-                 or total_amount_cents <> lag(total_amount_cents) over each_order
+                 or stated_total_cents <> lag(stated_total_cents) over each_order
+                 or total_from_lines <> lag(total_from_lines) over each_order
+                 or total_extra_cents <> lag(total_extra_cents) over each_order
                  or status <> lag(status) over each_order
                then 1
                else 0

@@ -23,6 +23,7 @@ orders = st.builds(
     st.sampled_from(DAYS),
     user_id=st.sampled_from(["u1", "u2", "U1", ""]),
     total_amount=st.sampled_from(AMOUNTS),
+    total_extra=st.sampled_from([None, None, "0", "4.95", "-0.29"]),
     status=st.sampled_from(["completed", "returned", "Returned", "pending"]),
 )
 lines = st.builds(
@@ -33,6 +34,7 @@ lines = st.builds(
     st.sampled_from(AMOUNTS),
     line_id=st.sampled_from(["", "", "l1", "L1", "2"]),
     line_amount=st.sampled_from(["", "", "0", "0.01", "9.99"]),
+    added_to_total=st.sampled_from(["", "", "0.00", "4.95"]),
 )
 products = st.builds(product, st.sampled_from(PRODUCT_IDS), st.sampled_from(CATEGORIES))
 
@@ -98,6 +100,14 @@ def batch_of(given: Sequence[SourceFile], statements: Mapping[int, str] | None =
         also={index: file.also for index, file in enumerate(given) if file.also},
         whole=[index for index, file in enumerate(given) if file.whole],
     )
+
+
+def an_export(orders: Sequence[Row], lines: Sequence[Row], *, whole: bool = True) -> SourceFile:
+    return SourceFile("order_items", list(lines), {"orders": list(orders)}, whole)
+
+
+def plain(*lines: Row) -> SourceFile:
+    return SourceFile("order_items", list(lines), {}, whole=False)
 
 
 def _of_one_category(row: Row) -> Row:

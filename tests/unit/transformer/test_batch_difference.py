@@ -113,6 +113,20 @@ def test_a_line_of_an_order_that_is_stated_whole_without_it_is_removed(bench: Wo
     assert days(changed(bench, second)) == {SEVENTH: counts}
 
 
+def test_an_order_whose_total_follows_its_lines_is_retotalled_by_them(bench: Workbench) -> None:
+    bench.transform(a_batch([order("1", total_extra="1.00"), order("2")], [line("1", "p1")]))
+    lines_alone = a_batch(items=[line("1", "p2"), line("2", "p2")])
+    with_order = a_batch([order("1", total_extra="2.00")])
+    for batch in (lines_alone, with_order):
+        bench.transform(batch)
+
+    found = changed(bench, lines_alone)
+
+    assert days(found) == {SEVENTH: {"orders_retotalled": 1, "lines_added": 2}}
+    assert kpis(found, "total_revenue") == {("2025-07-07", None): (21, 31)}
+    assert days(changed(bench, with_order)) == {SEVENTH: {"orders_restated": 1}}
+
+
 def test_a_category_that_vanishes_from_a_day_is_shown_to_go(bench: Workbench) -> None:
     first = a_batch([order("1")], [line("1", "p1")])
     second = a_batch(products=[product("p1", "Books")])

@@ -12,7 +12,16 @@ from tests.model import ShopModel
 from tests.support.examples import examples
 from tests.support.transforming import Batch, Workbench, a_batch, line, order, product
 from tests.unit.transformer.conftest import NewStores
-from tests.unit.transformer.shops import CATEGORIES, DAYS, ORDER_IDS, PRODUCT_IDS, shops
+from tests.unit.transformer.shops import (
+    CATEGORIES,
+    DAYS,
+    ORDER_IDS,
+    PRODUCT_IDS,
+    an_export,
+    batch_of,
+    plain,
+    shops,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -34,6 +43,23 @@ WORST = [
     a_batch([order(each, "2025-07-08") for each in ORDER_IDS]),
 ]
 """Every rule at once: late, corrected, moved, waiting, repeated, unknown, emptied days, nothing."""
+
+
+WHOLE = [
+    batch_of([an_export([order("1", total_extra="0.29"), order("2")], [line("1"), line("2")])]),
+    batch_of(
+        [
+            plain(line("1", "p2", 3, added_to_total="4.95"), line("2", "p2", line_id="a")),
+            an_export([order("1", "2025-07-08", total_extra="-0.01")], [line("1", "p1", 2)]),
+            an_export([order("2", total_extra="0")], []),
+            plain(line("2", "p1", 5, "0.29")),
+        ],
+        {0: "m", 3: "m"},
+    ),
+    batch_of([plain(line("1", "p3", added_to_total="1.00"))]),
+    a_batch([order("1", "2025-07-08", total_amount="3.00")]),
+]
+"""Orders stated whole between pairs of a statement of two files, totals that follow lines."""
 
 
 class BothEngines:
@@ -76,6 +102,14 @@ def test_they_agree_on_every_rule_and_spark_keeps_nothing_of_a_batch(
         spark = session_of(both.spark)
         assert [view.name for view in spark.catalog.listTables()] == []
         assert spark.sparkContext._jsc.getPersistentRDDs().isEmpty()
+
+
+def test_they_agree_on_orders_stated_whole_and_totals_that_follow_lines(
+    new_stores: NewStores,
+) -> None:
+    both = BothEngines(new_stores)
+    for batch in WHOLE:
+        both.take(batch)
 
 
 @settings(

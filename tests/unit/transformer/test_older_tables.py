@@ -34,14 +34,20 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.conftest import NewStores
 
-LATER = {"line_id", "line_amount_cents"}
+LATER = {
+    "line_id",
+    "line_amount_cents",
+    "added_to_total_cents",
+    "total_from_lines",
+    "total_extra_cents",
+}
 OLD = a_batch(
     [order("1"), order("2", "2025-07-08", user_id="u2")],
     [line("1", quantity=3), line("2"), line("9", quantity=2)],
     [product()],
 )
 NEW = a_batch(
-    [order("2", "2025-07-08", user_id=""), order("9", "2025-07-09")],
+    [order("2", "2025-07-08", user_id=""), order("9", "2025-07-09", total_extra="1.00")],
     [line("2", "p2", line_id="a", line_amount="4.00")],
 )
 
@@ -188,6 +194,6 @@ def test_staged_files_without_the_later_columns_are_read(
     for index in lacking:
         path = inputs._path(batch.batch_id, index)
         staged = pq.read_table(path)
-        pq.write_table(staged.drop_columns(sorted(LATER)), path)
+        pq.write_table(staged.drop_columns(sorted(LATER & set(staged.column_names))), path)
     assert transform_batch(command, bench.ports)["outcome"] == "PUBLISHED"
     bench.assert_equals(batch.told_to(ShopModel()))

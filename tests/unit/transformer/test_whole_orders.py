@@ -1,7 +1,7 @@
 """A file that states its orders whole: what it has of an order is all that the order has."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,10 @@ from hypothesis import strategies as st
 
 from tests.model import ShopModel
 from tests.support.examples import examples
-from tests.support.transforming import Batch, Row, Workbench, line, local_workbench, order
-from tests.unit.transformer.shops import SourceFile, batch_of
+from tests.support.transforming import Batch, Workbench, line, local_workbench, order
+from tests.unit.transformer.shops import SourceFile, an_export, batch_of, plain
 
 NEXT_DAY = "2025-07-08"
-
-
-def an_export(orders: Sequence[Row], lines: Sequence[Row], *, whole: bool = True) -> SourceFile:
-    return SourceFile("order_items", list(lines), {"orders": list(orders)}, whole)
-
-
-def plain(*lines: Row) -> SourceFile:
-    return SourceFile("order_items", list(lines), {}, whole=False)
 
 
 FIRST = an_export([order("1"), order("2")], [line("1", "p1"), line("1", "p2"), line("2", "p1")])

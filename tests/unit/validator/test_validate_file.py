@@ -173,7 +173,10 @@ def test_staged_columns_are_those_that_the_transformer_reads(key: str, text: str
     content = harness.bucket.standing[f"processing/{BATCH}/{kind}/0000.parquet"]
     staged = pq.read_schema(io.BytesIO(content))
     assert staged.names == STAGED_NAMES[kind]
+    of_a_source = {"total_from_lines", "total_extra_cents", "added_to_total_cents"}
     for wanted in STAGED_COLUMNS[kind]:
+        if wanted.name in of_a_source:
+            continue
         assert staged.field(wanted.name).type == wanted.type
     assert pq.read_metadata(io.BytesIO(content)).row_group(0).column(0).compression == "ZSTD"
 
