@@ -85,9 +85,9 @@ def test_a_container_is_nobody_and_cannot_write(
         worker.await_ready()
         assert worker.shell(f"stat -c %u /proc/{worker.process_id()}") == (0, "1000\n")
         for place in ("/app", "/opt/venv", "/etc", "/"):
-            code, said = worker.shell(f"touch {place}/mine")
-            assert code != 0
-            assert "Read-only file system" in said
+            # By its code alone: an engine may lose what so short a process says.
+            refused = worker.shell(f"touch {place}/mine 2>&1 | grep -q 'Read-only file system'")
+            assert refused[0] == 0
         assert worker.shell("touch /tmp/mine") == (0, "")
         code, seconds = worker.stop()
         assert code == 0, worker.logs()

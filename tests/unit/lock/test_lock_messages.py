@@ -213,8 +213,8 @@ def test_a_token_is_never_in_an_event(harness: LockHarness) -> None:
     harness.acquire("a")
     harness.acquire("b")
     events = " ".join(message.to_json() for message in harness.store.read(STREAM))
-    assert "a-0" not in events
-    assert "b-0" not in events
+    assert '"a-0"' not in events
+    assert '"b-0"' not in events
 
 
 def test_the_holder_that_asks_again_is_answered_with_the_same_fence(harness: LockHarness) -> None:
