@@ -239,3 +239,17 @@ def test_a_plain_file_may_state_its_orders_whole(tmp_path: Path) -> None:
     bench.transform(batch_of([FIRST]))
     bench.transform(Batch([("order_items", [line("1", "p9")])], whole=[0]))
     assert lines_of(bench) == [("1", "p9", 1), ("2", "p1", 1)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_equal_lines_of_two_older_files_are_answered_by_one_line_once(
+    tmp_path: Path, *, at_once: bool
+) -> None:
+    files = [plain(line("1", line_id="a")), plain(line("1", line_id="b"))]
+    files.append(an_export([order("1")], [line("1")]))
+    bench = local_workbench(tmp_path)
+    told = [
+        bench.transform(batch_of(batch))["restated"]["order_items"]
+        for batch in ([files] if at_once else [[file] for file in files])
+    ]
+    assert sum(told) == 1
