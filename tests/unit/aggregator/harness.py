@@ -333,7 +333,7 @@ def an_example_document(name: str) -> list[dict[str, Any]]:
 
 
 def a_report(index: int, **changes: Any) -> FileReport:
-    [example] = an_example_document("FileReport")
+    example, *_ = an_example_document("FileReport")
     return FileReport(**(example | {"file_index": index, "status": "rejected"} | changes))
 
 

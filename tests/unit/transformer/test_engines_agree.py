@@ -23,7 +23,7 @@ from tests.unit.transformer.shops import (
     shops,
 )
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
 
 WORST = [
     a_batch(

@@ -134,6 +134,7 @@ def test_a_batch_of_today_goes_on_from_older_tables(bench: Workbench) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("engine", ["spark", "duckdb"])
 def test_so_does_spark(new_stores: NewStores, engine: EngineName) -> None:
     process: Callable[[EngineName], Workbench] = new_stores()
