@@ -106,6 +106,9 @@ def _on_this_machine(settings: Settings) -> Mapping[str, str]:
     """What holds only where driver and executors are one process here."""
     return {
         "spark.driver.memory": f"{settings.spark_memory_mb}m",
+        # Each of many small sorts and joins takes a page at least. Spark's own choice for such a
+        # heap is 32 MB: a batch of ten rows found no room.
+        "spark.buffer.pageSize": "2m",
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
         "spark.local.dir": tempfile.gettempdir(),
