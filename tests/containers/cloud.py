@@ -15,7 +15,8 @@ from tests.support.pipeline import Pipeline, eventually
 from tests.support.standing import Row, assert_kpis_equal, csv_of
 
 TASK_FAMILIES = ("validation-task", "transformation-task")
-CLOSED_WITHIN_SECONDS = 180.0
+CLOSED_WITHIN_SECONDS = 600.0
+"""Spark begins within a minute by itself, and in many where other tests have both cores."""
 TAKEN_WITHIN_SECONDS = 120.0
 
 

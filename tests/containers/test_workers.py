@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.containers.workers import Worker
 
-pytestmark = [pytest.mark.docker, pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.docker, pytest.mark.integration, pytest.mark.timeout(1800)]
 SPARK_MEMORY_MB = "1024"
 IDLE_STOP_SECONDS = 10.0
 """An idle worker looks up from its queue every two seconds."""
