@@ -18,6 +18,7 @@ from services.runtime.csv_files.csv_records import (
     broken,
 )
 from services.runtime.csv_files.texts import BLANKS
+from services.validator.reading.file_text import among
 from services.validator.reading.lines import Lines
 
 AreRows = Callable[[Lines], Any]
@@ -64,25 +65,19 @@ class _Marks:
     def __init__(self, lines: Lines, layout: Layout, *, returns_end_lines: bool) -> None:
         self.lines, self.layout = lines, layout
         self.buffer = np.frombuffer(lines.text, np.uint8)
-        self.quotes = np.flatnonzero(self.buffer == _QUOTE)
-        self.line_of = self.lines_of(self.quotes)
-        self.quote_counts = np.bincount(self.line_of, minlength=len(lines))
-        self.first_quotes = np.cumsum(self.quote_counts) - self.quote_counts
+        self.quotes, self.line_of = lines.quotes, lines.quote_lines
+        self.quote_counts, self.first_quotes = lines.quote_counts, lines.first_quotes
         self.is_simple = lines.ends - lines.starts < _MOST_BYTES
         if not returns_end_lines and b"\r" in lines.text:
             returns = np.flatnonzero(self.buffer == _CR)
             stray = returns[self.buffer[returns + 1] != _LF]
-            self.is_simple[self.lines_of(stray)] = False
+            self.is_simple[lines.lines_of(stray)] = False
         self.holds_nul = np.zeros(len(lines), bool)
         if b"\0" in lines.text:
-            self.holds_nul[self.lines_of(np.flatnonzero(self.buffer == _NUL))] = True
+            self.holds_nul[lines.lines_of(np.flatnonzero(self.buffer == _NUL))] = True
         self.before, self.blanks_before = self._beside(-1)
         self.after, self.blanks_after = self._beside(1)
         self.verdicts = np.zeros(len(lines), np.int8)
-
-    def lines_of(self, places: Any) -> Any:
-        """The line of each place in the text."""
-        return np.searchsorted(self.lines.ends, places, side="right")
 
     def has(self, byte: int, *, before: bool) -> Any:
         """True for lines with a quote that has this byte just before, or just after it."""
@@ -95,16 +90,16 @@ class _Marks:
 
     def _beside(self, step: int) -> tuple[Any, Any]:
         """What stands beside each quote, and how many blanks there are in between."""
-        blanks = [ord(blank) for blank in BLANKS if blank != self.layout.delimiter]
+        blanks = among(ord(blank) for blank in BLANKS if blank != self.layout.delimiter)
         distance = np.zeros(len(self.quotes), np.int64)
         beside = self._at(self.quotes + step)
         for _ in range(_MOST_BLANKS):
-            is_blank = np.flatnonzero(np.isin(beside, blanks))
+            is_blank = np.flatnonzero(blanks[beside])
             if not len(is_blank):
                 break
             distance[is_blank] += 1
             beside[is_blank] = self._at(self.quotes[is_blank] + step * (distance[is_blank] + 1))
-        self.is_simple[self.line_of[np.isin(beside, blanks)]] = False
+        self.is_simple[self.line_of[blanks[beside]]] = False
         return beside, distance
 
     def _at(self, places: Any) -> Any:
@@ -116,16 +111,14 @@ class _Marks:
         One inside a field, which is doubled, closes it and opens it again.
         """
         rank = np.arange(len(self.quotes)) - self.first_quotes[self.line_of]
-        ends = [ord(self.layout.delimiter), _LF, _CR]
+        is_end = among([ord(self.layout.delimiter), _LF, _CR])
         is_opening = rank % 2 == 0
         is_doubled = np.where(
             is_opening,
             (rank > 0) & (self.before == _QUOTE) & (self.blanks_before == 0),
             (self.after == _QUOTE) & (self.blanks_after == 0),
         )
-        is_well = is_doubled | np.where(
-            is_opening, np.isin(self.before, ends), np.isin(self.after, ends)
-        )
+        is_well = is_doubled | np.where(is_opening, is_end[self.before], is_end[self.after])
         ill = np.flatnonzero(~is_well)
         lines, first = np.unique(self.line_of[ill], return_index=True)
         deciding = ill[first]
@@ -149,8 +142,8 @@ class _Marks:
         open_lines = open_lines[fields < self.layout.width + self.layout.spare]
         counts = self.quote_counts[open_lines + 1]
         closing = self.first_quotes[open_lines[counts % 2 == 1] + 1]
-        ends = [ord(self.layout.delimiter), _LF, _CR, _QUOTE]
-        self.verdicts[self.line_of[closing[~np.isin(self.after[closing], ends)]] - 1] = _AFTER
+        is_end = among([ord(self.layout.delimiter), _LF, _CR, _QUOTE])
+        self.verdicts[self.line_of[closing[~is_end[self.after[closing]]]] - 1] = _AFTER
         bare = np.zeros(len(self.lines), bool)
         bare[open_lines[counts == 0] + 1] = True
         edges = np.searchsorted(delimiters, self.lines.ends[bare])

@@ -6,7 +6,7 @@ the size of the chunks.
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Protocol
 
@@ -16,8 +16,15 @@ from services.runtime.csv_files.bad_file import BadFile
 from services.runtime.csv_files.gzip_data import unpacked
 
 BLANK_BYTES = b" \t\r\n"
-IS_SOLID = ~np.isin(np.arange(256), list(BLANK_BYTES))
-"""For each byte: whether it is none of these."""
+
+
+def among(some: Iterable[int]) -> Any:
+    """For each byte: whether it is one of these. A look-up takes a fifth of `np.isin`."""
+    return np.isin(np.arange(256), list(some))
+
+
+IS_SOLID = ~among(BLANK_BYTES)
+"""For each byte: whether it is no blank."""
 
 HEAD_BYTES = 4096
 """How much of a file is looked at to tell text from something else."""

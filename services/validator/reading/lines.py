@@ -7,7 +7,7 @@ from typing import Any, overload
 import numpy as np
 import pyarrow as pa
 
-_LF, _CR = b"\n\r"
+_LF, _CR, _QUOTE = b'\n\r"'
 
 
 class Lines(Sequence[bytes]):
@@ -37,6 +37,36 @@ class Lines(Sequence[bytes]):
     def starts(self) -> Any:
         """Where each line starts."""
         return np.concatenate(([0], self.ends[:-1]))[: len(self.ends)]
+
+    @cached_property
+    def quotes(self) -> Any:
+        """Where quotes stand in the text."""
+        return np.flatnonzero(np.frombuffer(self.text, np.uint8) == _QUOTE)
+
+    @cached_property
+    def quote_counts(self) -> Any:
+        """How many quotes each line has."""
+        return self.counts(self.quotes)
+
+    @cached_property
+    def quote_lines(self) -> Any:
+        """The line of each quote."""
+        return np.repeat(np.arange(len(self)), self.quote_counts)
+
+    @cached_property
+    def first_quotes(self) -> Any:
+        """For each line, how many quotes stand before it."""
+        return np.cumsum(self.quote_counts) - self.quote_counts
+
+    def counts(self, places: Any) -> Any:
+        """How many of some places in the text, in order, each line has."""
+        counts = np.searchsorted(places, self.ends)
+        counts[1:] -= counts[:-1]
+        return counts
+
+    def lines_of(self, places: Any) -> Any:
+        """The line of each place in the text."""
+        return np.searchsorted(self.ends, places, side="right")
 
     def take(self, kept: Any) -> "Lines":
         """The lines that are true in `kept` (which may be shorter than the lines)."""

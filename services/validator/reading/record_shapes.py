@@ -11,29 +11,14 @@ import numpy as np
 
 from services.runtime.csv_files.csv_records import MAX_RECORD_BYTES, Layout
 from services.runtime.csv_files.texts import BLANKS
-from services.validator.reading.file_text import IS_SOLID
+from services.validator.reading.file_text import IS_SOLID, among
+from services.validator.reading.lines import Lines
 
 RETURN_MARK = b"\x01"
 """Stands for a CR that is content, in what Arrow reads."""
 
 _LF, _CR, _QUOTE, _NUL, _EQUALS, _SPACE, _DELETE = b'\n\r"\0= \x7f'
 _QUICK_BYTES = 1 << 16
-
-
-class TextLines(Protocol):
-    """The lines of a text: line n is `text[starts[n] : ends[n]]`."""
-
-    text: bytes
-
-    @property
-    def starts(self) -> Any:
-        """Where each line starts."""
-
-    @property
-    def ends(self) -> Any:
-        """Where each line is over."""
-
-    def __len__(self) -> int: ...
 
 
 class RowLayout(Layout, Protocol):
@@ -55,7 +40,7 @@ class Shapes:
 
 
 def shapes_of(
-    lines: TextLines, layout: RowLayout, *, returns_end_lines: bool, may_go_on: bool = True
+    lines: Lines, layout: RowLayout, *, returns_end_lines: bool, may_go_on: bool = True
 ) -> Shapes:
     """Judge all lines; `may_go_on` False takes each line for itself."""
     marks = _Marks(lines, layout, returns_end_lines)
@@ -68,23 +53,18 @@ def shapes_of(
 class _Marks:
     """Where quotes, delimiters and CRs stand in a text. `suspects` are so whatever its quotes."""
 
-    def __init__(self, lines: TextLines, layout: RowLayout, returns_end_lines: bool) -> None:
+    def __init__(self, lines: Lines, layout: RowLayout, returns_end_lines: bool) -> None:
         self.lines, self.layout = lines, layout
         self.buffer = np.frombuffer(lines.text, np.uint8)
         self.delimiter = ord(layout.delimiter)
         self.are_usual = not returns_end_lines and layout.width > 1 and not layout.spare
-        self.quotes = np.flatnonzero(self.buffer == _QUOTE)
-        self.line_of = np.searchsorted(lines.ends, self.quotes, side="right")
-        self.quote_counts = np.bincount(self.line_of, minlength=len(lines))
+        self.quotes, self.line_of = lines.quotes, lines.quote_lines
+        self.quote_counts = lines.quote_counts
         self.suspects = lines.ends - lines.starts > MAX_RECORD_BYTES
         if b"\0" in lines.text:
-            self.suspects[self.lines_of(np.flatnonzero(self.buffer == _NUL))] = True
+            self.suspects[lines.lines_of(np.flatnonzero(self.buffer == _NUL))] = True
         if not returns_end_lines and b"\r" in lines.text:
             self._judge_returns()
-
-    def lines_of(self, places: Any) -> Any:
-        """The line of each place in the text."""
-        return np.searchsorted(self.lines.ends, places, side="right")
 
     def _judge_returns(self) -> None:
         """CRs alone are content of a row of the right width whose parts are more than one.
@@ -95,7 +75,7 @@ class _Marks:
         stray = returns[self.buffer[returns + 1] != _LF]
         if not len(stray):
             return
-        line_of = self.lines_of(stray)
+        line_of = self.lines.lines_of(stray)
         is_content = np.zeros(len(self.lines), bool)
         if self.are_usual and RETURN_MARK not in self.lines.text:
             is_first = np.diff(line_of, prepend=-1) > 0
@@ -109,7 +89,7 @@ class _Marks:
 
     def _delimiters_in_line(self) -> Any:
         places = np.flatnonzero(self.buffer == self.delimiter)
-        return np.diff(np.searchsorted(places, self.lines.ends), prepend=0)
+        return self.lines.counts(places)
 
     def pairs_of_odd_lines(self) -> Any:
         """True for lines from one with an odd count of quotes to before the next such line."""
@@ -130,7 +110,7 @@ class _Marks:
         wrong |= continues & (self._delimiters_in_line() >= width - 1)
         wrong |= ends - starts[first] > _QUICK_BYTES
         outside = self._delimiters_outside(first)
-        records = self.lines_of(outside)
+        records = self.lines.lines_of(outside)
         wrong |= np.bincount(first[records], minlength=len(first))[first] != width - 1
         wrong |= self._too_long_for_a_column(goes_on, first, outside)
         is_wrong = np.zeros(len(first), bool)
@@ -141,7 +121,7 @@ class _Marks:
         """The places of delimiters outside of quotes, which are counted from the record's start."""
         places = np.flatnonzero(self.buffer == self.delimiter)
         before = np.searchsorted(self.quotes, places)
-        before -= np.searchsorted(self.quotes, self.lines.starts[first[self.lines_of(places)]])
+        before -= self.lines.first_quotes[first[self.lines.lines_of(places)]]
         return places[before % 2 == 0]
 
     def _too_long_for_a_column(self, goes_on: Any, first: Any, outside: Any) -> Any:
@@ -166,12 +146,11 @@ class _Marks:
         if not len(quotes):
             return found
         first = _first_lines(goes_on)[self.line_of]
-        rank = np.arange(len(quotes)) - np.searchsorted(quotes, self.lines.starts[first])
+        rank = np.arange(len(quotes)) - self.lines.first_quotes[first]
         before = np.where(quotes > 0, buffer[quotes - 1], _LF)
         after = buffer[quotes + 1]
-        around = [self.delimiter, _LF, _CR]
-        is_well = np.where(rank % 2 == 0, np.isin(before, around), np.isin(after, around))
-        is_well |= np.where(rank % 2 == 0, before, after) == _QUOTE
+        outside = np.where(rank % 2 == 0, before, after)
+        is_well = among([self.delimiter, _LF, _CR, _QUOTE])[outside]
         odd = np.flatnonzero(~is_well)
         if len(odd):
             line_of = self.line_of[odd]
@@ -186,14 +165,14 @@ class _Marks:
         self, quotes: Any, opens: Any, before: Any, after: Any, is_over_lines: Any
     ) -> Any:
         """Quotes with one blank outside, or of a text formula, if Arrow can read them without."""
-        edges = [self.delimiter, _LF, _CR]
-        blanks = [ord(blank) for blank in BLANKS if ord(blank) != self.delimiter]
-        starts_before = np.isin(np.where(quotes > 1, self.buffer[quotes - 2], _LF), edges)
-        ends_after = np.isin(self.buffer.take(quotes + 2, mode="clip"), edges)
+        is_edge = among([self.delimiter, _LF, _CR])
+        is_blank = among(ord(blank) for blank in BLANKS if ord(blank) != self.delimiter)
+        starts_before = is_edge[np.where(quotes > 1, self.buffer[quotes - 2], _LF)]
+        ends_after = is_edge[self.buffer.take(quotes + 2, mode="clip")]
         is_formula = (before == _EQUALS) & (after > _SPACE) & (after < _DELETE)
         is_formula &= (after != _EQUALS) & ~is_over_lines
-        well_opened = starts_before & (np.isin(before, blanks) | is_formula)
-        return np.where(opens, well_opened, ends_after & np.isin(after, blanks))
+        well_opened = starts_before & (is_blank[before] | is_formula)
+        return np.where(opens, well_opened, ends_after & is_blank[after])
 
 
 def _first_lines(goes_on: Any) -> Any:
@@ -217,12 +196,12 @@ def for_arrow(text: bytes, delimiter: str, *, returns_end_lines: bool) -> tuple[
             buffer[stray] = RETURN_MARK[0]
             text, is_marked = buffer.tobytes(), True
     quotes = np.flatnonzero(buffer == _QUOTE)
-    blanks = [ord(blank) for blank in BLANKS if ord(blank) != ord(delimiter)]
+    blanks = [ord(blank) for blank in BLANKS if blank != delimiter]
     opening, closing = quotes[::2], quotes[1::2]
     before = np.where(opening > 0, buffer[opening - 1], _LF)
     dropped = [
-        opening[np.isin(before, [_EQUALS, *blanks])] - 1,
-        closing[np.isin(buffer[closing + 1], blanks)] + 1,
+        opening[among([_EQUALS, *blanks])[before]] - 1,
+        closing[among(blanks)[buffer[closing + 1]]] + 1,
     ]
     if not any(map(len, dropped)):
         return text, is_marked

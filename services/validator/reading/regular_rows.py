@@ -19,7 +19,7 @@ from services.validator.reading.explained_rows import (
     explained_narrow_rows,
     explained_rows,
 )
-from services.validator.reading.file_text import IS_SOLID
+from services.validator.reading.file_text import BLANK_BYTES, IS_SOLID
 from services.validator.reading.lines import Lines
 from services.validator.reading.record_shapes import for_arrow
 
@@ -27,7 +27,6 @@ RAW = "raw"
 """The column of a row's own text, where it is asked for."""
 
 _RAW_FIELD = pa.field(RAW, pa.string())
-_QUOTE = ord('"')
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class RegularReader:
 
         The block starts in that line of the file.
         """
-        if not lines.text:
+        if not lines.text.strip(BLANK_BYTES):
             return RegularRows(self.schema.empty_table())
         texts = self._texts(lines, self._usual_width)
         if texts is not None and texts.rows == len(places):
@@ -164,9 +163,8 @@ def _field_counts(lines: Lines, delimiter: str) -> Any:
     buffer = np.frombuffer(lines.text, np.uint8)
     commas = np.flatnonzero(buffer == ord(delimiter))
     if b'"' in lines.text:
-        quotes = np.flatnonzero(buffer == _QUOTE)
-        commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
-    counts = np.diff(np.searchsorted(commas, lines.ends), prepend=0) + 1
+        commas = commas[np.searchsorted(lines.quotes, commas) % 2 == 0]
+    counts = lines.counts(commas) + 1
     if (counts == 1).any():
         is_solid = np.logical_or.reduceat(IS_SOLID[buffer], lines.starts)
         counts[(counts == 1) & ~is_solid] = 0
