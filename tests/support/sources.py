@@ -1,6 +1,7 @@
 """Sources for tests: the smallest one, with what a test wants to say of it; and blocks of rows."""
 
-from collections.abc import Iterable, Sequence
+import csv
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -42,14 +43,46 @@ def a_block(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> pa.T
 
 
 def shaped(
-    source: Source | CompiledSource, header: Sequence[str], rows: Iterable[Sequence[str | None]]
+    source: Source | CompiledSource,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str | None]],
+    lookups: Mapping[str, pa.Table] | None = None,
 ) -> tuple[Shaped, list[ValueFault]]:
     """What one block of a file gives, and its faults in words."""
     compiled = compile_source(source, header) if isinstance(source, Source) else source
     block = a_block(header, rows)
-    with Shaper(compiled) as shaper:
+    with Shaper(compiled, lookups) as shaper:
         found = shaper.shape(block)
         return found, [*shaper.explain(block, found.faults)]
+
+
+def read(
+    source: Source, text: str, lookups: Mapping[str, str] | None = None
+) -> tuple[Shaped, list[ValueFault]]:
+    """What a file gives whose rows are whole, and its faults in words; `lookups` are texts too."""
+    [header, *rows] = _records(source, text)
+    tables = {}
+    for name, content in (lookups or {}).items():
+        [names, *cells] = _records(source, content)
+        tables[name] = pa.table(dict(zip(names, zip(*cells, strict=True), strict=True)))
+    return shaped(source, header, rows, tables)
+
+
+def rows_of(found: Shaped, kind: Any) -> list[dict[str, Any]]:
+    """The rows of a kind, with what they say and no more."""
+    rows = found.kinds[kind].drop_columns(["row", "line"]).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def left_out(found: Shaped) -> list[tuple[int, str]]:
+    """Each row that is left out (from 0), and the reason."""
+    return [(row["row"], row["reason"]) for row in found.left_out.to_pylist()]
+
+
+def _records(source: Source, text: str) -> list[list[str]]:
+    quoting = csv.QUOTE_NONE if source.file.quoting == "none" else csv.QUOTE_MINIMAL
+    lines = text.splitlines(keepends=True)
+    return [*csv.reader(lines, delimiter=source.file.delimiter, quoting=quoting)]
 
 
 def values_of(expression: str, texts: Iterable[str | None], **file: Any) -> list[str | None]:

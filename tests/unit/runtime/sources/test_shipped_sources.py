@@ -1,15 +1,10 @@
 """The sources that ship, each over a few rows of an invented export in its format."""
 
-import csv
-from typing import Any
-
 import pytest
 
-from contracts.sources.model import Source
 from contracts.sources.shipped import shipped_source, shipped_sources
 from services.runtime.sources.compilation import check_source
-from services.runtime.sources.shaped import Shaped, ValueFault
-from tests.support.sources import shaped
+from tests.support.sources import left_out, read, rows_of
 
 SHOPIFY = """\
 Name,Email,Financial Status,Currency,Total,Created at,Lineitem quantity,Lineitem name,\
@@ -29,18 +24,6 @@ item-promotion-discount\tship-promotion-discount
 302-2\t2026-09-02T10:00:00Z\tCancelled\tX\t0\t\t\t\t\t
 302-3\t2026-09-02T10:00:00+00:00\tShipped - Returned to Seller\tY\t3\tEUR\t10.00\t\t\t
 """
-
-
-def read(source: Source, text: str) -> tuple[Shaped, list[ValueFault]]:
-    quoting = csv.QUOTE_NONE if source.file.quoting == "none" else csv.QUOTE_MINIMAL
-    lines = text.splitlines(keepends=True)
-    [header, *rows] = csv.reader(lines, delimiter=source.file.delimiter, quoting=quoting)
-    return shaped(source, header, rows)
-
-
-def rows_of(found: Shaped, kind: Any) -> list[dict[str, Any]]:
-    rows = found.kinds[kind].drop_columns(["row", "line"]).to_pylist()
-    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 @pytest.mark.parametrize("name", shipped_sources())
@@ -68,8 +51,7 @@ def test_shopify_orders() -> None:
             "line_amount": "5.00",
         },
     ]  # fmt: skip
-    left_out = [(row["row"], row["reason"]) for row in found.left_out.to_pylist()]
-    assert left_out == [(2, "draft"), (3, "draft")]
+    assert left_out(found) == [(2, "draft"), (3, "draft")]
     assert [fault.message for fault in faults] == [
         'Created at = "32.10.2026" gives no day (order_date)',
         'Lineitem price = "zwölf" gives no amount (line_amount)',
