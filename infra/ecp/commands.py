@@ -47,6 +47,10 @@ COMMANDS = {
         DATA, "submissions.validate", "validate",
         "Check CSV files as the pipeline would, without uploading anything.",
     ),
+    "sources": Entry(
+        DATA, "sources.group", "app",
+        "Sources: how any shop's export becomes orders, order lines and products.",
+    ),
     "sample": Entry(
         DATA, "demo.demo", "sample",
         "Write the invented shop of the demo as CSV files, to try things with.",

@@ -71,7 +71,8 @@ class _Compilation:
         }
         kinds = [self._kind(mapping) for mapping in source.mappings]
         for lookup in source.lookups.values():
-            if not any(call.lookup == lookup.name for call in self._scope.calls):
+            asked = any(call.lookup == lookup.name for call in self._scope.calls)
+            if not asked and not self._columns:  # else a column may lack that would ask it
                 why = "nothing asks this lookup; take it out, or ask lookup() or in_lookup()"
                 self._faults.append(SourceFault(lookup.line, f"lookups.{lookup.name}", why))
         if self._faults:

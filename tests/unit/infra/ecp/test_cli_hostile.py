@@ -68,6 +68,8 @@ FAILING: dict[str, list[str]] = {
     "submit": [HOSTILE],
     "validate": [HOSTILE],
     "sample": [f"/dev/null/{HOSTILE}"],
+    **{f"sources {name}": [HOSTILE] for name in ("detect", "draft", "add", "list", "show")},
+    "sources remove": [HOSTILE, "--yes"],
     **{f"contracts {name}": [HOSTILE] for name in ("check", "release", "docs")},
 }  # fmt: skip
 """How each command is run against a cloud, or with arguments, that fail in hostile words."""

@@ -2,7 +2,10 @@
 
 from decimal import Decimal
 
+import pytest
+
 from contracts.sources.shipped import shipped_source
+from services.runtime.sources.compiled import InvalidHeader
 from services.runtime.sources.shaped import Shaped
 from tests.support.source_kpis import Shop
 from tests.support.sources import left_out, read, rows_of
@@ -133,6 +136,11 @@ def test_superstore() -> None:
         ("Furniture", "2017-09-22"): (Decimal("176.79"), Decimal("176.79"), 0),
         ("Technology", "2017-09-22"): (Decimal("15.29"), Decimal("7.65"), Decimal("0.5")),
     }
+
+
+def test_a_header_that_lacks_the_key_of_a_lookup_is_told_so() -> None:
+    with pytest.raises(InvalidHeader, match='there is no column "CategoryID"'):
+        read(shipped_source("northwind-products"), NORTHWIND_PRODUCTS.replace("CategoryID", "Cat"))
 
 
 def test_northwind() -> None:

@@ -1,0 +1,145 @@
+"""`ecp sources detect` and `draft`: which export a file is, and a source for one that nobody knows.
+
+Trying a source is in `trying.py`, keeping sources of one's own in `keeping.py`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.ecp.terminal.options import AsJson
+from infra.ecp.terminal.output import print_json, print_line, print_table, print_verbatim, styled
+
+if TYPE_CHECKING:
+    from infra.ecp.sources.detection import Detected, Fit
+    from infra.ecp.sources.drafting import Draft
+
+app = typer.Typer(help="Sources: how any shop's export becomes orders, order lines and products.")
+
+MAX_OTHERS = 3
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, .gz too.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files, .gz too.")]
+
+
+@app.command()
+def detect(files: Files, as_json: AsJson = False) -> None:
+    """Which platform's export a file is, told by its whole header; else how it could be read.
+
+    A source is named for sure when every column that it needs is there by its exact name, most of
+    the header is that of the platform's export, and no other source fits as well. For any other
+    file a source is drafted, by the names of its columns and by their values: `ecp sources draft`
+    prints it. Only the first megabyte of a file is read.
+
+    Exit code: 0 looked at, whether known or not; 1 a file is no text, or empty.
+
+    Example: `ecp sources detect orders_export_1.csv`
+    """
+    found = [_found(path) for path in files]
+    if as_json:
+        documents = [_document(*each) for each in found]
+        print_json(documents[0] if len(documents) == 1 else documents)
+        return
+    for path, one, drafted in found:
+        _print_detected(path, one, drafted)
+
+
+@app.command()
+def draft(file: File, as_json: AsJson = False) -> None:
+    """Draft a source for a file: YAML with a reason beside each value, to be corrected.
+
+    Encoding, delimiter, quotes, decimal mark and the format of days are measured on the first
+    megabyte; columns are told by their names, in several languages, and by whether their values
+    can be that. Nothing is asked.
+
+    Example: `ecp sources draft orders.csv > my-shop.yaml`
+    """
+    from infra.ecp.sources.drafting import draft as drafted
+    from infra.ecp.sources.measuring import read_head
+
+    made = drafted(read_head(file))
+    if as_json:
+        print_json(
+            {
+                "source": made.name,
+                "rows": made.rows,
+                "confidence": made.confidence,
+                "columns": [vars(column) for column in made.columns],
+                "draft": made.text,
+            }
+        )
+        return
+    for line in made.text.splitlines():
+        print_verbatim(line)
+
+
+def _found(path: Path) -> "tuple[Path, Detected, Draft | None]":
+    """What a file is; with a draft where that is not sure."""
+    from infra.ecp.sources.detection import detected
+    from infra.ecp.sources.drafting import draft as drafted
+    from infra.ecp.sources.measuring import read_head
+
+    head = read_head(path)
+    one = detected(head)
+    return path, one, None if one.sure else drafted(head)
+
+
+def _document(path: Path, one: "Detected", drafted: "Draft | None") -> dict[str, Any]:
+    """For programs; `source` is null where none is sure."""
+    sure = one.sure
+    return {
+        "file": str(path),
+        "source": sure.source.name if sure else None,
+        "version": sure.source.version if sure else None,
+        "title": sure.source.title if sure else None,
+        "export": sure.version_of_export if sure else None,
+        "confidence": round(sure.share, 2) if sure else drafted.confidence if drafted else 0,
+        "kinds": list(sure.source.kinds) if sure else _kinds(drafted),
+        "lookups": list(sure.source.lookups) if sure else [],
+        "others": [fit.source.name for fit in one.fits if fit is not sure],
+        "draft": drafted.text if drafted else None,
+    }
+
+
+def _kinds(drafted: "Draft | None") -> list[str]:
+    return list(dict.fromkeys(column.kind for column in drafted.columns)) if drafted else []
+
+
+def _print_detected(path: Path, one: "Detected", drafted: "Draft | None") -> None:
+    if one.sure:
+        _print_sure(path, one.sure)
+        return
+    likely = [fit.source.name for fit in one.fits[:MAX_OTHERS]]
+    said = f"it could be {' or '.join(likely)}" if likely else "it is the export of none we know"
+    print_line(styled("[bold]{}[/]: {}; drafted by its columns:", path, said))
+    if drafted:
+        rows: Sequence[Sequence[object]] = [
+            (column.kind, column.column, f"{column.confidence:.2f}", column.expression, column.why)
+            for column in drafted.columns
+        ]
+        print_table(f"A row is one of {drafted.rows}", _COLUMNS, rows)
+    print_line(
+        styled(
+            "`ecp sources draft {}` prints it as YAML: correct it, then `ecp sources test`", path
+        )
+    )
+
+
+_COLUMNS = ("kind", "column", "sure", "given by", "why")
+
+
+def _print_sure(path: Path, fit: "Fit") -> None:
+    source = fit.source
+    version = f", {fit.version_of_export}" if fit.version_of_export else ""
+    print_line(
+        styled(
+            "[bold]{}[/]: [bold green]{}[/] ({}{}), which gives {}",
+            path, source.label, source.title, version, " and ".join(source.kinds),
+        )
+    )  # fmt: skip
+    for name in source.lookups:
+        print_line(
+            f"  it needs incoming/{source.name}/lookups/{name}.csv too, by its column "
+            f"{source.lookups[name].key}"
+        )

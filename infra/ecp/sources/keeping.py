@@ -1,0 +1,231 @@
+"""`ecp sources add`, `list`, `show` and `remove`: those that ship and those of one's own."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contracts.sources.faults import did_you_mean
+from contracts.sources.model import Source
+from contracts.sources.shipped import ROOT, shipped_source, shipped_sources
+from infra.ecp.batches.timeline import plural
+from infra.ecp.sources.own_sources import (
+    OwnSource,
+    added,
+    is_shipped,
+    last_number,
+    own_sources,
+    read_own,
+)
+from infra.ecp.target import Target, current_target
+from infra.ecp.terminal.errors import CommandFailed, WrongUsage
+from infra.ecp.terminal.options import AsJson
+from infra.ecp.terminal.output import (
+    confirm,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    print_verbatim,
+    styled,
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a source.")]
+
+
+def add(
+    document: Annotated[
+        Path, typer.Argument(metavar="FILE.yaml", help="A source, as `draft` prints it.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Add a source of your own, or its next version; from then on its files are taken in.
+
+    The document is checked first, every expression too. A version that is there never changes:
+    what differs from the newest becomes the next one, whatever number the document says, and
+    batches that were sealed before keep theirs. The names of sources that ship are taken.
+
+    Exit code: 1 the document is no source; nothing is added then.
+
+    Example: `ecp sources add my-shop.yaml`
+    """
+    if not document.is_file():
+        raise WrongUsage(f"{document}: there is no such file")
+    content = document.read_bytes()
+    name = added(content, str(document), None, 0).source.name
+    if is_shipped(name):
+        raise WrongUsage(f"{document}: {name} comes with the pipeline; give yours another name")
+    target = current_target()
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    versions = own_sources(s3, bucket, name).get(name)
+    newest = read_own(s3, bucket, versions[-1]) if versions else None
+    one = added(content, str(document), newest, last_number(s3, bucket, name))
+    if one.is_new:
+        _put(s3, bucket, one.key, one.content)
+    if as_json:
+        print_json(_document(one.source, "own") | {"key": one.key, "added": one.is_new})
+    elif one.is_new:
+        print_line(
+            styled(
+                "[bold green]{}[/] is added: files under incoming/{}/ give {}",
+                one.source.label, one.source.name, " and ".join(one.source.kinds),
+            )
+        )  # fmt: skip
+    else:
+        print_line(f"{one.source.label} is there already, and just like this")
+
+
+def list_sources(as_json: AsJson = False) -> None:
+    """Every source there is: those that ship, and your own where a cloud is found.
+
+    Example: `ecp sources list`
+    """
+    found = [(shipped_source(name), "shipped") for name in shipped_sources()]
+    target = _cloud()
+    if target is not None:
+        s3, bucket = target.client("s3"), target.names.data_bucket
+        for versions in own_sources(s3, bucket).values():
+            found.append((parsed(s3, bucket, versions[-1]), "own"))
+    if as_json:
+        print_json([_document(source, origin) for source, origin in found])
+        return
+    print_table(
+        "Sources",
+        ("name", "version", "origin", "gives", "title"),
+        [
+            (source.name, f"v{source.version}", origin, ", ".join(source.kinds), source.title)
+            for source, origin in found
+        ],
+    )
+
+
+def show(
+    name: Name,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Another than the newest.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The YAML of a source, the columns that it needs, and the files beside it that it asks.
+
+    Example: `ecp sources show shopify-orders`
+    """
+    source, content, origin = read_source(name, version)
+    if as_json:
+        print_json(_document(source, origin) | {"text": content.decode("utf-8-sig")})
+        return
+    for line in content.decode("utf-8-sig").splitlines():
+        print_verbatim(line)
+
+
+def remove(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a source of your own: files under its folder wait from then on, and nothing is lost.
+
+    Batches that were sealed keep the version that they are pinned to. Added again, it gets the
+    number after the last that it ever had.
+
+    Example: `ecp sources remove my-shop`
+    """
+    if is_shipped(name):
+        raise WrongUsage(f"{name} comes with the pipeline and cannot be removed")
+    target = current_target()
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    versions = own_sources(s3, bucket, name).get(name)
+    if not versions:
+        raise WrongUsage(f"there is no source {name} of your own; `ecp sources list` has them all")
+    if not yes:
+        confirm(f"remove {name} ({plural(len(versions), 'version')}) from {bucket}?")
+    for each in reversed(versions):
+        s3.delete_object(Bucket=bucket, Key=each.key)
+    if as_json:
+        print_json({"source": name, "removed": [each.key for each in versions]})
+    else:
+        print_line(f"{name} is removed; files that come under incoming/{name}/ wait for a source")
+
+
+def read_source(name: str, version: int | None = None) -> tuple[Source, bytes, str]:
+    """A source by its name, with its YAML, and where it is from: `shipped` or `own`.
+
+    Raises WrongUsage when there is none.
+    """
+    if is_shipped(name):
+        versions = shipped_sources()[name]
+        number = version or versions[-1]
+        if number not in versions:
+            raise WrongUsage(f"there is no {name} v{number}; the newest is v{versions[-1]}")
+        path = ROOT / name / f"v{number}.yaml"
+        return shipped_source(name, number), path.read_bytes(), "shipped"
+    target = current_target()
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    own = own_sources(s3, bucket)
+    if name not in own:
+        guess = did_you_mean(name, [*shipped_sources(), *own])
+        raise WrongUsage(f"there is no source {name}{guess}")
+    found = [each for each in own[name] if version in (None, each.version)]
+    if not found:
+        raise WrongUsage(f"there is no {name} v{version}; the newest is v{own[name][-1].version}")
+    return parsed(s3, bucket, found[-1]), read_own(s3, bucket, found[-1]), "own"
+
+
+def parsed(s3: Any, bucket: str, wanted: OwnSource) -> Source:
+    """A source of one's own; raises InvalidSource when what lies there is none."""
+    from contracts.sources.parser import parse_source
+
+    return parse_source(read_own(s3, bucket, wanted), wanted.key)
+
+
+def own_of_the_cloud() -> list[Source]:
+    """The newest version of each source of one's own, none where no cloud is found."""
+    target = _cloud()
+    if target is None:
+        return []
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    return [parsed(s3, bucket, versions[-1]) for versions in own_sources(s3, bucket).values()]
+
+
+def _cloud() -> Target | None:
+    """The cloud, where one is found; without any, what ships is all that can be told."""
+    try:
+        return current_target()
+    except CommandFailed as no_cloud:
+        print_note(f"only what ships is known here: {no_cloud}")
+        return None
+
+
+def _put(s3: Any, bucket: str, key: str, content: bytes) -> None:
+    """A version that nobody else added meanwhile; the bucket refuses to overwrite."""
+    from botocore.exceptions import ClientError
+
+    try:
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=content, ContentType="application/yaml", IfNoneMatch="*"
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in (
+            "PreconditionFailed",
+            "ConditionalRequestConflict",
+        ):
+            raise
+        raise CommandFailed(
+            f"{key} was added by somebody else just now; look at it, and try again"
+        ) from error
+
+
+def _document(source: Source, origin: str) -> dict[str, Any]:
+    """A source for programs."""
+    from infra.ecp.sources.detection import needed_columns
+
+    return {
+        "source": source.name,
+        "version": source.version,
+        "title": source.title,
+        "origin": origin,
+        "rows": source.rows,
+        "kinds": list(source.kinds),
+        "columns": list(needed_columns(source)),
+        "lookups": list(source.lookups),
+    }

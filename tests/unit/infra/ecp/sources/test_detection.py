@@ -1,0 +1,177 @@
+"""`ecp sources detect`: a platform is named for sure, or not at all."""
+
+import csv
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from contracts.printable import is_shown
+from contracts.sources.parser import parse_source
+from contracts.sources.shipped import shipped_source, shipped_sources
+from infra.ecp.app import app
+from infra.ecp.sources import detection, measuring
+from infra.ecp.sources.detection import fit_of, known_exports, needed_columns, sure_source
+from infra.ecp.sources.measuring import HEAD_BYTES
+from tests.support.sources import a_source
+
+EXPORTS = yaml.safe_load(
+    Path(detection.__file__).with_name("known_exports.yaml").read_text(encoding="utf-8")
+)
+HEADERS = [
+    (name, next(csv.reader([entry["header"]], skipinitialspace=True)))
+    for name, entries in EXPORTS.items()
+    for entry in entries
+]
+
+
+def detect(*paths: Path) -> Result:
+    return CliRunner().invoke(app, ["sources", "detect", *map(str, paths), "--json"])
+
+
+def a_file(path: Path, header: Sequence[str], source: str = "shopify-orders") -> Path:
+    """A file of a header and one row of empty cells, in the format of a source."""
+    file = shipped_source(source).file
+    lines = [header, [""] * len(header)]
+    quoted = ([f'"{cell}"' if "," in cell else cell for cell in line] for line in lines)
+    text = "".join(file.delimiter.join(line) + "\n" for line in quoted)
+    path.write_bytes(text.encode(file.encoding))
+    return path
+
+
+@pytest.mark.parametrize(("name", "header"), HEADERS)
+def test_each_known_export_is_named_with_its_version(
+    name: str, header: list[str], tmp_path: Path
+) -> None:
+    said = json.loads(detect(a_file(tmp_path / "x.csv", header, name)).stdout)
+    assert (said["source"], said["version"], said["confidence"]) == (name, 1, 1.0)
+    assert said["export"] in {entry["export"] for entry in EXPORTS[name]}
+    assert said["draft"] is None
+    assert sure_source(header) == name
+
+
+def test_every_shipped_source_has_a_header_that_is_known() -> None:
+    for name in shipped_sources():
+        source = shipped_source(name)
+        known = known_exports(source)
+        assert known, name
+        assert all(set(needed_columns(source)) <= export.columns for export in known), name
+
+
+@pytest.mark.parametrize(("name", "header"), HEADERS)
+def test_order_of_columns_and_further_ones_do_not_matter(name: str, header: list[str]) -> None:
+    assert sure_source([*reversed(header), "Something new"]) == name
+
+
+@pytest.mark.parametrize(("name", "header"), HEADERS)
+def test_a_needed_column_that_lacks_is_renamed_or_stands_twice_makes_it_unsure(
+    name: str, header: list[str]
+) -> None:
+    needed = needed_columns(shipped_source(name))[0]
+    others = [column for column in header if column != needed]
+    assert sure_source(others) is None
+    assert sure_source([*others, needed.swapcase()]) is None
+    assert sure_source([*header, needed]) is None
+
+
+def test_a_header_that_is_mostly_another_one_s_is_not_sure() -> None:
+    needed = needed_columns(shipped_source("northwind-products"))
+    assert sure_source([*needed, *(f"More {number}" for number in range(40))]) is None
+
+
+def test_two_sources_that_fit_as_well_make_neither_sure() -> None:
+    own = [a_source(source=f"shop-{letter}") for letter in "ab"]
+    assert sure_source(["id", "bought", "total"], own[:1]) == "shop-a"
+    assert sure_source(["id", "bought", "total"], own) is None
+
+
+def test_a_fit_says_what_lacks() -> None:
+    assert fit_of(a_source(), ["id", "Bought"]).missing == ("bought", "total")
+
+
+def test_a_file_in_another_format_than_its_source_says_is_not_sure(tmp_path: Path) -> None:
+    [header] = [header for name, header in HEADERS if name == "amazon-orders"]
+    path = tmp_path / "report.csv"
+    path.write_text(",".join(header) + "\n")
+    said = json.loads(detect(path).stdout)
+    assert said["source"] is None
+    parse_source(said["draft"].encode(), "draft")
+
+
+def test_several_files_are_told_in_their_order(tmp_path: Path) -> None:
+    paths = [a_file(tmp_path / f"{name}.csv", header, name) for name, header in HEADERS[:3]]
+    assert [one["source"] for one in json.loads(detect(*paths).stdout)] == [
+        name for name, _ in HEADERS[:3]
+    ]
+
+
+def test_gzip_is_looked_into(tmp_path: Path) -> None:
+    plain = a_file(tmp_path / "x.csv", HEADERS[0][1])
+    packed = tmp_path / "x.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert json.loads(detect(packed).stdout)["source"] == "shopify-orders"
+
+
+HOSTILE = {
+    "empty.csv": (b"", "it is empty"),
+    "blank.csv": (b"\xef\xbb\xbf\r\n \n", "it is empty"),
+    "binary.csv": (b"\x00\x01\x02" * 50, "NUL bytes"),
+    "utf16.csv": ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16 without its mark"),
+    "book.csv": (b"PK\x03\x04rest", "save the sheet as CSV"),
+    "cut.csv.gz": (b"\x1f\x8b\x08\x00nothing", "cannot be unpacked"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_no_table_of_texts_is_refused(name: str, tmp_path: Path) -> None:
+    content, why = HOSTILE[name]
+    (tmp_path / name).write_bytes(content)
+    said = detect(tmp_path / name)
+    assert said.exit_code == 1
+    assert why in said.stderr
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    said = detect(tmp_path)
+    assert (said.exit_code, "this is a directory" in said.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["\x1b[2J,\u202eid,[red]x[/],total", "one", ",,,", '"', "a,a,a", '\'""\',"x""y",#:{}'],
+)
+def test_a_hostile_header_is_shown_as_text_and_drafted(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\n\x1b[31m1,2,3,4\n")
+    for more in ([], ["--json"]):
+        for command in ("detect", "draft"):
+            said = CliRunner().invoke(app, ["sources", command, str(path), *more])
+            assert said.exit_code == 0, said.stderr
+            assert all(map(is_shown, said.stdout.replace("\n", "")))
+    parse_source(json.loads(said.stdout)["draft"].encode(), "draft")
+
+
+def test_only_the_head_of_a_large_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = a_file(tmp_path / "large.csv", HEADERS[0][1])
+    with path.open("r+b") as file:
+        file.truncate(500 << 20)  # sparse: zeros that would make it binary
+        file.seek(path.stat().st_size - 1)
+    text = path.read_bytes()[: 4 << 10].rstrip(b"\0")
+    rows = text + (b"," * (len(HEADERS[0][1]) - 1) + b"\n") * (HEAD_BYTES // 70)
+    with path.open("r+b") as file:
+        file.write(rows)
+    head = measuring.read_head(path)
+    assert (len(head.content), head.is_all) == (HEAD_BYTES, False)
+    assert json.loads(detect(path).stdout)["source"] == "shopify-orders"
+
+
+def test_gzip_that_unpacks_without_end_is_read_by_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * (64 << 18)))
+    assert len(measuring.read_head(path).content) == HEAD_BYTES
