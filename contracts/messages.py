@@ -368,26 +368,6 @@ class FenceRaised(BaseModel):
     reason: str
 
 
-class FileDetected(BaseModel):
-    """
-    A new file version was seen and joined the open set
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-    )
-    bucket: str
-    key: str
-    version_id: str
-    kind: Literal["orders", "order_items", "products"]
-    size_bytes: int
-    etag: str
-    sha256: str | None = None
-    manifest_key: str | None = None
-    last_modified: str | None = None
-    returned: bool = False
-
-
 class FileGone(BaseModel):
     """
     A file version that was announced or noticed is deleted, and none of its rows was read
@@ -641,28 +621,6 @@ class AwaitedFile(BaseModel):
     statement: str | None = None
 
 
-class DetectedFile(BaseModel):
-    """
-    A file in S3 as the aggregator saw it
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-    )
-    bucket: str
-    key: str
-    version_id: str
-    kind: Literal["orders", "order_items", "products"]
-    size_bytes: int
-    etag: str
-    sha256: str | None = None
-    manifest_key: str | None = None
-    last_modified: str | None = None
-    returned: bool = False
-    held_by: str | None = None
-    statement: str | None = None
-
-
 class Envelope(BaseModel):
     """
     What surrounds the data of every command and event
@@ -737,26 +695,7 @@ class FileResult(BaseModel):
     guests: int = 0
     unknown_columns: list[str] = []
     left_out: dict[str, int] = {}
-
-
-class ManifestFile(BaseModel):
-    """
-    One pinned input of a batch
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-    )
-    index: int
-    kind: Literal["orders", "order_items", "products"]
-    key: str
-    version_id: str
-    size_bytes: int
-    etag: str
-    sha256: str | None = None
-    duplicate_of: int | None = None
-    statement: str | None = None
-    seen_before: str | None = None
+    source: str | None = None
 
 
 class ObjectRef(BaseModel):
@@ -809,6 +748,32 @@ class OrderTotals(BaseModel):
     )
     differing: int
     worst: list[OrderTotal]
+
+
+class PinnedLookup(BaseModel):
+    """
+    A file that a source looks values up in
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    name: str
+    ref: ObjectRef
+
+
+class PinnedSource(BaseModel):
+    """
+    The source that a file is read by, and its version
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    name: str
+    version: int
+    ref: ObjectRef | None = None
+    gives: list[Literal["orders", "order_items", "products"]]
 
 
 class PseudonymErasure(BaseModel):
@@ -1060,23 +1025,6 @@ class ValidateFile(BaseModel):
     attempt: int
 
 
-class BatchManifest(BaseModel):
-    """
-    The files of a batch, pinned, in order of statement
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-    )
-    batch_id: str
-    bucket: str
-    sealed_at: str
-    trigger: Literal["SETTLED", "MANIFEST", "MANUAL"]
-    manifest_key: str | None = None
-    files: list[ManifestFile]
-    answers: ObjectRef | None = None
-
-
 class BatchResult(BaseModel):
     """
     What a batch did to facts and KPIs, reconciled
@@ -1226,6 +1174,27 @@ class FactsMaintained(BaseModel):
     duration_seconds: float
 
 
+class FileDetected(BaseModel):
+    """
+    A new file version was seen and joined the open set
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    kind: Literal["orders", "order_items", "products"]
+    size_bytes: int
+    etag: str
+    sha256: str | None = None
+    manifest_key: str | None = None
+    last_modified: str | None = None
+    returned: bool = False
+    source: PinnedSource | None = None
+
+
 class FileRejected(BaseModel):
     """
     A file as a whole cannot be used
@@ -1281,21 +1250,7 @@ class FileValidated(BaseModel):
     fence: int
     duplicates: int = 0
     guests: int = 0
-
-
-class FilesReturned(BaseModel):
-    """
-    The healthy files of a rejected batch wait again
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-    )
-    batch_id: str
-    files: list[DetectedFile]
-    awaiting_kinds: list[Literal["orders", "order_items", "products"]]
-    awaiting: list[AwaitedFile] | None = None
-    answers: ObjectRef | None = None
+    source: PinnedSource | None = None
 
 
 class KpisPublished(BaseModel):
@@ -1371,6 +1326,29 @@ class UserErasedFromQuarantine(BaseModel):
     unsearched: list[UnsearchedObject]
 
 
+class DetectedFile(BaseModel):
+    """
+    A file in S3 as the aggregator saw it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    kind: Literal["orders", "order_items", "products"]
+    size_bytes: int
+    etag: str
+    sha256: str | None = None
+    manifest_key: str | None = None
+    last_modified: str | None = None
+    returned: bool = False
+    held_by: str | None = None
+    statement: str | None = None
+    source: PinnedSource | None = None
+
+
 class HeldBatch(BaseModel):
     """
     A rejected batch whose healthy files wait
@@ -1401,6 +1379,28 @@ class KindReport(BaseModel):
     staged: ObjectRef | None = None
 
 
+class ManifestFile(BaseModel):
+    """
+    One pinned input of a batch
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    index: int
+    kind: Literal["orders", "order_items", "products"]
+    key: str
+    version_id: str
+    size_bytes: int
+    etag: str
+    sha256: str | None = None
+    duplicate_of: int | None = None
+    statement: str | None = None
+    seen_before: str | None = None
+    source: PinnedSource | None = None
+    lookups: Annotated[list[PinnedLookup], Field(validate_default=True)] = []
+
+
 class PendingManifest(BaseModel):
     """
     An upload manifest and the files it names
@@ -1415,6 +1415,23 @@ class PendingManifest(BaseModel):
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
     one_statement: bool = False
+
+
+class BatchManifest(BaseModel):
+    """
+    The files of a batch, pinned, in order of statement
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    bucket: str
+    sealed_at: str
+    trigger: Literal["SETTLED", "MANIFEST", "MANUAL"]
+    manifest_key: str | None = None
+    files: list[ManifestFile]
+    answers: ObjectRef | None = None
 
 
 class FileReport(BaseModel):
@@ -1448,6 +1465,7 @@ class FileReport(BaseModel):
     left_out: dict[str, int] = {}
     kinds: Annotated[list[KindReport], Field(validate_default=True)] = []
     whole_orders: bool = False
+    source: PinnedSource | None = None
 
 
 class FilesCarriedOver(BaseModel):
@@ -1467,3 +1485,18 @@ class FilesCarriedOver(BaseModel):
     waiting_since: str | None = None
     overdue_reported: bool = False
     held: Annotated[list[HeldBatch], Field(validate_default=True)] = []
+
+
+class FilesReturned(BaseModel):
+    """
+    The healthy files of a rejected batch wait again
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    files: list[DetectedFile]
+    awaiting_kinds: list[Literal["orders", "order_items", "products"]]
+    awaiting: list[AwaitedFile] | None = None
+    answers: ObjectRef | None = None
