@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import unquote
 
-from contracts.layout import CSV_SUFFIXES, KINDS, MANIFEST_UPLOAD_PREFIX, is_csv, kind_of
+from contracts.layout import (
+    CSV_SUFFIXES,
+    EXPORT_SUFFIXES,
+    INCOMING_PREFIX,
+    KINDS,
+    MANIFEST_UPLOAD_PREFIX,
+    is_csv,
+    is_input,
+    kind_of,
+    lookup_of,
+    source_of,
+)
 
 _FOLDERS = " or ".join((", ".join(f"{kind}/" for kind in KINDS[:-1]), f"{KINDS[-1]}/"))
 _ENDINGS = " or ".join(CSV_SUFFIXES)
@@ -24,6 +35,7 @@ _OTHER_WORDS = {
     "orderpositions": "order_items",
     "lineitems": "order_items",
     "manifests": MANIFEST_UPLOAD_PREFIX.rstrip("/"),
+    "incoming": INCOMING_PREFIX.rstrip("/"),
 }
 """What people call these folders and spelling does not lead to, without case and punctuation."""
 
@@ -86,6 +98,8 @@ def why_not_an_input(key: str) -> NotAnInput | None:
         return NotAnInput("it is a folder marker, not a file", is_hidden=True)
     if (hidden := _why_hidden(key)) is not None:
         return NotAnInput(hidden, is_hidden=True)
+    if key.startswith(INCOMING_PREFIX):
+        return _why_no_export(key)
     folder_fault = None if kind_of(key) else f"it lies in none of {_FOLDERS}"
     name_fault = None if is_csv(key) else _why_no_csv(key)
     if folder_fault is None and name_fault is None:
@@ -126,7 +140,25 @@ def nearest_name(name: str) -> str | None:
 def _is_no_input(key: str) -> bool:
     """Whether a guess of ours would not be taken either: `orders/.csv` for `orders/.`."""
     is_manifest = key.startswith(MANIFEST_UPLOAD_PREFIX)
-    return not is_manifest and (bool(_why_hidden(key)) or not (kind_of(key) and is_csv(key)))
+    return not is_manifest and (bool(_why_hidden(key)) or not is_input(key))
+
+
+def _why_no_export(key: str) -> NotAnInput | None:
+    """Why a key under `incoming/` holds neither rows nor a lookup."""
+    if is_input(key) or lookup_of(key):
+        return None
+    below = key.removeprefix(INCOMING_PREFIX)
+    source, _, name = below.partition("/")
+    if not name or not source:
+        return NotAnInput(f"a file lies in the folder of its source: {INCOMING_PREFIX}<source>/")
+    if source_of(key) is None:
+        meant = f"{INCOMING_PREFIX}{source}/lookups/"
+        stem = name.rpartition("/")[2].split(".")[0]
+        return NotAnInput(f"a lookup lies at {meant}<lookup>.csv", f"{meant}{stem}.csv")
+    if (nearest := nearest_name(name.rpartition("/")[2])) is not None:
+        nearest = f"{key.rpartition('/')[0]}/{nearest}"
+    reason = _why_no_csv(key).replace(_ENDINGS, " or ".join(EXPORT_SUFFIXES[::2]))
+    return NotAnInput(reason, nearest if nearest and is_input(nearest) else None)
 
 
 def _why_hidden(key: str) -> str | None:

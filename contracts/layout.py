@@ -6,7 +6,15 @@ CSV_SUFFIXES = (".csv", ".csv.gz")
 FILE_GONE = "file.gone"
 """The rule of a file report that says: the pinned version was deleted before it was read."""
 
+EXPORT_SUFFIXES = (*CSV_SUFFIXES, ".txt", ".txt.gz", ".tsv", ".tsv.gz")
+"""What files of a source may end in."""
+
 MANIFEST_UPLOAD_PREFIX = "manifests/"
+INCOMING_PREFIX = "incoming/"
+"""Files that a source reads: `incoming/<source>/<name>`, beside them `lookups/<lookup>.csv`."""
+SOURCES_PREFIX = "sources/"
+"""Sources of one's own: `sources/<name>/v<N>.yaml`."""
+_LOOKUPS = "lookups"
 PROCESSING_PREFIX = "processing/"
 QUARANTINE_PREFIX = "quarantine/"
 REPLAY_ANSWERS_PREFIX = f"{QUARANTINE_PREFIX}answers/"
@@ -16,6 +24,46 @@ def kind_of(key: str) -> str | None:
     """The kind of file that a key in the data bucket holds, by its prefix; None if it has none."""
     prefix, separator, rest = key.partition("/")
     return prefix if separator and rest and prefix in KINDS else None
+
+
+def source_of(key: str) -> str | None:
+    """The name of the source that an input is read by, by its folder; None for a plain file."""
+    if not key.startswith(INCOMING_PREFIX):
+        return None
+    name, separator, rest = key.removeprefix(INCOMING_PREFIX).partition("/")
+    is_input = separator and rest and not rest.startswith(f"{_LOOKUPS}/")
+    return name if name and is_input else None
+
+
+def lookup_of(key: str) -> tuple[str, str] | None:
+    """Source and name of the lookup that a key holds; None for any other key."""
+    parts = key.split("/")
+    if not key.startswith(INCOMING_PREFIX) or len(parts) != 4 or parts[2] != _LOOKUPS:
+        return None
+    name = parts[3].removesuffix(".csv")
+    return (parts[1], name) if parts[1] and name and name != parts[3] else None
+
+
+def incoming_key(source: str, name: str) -> str:
+    """A file of a source; `name` may have folders."""
+    return f"{INCOMING_PREFIX}{source}/{name}"
+
+
+def lookup_key(source: str, lookup: str) -> str:
+    """A file that a source looks values up in."""
+    return f"{INCOMING_PREFIX}{source}/{_LOOKUPS}/{lookup}.csv"
+
+
+def own_source_key(name: str, version: int) -> str:
+    """A source of one's own."""
+    return f"{SOURCES_PREFIX}{name}/v{version}.yaml"
+
+
+def is_input(key: str) -> bool:
+    """Whether a key may hold rows by its folder and its ending: plain, or of a source."""
+    if kind_of(key) is not None:
+        return is_csv(key)
+    return source_of(key) is not None and key.lower().endswith(EXPORT_SUFFIXES)
 
 
 def is_csv(key: str) -> bool:
@@ -87,17 +135,25 @@ def erasure_receipt_key(erasure_id: str) -> str:
     return f"{ERASURES_PREFIX}{erasure_id}.json"
 
 
-def kind_of_stored(key: str) -> str | None:
-    """The kind of file that an archived or quarantined key holds, None for other objects.
+def stored_input(key: str) -> str | None:
+    """The key that an archived or quarantined input came under, None for other objects.
 
-    `archive/<batch_id>/<kind>/...` and `quarantine/<batch_id>/files/<kind>/...`.
+    `archive/<batch_id>/<key>` and `quarantine/<batch_id>/files/<key>`.
     """
     parts = key.split("/", 3)
-    if parts[0] == "archive" and len(parts) == 4:
-        return kind_of(f"{parts[2]}/{parts[3]}")
-    if parts[0] == "quarantine" and len(parts) == 4 and parts[2] == "files":
-        return kind_of(parts[3])
-    return None
+    if len(parts) < 4:
+        return None
+    first, rest = f"{parts[2]}/{parts[3]}", parts[3]
+    came = first if parts[0] == "archive" else rest if parts[2] == "files" else None
+    if parts[0] not in ("archive", "quarantine") or came is None:
+        return None
+    return came if kind_of(came) or source_of(came) else None
+
+
+def kind_of_stored(key: str) -> str | None:
+    """The kind of plain file that an archived or quarantined key holds, None for other objects."""
+    came = stored_input(key)
+    return kind_of(came) if came else None
 
 
 def dropped_letter_key(queue: str, message_id: str) -> str:

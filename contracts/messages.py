@@ -503,6 +503,24 @@ class LockReleased(BaseModel):
     fence: int
 
 
+class LookupReceived(BaseModel):
+    """
+    A lookup of a source came; sets sealed from now on are read with it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    source: str
+    lookup: str
+    size_bytes: int
+    sha256: str
+    last_modified: str | None = None
+
+
 class QuarantineDismissed(BaseModel):
     """
     Somebody said that quarantined rows, or a refused file, will never be corrected
@@ -529,6 +547,35 @@ class RejectionAnswered(BaseModel):
     batch_id: str
     keys: list[str]
     answered_by: str
+
+
+class SourceRefused(BaseModel):
+    """
+    An object under sources/ is no source that can be used
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    reason: str
+
+
+class SourceRemoved(BaseModel):
+    """
+    A version of a source of one's own is there no more; files that came wait
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    name: str
+    version: int
 
 
 class TransformStarted(BaseModel):
@@ -675,6 +722,23 @@ class ErasedPlace(BaseModel):
     uncertain_rows: int
 
 
+class ExportColumns(BaseModel):
+    """
+    How a file of a source is searched for a user, as the source says
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    user_columns: list[str]
+    used_columns: list[str]
+    delimiter: str
+    encoding: Literal["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"]
+    quoting: Literal["doubled", "backslash", "none"]
+    skip_lines: int
+    carried_down: bool = False
+
+
 class FileResult(BaseModel):
     """
     The fate of one file's rows: rows_in = accepted + quarantined + duplicates + left_out
@@ -723,6 +787,7 @@ class ObjectVersion(BaseModel):
     key: str
     version_id: str
     is_current: bool
+    export: ExportColumns | None = None
 
 
 class OrderTotal(BaseModel):
@@ -1250,7 +1315,6 @@ class FileValidated(BaseModel):
     fence: int
     duplicates: int = 0
     guests: int = 0
-    source: PinnedSource | None = None
 
 
 class KpisPublished(BaseModel):
@@ -1290,6 +1354,22 @@ class ManifestReceived(BaseModel):
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
     one_statement: bool = False
+
+
+class SourceAdded(BaseModel):
+    """
+    A source of one's own can be used: its files are taken in
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    bucket: str
+    key: str
+    version_id: str
+    source: PinnedSource
+    lookups: list[str] = []
+    title: str | None = None
 
 
 class UserErasedFromArchive(BaseModel):
@@ -1465,7 +1545,6 @@ class FileReport(BaseModel):
     left_out: dict[str, int] = {}
     kinds: Annotated[list[KindReport], Field(validate_default=True)] = []
     whole_orders: bool = False
-    source: PinnedSource | None = None
 
 
 class FilesCarriedOver(BaseModel):

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from contracts.layout import KINDS
+from contracts.layout import INCOMING_PREFIX, KINDS, SOURCES_PREFIX
 from infra.errors import LocalCloudError
 
 FORMAT = 1
 DESCRIPTION = "saved.json"
 OBJECTS = "s3"
+FOLDERS = (*KINDS, INCOMING_PREFIX.rstrip("/"), SOURCES_PREFIX.rstrip("/"))
+"""Where people put what they send."""
 _SIDECAR = ".meta.json"
 _FRESH = "`ecp up --fresh` starts empty"
 
@@ -168,7 +170,7 @@ def _inputs(objects: Path) -> Iterator[tuple[str, Path]]:
     """Uploaded files below `<account>/<bucket>/`, where they were put or in the archive."""
     for bucket in objects.glob("[0-9]*/*"):
         for place in (bucket, *bucket.glob("archive/*")):
-            for kind in KINDS:
-                for path in sorted((place / kind).rglob("*")):
+            for folder in FOLDERS:
+                for path in sorted((place / folder).rglob("*")):
                     if path.is_file() and not path.name.endswith((_SIDECAR, ".tmp")):
                         yield path.relative_to(place).as_posix(), path

@@ -83,7 +83,9 @@ class S3Uploads:
         with _translated(f"s3://{bucket}/{prefix}"):
             answer = self._client.list_object_versions(Bucket=bucket, Prefix=prefix, **markers)
         versions = [
-            ListedVersion(one["Key"], one["VersionId"], to_rfc3339(one["LastModified"]))
+            ListedVersion(
+                one["Key"], one["VersionId"], to_rfc3339(one["LastModified"]), one["IsLatest"]
+            )
             for one in answer.get("Versions", ())
         ]
         following = None

@@ -6,6 +6,8 @@
 | file#<bucket>#<key> | <version_id> | a file version that was seen: each is taken in once |
 | bucket#<bucket> | sweep | how far the sweep of versions has come |
 | content#<kind>#<size>#<SHA-256 or ETag> | batch | the completed batch that had this content |
+| sources#<bucket> | <key> | a source of one's own, or why it is refused; a lookup |
+| no-source#<bucket> | <source>#<hash of key and version> | a file that waits for its source |
 | answered | <batch_id>#<number> | the same, once all of them are published |
 | left-out | <at>#<what> | a version that was ignored, superseded or gone, and why |
 | bucket#<bucket> | people-told | of which folders people were told today |
@@ -83,7 +85,40 @@ def sweep_key(bucket: str) -> Row:
 
 def content_key(content: Any, digest: str) -> Row:
     """Where it is kept which completed batch had this content."""
-    return {"pk": f"content#{content.kind}#{content.size_bytes}#{digest}", "sk": "batch"}
+    read_by = f"{content.kind}@{content.source.name}" if content.source else content.kind
+    return {"pk": f"content#{read_by}#{content.size_bytes}#{digest}", "sk": "batch"}
+
+
+def sources_of(bucket: str) -> Row:
+    """The partition of the sources and lookups that a bucket knows."""
+    return {"pk": f"sources#{bucket}"}
+
+
+def source_key(bucket: str, key: str) -> Row:
+    """Where it is kept what stands under a key of `sources/`, or of a lookup."""
+    return sources_of(bucket) | {"sk": key}
+
+
+def without_source(bucket: str) -> Row:
+    """The partition of the files whose source is not known."""
+    return {"pk": f"no-source#{bucket}"}
+
+
+def without_source_key(bucket: str, source: str, key: str, version_id: str) -> Row:
+    """Where such a file is kept."""
+    name = sha256_hex(f"{key} {version_id}".encode())[:32]
+    return without_source(bucket) | {"sk": f"{source}#{name}"}
+
+
+def without_source_row(event: FileIgnored, source: str, told: Row) -> Row:
+    """A file that waits for its source; `told` is the row by which people see that."""
+    key = without_source_key(event.bucket, source, event.key, str(event.version_id))
+    return key | {
+        "source": source,
+        "key": event.key,
+        "version_id": event.version_id,
+        "told": {"pk": told["pk"], "sk": told["sk"]},
+    }
 
 
 def batch_key(batch_id: str) -> Row:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from contracts.envelope import Message
 from contracts.errors import ContractViolation
 from contracts.layout import kind_of_stored
-from contracts.messages import ErasureRequest, UserErasedFromArchive
+from contracts.messages import ErasureRequest, ObjectVersion, UserErasedFromArchive
 from services.archiver.use_cases import SOURCE
 from services.runtime.privacy.erasure import (
     ErasurePorts,
     Rewrite,
     carry_out,
     csv_rewrite,
+    export_rewrite,
     replacement_of,
 )
 
@@ -28,14 +29,16 @@ def erase_from_archive(message: Message, ports: ErasurePorts) -> None:
     )
 
 
-def rewrites(request: ErasureRequest, ports: ErasurePorts) -> Callable[[str], Rewrite]:
-    """How an archived input is rewritten, by its key; audit documents name no user."""
+def rewrites(request: ErasureRequest, ports: ErasurePorts) -> Callable[[ObjectVersion], Rewrite]:
+    """How an archived input is rewritten; audit documents name no user."""
     wanted, today = replacement_of(request), ports.clock().date()
 
-    def rewrite_of(key: str) -> Rewrite:
-        kind = kind_of_stored(key)
+    def rewrite_of(version: ObjectVersion) -> Rewrite:
+        if version.export is not None:
+            return export_rewrite(version.export, wanted)
+        kind = kind_of_stored(version.key)
         if kind is None:
-            raise ContractViolation(f"{key} is no archived input")
+            raise ContractViolation(f"{version.key} is no archived input")
         return csv_rewrite(kind, today, wanted)
 
     return rewrite_of

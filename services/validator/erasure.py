@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 
 from contracts.envelope import Message
 from contracts.layout import PROCESSING_PREFIX, kind_of_stored
-from contracts.messages import ErasureRequest, UserErasedFromQuarantine
+from contracts.messages import ErasureRequest, ObjectVersion, UserErasedFromQuarantine
 from services.runtime.privacy.erasure import (
     ErasurePorts,
     Open,
     Rewrite,
     carry_out,
     csv_rewrite,
+    export_rewrite,
     fetched,
     replacement_of,
 )
@@ -50,11 +51,14 @@ def erase_from_quarantine(message: Message, ports: ErasurePorts) -> None:
     )
 
 
-def rewrites(request: ErasureRequest, today: date) -> Callable[[str], Rewrite]:
-    """How an object under quarantine/ or processing/ is rewritten, by its key."""
+def rewrites(request: ErasureRequest, today: date) -> Callable[[ObjectVersion], Rewrite]:
+    """How an object under quarantine/ or processing/ is rewritten."""
     wanted = replacement_of(request)
 
-    def rewrite_of(key: str) -> Rewrite:
+    def rewrite_of(version: ObjectVersion) -> Rewrite:
+        key = version.key
+        if version.export is not None:
+            return export_rewrite(version.export, wanted)
         if key.startswith(PROCESSING_PREFIX):
             return lambda opened, path: rewrite_staged(opened, path, request)
         kind = kind_of_stored(key)

@@ -186,7 +186,7 @@ TEMPLATE, DECLARATION, HANDLER, DOMAIN = "template.yaml", "service.yaml", "handl
         ("lock", TEMPLATE, "EventsDeadLetterQueue.QueueName", "EventsQueue.QueueName", "no alarm"),
         ("lock", TEMPLATE, "QueueName: lock-events-dlq", "QueueName: notices-dlq", "must be "),
         ("lock", TEMPLATE, "AlarmActions: [!Ref NotificationTopicArn]", "A: 1", "tells nobody"),
-        ("archiver", DECLARATION, "products/, processing/", "products/", "['processing/'] granted"),
+        ("archiver", DECLARATION, "incoming/, processing/", "incoming/", "['processing/'] granted"),
         ("archiver", DECLARATION, "write: [archive/]", "write: []", "prefixes.write: ['archive/']"),
     ],
 )  # fmt: skip

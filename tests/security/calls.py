@@ -154,7 +154,11 @@ def _logs(role_name: str, by: str, group: str) -> Iterator[Call]:
 
 def _aggregator() -> Iterator[Call]:
     adapters = "services/aggregator/adapters.py"
-    uploads = (*inputs(), stored(DATA, "manifests/july.json"))
+    uploads = (
+        *inputs(),
+        stored(DATA, "manifests/july.json"),
+        stored(DATA, "sources/my-shop/v1.yaml"),
+    )
     state = table("AggregatorState")
     yield from _takes(AGGREGATOR, "aggregator-files", "aggregator-commands", "aggregator-events")
     yield from _appends(AGGREGATOR, f"file-set/{DATA}/1", "batch/4f0c2a9b7d1e8365")
@@ -169,7 +173,8 @@ def _aggregator() -> Iterator[Call]:
     yield from _calls(AGGREGATOR, adapters, "get_object", "s3:GetObject", REPORT)
     # Without it, S3 says 403 instead of 404.
     yield from _calls(AGGREGATOR, adapters, "head_object", "s3:ListBucket", bucket(DATA))
-    for prefix in ("orders/", "order_items/1.csv", "products/", "manifests/"):
+    folders = ("orders/", "order_items/1.csv", "products/", "incoming/", "sources/", "manifests/")
+    for prefix in folders:
         versions = ("list_object_versions", "s3:ListBucketVersions")
         yield from _calls(AGGREGATOR, adapters, *versions, listed(DATA, prefix))
     yield from _calls(AGGREGATOR, DOCUMENTS, "put_object", "s3:PutObject", MANIFEST)

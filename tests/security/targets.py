@@ -66,8 +66,9 @@ def stored(bucket_name: str, key: str) -> Target:
 
 
 def inputs() -> tuple[Target, ...]:
-    """One uploaded file of each kind."""
-    return tuple(stored(DATA, f"{kind}/july.csv") for kind in ("orders", "order_items", "products"))
+    """One uploaded file of each kind, and one of a source."""
+    folders = ("orders", "order_items", "products", "incoming/shopify-orders")
+    return tuple(stored(DATA, f"{folder}/july.csv") for folder in folders)
 
 
 def staged() -> tuple[Target, ...]:
@@ -77,9 +78,9 @@ def staged() -> tuple[Target, ...]:
 
 
 def archived() -> tuple[Target, ...]:
-    """One archived file of each kind."""
-    kinds = ("orders", "order_items", "products")
-    return tuple(stored(ARCHIVE, f"archive/{BATCH}/{kind}/july.csv") for kind in kinds)
+    """One archived file of each kind, and one of a source."""
+    folders = ("orders", "order_items", "products", "incoming/shopify-orders")
+    return tuple(stored(ARCHIVE, f"archive/{BATCH}/{folder}/july.csv") for folder in folders)
 
 
 MANIFEST = stored(DATA, f"processing/{BATCH}/manifest.json")

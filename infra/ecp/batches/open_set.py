@@ -8,8 +8,10 @@ from contracts.clock import to_rfc3339
 from infra.ecp.names import STATE_TABLE
 from services.aggregator.open_set.completeness import missing, of_rejected
 from services.aggregator.open_set.domain import FileSet, Hold
+from services.aggregator.open_set.loading import with_catalogue
 from services.aggregator.open_set.waiting import Group, classify_pending
 from services.aggregator.read_model import open_set_key
+from services.aggregator.sources.catalogue import label
 from services.runtime.event_store import EventStore, StateTables
 
 SETTLES = "a quiet moment: SETTLE_SECONDS without a new file"
@@ -25,7 +27,7 @@ def load_open_set(store: EventStore, tables: StateTables, bucket: str) -> tuple[
     """The open set as the aggregator folds it, and whether products are known from before."""
     pointer = tables.get_item(STATE_TABLE, open_set_key(bucket)) or {}
     start = FileSet(bucket, int(pointer.get("set_number", 1)))
-    file_set = start.evolve(store.read(start.stream_id))
+    file_set = with_catalogue(start.evolve(store.read(start.stream_id)), tables, STATE_TABLE)
     return file_set, bool(pointer.get("products_known", False))
 
 
@@ -48,6 +50,7 @@ def describe_open_set(file_set: FileSet, *, products_known: bool) -> dict[str, A
             {
                 "key": pending.file.key,
                 "kind": pending.file.kind,
+                "source": label(file_set.catalogue.pinned(pending.file)),
                 "version_id": pending.file.version_id,
                 "size_bytes": pending.file.size_bytes,
                 "arrived_at": to_rfc3339(pending.arrived_at),

@@ -11,6 +11,7 @@ from contracts.envelope import Message
 from contracts.messages import BatchManifest, BatchResult, FileReport, FileResult
 from infra.ecp.batches import progress
 from infra.ecp.batches.progress import ENDS, ending
+from services.aggregator.sources.catalogue import label
 from services.runtime.storage.documents import ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
 
@@ -26,6 +27,8 @@ FILE_FIELDS = (
     "reason",
     "guests",
     "unknown_columns",
+    "source",
+    "left_out",
 )
 
 Outcome = dict[str, Any]
@@ -173,6 +176,8 @@ def unpublished(
                 else (report and report.reason) or refused.get(file.key),
                 "guests": 0 if repeated or report is None else report.guests,
                 "unknown_columns": list(report.unknown_columns) if report else [],
+                "source": label(file.source),
+                "left_out": {} if repeated or report is None else dict(report.left_out),
                 "seen_before": file.seen_before,
             }
         )

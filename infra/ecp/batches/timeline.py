@@ -174,6 +174,12 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
         + (f" of {e.by_key}" if e.by_key else "")
         + f": {e.reason}"
     ),
+    "SourceAdded": lambda e: (
+        f"source {e.source.name} v{e.source.version} added: {e.title or e.key}"
+    ),
+    "SourceRemoved": lambda e: f"source {e.name} v{e.version} removed; its files wait",
+    "SourceRefused": lambda e: f"{e.key} refused: {e.reason}",
+    "LookupReceived": lambda e: f"lookup {e.lookup} of source {e.source} ({size(e.size_bytes)})",
     "FileGone": lambda e: f"{e.key} is gone: {e.reason}",
     "ManifestReceived": lambda e: f"manifest {e.key} names {plural(len(e.files), 'file')}",
     "FilesCarriedOver": lambda e: (

@@ -5,7 +5,7 @@ the archive bucket until the receipt is written.
 """
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,7 @@ from infra.ecp.batches.timeline import describe
 from infra.ecp.maintenance.requests import wake_worker
 from infra.ecp.names import SOURCE
 from infra.ecp.privacy import erasure
+from infra.ecp.privacy.source_columns import SourceColumns
 from infra.ecp.requester import requester
 from infra.ecp.settings import CliSettings
 from infra.ecp.target import Target
@@ -102,7 +103,8 @@ class Erasing:
         target, bucket = self.target, self.target.names.data_bucket
         s3, dynamodb = target.client("s3"), target.client("dynamodb")
         batches = erasure.open_batches(dynamodb, target.objects)
-        found = erasure.search(erasure.uploads(s3, bucket), s3, bucket, self._wanted, system_clock)
+        sent = self._as_read(erasure.uploads(s3, bucket))
+        found = erasure.search(sent, s3, bucket, self._wanted, system_clock)
         identities = erasure.identities(bucket, found.holding)
         judged = erasure.judge_uploads(
             bucket,
@@ -120,7 +122,7 @@ class Erasing:
         s3, bucket = self.target.client("s3"), self.target.names.archive_bucket
         said: list[str] = []
         for batch_id in batches.failed:
-            objects = erasure.archived(s3, bucket, batch_id)
+            objects = self._as_read(erasure.archived(s3, bucket, batch_id))
             found = erasure.search(objects, s3, bucket, self._wanted, system_clock)
             said += erasure.judge_archived(batch_id, found.holding)
         return said
@@ -141,9 +143,17 @@ class Erasing:
     def _objects(self) -> tuple[list[ObjectVersion], list[ObjectVersion]]:
         s3, names = self.target.client("s3"), self.target.names
         return (
-            erasure.quarantined_and_staged(s3, names.data_bucket),
-            erasure.archived(s3, names.archive_bucket),
+            self._as_read(erasure.quarantined_and_staged(s3, names.data_bucket)),
+            self._as_read(erasure.archived(s3, names.archive_bucket)),
         )
+
+    def _as_read(self, objects: Iterable[ObjectVersion]) -> list[ObjectVersion]:
+        return erasure.as_read(objects, self._columns.of)
+
+    @cached_property
+    def _columns(self) -> SourceColumns:
+        names = self.target.names
+        return SourceColumns(self.target.client("s3"), names.data_bucket)
 
     def plan(self, uploads: erasure.Uploads) -> dict[str, Any]:
         """Where the user is, read with the rights of whoever asks."""
@@ -264,7 +274,8 @@ class Erasing:
         )
         new = self._search(kept, moved)
         s3, bucket = self.target.client("s3"), self.target.names.data_bucket
-        came = erasure.search(erasure.uploads(s3, bucket), s3, bucket, self._wanted, system_clock)
+        sent = self._as_read(erasure.uploads(s3, bucket))
+        came = erasure.search(sent, s3, bucket, self._wanted, system_clock)
         if left := [version.key for part in (*new, came) for version in part.holding]:
             raise CommandFailed(
                 f"the erasure is not finished; the same command finishes it: {left[0]} "

@@ -11,20 +11,24 @@ from contracts.envelope import Message
 from contracts.identities import FileIdentity
 from contracts.layout import (
     ERASURES_PREFIX,
+    INCOMING_PREFIX,
     KINDS,
     OPEN_ERASURES_PREFIX,
     PROCESSING_PREFIX,
     QUARANTINE_PREFIX,
     archive_prefix,
-    is_csv,
+    is_input,
     kind_of,
     kind_of_stored,
+    source_of,
+    stored_input,
 )
 from contracts.messages import (
     ErasedFacts,
     ErasedPlace,
     ErasureReceipt,
     ErasureRequest,
+    ExportColumns,
     ObjectRef,
     ObjectVersion,
     PseudonymErasure,
@@ -34,7 +38,7 @@ from infra.ecp.batches.open_set import read_open_set
 from infra.ecp.names import STATE_TABLE
 from services.aggregator.read_model import UNFINISHED, file_key
 from services.runtime.event_store import EventStore, StateTables
-from services.runtime.privacy.erasure import Erasure, csv_rewrite, erase_in
+from services.runtime.privacy.erasure import Erasure, csv_rewrite, erase_in, export_rewrite
 from services.runtime.privacy.pseudonyms import check_of, pseudonym_of
 from services.runtime.privacy.user_ids import Replacement
 from services.runtime.storage import items
@@ -67,13 +71,15 @@ def versions_under(s3: Any, bucket: str, prefix: str) -> Iterator[ObjectVersion]
 
 def uploads(s3: Any, bucket: str) -> list[ObjectVersion]:
     """All that people have put into the data bucket and nobody has moved."""
-    return [each for kind in KINDS for each in versions_under(s3, bucket, f"{kind}/")]
+    return [each for kind in KINDS for each in versions_under(s3, bucket, f"{kind}/")] + [
+        each for each in versions_under(s3, bucket, INCOMING_PREFIX) if source_of(each.key)
+    ]
 
 
 def quarantined_and_staged(s3: Any, bucket: str) -> list[ObjectVersion]:
     """What the validator keeps of rows: bad rows, rejected files, accepted orders."""
     found = versions_under(s3, bucket, QUARANTINE_PREFIX)
-    kept = [each for each in found if _is_of_rows(each.key) or kind_of_stored(each.key)]
+    kept = [each for each in found if _is_of_rows(each.key) or stored_input(each.key)]
     staged = versions_under(s3, bucket, PROCESSING_PREFIX)
     return kept + [each for each in staged if each.key.split("/")[2] == "orders"]
 
@@ -81,7 +87,18 @@ def quarantined_and_staged(s3: Any, bucket: str) -> list[ObjectVersion]:
 def archived(s3: Any, bucket: str, batch_id: str | None = None) -> list[ObjectVersion]:
     """Archived inputs, of one batch where it is given; their papers name no user."""
     prefix = archive_prefix(batch_id) if batch_id else "archive/"
-    return [each for each in versions_under(s3, bucket, prefix) if kind_of_stored(each.key)]
+    return [each for each in versions_under(s3, bucket, prefix) if stored_input(each.key)]
+
+
+def as_read(
+    objects: Iterable[ObjectVersion], columns_of: Callable[[str], ExportColumns]
+) -> list[ObjectVersion]:
+    """The same, those of sources with how they are read: by any version of their source."""
+    found = []
+    for each in objects:
+        name = source_of(stored_input(each.key) or each.key)
+        found.append(each.model_copy(update={"export": columns_of(name)}) if name else each)
+    return found
 
 
 def search(
@@ -89,8 +106,11 @@ def search(
 ) -> Erasure:
     """Which of these CSV files hold the user; nothing is changed."""
 
-    def rewrite_of(key: str) -> Any:
-        return csv_rewrite(kind_of_stored(key) or kind_of(key) or "orders", clock().date(), wanted)
+    def rewrite_of(version: ObjectVersion) -> Any:
+        if version.export is not None:
+            return export_rewrite(version.export, wanted)
+        kind = kind_of_stored(version.key) or kind_of(version.key) or "orders"
+        return csv_rewrite(kind, clock().date(), wanted)
 
     return erase_in(objects, S3Versions(s3, bucket), rewrite_of, dry_run=True)
 
@@ -188,7 +208,7 @@ def judge_uploads(
             )
         elif batches:
             obstacles.append(_redrive_first(batches[0], version.key))
-        elif version.is_current and identity not in known and _is_input(version.key):
+        elif version.is_current and identity not in known and is_input(version.key):
             obstacles.append(f"{version.key} has just arrived and holds the user: wait a moment")
         else:
             leftovers.append(version)
@@ -307,10 +327,6 @@ def _redrive_first(batch_id: str, key: str) -> str:
         f"batch {batch_id} is FAILED, and {key} of it holds the user: "
         f"`ecp redrive {batch_id} --wait` first, or delete the file"
     )
-
-
-def _is_input(key: str) -> bool:
-    return is_csv(key) and kind_of(key) is not None
 
 
 def _is_of_rows(key: str) -> bool:

@@ -23,11 +23,15 @@ TOP = "./"
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file to upload: where it is, what it holds and the key it gets."""
+    """One file to upload: where it is, what it holds and the key it gets.
+
+    `source`: the source that it is read by; None for a plain file of its kind.
+    """
 
     path: Path
     kind: str
     key: str
+    source: str | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,12 @@ class Statuses:
 
 
 def about_columns_of(file: InputFile) -> list[str]:
-    """The columns of a file that nobody reads; nothing of a header that cannot be read either."""
+    """The columns of a file that nobody reads; nothing of a header that cannot be read either.
+
+    Nor of a file of a source: an export has many that the source has no use for.
+    """
+    if file.source is not None:
+        return []
     try:
         header = read_file_header(file.path, file.kind)
     except BadFile:

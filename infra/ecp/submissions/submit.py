@@ -29,7 +29,14 @@ from infra.ecp.submissions.batch_of_submission import (
     what_is_missing,
     what_it_completes,
 )
-from infra.ecp.submissions.directories import InputFile
+from infra.ecp.submissions.directories import Gathered, InputFile
+from infra.ecp.submissions.exports import (
+    export_files,
+    lookup_files,
+    missing_lookups,
+    source_named,
+    upload_lookups,
+)
 from infra.ecp.submissions.first_look import about_columns_of, about_statuses_of
 from infra.ecp.submissions.intake import gather
 from infra.ecp.submissions.sender_view import (
@@ -40,7 +47,7 @@ from infra.ecp.submissions.sender_view import (
 )
 from infra.ecp.submissions.upload import Submission, Uploader
 from infra.ecp.target import Target, current_target
-from infra.ecp.terminal.errors import CommandFailed, ExitCode
+from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson, Wait
 from infra.ecp.terminal.output import (
     print_beside,
@@ -67,6 +74,16 @@ def submit(
             help="A directory with `orders/`, `order_items/` and `products/`; or CSV files.",
         ),
     ],
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", help="The source that all the files are read by."),
+    ] = None,
+    lookup: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lookup", metavar="NAME=FILE", help="A file that the source looks values up in."
+        ),
+    ] = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="The files are parts of one export: one statement.")
     ] = False,
@@ -87,6 +104,10 @@ def submit(
     other folders, files that do not end in .csv or .csv.gz, hidden files. When that leaves nothing
     of a kind to send, or a file cannot be read, nothing is sent at all.
 
+    With `--source` the files are exports of another shape, which the source of that name reads
+    (`ecp submit orders_export.csv --source shopify-orders`). `--lookup` sends what it looks values
+    up in; that stays for all files of the source until a newer one is sent.
+
     After a rejection, the corrected file under its name takes along what waits for it: one batch.
     When that batch needs other corrected files, too, the files wait, and it is said for which.
 
@@ -95,7 +116,7 @@ def submit(
 
     Example: `ecp submit shop/ --wait`
     """
-    gathered = gather(paths)
+    gathered, lookups = _gathered(paths, source, lookup or [])
     left_out = left_out_document(gathered)
     if not as_json:
         print_left_out(gathered)
@@ -104,6 +125,7 @@ def submit(
             print_json(NOT_SENT | {"left_out": left_out, "reason": incomplete})
         raise CommandFailed(f"nothing was sent: {incomplete}", ExitCode.DATA_REJECTED)
     target = current_target()
+    upload_lookups(lookups, target)
     before = open_set_of(target)
     submission = upload(target, gathered.files, as_json=as_json, one_statement=parts)
     batch = BatchOfSubmission(target, submission, before)
@@ -131,6 +153,23 @@ def submit(
         print_outcome(outcome, {file.key: file.path for file in gathered.files})
         print_hints(hints)
     raise typer.Exit(int(EXIT_CODES[outcome["status"]]))
+
+
+def _gathered(
+    paths: Sequence[Path], name: str | None, given: Sequence[str]
+) -> tuple[Gathered, dict[str, Path]]:
+    """What is sent, and the lookups with it by key; raises WrongUsage for what cannot be read."""
+    if name is None:
+        return gather(paths), lookup_files(given, None)
+    target = current_target()
+    source = source_named(name, target)
+    files, lookups = export_files(paths, name), lookup_files(given, source)
+    if missing := missing_lookups(source, lookups, target):
+        raise WrongUsage(
+            f"source {name} looks values up in {', '.join(missing)}: send it with "
+            f"--lookup {missing[0]}=FILE"
+        )
+    return Gathered(files), lookups
 
 
 def upload(

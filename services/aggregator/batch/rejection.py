@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
 
 from pydantic import BaseModel
 
 from contracts.errors import ContractViolation
 from contracts.identities import FileIdentity
-from contracts.layout import FILE_GONE, kind_of
+from contracts.layout import FILE_GONE
 from contracts.messages import (
     AwaitedFile,
     BatchManifest,
@@ -27,7 +26,7 @@ from contracts.messages import (
 from services.aggregator.notifications import plural
 from services.aggregator.open_set.carry_over import MAX_EVENT_BYTES, MAX_HELD_KEYS, chunks
 from services.aggregator.open_set.completeness import Selection
-from services.aggregator.open_set.domain import FileSet, Kind, PendingFile
+from services.aggregator.open_set.domain import FileSet, PendingFile
 from services.aggregator.open_set.sealing import superseded
 from services.runtime.csv_files.rule_names import rule_named
 
@@ -130,7 +129,8 @@ def _returned(
     """The files, and what they wait for, in events that stay under their size."""
     if not files:
         return []
-    kinds: list[Kind] = sorted({cast(Kind, kind_of(one.key)) for one in awaiting})
+    awaited = {one.key for one in awaiting}
+    kinds = sorted({file.kind for file in manifest.files if file.key in awaited})
 
     def event(files: list[DetectedFile], awaiting: list[AwaitedFile]) -> FilesReturned:
         return FilesReturned(

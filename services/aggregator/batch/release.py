@@ -9,7 +9,7 @@ from contracts.messages import BatchReleased, ReleaseBatch
 from services.aggregator.batch.domain import stream_of
 from services.aggregator.open_set.completeness import released_selection
 from services.aggregator.open_set.loading import load
-from services.aggregator.open_set.use_cases import drop_what_cannot_go, seal_selection
+from services.aggregator.open_set.use_cases import must_look_again, seal_selection
 from services.aggregator.ports import Ports
 from services.runtime.event_store import StreamAppend, retry_on_conflict
 from services.runtime.observability.logs import logger
@@ -42,7 +42,7 @@ def _release(message: Message, ports: Ports) -> bool:
             batch_id=command.batch_id,
         )
         return FINISHED
-    if drop_what_cannot_go(open_set, selection, ports):
+    if must_look_again(open_set, selection, ports):
         return AGAIN
 
     def released(batch_id: str) -> list[StreamAppend]:

@@ -306,7 +306,10 @@ def _failure(command: CloseBatch) -> BatchFailed:
 
 
 def _brought_products(batch: Batch, ports: Ports) -> bool:
-    return any(file.kind == "products" for file in _manifest(batch, ports).files)
+    return any(
+        "products" in (file.source.gives if file.source else [file.kind])
+        for file in _manifest(batch, ports).files
+    )
 
 
 def _manifest(batch: Batch, ports: Ports) -> BatchManifest:

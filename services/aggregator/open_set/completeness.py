@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts.messages import ObjectRef, UploadManifestFile
@@ -15,6 +15,7 @@ from services.aggregator.open_set.waiting import (
     classify_pending,
     newest_of_each_key,
 )
+from services.aggregator.sources.catalogue import Catalogue
 
 REQUIRED_KINDS: tuple[Kind, ...] = ("orders", "order_items")
 
@@ -38,15 +39,15 @@ def complete_selection(
     file_set: FileSet, *, products_known: bool, now: datetime, settle: timedelta
 ) -> Selection | None:
     """What is complete at this moment (docs/design.md, Aggregation, a and b); None: nothing is."""
-    waiting = classify_pending(file_set)
+    waiting, known = classify_pending(file_set), file_set.catalogue
     for claim in waiting.claims:
-        if claim.files and not claim.missing:
+        if claim.files and not claim.missing and not _unreadable(claim.files, known):
             return _of_claim("MANIFEST", claim)
     for group in waiting.groups:
-        moment = _group_settles_at(group, settle)
+        moment = _group_settles_at(group, known, settle)
         if moment is not None and moment <= now:
             return _of_group("MANIFEST" if group.claims else "SETTLED", group)
-    settles = _pool_settles_at(waiting, products_known=products_known, settle=settle)
+    settles = _pool_settles_at(waiting, known, products_known=products_known, settle=settle)
     if settles is None or now < settles:
         return None
     return Selection("SETTLED", waiting.pool[:MAX_BATCH_FILES])
@@ -54,9 +55,9 @@ def complete_selection(
 
 def settles_at(file_set: FileSet, *, products_known: bool, settle: timedelta) -> datetime | None:
     """When something will be complete if nothing more comes; None: never, by itself."""
-    waiting = classify_pending(file_set)
-    moments = [_group_settles_at(group, settle) for group in waiting.groups]
-    moments.append(_pool_settles_at(waiting, products_known=products_known, settle=settle))
+    waiting, known = classify_pending(file_set), file_set.catalogue
+    moments = [_group_settles_at(group, known, settle) for group in waiting.groups]
+    moments.append(_pool_settles_at(waiting, known, products_known=products_known, settle=settle))
     return min((moment for moment in moments if moment is not None), default=None)
 
 
@@ -65,8 +66,13 @@ def manual_selection(file_set: FileSet, file_key: str) -> Selection | None:
 
     Without a key: all files that no manifest claims, else everything. With a key: the files of
     the manifest that it is, or that claims it, else the unclaimed files with it among them. What
-    waits with a rejected batch is left alone: only its corrections or ReleaseBatch let it go.
+    waits with a rejected batch is left alone: only its corrections or ReleaseBatch let it go. So
+    is a file whose source or lookup is not there.
     """
+    return _readable(_manual_selection(file_set, file_key), file_set.catalogue)
+
+
+def _manual_selection(file_set: FileSet, file_key: str) -> Selection | None:
     waiting = classify_pending(file_set)
     if not file_key:
         claimed = (pending for claim in waiting.claims for pending in claim.files)
@@ -95,8 +101,16 @@ def released_selection(file_set: FileSet, batch_id: str) -> Selection | None:
     for group in classify_pending(file_set).groups:
         for hold in group.holds:
             if hold.batch_id == batch_id:
-                return _of_group("MANUAL", group.only(hold))
+                return _readable(_of_group("MANUAL", group.only(hold)), file_set.catalogue)
     return None
+
+
+def blocked_by(file_set: FileSet, file_key: str) -> list[str]:
+    """What is not there and files of that key (all, if empty) cannot be read without, in words."""
+    return _unreadable(
+        (one for one in file_set.files.values() if file_key in ("", one.file.key)),
+        file_set.catalogue,
+    )
 
 
 def held_with(file_set: FileSet, file_key: str) -> list[str]:
@@ -135,15 +149,16 @@ def awaited(file_set: FileSet) -> list[UploadManifestFile]:
 
 def missing(file_set: FileSet, *, products_known: bool, settle: timedelta) -> list[str]:
     """What the open set waits for, in words that a person can act on; empty: for nothing."""
-    waiting = classify_pending(file_set)
+    waiting, known = classify_pending(file_set), file_set.catalogue
     wanted = [f"{claim.key}: {key}" for claim in waiting.every_claim for key in claim.missing]
+    wanted += _unreadable(file_set.files.values(), known)
     wanted += [line for group in waiting.groups for line in _missing_of(group, settle)]
     received = {claim.key for claim in waiting.every_claim}
     for name in sorted({str(pending.file.manifest_key) for pending in waiting.unnamed}):
         verb = "does not name all files sent with it" if name in received else "has not come"
         wanted.append(f"{name} {verb}")
     if waiting.pool:
-        kinds = _missing_kinds(waiting.pool, products_known=products_known)
+        kinds = _missing_kinds(waiting.pool, known, products_known=products_known)
         wanted += kinds or [_quiet(settle)]
     return wanted
 
@@ -167,9 +182,22 @@ def _quiet(settle: timedelta) -> str:
     return f"{settle.total_seconds():g} seconds without a new file"
 
 
-def _group_settles_at(group: Group, settle: timedelta) -> datetime | None:
+def _unreadable(files: Iterable[PendingFile], known: Catalogue) -> list[str]:
+    """What is not there and these files cannot be read without: sources, lookups."""
+    return [*dict.fromkeys(line for one in files for line in known.missing_for(one.file))]
+
+
+def _readable(selection: Selection | None, known: Catalogue) -> Selection | None:
+    """The selection without files that cannot be read yet: they wait on."""
+    if selection is None:
+        return None
+    files = tuple(one for one in selection.files if not _unreadable([one], known))
+    return replace(selection, files=files) if files else None
+
+
+def _group_settles_at(group: Group, known: Catalogue, settle: timedelta) -> datetime | None:
     """At once, but for loose corrections: more of them may come."""
-    if not group.is_complete:
+    if not group.is_complete or _unreadable(group.files, known):
         return None
     if group.fresh:
         return max(one.arrived_at for one in group.fresh) + settle
@@ -177,23 +205,26 @@ def _group_settles_at(group: Group, settle: timedelta) -> datetime | None:
 
 
 def _pool_settles_at(
-    waiting: Waiting, *, products_known: bool, settle: timedelta
+    waiting: Waiting, known: Catalogue, *, products_known: bool, settle: timedelta
 ) -> datetime | None:
     pool = waiting.pool
-    if not pool or _missing_kinds(pool, products_known=products_known):
+    is_short = _missing_kinds(pool, known, products_known=products_known)
+    if not pool or is_short or _unreadable(pool, known):
         return None
     return max(pending.arrived_at for pending in pool) + settle
 
 
-def _missing_kinds(pool: Iterable[PendingFile], *, products_known: bool) -> list[Kind]:
-    """Kinds that a settled set needs and does not have.
+def _missing_kinds(
+    pool: Iterable[PendingFile], known: Catalogue, *, products_known: bool
+) -> list[Kind]:
+    """Kinds that a settled set needs and does not have; a file of a source may give several.
 
     Files that were complete once, and beyond the largest batch then (`returned`), still are.
     """
     pool = list(pool)
     if any(pending.file.returned for pending in pool):
         return []
-    present = {pending.file.kind for pending in pool}
+    present = {kind for pending in pool for kind in known.gives(pending.file)}
     wanted: tuple[Kind, ...] = REQUIRED_KINDS if products_known else (*REQUIRED_KINDS, "products")
     return [kind for kind in wanted if kind not in present]
 

@@ -1,6 +1,8 @@
-"""What an object in the data bucket is: an input file, an upload manifest, or nothing of ours."""
+"""What an object in the data bucket is: an input, a lookup, an upload manifest, nothing of ours."""
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -14,26 +16,35 @@ from contracts.messages import (
     FileGone,
     FileIgnored,
     FileSuperseded,
+    LookupReceived,
     ManifestReceived,
     ObjectRef,
     UploadManifestFile,
 )
 from services.aggregator.open_set.domain import MAX_BATCH_FILES, Kind
+from services.aggregator.sources.catalogue import Catalogue
 
 MAX_MANIFEST_BYTES = 1_000_000
 SHOWN_CHARACTERS = 80
 """Of an entry that is none."""
+MAX_LOOKUP_BYTES = 32 * 1024 * 1024
 MAX_EVENT_BYTES = 180_000
 """A manifest travels inside one event, and events stay under 200 KB (docs/design.md, Messages)."""
 
-INPUT_PREFIXES = (*(f"{kind}/" for kind in layout.KINDS), layout.MANIFEST_UPLOAD_PREFIX)
+INPUT_PREFIXES = (
+    *(f"{kind}/" for kind in layout.KINDS),
+    layout.INCOMING_PREFIX,
+    layout.MANIFEST_UPLOAD_PREFIX,
+)
 """What the aggregator may list and read."""
+
+SOURCE_NAME = re.compile(r"[a-z][a-z0-9-]{1,39}")
 
 NO_VERSION = "null"
 """What S3 calls the version of an object written while versioning was off."""
 
 _SPLIT = "split it into several"
-_KINDS = ", ".join(f"{kind}/" for kind in layout.KINDS)
+_FOLDERS = ", ".join((*(f"{kind}/" for kind in layout.KINDS), f"{layout.INCOMING_PREFIX}<source>/"))
 
 
 class Notification(NamedTuple):
@@ -45,11 +56,15 @@ class Notification(NamedTuple):
 
 
 class ListedVersion(NamedTuple):
-    """A version as a listing names it; `last_modified` RFC 3339."""
+    """A version as a listing names it; `last_modified` RFC 3339.
+
+    `is_latest`: it is what stands under the key.
+    """
 
     key: str
     version_id: str
     last_modified: str
+    is_latest: bool = True
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -108,7 +123,7 @@ def superseded(event: object, by: str) -> FileSuperseded:
 
 def is_unclaimed(event: object) -> bool:
     """Whether a newer version of its key supersedes it: it was sent with no manifest."""
-    return isinstance(event, ManifestReceived) or (
+    return isinstance(event, ManifestReceived | LookupReceived) or (
         isinstance(event, FileDetected) and event.manifest_key is None
     )
 
@@ -152,23 +167,55 @@ def why_ignored(seen: Sighting) -> str | None:
         )
     if is_manifest(seen.key) and seen.size_bytes > MAX_MANIFEST_BYTES:
         return f"it has {seen.size_bytes} bytes, more than {MAX_MANIFEST_BYTES}; {_SPLIT}"
+    if layout.lookup_of(seen.key) and seen.size_bytes > MAX_LOOKUP_BYTES:
+        return f"it has {seen.size_bytes} bytes; a lookup may have {MAX_LOOKUP_BYTES}"
     return None
 
 
-def detected(seen: Sighting) -> FileDetected | FileIgnored:
-    """The event for an object outside `manifests/`."""
+def waits_for_source(event: object, catalogue: Catalogue | None) -> str | None:
+    """The name of the source without which an object of this event is no input yet."""
+    name = layout.source_of(event.key) if isinstance(event, FileIgnored) else None
+    is_unknown = name and catalogue is not None and catalogue.source(name) is None
+    return name if is_unknown else None
+
+
+def detected(seen: Sighting, catalogue: Catalogue) -> FileDetected | FileIgnored:
+    """The event for an object outside `manifests/` that is no lookup."""
     reason = why_ignored(seen)
     if reason is not None:
         return ignored(seen, reason)
+    name = layout.source_of(seen.key)
+    known = catalogue.source(name) if name else None
+    if name and known is None:
+        nearest = catalogue.nearest_key(seen.key)
+        return ignored(seen, catalogue.why_unknown(name), nearest)
     return FileDetected(
         bucket=seen.bucket,
         key=seen.key,
         version_id=str(seen.version_id),
-        kind=cast(Kind, layout.kind_of(seen.key)),
+        kind=known.row_kind if known else cast(Kind, layout.kind_of(seen.key)),
+        source=known.pinned if known else None,
         size_bytes=seen.size_bytes,
         etag=seen.etag,
         sha256=seen.sha256,
         manifest_key=seen.manifest_key,
+        last_modified=seen.last_modified,
+    )
+
+
+def lookup_received(seen: Sighting, body: bytes) -> LookupReceived | FileIgnored:
+    """The event for a lookup of a source, whether or not that is known yet."""
+    source, lookup = cast(tuple[str, str], layout.lookup_of(seen.key))
+    if not SOURCE_NAME.fullmatch(source):
+        return ignored(seen, f"{source} is no name of a source: a-z, 0-9 and -, from 2 to 40")
+    return LookupReceived(
+        bucket=seen.bucket,
+        key=seen.key,
+        version_id=str(seen.version_id),
+        source=source,
+        lookup=lookup,
+        size_bytes=seen.size_bytes,
+        sha256=seen.sha256 or hashlib.sha256(body).hexdigest(),
         last_modified=seen.last_modified,
     )
 
@@ -202,9 +249,15 @@ def received(seen: Sighting, body: bytes) -> ManifestReceived | FileIgnored:
     return event
 
 
-def ignored(seen: Sighting, reason: str) -> FileIgnored:
+def ignored(seen: Sighting, reason: str, did_you_mean: str | None = None) -> FileIgnored:
     """The event for an object that is no input."""
-    return FileIgnored(bucket=seen.bucket, key=seen.key, version_id=seen.version_id, reason=reason)
+    return FileIgnored(
+        bucket=seen.bucket,
+        key=seen.key,
+        version_id=seen.version_id,
+        reason=reason,
+        did_you_mean=did_you_mean,
+    )
 
 
 def _entries(document: Mapping[str, Any]) -> list[UploadManifestFile]:
@@ -253,8 +306,8 @@ def _check_entries(entries: list[UploadManifestFile]) -> None:
         )
     seen: set[str] = set()
     for entry in entries:
-        if layout.kind_of(entry.key) is None or not layout.is_csv(entry.key):
-            raise ContractViolation(f"{entry.key} is no .csv or .csv.gz file under {_KINDS}")
+        if not layout.is_input(entry.key):
+            raise ContractViolation(f"{entry.key} is no .csv or .csv.gz file under {_FOLDERS}")
         if entry.key in seen:
             raise ContractViolation(
                 f"{entry.key} is named twice, and two versions of a key never share a batch"

@@ -33,6 +33,7 @@ from contracts.messages import (
     RejectionAnswered,
     SupersededVersion,
 )
+from services.aggregator.sources.catalogue import NOTHING_KNOWN, Catalogue
 
 Kind: TypeAlias = Literal["orders", "order_items", "products"]
 Trigger: TypeAlias = Literal["SETTLED", "MANIFEST", "MANUAL"]
@@ -114,6 +115,8 @@ class FileSet:
     superseded: tuple[SupersededVersion, ...] = ()
     overdue_reported: bool = False
     sealed_as: str | None = None
+    catalogue: Catalogue = NOTHING_KNOWN
+    """The sources and lookups that are known at this moment: gathered, not folded."""
 
     @property
     def stream_id(self) -> str:

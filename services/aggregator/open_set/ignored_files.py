@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from contracts.envelope import MessageContext
 from contracts.input_names import why_not_an_input
+from contracts.layout import INCOMING_PREFIX, source_of
 from contracts.messages import FileIgnored
 from services.aggregator import notifications as notices
 from services.aggregator import read_model
@@ -49,6 +50,8 @@ def was_meant_to_be_sent(key: str) -> bool:
 
 
 def folder_of(key: str) -> str:
-    """The first part of the key, `/` for one in no folder."""
+    """The first part of the key, and the source's where it has one; `/` for one in no folder."""
+    if (source := source_of(key)) is not None:
+        return f"{INCOMING_PREFIX}{source}/"
     folder, separator, _ = key.partition("/")
     return f"{folder}/" if separator else ROOT

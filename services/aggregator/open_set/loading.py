@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.errors import ConcurrencyConflict
 from services.aggregator.open_set.domain import FileSet
 from services.aggregator.ports import Ports
-from services.aggregator.read_model import open_set_key
-from services.runtime.event_store import PutItem, StateWrite
+from services.aggregator.read_model import open_set_key, sources_of
+from services.aggregator.sources.catalogue import NOTHING_KNOWN, Catalogue, catalogue_of
+from services.runtime.event_store import PutItem, StateTables, StateWrite
 
 FIRST_SET = 1
 
@@ -33,7 +34,20 @@ def load(bucket: str, ports: Ports) -> OpenSet:
     if files.sealed_as is not None:
         raise ConcurrencyConflict(f"{files.stream_id} was sealed as {files.sealed_as} meanwhile")
     ports.known_sets[bucket] = files
+    files = with_catalogue(files, ports.store, ports.table)
     return OpenSet(files, bool(pointer.get("products_known", False)), bool(pointer))
+
+
+def with_catalogue(files: FileSet, tables: StateTables, table: str) -> FileSet:
+    """The set with what is known of sources, which is asked only where a file has one."""
+    is_asked = any(one.file.source is not None for one in files.files.values())
+    catalogue = catalogue_of(tables.query(table, sources_of(files.bucket))) if is_asked else None
+    return replace(files, catalogue=catalogue or NOTHING_KNOWN)
+
+
+def read_catalogue(bucket: str, ports: Ports) -> Catalogue:
+    """What is known of sources now."""
+    return catalogue_of(ports.store.query(ports.table, sources_of(bucket)))
 
 
 def load_since(bucket: str, number: int, ports: Ports) -> list[FileSet]:

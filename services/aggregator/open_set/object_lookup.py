@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from contracts import layout
 from contracts.identities import FileIdentity
 from contracts.messages import (
     FileDetected,
     FileGone,
     FileIgnored,
     FileSuperseded,
+    LookupReceived,
     ManifestReceived,
     UploadManifestFile,
 )
@@ -27,12 +29,17 @@ from services.aggregator.open_set.detection import ListedVersion, Notification
 from services.aggregator.open_set.domain import FileSet
 from services.aggregator.open_set.loading import load
 from services.aggregator.ports import Ports
+from services.aggregator.sources.catalogue import NOTHING_KNOWN, Catalogue
+from services.aggregator.sources.shelf import known_now
 from services.runtime.event_store import retry_on_conflict
 
 LOOKED_FOR_AT_ONCE = 100
 """Missing files that one look asks S3 for; the others come by notification, or a minute later."""
 
-Seen = FileDetected | ManifestReceived | FileIgnored | FileSuperseded | FileGone
+TAKEN = {one.__name__ for one in (FileDetected, ManifestReceived, LookupReceived)}
+"""What a version is recorded as that supersedes older ones of its key."""
+
+Seen = FileDetected | ManifestReceived | LookupReceived | FileIgnored | FileSuperseded | FileGone
 
 
 @dataclass(frozen=True)
@@ -42,8 +49,11 @@ class Upload:
     identity: FileIdentity | None
     """None when its version is not known: it is gone, or its bucket keeps no versions."""
     event: Seen
-    is_asked_for: bool = False
-    """A manifest names this version, which was recorded as superseded: it counts after all."""
+    counts_after: str | None = None
+    """What this version was recorded as, and is no longer: a manifest names one that was
+    superseded (FileSuperseded), the source of one has come (FileIgnored)."""
+    no_source: str | None = None
+    """The source that is not known, and that the file waits for."""
 
 
 def look_at_all(notification: Notification, ports: Ports) -> list[Upload]:
@@ -77,12 +87,27 @@ def _look(notification: Notification, ports: Ports) -> Upload:
     if seen is None:
         return Upload(_identity(notification), detection.gone(notification))
     event: Seen
-    if detection.is_manifest(seen.key) and detection.why_ignored(seen) is None:
+    is_lookup = layout.lookup_of(seen.key) is not None
+    if (is_lookup or detection.is_manifest(seen.key)) and detection.why_ignored(seen) is None:
         body = ports.uploads.read(seen)
-        event = detection.gone(notification) if body is None else detection.received(seen, body)
-    else:
-        event = detection.detected(seen)
-    return Upload(_identity(seen), event)
+        read = detection.lookup_received if is_lookup else detection.received
+        event = detection.gone(notification) if body is None else read(seen, body)
+        return Upload(_identity(seen), event)
+    catalogue = _catalogue(seen, ports)
+    event = detection.detected(seen, catalogue)
+    return Upload(_identity(seen), event, no_source=detection.waits_for_source(event, catalogue))
+
+
+def look_again(bucket: str, row: read_model.Row, ports: Ports) -> Upload:
+    """What lies under the key of a file that waits for its source (read_model.py, `no-source#`)."""
+    upload = _look(Notification(bucket, row["key"], row["version_id"]), ports)
+    return replace(upload, counts_after=FileIgnored.__name__)
+
+
+def _catalogue(seen: detection.Sighting, ports: Ports) -> Catalogue:
+    """What is known of sources, as far as this object asks."""
+    name = layout.source_of(seen.key)
+    return known_now(seen.bucket, name, ports) if name else NOTHING_KNOWN
 
 
 def judge(
@@ -124,7 +149,7 @@ def unseen(uploads: Sequence[Upload], ports: Ports) -> list[Upload]:
         identity = upload.identity
         if identity is None or identity in fresh:
             continue
-        if upload.is_asked_for or not was_seen(identity, ports):
+        if _seen_as(identity, ports) == upload.counts_after:
             fresh[identity] = upload
     return [*fresh.values(), *nameless]
 
@@ -150,10 +175,8 @@ def _look_for(entry: UploadManifestFile, file_set: FileSet, ports: Ports) -> Upl
     return upload if isinstance(upload.event, FileDetected | FileGone) else None
 
 
-def _counts_after_all(named: Notification, ports: Ports) -> Upload | None:
-    seen = ports.uploads.look(named)
-    event = detection.gone(named) if seen is None else detection.detected(seen)
-    return Upload(_identity(named), event, is_asked_for=True)
+def _counts_after_all(named: Notification, ports: Ports) -> Upload:
+    return replace(_look(named, ports), counts_after=FileSuperseded.__name__)
 
 
 def _versions_of(notification: Notification, ports: Ports) -> list[ListedVersion]:
@@ -177,8 +200,7 @@ def _newer_than(version: ListedVersion, newest: str, bucket: str, ports: Ports) 
     newer = [
         row
         for row in rows
-        if row["seen_as"] in (FileDetected.__name__, ManifestReceived.__name__)
-        and row.get("last_modified", "") > version.last_modified
+        if row["seen_as"] in TAKEN and row.get("last_modified", "") > version.last_modified
     ]
     latest = max(newer, key=lambda row: str(row["last_modified"]), default=None)
     return latest["sk"] if latest else None

@@ -25,8 +25,9 @@ from contracts.messages import (
 )
 from services.aggregator.open_set.carry_over import MAX_EVENT_BYTES, carry_over
 from services.aggregator.open_set.completeness import Selection, missing
-from services.aggregator.open_set.domain import FileSet, Kind, PendingFile, WaitingManifest
+from services.aggregator.open_set.domain import FileSet, PendingFile, WaitingManifest
 from services.aggregator.open_set.waiting import classify_pending
+from services.aggregator.sources.catalogue import NOTHING_KNOWN, Catalogue
 
 MAX_TOLD_SUPERSEDED = 100
 """Superseded versions that the seal names; each has an event of its own as well."""
@@ -46,12 +47,16 @@ class Sealing:
 
 
 def pin(
-    selection: Selection, now: datetime, seen_before: Mapping[FileIdentity, str] | None = None
+    selection: Selection,
+    now: datetime,
+    seen_before: Mapping[FileIdentity, str] | None = None,
+    known: Catalogue = NOTHING_KNOWN,
 ) -> BatchManifest:
     """The batch's manifest: every file with its version, the newest statement last.
 
     A file with equal content to an earlier one of the batch is marked as its duplicate;
-    `seen_before` names the completed batches that had the content of a file already.
+    `seen_before` names the completed batches that had the content of a file already. A file of a
+    source is pinned with the newest version of that, and with the newest of its lookups.
     """
     files: list[ManifestFile] = []
     originals = _Contents()
@@ -72,6 +77,8 @@ def pin(
                 duplicate_of=original,
                 statement=file.statement,
                 seen_before=(seen_before or {}).get(pending.identity),
+                source=known.pinned(file),
+                lookups=known.lookups_of(file.source.name) if file.source else [],
             )
         )
     return BatchManifest(
@@ -219,20 +226,26 @@ def overdue(
 
 
 class _Contents:
-    """Finds a file with equal content: kind and size, and SHA-256 where S3 has both, else ETag."""
+    """Finds a file with equal content: read alike, of one size, and SHA-256 where S3 has both,
+    else ETag.
+    """
 
     def __init__(self) -> None:
-        self._files: dict[tuple[Kind, int], list[tuple[int, DetectedFile]]] = {}
+        self._files: dict[tuple[str, int], list[tuple[int, DetectedFile]]] = {}
 
     def add(self, index: int, file: DetectedFile) -> None:
-        self._files.setdefault((file.kind, file.size_bytes), []).append((index, file))
+        self._files.setdefault(self._place(file), []).append((index, file))
 
     def find(self, file: DetectedFile) -> int | None:
-        for index, other in self._files.get((file.kind, file.size_bytes), []):
+        for index, other in self._files.get(self._place(file), []):
             both = file.sha256 is not None and other.sha256 is not None
             if file.sha256 == other.sha256 if both else file.etag == other.etag:
                 return index
         return None
+
+    @staticmethod
+    def _place(file: DetectedFile) -> tuple[str, int]:
+        return file.source.name if file.source else file.kind, file.size_bytes
 
 
 def _within_bytes(words: Sequence[str], limit: int = MAX_EVENT_BYTES) -> list[str]:

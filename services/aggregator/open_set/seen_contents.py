@@ -8,7 +8,7 @@ from typing import Protocol
 
 from contracts.envelope import MessageContext
 from contracts.identities import FileIdentity
-from contracts.messages import BatchManifest
+from contracts.messages import BatchManifest, PinnedSource
 from services.aggregator import read_model
 from services.aggregator.open_set.domain import PendingFile
 from services.aggregator.ports import SOURCE, Ports
@@ -30,6 +30,8 @@ class Content(Protocol):
     def etag(self) -> str: ...
     @property
     def sha256(self) -> str | None: ...
+    @property
+    def source(self) -> PinnedSource | None: ...
 
 
 def seen_before(files: Sequence[PendingFile], ports: Ports) -> dict[FileIdentity, str]:

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from contracts.errors import ContractViolation
+from contracts.layout import SOURCES_PREFIX
 from services.aggregator.aws_events import Check, parse_file_message
+from services.aggregator.open_set.detection import Notification
 from services.aggregator.open_set.object_lookup import Upload, look_at_all
-from services.aggregator.open_set.use_cases import check_file_set, take_in
+from services.aggregator.open_set.use_cases import check_file_set, look_after_sources, take_in
 from services.aggregator.ports import Ports
 from services.runtime.messaging.consumer import refuse, took
 from services.runtime.messaging.dead_letters import DeadLetters
@@ -26,7 +28,8 @@ class _Visit:
     """What these records ask of one bucket, and which of them stand or fall with it."""
 
     asked: list[tuple[str, list[Upload]]] = field(default_factory=list)
-    """Message ids, each with what it announced: nothing for a check."""
+    """Message ids, each with what it announced: nothing for a check, or a source."""
+    has_sources: bool = False
 
     @property
     def uploads(self) -> list[Upload]:
@@ -38,7 +41,7 @@ class _Visit:
 
     def one_by_one(self) -> list[_Visit]:
         """The same as visits of one message each."""
-        return [_Visit([one]) for one in self.asked]
+        return [_Visit([one], self.has_sources) for one in self.asked]
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,17 @@ class FileIntake:
         except ContractViolation as error:
             refuse(body, queue_name, error, self.dead_letters)
             return
+        if isinstance(message, Notification) and message.key.startswith(SOURCES_PREFIX):
+            visits[message.bucket].has_sources = True
+            visits[message.bucket].asked.append((message_id, []))
+            return
         uploads = [] if isinstance(message, Check) else look_at_all(message, self.ports)
         if uploads or isinstance(message, Check):
             visits[message.bucket].asked.append((message_id, uploads))
 
     def _apply(self, bucket: str, visit: _Visit) -> None:
+        if visit.has_sources:
+            look_after_sources(bucket, self.ports)
         if visit.uploads:
             take_in(bucket, visit.uploads, self.ports)
         else:

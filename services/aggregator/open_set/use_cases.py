@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from contracts.messages import (
     FileGone,
     FileIgnored,
     FileSuperseded,
+    LookupReceived,
     ManifestReceived,
     SealFileSet,
 )
@@ -29,6 +31,7 @@ from services.aggregator import read_model
 from services.aggregator.batch import domain as batches
 from services.aggregator.open_set.completeness import (
     Selection,
+    blocked_by,
     complete_selection,
     held_with,
     manual_selection,
@@ -37,19 +40,34 @@ from services.aggregator.open_set.completeness import (
 )
 from services.aggregator.open_set.domain import stream_of
 from services.aggregator.open_set.ignored_files import tell_of_ignored
-from services.aggregator.open_set.loading import OpenSet, load, next_set
-from services.aggregator.open_set.object_lookup import Upload, look_for_missing, unseen
+from services.aggregator.open_set.loading import OpenSet, load, next_set, read_catalogue
+from services.aggregator.open_set.object_lookup import (
+    Upload,
+    look_again,
+    look_for_missing,
+    unseen,
+)
 from services.aggregator.open_set.sealing import gone, overdue, pin, seal, superseded, without_files
 from services.aggregator.open_set.seen_contents import seen_before
 from services.aggregator.open_set.sweep import keep_position, sweep_versions
 from services.aggregator.ports import SOURCE, Ports
-from services.runtime.event_store import PutItem, StateWrite, StreamAppend, retry_on_conflict
+from services.aggregator.sources.catalogue import needed_lookups
+from services.aggregator.sources.shelf import lookup_row, refresh_lookups, refresh_sources
+from services.runtime.event_store import (
+    DeleteItem,
+    PutItem,
+    StateWrite,
+    StreamAppend,
+    retry_on_conflict,
+)
 from services.runtime.observability.logs import logger
 from services.runtime.storage.documents import check_document
 
-FILES_PER_TRANSACTION = 25
+FILES_PER_TRANSACTION = 20
+"""Five writes each at most: its event, its rows, and what it waited for."""
 IGNORED_PER_TRANSACTION = 45
-ASKED_FOR = {"seen_as": "FileSuperseded"}
+TAKEN_IN_AT_ONCE = 500
+"""Files whose source has come, in one look; the others a minute later."""
 MAX_DELAY_SECONDS = 900
 """Limit of an SQS message's delay (AWS API reference)."""
 
@@ -68,8 +86,16 @@ def take_in(bucket: str, uploads: Sequence[Upload], ports: Ports) -> list[BatchO
     return overdue_now
 
 
+def look_after_sources(bucket: str, ports: Ports) -> None:
+    """See what stands under `sources/`, take in what waited for it, and check the open set."""
+    _record_sources(bucket, ports)
+    check_file_set(bucket, ports)
+    check_when_settled(bucket, ports)
+
+
 def look_after_file_set(bucket: str, ports: Ports) -> list[BatchOverdue]:
     """The sweep's look at a bucket: find what notifications missed, then check the open set."""
+    _record_sources(bucket, ports)
     before = retry_on_conflict(partial(load, bucket, ports)).files
     swept = sweep_versions(bucket, ports)
     _record_all(bucket, swept.uploads, ports)
@@ -123,6 +149,23 @@ def _record_all(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
         retry_on_conflict(record)
 
 
+def _record_sources(bucket: str, ports: Ports) -> None:
+    """See what stands under `sources/` and of the lookups that are asked, and what waited for it.
+
+    A file waits for its source as an ignored one: when the source is known, it is no longer that.
+    """
+    refresh_sources(bucket, ports)
+    open_set = retry_on_conflict(partial(load, bucket, ports))
+    waiting = (one.file.source.name for one in open_set.files.files.values() if one.file.source)
+    known = open_set.files.catalogue
+    refresh_lookups(bucket, needed_lookups(set(waiting), known).values(), ports)
+    rows = ports.store.query(ports.table, read_model.without_source(bucket))
+    if rows:
+        known = read_catalogue(bucket, ports)
+        found = [row for row in rows if known.source(row["source"])][:TAKEN_IN_AT_ONCE]
+        _record_all(bucket, [look_again(bucket, row, ports) for row in found], ports)
+
+
 def _record_missing(bucket: str, ports: Ports) -> None:
     """Take in what a manifest waits for, if it is there and its notification is not."""
     open_set = retry_on_conflict(partial(load, bucket, ports))
@@ -149,24 +192,46 @@ def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
     fresh = unseen(uploads, ports)
     if not fresh:
         return
-    seen_at = to_rfc3339(ports.clock())
-    remembered = [
+    now = ports.clock()
+    remembered: list[StateWrite] = [
         PutItem(
             ports.table,
             read_model.file_key(upload.identity)
             | {
                 "seen_as": type(upload.event).__name__,
-                "seen_at": seen_at,
+                "seen_at": to_rfc3339(now),
                 "set_number": open_set.files.number,
                 "last_modified": getattr(upload.event, "last_modified", None) or "",
             },
-            unless_exists=not upload.is_asked_for,
-            expected=ASKED_FOR if upload.is_asked_for else None,
+            unless_exists=upload.counts_after is None,
+            expected={"seen_as": upload.counts_after} if upload.counts_after else None,
         )
         for upload in fresh
         if upload.identity is not None
     ]
-    _append(open_set, [upload.event for upload in fresh], ports, *remembered)
+    for upload in fresh:
+        remembered += _of_sources(upload, now, bucket, ports)
+    _append(open_set, [upload.event for upload in fresh], ports, *remembered, at=now)
+
+
+def _of_sources(upload: Upload, now: datetime, bucket: str, ports: Ports) -> list[StateWrite]:
+    """What else is written of a lookup, and of a file whose source is not known, or is now."""
+    event = upload.event
+    if isinstance(event, LookupReceived):
+        known = ports.store.get_item(ports.table, read_model.source_key(bucket, event.key))
+        is_newer = known is None or known["last_modified"] <= (event.last_modified or "")
+        return [PutItem(ports.table, lookup_row(event))] if is_newer else []
+    if isinstance(event, FileIgnored) and upload.no_source and upload.counts_after is None:
+        told = read_model.left_out_row(event, now)
+        row = read_model.without_source_row(event, upload.no_source, told)
+        return [PutItem(ports.table, row)]
+    name = layout.source_of(event.key)
+    if upload.counts_after != FileIgnored.__name__ or name is None or upload.no_source:
+        return []
+    key = read_model.without_source_key(bucket, name, event.key, str(event.version_id))
+    waited = ports.store.get_item(ports.table, key)
+    over = [key, waited["told"]] if waited else [key]
+    return [DeleteItem(ports.table, one) for one in over]
 
 
 def _seal_complete(bucket: str, ports: Ports) -> bool:
@@ -184,9 +249,20 @@ def _seal_complete(bucket: str, ports: Ports) -> bool:
     )
     if selection is None:
         return False
-    if not drop_what_cannot_go(open_set, selection, ports):
+    if not must_look_again(open_set, selection, ports):
         seal_selection(open_set, selection, ports)
     return True
+
+
+def must_look_again(open_set: OpenSet, selection: Selection, ports: Ports) -> bool:
+    """Whether something was not as known: sources and lookups, overtaken files, deleted ones."""
+    names = {one.file.source.name for one in selection.files if one.file.source}
+    bucket, known = open_set.files.bucket, open_set.files.catalogue
+    if names and refresh_sources(bucket, ports):
+        return True
+    if refresh_lookups(bucket, needed_lookups(names, known).values(), ports):
+        return True
+    return drop_what_cannot_go(open_set, selection, ports)
 
 
 def _seal_by_hand(command: SealFileSet, causation_id: str, ports: Ports) -> dict[str, Any]:
@@ -200,9 +276,13 @@ def _seal_by_hand(command: SealFileSet, causation_id: str, ports: Ports) -> dict
         open_set = load(command.bucket, ports)
         selection = manual_selection(open_set.files, command.file_key)
         if selection is None:
-            told = _nothing_pending(command, held_with(open_set.files, command.file_key))
+            told = _nothing_pending(
+                command,
+                held_with(open_set.files, command.file_key),
+                blocked_by(open_set.files, command.file_key),
+            )
             return {"outcome": "NOTHING_PENDING", "message": told}
-        if not drop_what_cannot_go(open_set, selection, ports):
+        if not must_look_again(open_set, selection, ports):
             row = seal_selection(open_set, selection, ports, command.execution_id, causation_id)
             return _sealed_answer(row)
 
@@ -220,7 +300,8 @@ def seal_selection(
     `also`: what else the same decision appends, given the batch's id.
     """
     files, now = open_set.files, ports.clock()
-    manifest = pin(selection, now, seen_before(selection.files, ports))
+    before = seen_before(selection.files, ports)
+    manifest = pin(selection, now, before, files.catalogue)
     document = manifest.model_dump(mode="json")
     check_document("BatchManifest", document)
     key = layout.manifest_key(manifest.batch_id)
@@ -277,11 +358,15 @@ def _report_overdue(bucket: str, ports: Ports) -> list[BatchOverdue]:
 
 
 def _append(
-    open_set: OpenSet, events: Sequence[BaseModel], ports: Ports, *writes: StateWrite
+    open_set: OpenSet,
+    events: Sequence[BaseModel],
+    ports: Ports,
+    *writes: StateWrite,
+    at: datetime | None = None,
 ) -> None:
-    files = open_set.files
+    files, now = open_set.files, at or ports.clock()
     left_out = [
-        PutItem(ports.table, read_model.left_out_row(event, ports.clock()))
+        PutItem(ports.table, read_model.left_out_row(event, now))
         for event in events
         if isinstance(event, FileIgnored | FileSuperseded | FileGone)
     ]
@@ -298,7 +383,10 @@ def _sealed_answer(row: read_model.Row) -> dict[str, Any]:
     return {"outcome": "SEALED"} | {name: row[name] for name in names}
 
 
-def _nothing_pending(command: SealFileSet, rejected: Sequence[str]) -> str:
+def _nothing_pending(command: SealFileSet, rejected: Sequence[str], blocked: Sequence[str]) -> str:
+    if blocked:
+        what = command.file_key or f"what is pending in {command.bucket}"
+        return f"{what} cannot be read yet; it waits for {'; '.join(blocked)}"
     if rejected:
         what = command.file_key or f"all that waits in {command.bucket}"
         return (

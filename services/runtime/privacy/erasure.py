@@ -18,11 +18,18 @@ from pydantic import BaseModel
 from contracts.clock import Clock
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ConcurrencyConflict, ContractViolation, VersionGone
-from contracts.messages import ErasureRequest, ObjectRef, ObjectVersion, UnsearchedObject
+from contracts.messages import (
+    ErasureRequest,
+    ExportColumns,
+    ObjectRef,
+    ObjectVersion,
+    UnsearchedObject,
+)
 from services.runtime.csv_files.bad_file import BadFile
 from services.runtime.csv_files.gzip_data import unpacked
 from services.runtime.event_store import EventStore, StreamAppend
 from services.runtime.observability.logs import logger
+from services.runtime.privacy.export_ids import ExportEraser
 from services.runtime.privacy.user_ids import FileEraser, Found, Replacement
 from services.runtime.storage.documents import ObjectStore, check_document
 
@@ -95,18 +102,18 @@ class Erasure:
 def erase_in(
     objects: Iterable[ObjectVersion],
     versions: Versions,
-    rewrite_of: Callable[[str], Rewrite],
+    rewrite_of: Callable[[ObjectVersion], Rewrite],
     *,
     dry_run: bool = False,
 ) -> Erasure:
     """Put the token in the place of the id in what stands, and delete every version that holds it.
 
-    `rewrite_of` gives the way to rewrite a key. With `dry_run` nothing is changed.
+    `rewrite_of` gives the way to rewrite an object. With `dry_run` nothing is changed.
     """
     erasure = Erasure()
     for version in objects:
         try:
-            _erase(version, versions, rewrite_of(version.key), erasure, dry_run=dry_run)
+            _erase(version, versions, rewrite_of(version), erasure, dry_run=dry_run)
         except Unsearchable as why:
             erasure.unsearched.append(UnsearchedObject(key=version.key, reason=str(why)))
     return erasure
@@ -138,14 +145,34 @@ def _erase(
 
 def csv_rewrite(kind: str, today: date, wanted: Replacement) -> Rewrite:
     """Rewrites a CSV file of that kind, gzip too; most files are only read through."""
+    return _rewrite_by(
+        lambda: FileEraser(kind, today, wanted), lambda pieces: _may_hold(pieces, wanted)
+    )
 
+
+def export_rewrite(columns: ExportColumns, wanted: Replacement) -> Rewrite:
+    """Rewrites a file that a source reads, gzip too."""
+
+    def holds(pieces: Iterator[bytes]) -> bool:
+        """Whatever case and encoding it is in: a pass that changes nothing tells."""
+        trial = ExportEraser(columns, wanted)
+        for _ in trial.rewritten(pieces):
+            pass
+        return bool(trial.found.rows or trial.found.uncertain_rows or trial.found.replaced)
+
+    return _rewrite_by(lambda: ExportEraser(columns, wanted), holds)
+
+
+def _rewrite_by(
+    eraser_of: Callable[[], FileEraser | ExportEraser], holds: Callable[[Iterator[bytes]], bool]
+) -> Rewrite:
     def rewrite(opened: Open, path: Path) -> Found:
         try:
             with opened() as content:
                 is_packed, pieces = _text_of(content)
-                if not _may_hold(pieces, wanted):
+                if not holds(pieces):
                     return Found()
-            eraser = FileEraser(kind, today, wanted)
+            eraser = eraser_of()
             with opened() as content, path.open("wb") as target:
                 _, pieces = _text_of(content)
                 rewritten = eraser.rewritten(pieces)
@@ -210,7 +237,7 @@ class ErasurePorts:
 def carry_out(
     message: Message,
     stream: str,
-    rewrites: Callable[[ErasureRequest], Callable[[str], Rewrite]],
+    rewrites: Callable[[ErasureRequest], Callable[[ObjectVersion], Rewrite]],
     event_of: Callable[[dict[str, Any]], BaseModel],
     ports: ErasurePorts,
     source: str,

@@ -142,6 +142,7 @@ def file_results(
                 guests=guests,
                 unknown_columns=report.unknown_columns,
                 left_out=left_out,
+                source=file.source and f"{file.source.name} v{file.source.version}",
                 **counts,
             )
         )

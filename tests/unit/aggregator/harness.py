@@ -15,6 +15,7 @@ from contracts.clock import to_rfc3339
 from contracts.envelope import Message
 from contracts.errors import Transient
 from contracts.identities import FileIdentity
+from contracts.layout import SOURCES_PREFIX
 from contracts.messages import CloseBatch, FileReport, ObjectRef, RedriveBatch, SealFileSet
 from contracts.schemas import find
 from services.aggregator.handler import aggregator_service
@@ -51,14 +52,19 @@ class Bucket:
 
     versions_by_key: dict[str, list[tuple[Sighting, bytes]]] = field(default_factory=dict)
     unreachable: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+    """Keys with a delete marker on top."""
     looks: int = 0
     page_size: int = 1000
     pages: int = 0
+    """That were listed of inputs."""
 
     def look(self, notification: Notification) -> Sighting | None:
         self.looks += 1
         if notification.key in self.unreachable:
             raise Transient(f"{notification.key} is away")
+        if notification.version_id is None and notification.key in self.hidden:
+            return None
         found = [
             seen
             for seen, _ in self.versions_by_key.get(notification.key, [])
@@ -71,9 +77,14 @@ class Bucket:
         return bodies[-1] if bodies else None
 
     def versions(self, _bucket: str, prefix: str, after: tuple[str, str] | None) -> VersionPage:
-        self.pages += 1
+        self.pages += prefix != SOURCES_PREFIX
         found = [
-            ListedVersion(key, str(seen.version_id), seen.last_modified)
+            ListedVersion(
+                key,
+                str(seen.version_id),
+                seen.last_modified,
+                seen is self.versions_by_key[key][-1][0] and key not in self.hidden,
+            )
             for key in sorted(self.versions_by_key)
             for seen, _ in reversed(self.versions_by_key[key])
             if key.startswith(prefix)

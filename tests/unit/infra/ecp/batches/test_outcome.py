@@ -45,6 +45,8 @@ PROMISED_OF_A_FILE = {
     "reason",
     "guests",
     "unknown_columns",
+    "source",
+    "left_out",
     "seen_before",
 }
 
