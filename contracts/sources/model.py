@@ -43,11 +43,15 @@ class CarriedDown:
 
 @dataclass(frozen=True)
 class Mapping:
-    """What a row says of one kind: an expression for each column, and for which rows it does."""
+    """What a row says of one kind: an expression for each column, and for which rows it does.
+
+    `leave_out`: why a row that says something gives no row of this kind all the same, by reason.
+    """
 
     kind: Kind
     columns: dict[str, Expression]
     where: Expression | None
+    leave_out: dict[str, Expression]
 
 
 @dataclass(frozen=True)
@@ -100,4 +104,5 @@ class Source:
         for mapping in self.mappings:
             if mapping.where:
                 yield mapping.where
+            yield from mapping.leave_out.values()
             yield from mapping.columns.values()

@@ -146,6 +146,10 @@ def _source(document: Document, name: str) -> Source:
     def expression(*path: str) -> Expression:
         return Expression(str(_at(value, path)).strip(), document.line_of(path), key_of(path))
 
+    def reasons(*path: str) -> dict[str, Expression]:
+        given = _at(value, path[:-1]).get("leave_out", {})
+        return {reason: expression(*path, reason) for reason in given}
+
     carried = value.get("carried_down")
     return Source(
         name=value["source"],
@@ -159,18 +163,17 @@ def _source(document: Document, name: str) -> Source:
             tuple(carried["columns"]),
             document.line_of(("carried_down", "columns")),
         ),
-        leave_out={
-            reason: expression("leave_out", reason) for reason in value.get("leave_out", {})
-        },
+        leave_out=reasons("leave_out"),
         mappings=tuple(
             Mapping(
                 kind,
                 {
                     column: expression(kind, column)
                     for column in _properties((kind,))
-                    if column in value[kind] and column != "where"
+                    if column in value[kind] and column not in ("where", "leave_out")
                 },
                 expression(kind, "where") if "where" in value[kind] else None,
+                reasons(kind, "leave_out"),
             )
             for kind in KINDS
             if kind in value

@@ -1,6 +1,7 @@
 """How a source is compiled: every expression judged, bound to columns and written as SQL."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from contracts.sources.faults import InvalidSource, SourceFault
@@ -32,7 +33,8 @@ NUMBERS = frozenset(
 )
 """Columns of numbers: a text there is read by `amount`."""
 CENTS = frozenset({TOTAL_EXTRA, "line_amount", "added_to_total"})
-"""Rounded half up to cents, row by row, before anything is added."""
+"""Rounded half up to cents, row by row, before anything is added; so is a unit_price beside the
+line_amount that counts."""
 
 
 def check_source(source: Source) -> None:
@@ -64,11 +66,7 @@ class _Compilation:
     def compiled(self) -> CompiledSource:
         source = self._source
         carried = self._carried()
-        leave_out = {
-            reason: value
-            for reason, expression in source.leave_out.items()
-            if (value := self._value(expression, ("row_text",), self._condition))
-        }
+        leave_out = self._reasons(source.leave_out)
         kinds = [self._kind(mapping) for mapping in source.mappings]
         for lookup in source.lookups.values():
             asked = any(call.lookup == lookup.name for call in self._scope.calls)
@@ -102,6 +100,13 @@ class _Compilation:
             needs_position="row_number" in self._needs,
         )
 
+    def _reasons(self, leave_out: dict[str, Expression]) -> dict[str, Value]:
+        return {
+            reason: value
+            for reason, expression in leave_out.items()
+            if (value := self._value(expression, ("row_text",), self._condition))
+        }
+
     def _carried(self) -> tuple[str, tuple[int, ...]] | None:
         carried = self._source.carried_down
         if carried is None:
@@ -121,7 +126,7 @@ class _Compilation:
     def _kind(self, mapping: Mapping) -> KindOutput:
         where = mapping.where and self._value(mapping.where, ("row_text",), self._condition)
         outputs: list[Output] = []
-        order_id = None
+        values: dict[str, str] = {}
         for column, expression in mapping.columns.items():
             if column == "total_amount":
                 outputs += self._total(expression)
@@ -131,8 +136,18 @@ class _Compilation:
             value = self._value(expression, words, partial(self._fitted, column))
             if value:
                 outputs.append(_output(column, value))
-                order_id = value.sql if column == "order_id" else order_id
-        return KindOutput(mapping.kind, tuple(outputs), where or None, order_id)
+                values[column] = value.sql
+        leave_out = self._reasons(mapping.leave_out)
+        if {"unit_price", "line_amount"} <= values.keys():
+            amount, price = values["line_amount"], values["unit_price"]
+            cents = number_text(f"TRY_CAST({price} AS DECIMAL(38,2))")
+            rounded = f"CASE WHEN ({amount}) IS NULL THEN {number_text(price)} ELSE {cents} END"
+            outputs = [
+                replace(output, sql=rounded) if output.column == "unit_price" else output
+                for output in outputs
+            ]
+        order_id = values.get("order_id")
+        return KindOutput(mapping.kind, tuple(outputs), where or None, leave_out, order_id)
 
     def _total(self, expression: Expression) -> list[Output]:
         """The order's total, or what is added to the sum of its lines."""
@@ -209,9 +224,13 @@ class _Compilation:
 def _output(column: str, value: Value) -> Output:
     sql = value.sql
     if column in CENTS:
-        sql = f"CAST(TRY_CAST({sql} AS DECIMAL(38,2)) AS VARCHAR)"
+        sql = _cents(sql)
     elif value.type == "number":
         sql = number_text(sql)
     else:
         sql = f"nullif(trim(CAST({sql} AS VARCHAR)), '')"
     return Output(column, sql, value.failure, value.columns)
+
+
+def _cents(sql: str) -> str:
+    return f"CAST(TRY_CAST({sql} AS DECIMAL(38,2)) AS VARCHAR)"

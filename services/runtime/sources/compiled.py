@@ -43,11 +43,12 @@ class Output:
 
 @dataclass(frozen=True)
 class KindOutput:
-    """What a row gives of a kind. `where`: None gives it for every row."""
+    """What a row gives of a kind. `where`: None gives it for every row, but for `leave_out`."""
 
     kind: Kind
     outputs: tuple[Output, ...]
     where: Value | None
+    leave_out: dict[str, Value]
     order_id: str | None
 
 

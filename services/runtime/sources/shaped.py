@@ -25,16 +25,18 @@ class Shaped:
 
     `kinds`: for each kind the rows that give one, its columns as text (NULL: no value) in the
     source's order; where the total comes from lines, orders have `total_extra` in place of
-    `total_amount`. `left_out` has the `reason`. `of_no_kind`: rows that give nothing, for which no
-    reason is known. `faults`: where a column of the file had a value and the expression gave none:
-    `kind` and `column` of ours (NULL and `leave_out` where a row cannot be judged at all; `where`
-    is a column too), `call` as CompiledSource.calls counts. A row with a fault is in `kinds` as
-    well, without that value, unless it is leave_out or where that cannot be judged.
+    `total_amount`. `left_out` has the `reason`, `left_out_of` those of single kinds. `of_no_kind`:
+    rows that give nothing, for which no reason is known. `faults`: where a column of the file had a
+    value and the expression gave none: `kind` and `column` of ours (NULL and `leave_out` where a
+    row cannot be judged at all; `where` is a column too), `call` as CompiledSource.calls counts. A
+    row with a fault is in `kinds` as well, without that value, unless it is leave_out or where that
+    cannot be judged.
     """
 
     rows: int
     kinds: dict[Kind, pa.Table]
     left_out: pa.Table
+    left_out_of: dict[Kind, pa.Table]
     of_no_kind: pa.Table
     faults: pa.Table
 
@@ -70,11 +72,11 @@ def shaped(compiled: CompiledSource, result: pa.Table, lines: pa.Array) -> Shape
 
     reason = result.column("reason").combine_chunks()
     is_left_out = pc.is_valid(reason)
-    names = pa.array(list(compiled.leave_out), pa.string())
     gives_nothing = pc.and_(
         pc.invert(is_left_out), pc.is_null(result.column("unsure").combine_chunks())
     )
     kinds: dict[Kind, pa.Table] = {}
+    left_out_of: dict[Kind, pa.Table] = {}
     faults = [_faults(result, lines, None, "leave_out", "unsure")]
     for kind in compiled.kinds:
         gives = result.column(f"gives_{kind.kind}").combine_chunks()
@@ -88,21 +90,31 @@ def shaped(compiled: CompiledSource, result: pa.Table, lines: pa.Array) -> Shape
                 for output in kind.outputs
             },
         )
-        for column in ("where", *(output.column for output in kind.outputs)):
+        if kind.leave_out:
+            reasons = result.column(f"reason_{kind.kind}").combine_chunks()
+            is_left_out_of = pc.is_valid(reasons)
+            left_out_of[kind.kind] = placed(is_left_out_of, _named(kind.leave_out, reasons))
+            gives_nothing = pc.and_(gives_nothing, pc.invert(is_left_out_of))
+        for column in ("where", "leave_out", *(output.column for output in kind.outputs)):
             name = f"{kind.kind}.{column}?"
             if name in result.column_names:
                 found = _faults(result, lines, kind.kind, column, name)
                 faults.append(found)
-                if column == "where" and found.num_rows:
+                if column in ("where", "leave_out") and found.num_rows:
                     failed = pc.is_valid(result.column(name).combine_chunks())
                     gives_nothing = pc.and_(gives_nothing, pc.invert(failed))
     return Shaped(
         rows=result.num_rows,
         kinds=kinds,
-        left_out=placed(is_left_out, {"reason": names.take(reason.filter(is_left_out))}),
+        left_out=placed(is_left_out, _named(compiled.leave_out, reason)),
+        left_out_of=left_out_of,
         of_no_kind=placed(gives_nothing, {}),
         faults=pa.concat_tables(faults),
     )
+
+
+def _named(leave_out: Mapping[str, Any], reasons: pa.Array) -> dict[str, pa.Array]:
+    return {"reason": pa.array(list(leave_out), pa.string()).take(reasons.drop_null())}
 
 
 def _faults(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from services.runtime.sources.compiled import CompiledSource, KindOutput
 from services.runtime.sources.scope import Call
-from services.runtime.sources.values import first_failure
+from services.runtime.sources.values import Value, first_failure
 
 ROWS = "block"
 """The table of a block's cells: `n` counts its rows from 0, `c<place>` are texts."""
@@ -28,8 +28,8 @@ def shaping_query(compiled: CompiledSource) -> str:
     """All that is made of a block, one row for each of its rows, in their order.
 
     Columns: `n`, `reason` (its number), `unsure` (the call for which it cannot be judged), and for
-    each kind `gives_<kind>`, `<kind>.<column>` and `<kind>.<column>?` (the call that failed);
-    `order_hash` where positions are counted.
+    each kind `gives_<kind>`, `<kind>.<column>` and `<kind>.<column>?` (the call that failed), where
+    it leaves rows out also `reason_<kind>`; `order_hash` where positions are counted.
     """
     stages = _Stages()
     if compiled.carried:
@@ -38,7 +38,15 @@ def shaping_query(compiled: CompiledSource) -> str:
         calls = [call for call in compiled.calls if call.level == level]
         stages.add_columns([f"{call.argument} AS a{call.number}" for call in calls])
         stages.add(_results(stages.last, calls))
-    stages.add_columns([*_reasons(compiled)])
+    stages.add_columns([*_reasons(compiled.leave_out, "true", "")])
+    stages.add_columns([f"{_stated(kind)} AS states_{kind.kind}" for kind in compiled.kinds])
+    stages.add_columns(
+        [
+            column
+            for kind in compiled.kinds
+            for column in _reasons(kind.leave_out, f"states_{kind.kind}", f"_{kind.kind}")
+        ]
+    )
     stages.add_columns([_gives(kind) for kind in compiled.kinds])
     if compiled.needs_position:
         [items] = [kind for kind in compiled.kinds if kind.kind == "order_items"]
@@ -121,21 +129,26 @@ def _position(rows: str) -> str:
     )
 
 
-def _reasons(compiled: CompiledSource) -> Iterator[str]:
+def _reasons(leave_out: dict[str, Value], of_rows: str, suffix: str) -> Iterator[str]:
     conditions = [
-        f"WHEN {value.sql} THEN {number}"
-        for number, value in enumerate(compiled.leave_out.values())
+        f"WHEN {value.sql} THEN {number}" for number, value in enumerate(leave_out.values())
     ]
-    reason = f"CASE {' '.join(conditions)} END" if conditions else "NULL"
-    yield f"CAST({reason} AS SMALLINT) AS reason"
-    failure = first_failure(*(value.failure for value in compiled.leave_out.values()))
-    unsure = f"CASE WHEN ({reason}) IS NULL THEN {failure} END" if failure else "NULL"
-    yield f"CAST({unsure} AS SMALLINT) AS unsure"
+    reason = f"CASE WHEN {of_rows} THEN CASE {' '.join(conditions)} END END"
+    reason = reason if conditions else "NULL"
+    yield f"CAST({reason} AS SMALLINT) AS reason{suffix}"
+    failure = first_failure(*(value.failure for value in leave_out.values()))
+    unsure = f"CASE WHEN {of_rows} AND ({reason}) IS NULL THEN {failure} END" if failure else "NULL"
+    yield f"CAST({unsure} AS SMALLINT) AS unsure{suffix}"
+
+
+def _stated(kind: KindOutput) -> str:
+    where = f" AND coalesce({kind.where.sql}, false)" if kind.where else ""
+    return f"(reason IS NULL AND unsure IS NULL{where})"
 
 
 def _gives(kind: KindOutput) -> str:
-    where = f" AND coalesce({kind.where.sql}, false)" if kind.where else ""
-    return f"(reason IS NULL AND unsure IS NULL{where}) AS gives_{kind.kind}"
+    name = kind.kind
+    return f"(states_{name} AND reason_{name} IS NULL AND unsure_{name} IS NULL) AS gives_{name}"
 
 
 def _final(compiled: CompiledSource) -> Iterator[str]:
@@ -143,8 +156,11 @@ def _final(compiled: CompiledSource) -> Iterator[str]:
     for kind in compiled.kinds:
         gives = f"gives_{kind.kind}"
         yield gives
+        if kind.leave_out:
+            yield f"reason_{kind.kind}"
+            yield f'unsure_{kind.kind} AS "{kind.kind}.leave_out?"'
         if kind.where and kind.where.failure:
-            judged = f"NOT {gives} AND reason IS NULL AND unsure IS NULL"
+            judged = f"NOT states_{kind.kind} AND reason IS NULL AND unsure IS NULL"
             yield _failure(kind, "where", judged, kind.where.failure)
         for output in kind.outputs:
             yield f'CASE WHEN {gives} THEN {output.sql} END AS "{kind.kind}.{output.column}"'

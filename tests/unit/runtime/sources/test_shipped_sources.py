@@ -72,6 +72,9 @@ def test_amazon_orders() -> None:
             "line_amount": "10.00", "added_to_total": "0.00", "currency": "EUR",
         },
     ]  # fmt: skip
+    assert found.left_out_of["order_items"].to_pylist() == [
+        {"row": 2, "line": 4, "reason": "zero_quantity_line"}
+    ]
     orders = rows_of(found, "orders")
     assert [(order["order_id"], order["order_date"], order["status"]) for order in orders] == [
         ("302-1", "2026-09-01", "Shipped"),
