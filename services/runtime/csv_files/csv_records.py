@@ -160,6 +160,14 @@ def is_split_by_returns(record: Record, first_line: bytes, layout: Layout) -> bo
     return all(_is_healthy(part, layout) for part in parts if part.strip(BLANKS))
 
 
+def fields_before_fault(text: str, delimiter: str) -> list[str]:
+    """The fields of a broken record's first line that end before what is wrong with it."""
+    scan = _Scan(delimiter)
+    scan.read_line(text)
+    fields = scan.fields if scan.is_open or scan.fault else scan.fields[:-1]
+    return [field.strip(BLANKS) for field in fields]
+
+
 def field_span(text: str, position: int, delimiter: str = ",") -> tuple[int, int]:
     """Where the value of a field stands in a readable record's text, blanks and quotes left out.
 

@@ -74,6 +74,14 @@ class OneCurrency:
     code: str
     because: str
 
+    def other(self, value: Value) -> Problem:
+        """What is wrong with a row that says another one."""
+        text = (
+            f"currency {value!r} is not {self.code}, {self.because}: amounts of "
+            "two currencies are not added up; send those in a pipeline of their own, or converted"
+        )
+        return Problem(CURRENCY_RULE, text, column=CURRENCY)
+
 
 @dataclass(frozen=True)
 class RowChecks:
@@ -121,11 +129,7 @@ class RowChecks:
         """What is wrong with a row that says this currency and has no other fault, if anything."""
         if self.currency is None or value in (None, self.currency.code):
             return ()
-        text = (
-            f"currency {value!r} is not {self.currency.code}, {self.currency.because}: amounts of "
-            "two currencies are not added up; send those in a pipeline of their own, or converted"
-        )
-        return (Problem(CURRENCY_RULE, text, column=CURRENCY),)
+        return (self.currency.other(value),)
 
     def is_healthy_row(self, fields: Sequence[str]) -> bool:
         """Whether every field is right by itself."""

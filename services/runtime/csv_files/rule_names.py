@@ -5,7 +5,7 @@ Who says the rule beside the text, or of a whole file, does not say it twice.
 
 import re
 
-_NAMED = re.compile(r" \(rule [a-z_.]+, [a-z_]+ v\d+\)")
+_NAMED = re.compile(r" \(rule [a-z_.]+, [a-z][a-z0-9_-]* v\d+\)")
 
 
 def rule_named(rule: str, contract: str) -> str:

@@ -97,7 +97,7 @@ def text_reader(field: Field, today: date, only: str | None) -> ReadColumn:
             texts = _composed(texts)
         has_formulas = held.has_formulas and _FORMULA_START in _characters(texts)
         if has_formulas:
-            texts = _without_formulas(texts)
+            texts = without_formulas(texts)
         lengths = pc.binary_length(texts) if is_ascii else pc.utf8_length(texts)
         masks = [_within(lengths, shortest, field.maximum_length)]
         if not (allows_printable and held.is_printable):
@@ -194,7 +194,7 @@ def _composed(texts: Any) -> Any:
     return pc.split_pattern(pa.array([composed]), "\0").flatten()
 
 
-def _without_formulas(texts: Any) -> Any:
+def without_formulas(texts: Any) -> Any:
     """`="0001"` as `0001`, where nothing inside needs thought."""
     bare = pc.replace_substring_regex(texts, '^="([ !#-~]*)"$', "\\1")
     return pc.ascii_trim(bare, BLANKS)

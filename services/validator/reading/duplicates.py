@@ -25,8 +25,8 @@ HELD_BYTES = 48 << 20
 PARTS = 64
 SHOWN_CHARACTERS = 80
 PORTION_ROWS = 1 << 14
-_KEY, _HASH, _ORDINAL = "key of the row", "hash of the key", "ordinal"
-_HELPERS = (_KEY, _HASH, _ORDINAL, SOURCE_LINE, RAW)
+_KEY, HASH, _ORDINAL = "key of the row", "hash of the key", "ordinal"
+_HELPERS = (_KEY, HASH, _ORDINAL, SOURCE_LINE, RAW)
 _BETWEEN = "\x1f"
 """Between the columns of a key: no id holds a control character."""
 
@@ -90,7 +90,7 @@ class Pile:
             return
         rows = pa.concat_tables(self._held)
         self._held, self._size = [], 0
-        part_of = rows[_HASH].to_numpy() >> np.uint64(58)
+        part_of = rows[HASH].to_numpy() >> np.uint64(58)
         for part in np.unique(part_of).tolist():
             of_part = rows.filter(pa.array(part_of == part))
             if part not in self._writers:
@@ -117,7 +117,7 @@ def as_candidates(rows: Any, key: tuple[str, ...], hashes: Any, ordinals: Any) -
     joined = pc.binary_join_element_wise(*columns, _BETWEEN) if len(columns) > 1 else columns[0]
     for name, values in (
         (_KEY, joined),
-        (_HASH, pa.array(hashes, pa.uint64())),
+        (HASH, pa.array(hashes, pa.uint64())),
         (_ORDINAL, pa.array(ordinals, pa.int64())),
     ):
         rows = rows.append_column(name, values)
@@ -148,7 +148,7 @@ def look(read: Callable[[], Iterator[Any]], name: str, contract: FileContract) -
 
 
 def _without_text(rows: Any) -> Any:
-    return rows.drop_columns([_HASH, RAW])
+    return rows.drop_columns([HASH, RAW])
 
 
 def _last_of_each(rows: Any) -> Any:
@@ -221,12 +221,17 @@ def _difference(column: str, here: Any, there: Any, differs: Any) -> Any:
         said = pa.array(np.full(len(differs), "another user_id", object), pa.string())
     else:
         said = pc.binary_join_element_wise(
-            f"{name} ", _shown(column, here), " here, ", _shown(column, there), " there", ""
+            f"{name} ",
+            shown_values(column, here),
+            " here, ",
+            shown_values(column, there),
+            " there",
+            "",
         )
     return pc.if_else(pa.array(differs), said, pa.scalar(None, pa.string()))
 
 
-def _shown(column: str, values: Any) -> Any:
+def shown_values(column: str, values: Any) -> Any:
     if column.endswith("_cents"):
         whole = pc.cast(pc.divide(values, 100), pa.string())
         cents = pc.subtract(values, pc.multiply(pc.divide(values, 100), 100))

@@ -32,6 +32,15 @@ PIECE_BYTES = 1 << 17
 
 _FIRST_LINE = re.compile(rb"[^\r\n]*+")
 _LINE_END = re.compile(rb"[\r\n]")
+_UTF_16 = "utf-16"
+_NARROW = ("cp1252", "latin-1")
+_NAMES = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8",
+    "utf-16": "UTF-16",
+    "cp1252": "Windows-1252",
+    "latin-1": "Latin-1",
+}
 _SIGNATURES = {
     b"PK\x03\x04": "an Excel workbook or ZIP archive; export the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; export the sheet as CSV",
@@ -103,32 +112,39 @@ def count_where(text: bytes, are_meant: Callable[[Any], Any]) -> int:
     )
 
 
-def checked_text(stream: ByteStream, name: str, size: int, ends: LineEnds) -> Iterator[bytes]:
-    """The file in chunks of at least `size` bytes, known to be UTF-8, without byte order marks.
+def checked_text(
+    stream: ByteStream, name: str, size: int, ends: LineEnds, encoding: str = "utf-8"
+) -> Iterator[bytes]:
+    """The file in chunks of about `size` bytes or more, as UTF-8, without byte order marks.
 
-    Each chunk is added to `ends` before it is given.
+    Each chunk is added to `ends` before it is given. `encoding` is what the file is in: utf-8,
+    utf-16 (with a mark, or known by its NULs), cp1252 or latin-1; BadFile says where it is not.
     """
     pieces = _read(stream, size)
     if name.lower().endswith(".gz"):
         pieces = unpacked(pieces, size)
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for chunk in _grouped(_without_head_faults(pieces), size):
-        if ends.is_first_line:
+    head, pieces = _begun(pieces)
+    codec, mark = _begins_as(head, encoding)
+    decoder = codecs.getincrementaldecoder(codec)()
+    for chunk in _grouped(_after(mark, pieces), size):
+        if codec == "utf-8" and ends.is_first_line:
             _refuse_nul(chunk)
         try:
-            _decode(decoder, chunk)
+            text = _decode(decoder, chunk, codec)
         except UnicodeDecodeError as error:
-            healthy = chunk[: max(0, len(chunk) - len(error.object) + error.start)]
+            healthy = _healthy(error, chunk, codec)
             ends.add(healthy)
             yield healthy
             ends.add(b"?")
-            raise _not_utf8(error, ends.count + 1) from error
-        ends.add(chunk)
-        yield chunk
+            raise _not_decoded(error, ends.count + 1, encoding) from error
+        if codec != "utf-8" and ends.is_first_line:
+            _refuse_nul(text)
+        ends.add(text)
+        yield text
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        raise _not_utf8(error, ends.count + 1) from error
+        raise _not_decoded(error, ends.count + 1, encoding) from error
 
 
 def _read(stream: ByteStream, size: int) -> Iterator[bytes]:
@@ -156,11 +172,8 @@ def _grouped(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         raise fault
 
 
-def _without_head_faults(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces less the byte order marks, once the file does not begin like another kind.
-
-    Some tools put a mark before the one that is there.
-    """
+def _begun(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """How the file begins, and all of its pieces."""
     first: list[bytes] = []
     held = 0
     fault: BadFile | None = None
@@ -172,25 +185,51 @@ def _without_head_faults(pieces: Iterator[bytes]) -> Iterator[bytes]:
                 break
     except BadFile as bad:
         fault = bad
-    head = b"".join(first)[:HEAD_BYTES]
+
+    def whole() -> Iterator[bytes]:
+        yield from chain(first, pieces)
+        if fault:
+            raise fault
+
+    return b"".join(first)[:HEAD_BYTES], whole()
+
+
+def _begins_as(head: bytes, encoding: str) -> tuple[str, int]:
+    """The codec of a file that begins so, and how many bytes of marks it begins with.
+
+    Some tools put a mark before the one that is there. Raises BadFile when it begins like another
+    kind of file, or in another encoding.
+    """
+    marks = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+    is_utf16, said = head.startswith(marks) or _looks_utf16(head), _NAMES[encoding]
+    if is_utf16 and encoding != _UTF_16:
+        raise BadFile("file.encoding", f"the file is UTF-16, not {said}; save it as CSV {said}")
     _refuse_other_kinds(head)
+    if head and not is_utf16 and encoding == _UTF_16:
+        raise BadFile("file.encoding", "the file is not UTF-16; save it in that encoding")
+    if encoding == _UTF_16:
+        is_big = head.startswith(codecs.BOM_UTF16_BE) or head[:1] == b"\0"
+        return "utf-16-be" if is_big else "utf-16-le", 2 if head.startswith(marks) else 0
     mark = 0
     while head.startswith(codecs.BOM_UTF8, mark):
         mark += len(codecs.BOM_UTF8)
-    for piece in chain(first, pieces):
+    if mark and encoding in _NARROW:
+        raise BadFile("file.encoding", f"the file is UTF-8, not {said}; save it as CSV {said}")
+    if encoding not in _NARROW:
+        _refuse_nul(head)
+    return encoding if encoding in _NARROW else "utf-8", mark
+
+
+def _after(mark: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
         yield piece[mark:]
         mark = max(0, mark - len(piece))
-    if fault:
-        raise fault
 
 
 def _refuse_other_kinds(head: bytes) -> None:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _looks_utf16(head):
-        raise BadFile("file.encoding", "the file is UTF-16, not UTF-8; save it as CSV UTF-8")
     for signature, what in _SIGNATURES.items():
         if head.startswith(signature):
             raise BadFile("file.binary", f"this is not CSV text but {what}")
-    _refuse_nul(head)
 
 
 def _looks_utf16(head: bytes) -> bool:
@@ -208,15 +247,37 @@ def _refuse_nul(text: bytes) -> None:
         )
 
 
-def _decode(decoder: codecs.IncrementalDecoder, chunk: bytes) -> None:
+def _decode(decoder: codecs.IncrementalDecoder, chunk: bytes, codec: str) -> bytes:
+    """The chunk in UTF-8; what is UTF-8 already is only looked at."""
+    if codec in _NARROW:
+        return chunk if chunk.isascii() else decoder.decode(chunk).encode()
+    if codec != "utf-8":
+        return decoder.decode(chunk).encode()
     if not chunk.isascii() or decoder.getstate()[0]:
         decoder.decode(chunk)
+    return chunk
 
 
-def _not_utf8(error: UnicodeDecodeError, line: int) -> BadFile:
+def _healthy(error: UnicodeDecodeError, chunk: bytes, codec: str) -> bytes:
+    """What stands in the chunk before the fault, in UTF-8."""
+    if codec == "utf-8":
+        return chunk[: max(0, len(chunk) - len(error.object) + error.start)]
+    return error.object[: error.start].decode(codec).encode()
+
+
+def _not_decoded(error: UnicodeDecodeError, line: int, encoding: str) -> BadFile:
+    if encoding == _UTF_16:
+        why = (
+            f"line {line} is not UTF-16: {error.reason}; it is cut off or damaged, export it again"
+        )
+        return BadFile("file.encoding", why)
+    byte = error.object[error.start]
+    if encoding in _NARROW:
+        why = f"line {line} holds byte 0x{byte:02X}, which {_NAMES[encoding]} does not have"
+        return BadFile("file.encoding", f"{why}; say another encoding, or save it as CSV UTF-8")
     return BadFile(
         "file.encoding",
-        f"line {line} holds byte 0x{error.object[error.start]:02X}, which is not UTF-8; "
+        f"line {line} holds byte 0x{byte:02X}, which is not UTF-8; "
         f"the file looks like {_likely_encoding(error.object)}: save it as CSV UTF-8",
     )
 

@@ -8,7 +8,7 @@ Memory is bounded whatever the file holds: one block, and at most 1 MiB of an un
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from services.runtime.csv_files.bad_file import BadFile
@@ -26,6 +26,9 @@ MAX_LINES = 1 << 20
 PORTION_BYTES = 1 << 20
 """What bounds memory where lines are very short."""
 
+ReadText = Callable[[ByteStream, str, int, LineEnds], Iterator[bytes]]
+"""Gives a stream's text as `checked_text` does."""
+
 _LINE_END = {False: re.compile(rb"\n"), True: re.compile(rb"\n|\r\n?")}
 
 
@@ -41,7 +44,12 @@ class Block:
     returns_end_lines: bool = False
 
 
-def line_blocks(stream: ByteStream, name: str, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def line_blocks(
+    stream: ByteStream,
+    name: str,
+    block_bytes: int = BLOCK_BYTES,
+    read_text: ReadText = checked_text,
+) -> Iterator[Block]:
     """The file's text in blocks of whole lines, without its byte order mark.
 
     A line of more than 1 MiB is cut, to a length that is still too long. Raises BadFile with
@@ -51,7 +59,7 @@ def line_blocks(stream: ByteStream, name: str, block_bytes: int = BLOCK_BYTES) -
     ends = LineEnds()
     pending = b""
     has_text = False
-    for chunk in checked_text(stream, name, block_bytes, ends):
+    for chunk in read_text(stream, name, block_bytes, ends):
         has_text = has_text or bool(chunk.strip(BLANK_BYTES))
         if ends.are_returns:
             pending, chunk = b"", pending + chunk

@@ -82,7 +82,7 @@ class RegularReader:
         if texts is not None and texts.rows == len(places):
             return self._read_of_one_width(lines, places, first_line, texts)
         found: list[RegularRows] = []
-        counts = _field_counts(lines, self._rows.delimiter)
+        counts = field_counts(lines, self._rows.delimiter)
         is_odd = counts != 0
         for width in self._usual_widths(counts):
             has_width = counts == width
@@ -158,7 +158,7 @@ class RegularReader:
         return DoubtfulRecords(places[indexes], read)
 
 
-def _field_counts(lines: Lines, delimiter: str) -> Any:
+def field_counts(lines: Lines, delimiter: str) -> Any:
     """Fields of each line of regular text, 0 for a blank line."""
     buffer = np.frombuffer(lines.text, np.uint8)
     commas = np.flatnonzero(buffer == ord(delimiter))

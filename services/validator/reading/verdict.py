@@ -1,18 +1,18 @@
 """What is found in a file, counted while it is read, and the verdict that comes of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pyarrow.compute as pc
 
+from contracts.sources.model import Kind
 from services.runtime.csv_files.header import Header
 from services.runtime.csv_files.row_checks import CURRENCY
 from services.runtime.csv_files.rule_names import without_rules
 from services.runtime.privacy.user_ids import USER_COLUMN
-from services.validator.reading.block_checks import CheckedBlock
 from services.validator.reading.duplicates import Found, Removed
 from services.validator.reading.quarantined_rows import QuarantinedRow, QuarantinedRows
 
@@ -26,12 +26,46 @@ ENOUGH_BAD_ROWS = 20_000
 MAX_EXAMPLES = 3
 
 
+class ReadBlock(Protocol):
+    """What came of a part of a file (`block_checks.CheckedBlock`, which see)."""
+
+    @property
+    def rows_in(self) -> int: ...
+    @property
+    def accepted(self) -> Any: ...
+    @property
+    def quarantined(self) -> QuarantinedRows: ...
+    @property
+    def goes_on(self) -> bool: ...
+
+
+B = TypeVar("B", bound=ReadBlock)
+
+
 class Stopped(Enum):
     """Why a file was not read, or not compared, to its end."""
 
     HOPELESS = auto()
     CERTAIN = auto()
     COMPARING = auto()
+
+
+@dataclass(frozen=True)
+class KindCheck:
+    """What a source's file gives of one kind: rows_in = accepted + quarantined + duplicates +
+    left_out (docs/design.md, Sources).
+
+    `read` rows were handed on as accepted; what of them does not stand is in `removed`.
+    """
+
+    kind: Kind
+    rows_in: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    left_out: Mapping[str, int]
+    read: int
+    removed: Removed | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +78,9 @@ class FileCheck:
 
     `read` rows were handed on as accepted and `bad` ones as bad. What of the former does not stand
     is in `removed`, in the order in which they were handed on.
+
+    A file that is read by a source may leave rows out, which then belong to the sum, and says what
+    it gives by `kinds`; `user_columns` are those of the file that name users.
     """
 
     rule: str | None = None
@@ -58,6 +95,10 @@ class FileCheck:
     read: int = 0
     bad: int = 0
     removed: Removed | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    kinds: tuple[KindCheck, ...] = ()
+    whole_orders: bool = False
+    user_columns: tuple[str, ...] = ()
 
     @property
     def is_rejected(self) -> bool:
@@ -90,7 +131,7 @@ class Counts:
         self.examples: dict[str, list[QuarantinedRow]] = {}
         self._stopped: Stopped | None = None
 
-    def counted(self, reading: Iterator[CheckedBlock | None]) -> Iterator[CheckedBlock]:
+    def counted(self, reading: Iterator[B | None]) -> Iterator[B]:
         """What is read, until reading on can change nothing."""
         for checked in reading:
             if checked is None:
@@ -100,7 +141,7 @@ class Counts:
             else:
                 self.rows_in += checked.rows_in
                 self.read += checked.accepted.num_rows
-                self._add_bad(checked.quarantined)
+                self.add_bad(checked.quarantined)
                 yield checked
             if (checked is None or checked.goes_on) and self._are_certain():
                 self._stopped = Stopped.CERTAIN
@@ -121,11 +162,12 @@ class Counts:
     def remove(self, found: Found, removed: Removed) -> None:
         """Accepted rows that do not stand after all."""
         self.removed = removed
-        self._add_bad(found.contradictions)
+        self.add_bad(found.contradictions)
         self.duplicates += len(found.ordinals) - len(found.contradictions)
         self.guests -= found.guests
 
-    def _add_bad(self, rows: QuarantinedRows) -> None:
+    def add_bad(self, rows: QuarantinedRows) -> None:
+        """Rows that are bad by themselves."""
         self.bad += len(rows)
         for rule, count in rows.by_rule().items():
             self.by_rule[rule] += count

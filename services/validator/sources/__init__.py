@@ -1,0 +1,1 @@
+"""Files of a source: read by its format, shaped by its expressions, judged as plain files are."""
