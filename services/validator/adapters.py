@@ -39,6 +39,19 @@ class S3Inputs:
         finally:
             answer["Body"].close()
 
+    @contextmanager
+    def open_object(self, ref: ObjectRef) -> Iterator[ByteStream]:
+        """GetObject of exactly that version."""
+        what = f"s3://{ref.bucket}/{ref.key} version {ref.version_id}"
+        with translated(what), _raising_version_gone(what):
+            answer = self._client.get_object(
+                Bucket=ref.bucket, Key=ref.key, VersionId=ref.version_id
+            )
+        try:
+            yield WholeBody(answer["Body"], answer["ContentLength"], what)
+        finally:
+            answer["Body"].close()
+
 
 class S3Outputs:
     """Objects in a versioned bucket, on a boto3 `s3` client.

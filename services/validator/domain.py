@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from contracts.errors import ContractViolation, PipelineError, StaleWriter
-from contracts.file_contracts import FileContract
 from contracts.messages import (
     BatchManifest,
     FileRejected,
     FileReport,
     FileValidated,
+    KindReport,
     ManifestFile,
     ObjectRef,
     ValidateFile,
 )
+from contracts.sources.model import Kind
 from services.runtime.fences import admit, is_never_granted
-from services.validator.reading.verdict import TOO_MANY_BAD_ROWS, FileCheck
+from services.validator.reading.verdict import TOO_MANY_BAD_ROWS, FileCheck, KindCheck
 
 FileConcluded: TypeAlias = FileValidated | FileRejected
 
@@ -82,9 +83,9 @@ class FileHistory:
 
 @dataclass(frozen=True)
 class Written:
-    """The objects that a check left behind; None for those that its outcome does not have."""
+    """The objects that a check left behind, staged rows by kind; None for what it has not."""
 
-    staged: ObjectRef | None = None
+    staged: Mapping[str, ObjectRef] = field(default_factory=dict)
     quarantined_rows: ObjectRef | None = None
     quarantined_file: ObjectRef | None = None
 
@@ -142,19 +143,55 @@ def reconcile(name: str, check: FileCheck, rows_staged: int, rows_quarantined: i
         )
 
 
+def reconcile_kinds(
+    name: str, check: FileCheck, rows_staged: Mapping[Kind, int], rows_quarantined: int
+) -> None:
+    """The same for a file that is read by a source: of the file, and of each kind that it gives."""
+    if check.is_rejected:
+        if keeps_rows(check) and rows_quarantined != check.bad:
+            raise _not_balanced(name, check, rows_staged, rows_quarantined)
+        return
+    balances = check.rows_in == _sum_of(check) and rows_quarantined == check.quarantined
+    for kind in check.kinds:
+        balances = balances and kind.rows_in == _sum_of(kind)
+        removed = kind.removed.count if kind.removed else 0
+        balances = balances and rows_staged[kind.kind] == kind.accepted == kind.read - removed
+    if not balances:
+        raise _not_balanced(name, check, rows_staged, rows_quarantined)
+
+
+def _sum_of(found: FileCheck | KindCheck) -> int:
+    return found.accepted + found.quarantined + found.duplicates + sum(found.left_out.values())
+
+
+def _not_balanced(
+    name: str, check: FileCheck, rows_staged: Mapping[Kind, int], rows_quarantined: int
+) -> PipelineError:
+    kinds = "; ".join(
+        f"{kind.kind} {kind.rows_in} in, {kind.accepted} accepted, {kind.quarantined} quarantined, "
+        f"{kind.duplicates} duplicates, {sum(kind.left_out.values())} left out"
+        for kind in check.kinds
+    )
+    return PipelineError(
+        f"{name} does not add up: {check.rows_in} rows in ({kinds}), but {dict(rows_staged)} rows "
+        f"were written for staging and {rows_quarantined} for quarantine; nothing was staged, "
+        "please report this file"
+    )
+
+
 def report_of(
     command: ValidateFile,
     file: ManifestFile,
-    contract: FileContract,
+    label: str,
     check: FileCheck,
     written: Written,
     pseudonym_check: str | None = None,
 ) -> FileReport:
     """What people and later steps may read about the file; rows_in = accepted + quarantined
-    + duplicates.
+    + duplicates + left_out, also of each kind that a source's file gives.
 
-    `pseudonym_check` says which keys made the staged user ids, None where no row is staged or none
-    names a user.
+    `label` is the contract or the source that it was read by. `pseudonym_check` says which keys
+    made the staged user ids, None where no row is staged or none names a user.
     """
     return FileReport(
         batch_id=command.batch_id,
@@ -172,11 +209,26 @@ def report_of(
         guests=check.guests,
         currency=check.currency,
         unknown_columns=list(check.unknown_columns),
-        contract=contract.label,
-        staged=written.staged,
+        contract=label,
+        staged=written.staged.get(file.kind) if file.source is None else None,
         quarantined_rows=written.quarantined_rows,
         quarantined_file=written.quarantined_file,
         pseudonym_check=pseudonym_check,
+        left_out=dict(check.left_out),
+        kinds=[
+            KindReport(
+                kind=kind.kind,
+                rows_in=kind.rows_in,
+                accepted=kind.accepted,
+                quarantined=kind.quarantined,
+                duplicates=kind.duplicates,
+                left_out=dict(kind.left_out),
+                staged=written.staged.get(kind.kind),
+            )
+            for kind in check.kinds
+        ],
+        whole_orders=check.whole_orders,
+        source=file.source,
     )
 
 
@@ -201,6 +253,7 @@ def conclusion(command: ValidateFile, report: FileReport, ref: ObjectRef) -> Fil
         duplicates=report.duplicates,
         guests=report.guests,
         unknown_columns=report.unknown_columns,
+        source=report.source,
     )
 
 

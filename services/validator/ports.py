@@ -18,6 +18,9 @@ class Inputs(Protocol):
         opening raises VersionGone when somebody has deleted the version: never an early end.
         """
 
+    def open_object(self, ref: ObjectRef) -> AbstractContextManager[ByteStream]:
+        """The bytes of another pinned object, as `open` gives those of a file."""
+
 
 class Outputs(Protocol):
     """Objects that appear in one step or not at all; faults of S3 are raised as in Inputs."""

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.messages import ManifestFile
+from contracts.sources.model import Source
 from services.runtime.csv_files.header import Header
 from services.validator.reading.arrow_checks import SOURCE_LINE
 from services.validator.reading.duplicates import Removed
 from services.validator.reading.quarantined_rows import QuarantinedRows
+from services.validator.reading.verdict import FileCheck
 
 QUARANTINE_SCHEMA = pa.schema(
     {
@@ -124,6 +126,13 @@ def described(header: Header | None) -> dict[str, str]:
     columns = header.names if header else ()
     delimiter, spare = (header.delimiter, header.spare) if header else (",", 0)
     return {"columns": json.dumps(columns), "delimiter": delimiter, "spare": str(spare)}
+
+
+def described_by(source: Source, check: FileCheck) -> dict[str, str]:
+    """The same of a source's file: also which columns name users, and how fields are quoted."""
+    users = json.dumps(check.user_columns)
+    more = {"user_columns": users, "quoting": source.file.quoting, "source": source.label}
+    return described(check.header) | more
 
 
 def quarantine_table(

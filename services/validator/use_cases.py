@@ -4,7 +4,8 @@ How rows are judged is in `file_check.py`, what becomes of the file in `domain.p
 uploaded before the whole file is read and its rows add up; the event comes last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -29,6 +30,9 @@ from contracts.messages import (
     ObjectRef,
     ValidateFile,
 )
+from contracts.sources.faults import InvalidSource
+from contracts.sources.model import Kind
+from services.runtime.csv_files.bad_file import BadFile
 from services.runtime.event_store import EventStore, StreamAppend, retry_on_conflict
 from services.runtime.observability.logs import logger
 from services.runtime.storage.documents import ObjectStore, check_document
@@ -41,23 +45,27 @@ from services.validator.domain import (
     file_of,
     keeps_rows,
     reconcile,
+    reconcile_kinds,
     report_of,
     stream_of,
 )
 from services.validator.ports import Inputs, Outputs
-from services.validator.pseudonyms import COLUMN, Pseudonyms
+from services.validator.pseudonyms import Pseudonyms
 from services.validator.reading.file_check import check_file
+from services.validator.reading.file_text import ByteStream
 from services.validator.reading.line_blocks import BLOCK_BYTES
 from services.validator.reading.quarantined_rows import QuarantinedRows
-from services.validator.reading.staged_rows import accepted_schema
+from services.validator.reading.source_check import check_by_source
 from services.validator.reading.verdict import FileCheck
 from services.validator.row_files import (
     QUARANTINE_SCHEMA,
     RowFile,
     described,
-    keep_standing,
+    described_by,
     quarantine_table,
 )
+from services.validator.sources.pinned import pinned_lookups, pinned_source
+from services.validator.staged_kinds import WITH_USERS, StagedKinds
 
 SOURCE = "ecommerce-pipeline/validator"
 
@@ -105,8 +113,7 @@ def validate_file(message: Message, ports: Ports) -> dict[str, Any]:
         manifest = _manifest(command, ports)
         file = file_of(manifest, command)
         if file.duplicate_of is None:
-            contract = file_contract(file.kind)
-            job = _Job(command, manifest.bucket, file, contract)
+            job = _Job(command, manifest.bucket, file)
             try:
                 known = _validate(message, job, ports)
             except VersionGone as error:
@@ -133,7 +140,22 @@ class _Job:
     command: ValidateFile
     bucket: str
     file: ManifestFile
-    contract: FileContract
+
+    @property
+    def contract(self) -> FileContract:
+        """Of a plain file."""
+        return file_contract(self.file.kind)
+
+    @property
+    def label(self) -> str:
+        """What rows are held to: a contract, or a source."""
+        source = self.file.source
+        return f"{source.name} v{source.version}" if source else self.contract.label
+
+    @property
+    def kinds(self) -> Sequence[Kind]:
+        """What the file may give."""
+        return self.file.source.gives if self.file.source else [self.file.kind]
 
 
 class Concluded(NamedTuple):
@@ -146,26 +168,26 @@ class Concluded(NamedTuple):
 def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     """The conclusion of this command, or that of another one that was faster."""
     command, key = job.command, job.file.key
-    pseudonyms = ports.pseudonyms() if COLUMN in job.contract.columns else None
+    pseudonyms = ports.pseudonyms() if WITH_USERS in job.kinds else None
     with (
         TemporaryDirectory(prefix="validate-") as folder,
-        _staged_rows(Path(folder), job, pseudonyms) as staged,
+        StagedKinds(Path(folder), job.file, job.kinds, pseudonyms) as staged,
         RowFile(Path(folder, "quarantined.parquet"), QUARANTINE_SCHEMA) as quarantined,
     ):
         check = _check(job, staged, quarantined, ports)
-        quarantined.describe(**described(check.header))
-        rows_staged = staged.finish()
-        if check.removed:
-            rows_staged = keep_standing(staged.path, check.removed)
-        reconcile(key, check, rows_staged, quarantined.finish())
+        rows_staged, bad_rows = staged.finish(check), quarantined.finish()
+        if job.file.source is None:
+            reconcile(key, check, rows_staged[job.file.kind], bad_rows)
+        else:
+            reconcile_kinds(key, check, rows_staged, bad_rows)
         known = _history(command, ports).answer_to(command)
         if known is not None:
             return known
 
         def written_report() -> FileReport:
-            written = _write(job, check, staged.path, quarantined.path, ports)
-            made_by = pseudonyms.check if pseudonyms and written.staged else None
-            report = report_of(command, job.file, job.contract, check, written, made_by)
+            written = _write(job, check, staged, quarantined.path, ports)
+            made_by = pseudonyms.check if pseudonyms and WITH_USERS in written.staged else None
+            report = report_of(command, job.file, job.label, check, written, made_by)
             status, rows = report.status, check.rows_in
             logger.info("file checked", key=key, status=status, rule=check.rule, rows=rows)
             return report
@@ -190,67 +212,76 @@ def _conclude_gone(message: Message, job: _Job, error: VersionGone, ports: Ports
     batch_id, file = job.command.batch_id, job.file
 
     def report_of_nothing() -> FileReport:
-        for key in _keys(batch_id, file.index, file.kind, file.key):
+        for key in _keys(batch_id, file.index, job.kinds, file.key):
             ports.outputs.remove(job.bucket, key)
-        return report_of(job.command, file, job.contract, check, Written())
+        return report_of(job.command, file, job.label, check, Written())
 
     logger.info("file is gone", key=file.key)
     return _conclude(message, report_of_nothing, job.bucket, ports)
 
 
-def _keys(batch_id: str, file_index: int, kind: str, key: str) -> tuple[str, str, str]:
-    """Where a file's objects stand: staged rows, bad rows, the file itself."""
+def _keys(batch_id: str, file_index: int, kinds: Sequence[str], key: str) -> tuple[str, ...]:
+    """Where a file's objects stand: bad rows, the file itself, staged rows of each kind."""
     return (
-        staged_key(batch_id, kind, file_index),
         quarantined_rows_key(batch_id, file_index),
         quarantined_file_key(batch_id, key),
+        *(staged_key(batch_id, kind, file_index) for kind in kinds),
     )
 
 
-def _staged_rows(folder: Path, job: _Job, pseudonyms: Pseudonyms | None) -> RowFile:
-    """Where accepted rows go, with pseudonyms from here on where they name users."""
-    schema, path = accepted_schema(job.contract), folder / "staged.parquet"
-    return RowFile(path, schema, pseudonyms.applied_to) if pseudonyms else RowFile(path, schema)
-
-
-def _check(job: _Job, staged: RowFile, quarantined: RowFile, ports: Ports) -> FileCheck:
-    """Read the pinned version through the checks into the two local files."""
-    batch_id, file, label = job.command.batch_id, job.file, job.contract.label
+def _check(job: _Job, staged: StagedKinds, quarantined: RowFile, ports: Ports) -> FileCheck:
+    """Read the pinned version through the checks into the local files."""
+    batch_id, file = job.command.batch_id, job.file
 
     def quarantine(rows: QuarantinedRows) -> None:
-        quarantined.write(quarantine_table(rows, batch_id, file, label))
+        quarantined.write(quarantine_table(rows, batch_id, file, job.label))
 
-    return check_file(
-        lambda: ports.inputs.open(job.bucket, file),
-        job.contract,
-        name=file.key,
-        today=ports.clock().astimezone(UTC).date(),
-        max_rejected_fraction=ports.max_rejected_fraction,
-        on_accepted=staged.write,
-        on_quarantined=quarantine,
-        currency=ports.currency,
-        block_bytes=ports.block_bytes,
-    )
+    given: dict[str, Any] = {
+        "name": file.key,
+        "today": ports.clock().astimezone(UTC).date(),
+        "max_rejected_fraction": ports.max_rejected_fraction,
+        "on_quarantined": quarantine,
+        "currency": ports.currency,
+        "block_bytes": ports.block_bytes,
+    }
+
+    def opened() -> AbstractContextManager[ByteStream]:
+        return ports.inputs.open(job.bucket, file)
+
+    if file.source is None:
+        on_accepted = staged.writer(file.kind)
+        check = check_file(opened, job.contract, on_accepted=on_accepted, **given)
+        quarantined.describe(**described(check.header))
+        return check
+    try:
+        source = pinned_source(file.source, ports.inputs)
+        lookups = pinned_lookups(file, source, ports.inputs)
+    except BadFile as bad:
+        return FileCheck(bad.rule, bad.reason)
+    except InvalidSource as error:
+        return FileCheck("file.source", str(error))
+    check = check_by_source(opened, source, on_accepted=staged.write, lookups=lookups, **given)
+    quarantined.describe(**described_by(source, check))
+    return check
 
 
-def _write(job: _Job, check: FileCheck, staged: Path, quarantined: Path, ports: Ports) -> Written:
+def _write(
+    job: _Job, check: FileCheck, staged: StagedKinds, quarantined: Path, ports: Ports
+) -> Written:
     """Make the objects stand that this outcome has, and no others: a redrive may end otherwise."""
     batch_id, file, bucket = job.command.batch_id, job.file, job.bucket
     has_bad_rows = keeps_rows(check) and check.quarantined > 0
+    kept = _see_the_file_kept(job, check, ports)
+    bad_rows_key = quarantined_rows_key(batch_id, file.index)
+    bad_rows = _see_that_only(quarantined if has_bad_rows else None, bucket, bad_rows_key, ports)
+    refs = {
+        kind: _see_that_only(path, bucket, staged_key(batch_id, kind, file.index), ports)
+        for kind, path in staged.paths(check).items()
+    }
     return Written(
-        quarantined_file=_see_the_file_kept(job, check, ports),
-        quarantined_rows=_see_that_only(
-            quarantined if has_bad_rows else None,
-            bucket,
-            quarantined_rows_key(batch_id, file.index),
-            ports,
-        ),
-        staged=_see_that_only(
-            staged if check.accepted else None,
-            bucket,
-            staged_key(batch_id, file.kind, file.index),
-            ports,
-        ),
+        staged={kind: ref for kind, ref in refs.items() if ref},
+        quarantined_rows=bad_rows,
+        quarantined_file=kept,
     )
 
 
@@ -311,8 +342,12 @@ def _put_back(standing: FileConcluded, ports: Ports) -> None:
     check_document("FileReport", document, closed=False)
     report = FileReport.model_validate(document)
     ports.outputs.restore(standing.report)
-    refs = (report.staged, report.quarantined_rows, report.quarantined_file)
-    keys = _keys(report.batch_id, report.file_index, report.kind, report.key)
+    staged = {kind.kind: kind.staged for kind in report.kinds} | (
+        {} if report.source else {report.kind: report.staged}
+    )
+    kinds = report.source.gives if report.source else [report.kind]
+    refs = (report.quarantined_rows, report.quarantined_file, *map(staged.get, kinds))
+    keys = _keys(report.batch_id, report.file_index, kinds, report.key)
     for key, written in zip(keys, refs, strict=True):
         if written is None:
             ports.outputs.remove(standing.report.bucket, key)

@@ -67,6 +67,7 @@ def read_by(
     }
     accepted: dict[str, list[dict[str, Any]]] = {}
     bad: list[QuarantinedRow] = []
+    settings: dict[str, Any] = {"today": TODAY, "max_rejected_fraction": 1.0} | given
     check = check_by_source(
         lambda: io.BytesIO(data),
         source,
@@ -74,9 +75,9 @@ def read_by(
         on_accepted=lambda kind, rows: accepted.setdefault(kind, []).extend(rows.to_pylist()),
         on_quarantined=bad.extend,
         lookups=tables,
-        **({"today": TODAY, "max_rejected_fraction": 1.0} | given),
+        **settings,
     )
-    rows = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for each in check.kinds:
         found = accepted.get(each.kind, [])
         assert len(found) == each.read

@@ -26,6 +26,7 @@ from services.runtime.csv_files.texts import plain_text
 from services.runtime.sources.compiled import CompiledSource
 from services.validator.reading.arrow_checks import ArrowChecks, Texts
 from services.validator.reading.arrow_texts import without_formulas
+from services.validator.reading.file_text import BLANK_BYTES
 from services.validator.reading.line_blocks import Block, portions
 from services.validator.reading.lines import Lines
 from services.validator.reading.quarantined_rows import without_line_ends
@@ -189,7 +190,7 @@ class CellReader:
 
     def _regular(self, lines: Lines, places: Any) -> Iterator["_Part"]:
         """Lines of one record each: those of the header's width, and of the usual one beyond it."""
-        if not lines.text:
+        if not lines.text.strip(BLANK_BYTES):
             return
         width = self._layout.width
         texts = self._texts(lines, width)

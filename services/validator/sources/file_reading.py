@@ -34,7 +34,7 @@ OWN_KINDS: Mapping[Rows, Kind] = {
 
 OpenStream = Callable[[], AbstractContextManager[ByteStream]]
 AcceptedRows = Callable[[Kind, Any], None]
-"""Takes a pyarrow table of accepted rows of a kind (`staged_kinds.staged_schema`)."""
+"""Takes a pyarrow table of accepted rows of a kind (`staged_columns.staged_schema`)."""
 BadRows = Callable[[QuarantinedRows], None]
 
 

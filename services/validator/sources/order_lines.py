@@ -13,7 +13,7 @@ from services.validator.reading.quarantined_rows import QuarantinedRows, without
 from services.validator.sources.file_reading import Reading, required_of, with_lines
 from services.validator.sources.judging import Judged
 from services.validator.sources.repeated_products import add_products, products_of
-from services.validator.sources.staged_kinds import as_staged_kind
+from services.validator.sources.staged_columns import as_staged_kind
 from services.validator.sources.whole_orders import INCOMPLETE, in_short, said_of_fallen, settled
 
 _WORD = "row_number"

@@ -19,7 +19,7 @@ from services.validator.reading.regular_rows import RAW
 from services.validator.sources.file_reading import Reading, with_lines
 from services.validator.sources.judging import Judge, Judged
 from services.validator.sources.kind_checks import ROW
-from services.validator.sources.staged_kinds import as_staged_kind
+from services.validator.sources.staged_columns import as_staged_kind
 
 _KEYS = {"orders": "order_id", "products": "product_id"}
 

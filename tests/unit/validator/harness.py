@@ -79,6 +79,12 @@ class Bucket:
         content = self._pinned(file)
         yield io.BytesIO(content) if self.drops_after is None else Dropping(content, self)
 
+    @contextmanager
+    def open_object(self, ref: ObjectRef) -> Iterator[Any]:
+        if (ref.key, ref.version_id) not in self.versions:
+            raise VersionGone(f"{ref.key} version {ref.version_id} is gone")
+        yield io.BytesIO(self.versions[(ref.key, ref.version_id)])
+
     def put_json(self, bucket: str, key: str, document: Any) -> ObjectRef:
         assert bucket == BUCKET
         return self.keep(key, canonical_json(document))
@@ -120,8 +126,10 @@ class ValidatorHarness:
         self._ids = (str(UUID(int=number)) for number in count(1))
         self.store = InMemoryEventStore(lambda: self.now, lambda: next(self._ids))
 
-    def upload(self, key: str, content: str | bytes, duplicate_of: int | None = None) -> int:
-        """Upload a file; returns its index."""
+    def upload(
+        self, key: str, content: str | bytes, duplicate_of: int | None = None, **more: Any
+    ) -> int:
+        """Upload a file; returns its index. `more` is what its manifest says of it besides."""
         data = content.encode() if isinstance(content, str) else content
         index = len(self.files)
         self.files.append(
@@ -134,6 +142,7 @@ class ValidatorHarness:
                 "etag": hashlib.md5(data).hexdigest(),  # noqa: S324
                 "sha256": None,
                 "duplicate_of": duplicate_of,
+                **more,
             }
         )
         return index
