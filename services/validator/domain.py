@@ -228,7 +228,6 @@ def report_of(
             for kind in check.kinds
         ],
         whole_orders=check.whole_orders,
-        source=file.source,
     )
 
 
@@ -253,7 +252,6 @@ def conclusion(command: ValidateFile, report: FileReport, ref: ObjectRef) -> Fil
         duplicates=report.duplicates,
         guests=report.guests,
         unknown_columns=report.unknown_columns,
-        source=report.source,
     )
 
 

@@ -18,9 +18,11 @@ from contracts.errors import PipelineError, StaleWriter, VersionGone
 from contracts.file_contracts import FileContract, file_contract
 from contracts.layout import (
     FILE_GONE,
+    KINDS,
     file_report_key,
     quarantined_file_key,
     quarantined_rows_key,
+    source_of,
     staged_key,
 )
 from contracts.messages import (
@@ -342,11 +344,10 @@ def _put_back(standing: FileConcluded, ports: Ports) -> None:
     check_document("FileReport", document, closed=False)
     report = FileReport.model_validate(document)
     ports.outputs.restore(standing.report)
-    staged = {kind.kind: kind.staged for kind in report.kinds} | (
-        {} if report.source else {report.kind: report.staged}
-    )
-    kinds = report.source.gives if report.source else [report.kind]
-    refs = (report.quarantined_rows, report.quarantined_file, *map(staged.get, kinds))
+    staged: dict[str, ObjectRef | None] = {kind.kind: kind.staged for kind in report.kinds}
+    staged = staged or {report.kind: report.staged}
+    kinds = KINDS if source_of(report.key) else (report.kind,)
+    refs = (report.quarantined_rows, report.quarantined_file, *(staged.get(kind) for kind in kinds))
     keys = _keys(report.batch_id, report.file_index, kinds, report.key)
     for key, written in zip(keys, refs, strict=True):
         if written is None:

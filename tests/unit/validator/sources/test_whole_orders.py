@@ -178,7 +178,7 @@ def test_an_order_of_very_many_lines_and_one_at_fault() -> None:
 
 def test_it_makes_no_difference_what_spills_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates.Pile.__init__, "__defaults__", (1,))
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     rows = [a_row(str(n % 40), str(n)) for n in range(400)]
     chance.shuffle(rows)
     rows[17] = a_row("3", qty="x")
