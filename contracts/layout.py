@@ -54,11 +54,6 @@ def lookup_key(source: str, lookup: str) -> str:
     return f"{INCOMING_PREFIX}{source}/{_LOOKUPS}/{lookup}.csv"
 
 
-def own_source_key(name: str, version: int) -> str:
-    """A source of one's own."""
-    return f"{SOURCES_PREFIX}{name}/v{version}.yaml"
-
-
 def is_input(key: str) -> bool:
     """Whether a key may hold rows by its folder and its ending: plain, or of a source."""
     if kind_of(key) is not None:

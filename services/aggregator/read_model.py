@@ -73,6 +73,16 @@ def file_key(identity: FileIdentity) -> Row:
     return {"pk": f"file#{identity.bucket}#{identity.key}", "sk": identity.version_id}
 
 
+def seen_row(identity: FileIdentity, event: BaseModel, at: str, set_number: int) -> Row:
+    """A file version as it was seen at `at` (RFC 3339), while that set was open."""
+    return file_key(identity) | {
+        "seen_as": type(event).__name__,
+        "seen_at": at,
+        "set_number": set_number,
+        "last_modified": getattr(event, "last_modified", None) or "",
+    }
+
+
 def versions_of(bucket: str, key: str) -> Row:
     """The partition of all versions of a key that were seen."""
     return {"pk": f"file#{bucket}#{key}"}

@@ -281,7 +281,8 @@ class Checks:
                 version = self._world.buckets.ever["ecommerce-data-bucket", key, version_id]
                 content = json.loads(version.content)
                 require(not content["is_bad"], f"batch {batch_id} publishes {key}, which is bad")
-                files.append(File(file["kind"], content["rows"]))
+                kinds = content.get("kinds") or {file["kind"]: content["rows"]}
+                files += [File(kind, rows) for kind, rows in kinds.items()]
         self.model.take(files)
         self._facts_equal_the_model(batch_id, state)
 

@@ -8,7 +8,7 @@ from contracts.layout import archive_prefix
 from contracts.messages import BatchRejected, FileGone, FileIgnored, FileSuperseded
 from services.aggregator.open_set.domain import FileSet, stream_of
 from tests.simulation.checks import require
-from tests.simulation.shop import BUCKET
+from tests.simulation.shop import BUCKET, LOOKUP
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -66,7 +66,8 @@ def no_version_is_unnoticed(world: World) -> None:
             match message.data:
                 case FileIgnored(key=key, version_id=version_id):
                     require(bool(message.data.reason), f"{key} is ignored for no reason")
-                    put((key, str(version_id)), "ignored")
+                    if _is_ignored_still(world, key, str(version_id)):
+                        put((key, str(version_id)), "ignored")
                 case FileSuperseded(key=key, version_id=version_id, by_version_id=by):
                     put((key, version_id), f"superseded by {by}")
                     newer = (message.data.by_key or key, by)
@@ -87,8 +88,10 @@ def no_version_is_unnoticed(world: World) -> None:
     open_set = FileSet(BUCKET, number).evolve(messages)
     for identity in open_set.files:
         put((identity.key, identity.version_id), "open set")
+    waiting = world.table.query("AggregatorState", {"pk": f"no-source#{BUCKET}"})
+    require(not waiting, f"their source has come, and they wait for it: {waiting}")
     for place in world.shop.uploaded:
-        if place[0].startswith("manifests/"):
+        if place[0].startswith("manifests/") or place[0] == LOOKUP:
             continue
         places = where.get(place, [])
         if place in world.shop.deleted:
@@ -96,6 +99,12 @@ def no_version_is_unnoticed(world: World) -> None:
         else:
             require("gone" not in places, f"{place} is there and told as gone")
             require(len(places) == 1, f"{place} is in {places or 'no place'}")
+
+
+def _is_ignored_still(world: World, key: str, version_id: str) -> bool:
+    """A file that was ignored for want of its source is taken in when that comes."""
+    row = world.table.item("AggregatorState", f"file#{BUCKET}#{key}", version_id)
+    return row is not None and row["seen_as"] == FileIgnored.__name__
 
 
 def archive_is_right(world: World) -> None:

@@ -9,9 +9,27 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tests.simulation.stores import Version
     from tests.simulation.world import World
 
 BUCKET = "ecommerce-data-bucket"
+OWN, SHIPPED = "my-shop", "shopify-orders"
+OWN_SOURCE = f"sources/{OWN}/v1.yaml"
+LOOKUP = f"incoming/{OWN}/lookups/countries.csv"
+YAML = f"""
+source: {OWN}
+version: 1
+title: Order lines with a lookup
+rows: order_lines
+lookups: {{countries: {{key: Code}}}}
+orders: {{order_id: '"No"', order_date: '"Day"', total_amount: '"Total"'}}
+order_items:
+  order_id: '"No"'
+  product_id: '"Code"'
+  quantity: '"Quantity"'
+  unit_price: '"Price"'
+  where: in_lookup('countries', "Code")
+""".encode()
 DAYS = ("2025-07-07", "2025-07-08", "2025-07-09")
 Row = dict[str, str]
 
@@ -22,6 +40,8 @@ class Shop:
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
         self._random = Random(seed)
+        self._sources = Random(seed + 1_000_000)
+        """Draws of its own: a seed without sources is as it was before there were any."""
         self.uploaded: list[tuple[str, str]] = []
         """(key, version_id) of every object that was uploaded."""
         self.deleted: set[tuple[str, str]] = set()
@@ -35,6 +55,8 @@ class Shop:
         for number in range(random.choice((1, 1, 1, 2, 2, 3))):
             self._draw_set(number, moment)
             moment += random.choice((1.0, 20.0, 45.0, 90.0, 400.0))
+        if self._sources.random() < 0.4:
+            self._draw_files_of_a_source()
         if random.random() < 0.25:
             start = random.uniform(1, 300)
             self._at(start, lambda: self._start_by_hand(f"manual-{random.getrandbits(16)}"))
@@ -77,6 +99,35 @@ class Shop:
         if random.random() < 0.1:
             key, rows = random.choice(files)
             self._upload_at(moment + random.uniform(0, 60), key, _content(rows[:1], is_bad=False))
+
+    def _draw_files_of_a_source(self) -> None:
+        """Order lines that give orders too; the source and its lookup may come late, or go."""
+        draw = self._sources
+        own = draw.random() < 0.7
+        name = OWN if own else SHIPPED
+        for number in range(draw.choice((1, 1, 2))):
+            rows = {"orders": self._orders(20 + number), "order_items": self._items(20 + number)}
+            key, moment = f"incoming/{name}/{number}.csv", draw.uniform(0, 200)
+            is_bad = draw.random() < 0.15
+            self._upload_at(moment, key, _of_source(rows, is_bad=is_bad))
+            if is_bad:
+                late = moment + draw.uniform(100, 300)
+                self._upload_at(late, key, _of_source(rows, is_bad=False))
+        if own:
+            self._upload_at(draw.uniform(0, 300), LOOKUP, b"Code")
+            arrives = draw.uniform(0, 300)
+            self._put_source_at(arrives)
+            if draw.random() < 0.4:
+                removed = arrives + draw.uniform(1, 200)
+                self._at(removed, self._remove_source)
+                self._put_source_at(removed + draw.uniform(1, 300))
+
+    def _put_source_at(self, moment: float) -> None:
+        self._at(moment, lambda: self._notify(self._world.buckets.put(BUCKET, OWN_SOURCE, YAML)))
+
+    def _remove_source(self) -> None:
+        self._world.tell(f"a person removes {OWN_SOURCE}")
+        self._world.buckets.hidden.add((BUCKET, OWN_SOURCE))
 
     def _orders(self, number: int) -> list[Row]:
         random = self._random
@@ -125,7 +176,10 @@ class Shop:
         version = self._world.buckets.put(BUCKET, key, content, tags)
         self._world.tell(f"upload {key} {version.version_id}")
         self.uploaded.append((key, version.version_id))
-        seen: dict[str, Any] = {"key": key}
+        self._notify(version)
+
+    def _notify(self, version: Version) -> None:
+        seen: dict[str, Any] = {"key": version.key}
         if self._world.chaos.below("names version", 4):
             seen["version-id"] = version.version_id
         notice = {
@@ -144,7 +198,7 @@ class Shop:
         """A version that is there, or was a moment ago: at any time between upload and archive."""
         buckets, standing = self._world.buckets, []
         for key, version_id in self.uploaded:
-            is_file = not key.startswith("manifests/")
+            is_file = not key.startswith("manifests/") and key != LOOKUP
             if is_file and buckets.find(BUCKET, key, version_id) is not None:
                 standing.append((key, version_id))
         if standing and self._world.chaos.happens(name):
@@ -162,6 +216,11 @@ class Shop:
     def _at(self, moment: float, action: Callable[[], object]) -> None:
         self.ends_at = max(self.ends_at, moment)
         self._world.hub.at(moment, action)
+
+
+def _of_source(kinds: dict[str, list[Row]], *, is_bad: bool) -> bytes:
+    rows = kinds["order_items"]
+    return json.dumps({"rows": rows, "kinds": kinds, "is_bad": is_bad}).encode()
 
 
 def _content(rows: list[Row], *, is_bad: bool) -> bytes:

@@ -26,6 +26,7 @@ from services.aggregator.open_set.detection import (
 from services.archiver.domain import Stored
 from services.runtime.event_store import InMemoryEventStore, StateWrite, StreamAppend
 from services.runtime.storage.documents import canonical_json, sha256_hex
+from services.transformer.batch.reconciliation import kinds_of
 from services.transformer.engines.port import StagedFile
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ class Buckets:
         self.versions: dict[tuple[str, str], dict[str, Version]] = {}
         self.ever: dict[tuple[str, str, str], Version] = {}
         """Every version that there was, for those who check."""
+        self.hidden: set[tuple[str, str]] = set()
+        """Keys with a delete marker on top."""
 
     def put(
         self, bucket: str, key: str, content: bytes, metadata: Mapping[str, str] | None = None
@@ -160,6 +163,7 @@ class Buckets:
         )
         self.versions.setdefault((bucket, key), {})[version.version_id] = version
         self.ever[bucket, key, version.version_id] = version
+        self.hidden.discard((bucket, key))
         return version
 
     def find(self, bucket: str, key: str, version_id: str | None = None) -> Version | None:
@@ -167,6 +171,8 @@ class Buckets:
         versions = self.versions.get((bucket, key), {})
         if version_id is not None:
             return versions.get(version_id)
+        if (bucket, key) in self.hidden:
+            return None
         return next(reversed(versions.values())) if versions else None
 
     def all_in(self, bucket: str) -> list[Version]:
@@ -241,7 +247,12 @@ class Uploads:
         self._world.touch("aggregator list versions")
         found = sorted(
             (
-                ListedVersion(one.key, one.version_id, one.last_modified)
+                ListedVersion(
+                    one.key,
+                    one.version_id,
+                    one.last_modified,
+                    self._world.buckets.find(bucket, one.key) is one,
+                )
                 for one in self._world.buckets.all_in(bucket)
                 if one.key.startswith(prefix)
             ),
@@ -302,9 +313,10 @@ class Inputs:
     def fetch(self, reports: Mapping[int, FileReport]) -> Iterator[list[StagedFile]]:
         self._world.touch("transformer fetch")
         yield [
-            StagedFile(report.kind, report.file_index, report.key, Path(report.staged.key))
+            StagedFile(found.kind, report.file_index, report.key, Path(found.staged.key))
             for report in reports.values()
-            if report.staged
+            for found in kinds_of(report)
+            if found.staged
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from contracts.envelope import Message, MessageContext
@@ -13,10 +14,13 @@ from contracts.messages import (
     FileRejected,
     FileReport,
     FileValidated,
+    ManifestFile,
     ObjectRef,
     ValidateFile,
 )
 from services.runtime.event_store import StreamAppend
+from tests.simulation.checks import require
+from tests.simulation.shop import OWN
 from tests.simulation.stores import Documents, FaultyStore
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ def validate_file(message: Message, world: World) -> dict[str, Any]:
         return _answer(command, None)
     found = world.buckets.find(manifest.bucket, file.key, file.version_id)
     content = json.loads(found.content) if found else {"rows": [], "is_bad": True}
+    _see_what_it_is_read_by(file, world)
     common: dict[str, Any] = {
         "batch_id": command.batch_id,
         "file_index": command.file_index,
@@ -48,17 +53,20 @@ def validate_file(message: Message, world: World) -> dict[str, Any]:
     }
     rows = len(content["rows"])
     counts = {"rows_in": rows, "unknown_columns": [], "quarantined": 0, "accepted": rows}
-    staged = None
+    staged, kinds = None, []
     verdict: dict[str, Any] = {"status": "accepted"}
     if content["is_bad"]:
         counts |= {"accepted": 0, "quarantined": rows}
         verdict = {"status": "rejected", "rule": "file.header", "reason": "it has no header"}
         if found is None:
             verdict |= {"rule": FILE_GONE, "reason": "somebody has deleted it"}
+    elif file.source is not None:
+        kinds = _staged_kinds(content["kinds"], manifest, file, documents)
     else:
         key = staged_key(command.batch_id, file.kind, file.index)
         staged = documents.put_json(manifest.bucket, key, content["rows"])
     report = FileReport(
+        kinds=kinds,
         **common,
         **counts,
         **verdict,
@@ -81,6 +89,34 @@ def validate_file(message: Message, world: World) -> dict[str, Any]:
         _put_back(store.read(stream)[0].data.report, documents)
         raise
     return _answer(command, event)
+
+
+def _see_what_it_is_read_by(file: ManifestFile, world: World) -> None:
+    """A file of a source is sealed with a source and lookups that were there."""
+    pinned = [lookup.ref for lookup in file.lookups]
+    pinned += [file.source.ref] if file.source and file.source.ref else []
+    for ref in pinned:
+        there = (ref.bucket, ref.key, ref.version_id) in world.buckets.ever
+        world.promise(partial(require, there, f"{ref.key} is pinned, and was never there"))
+    is_own = file.source is not None and file.source.name == OWN
+    has_lookup = not is_own or bool(file.lookups)
+    world.promise(partial(require, has_lookup, f"{file.key} is sealed without its lookup"))
+
+
+def _staged_kinds(
+    rows: dict[str, list[dict[str, str]]],
+    manifest: BatchManifest,
+    file: ManifestFile,
+    documents: Documents,
+) -> list[dict[str, Any]]:
+    """What a file of a source gives, kind by kind."""
+    found = []
+    for kind, given in rows.items():
+        key = staged_key(manifest.batch_id, kind, file.index)
+        staged = documents.put_json(manifest.bucket, key, given)
+        counts = {"rows_in": len(given), "accepted": len(given), "quarantined": 0}
+        found.append({"kind": kind, "staged": staged.model_dump()} | counts)
+    return found
 
 
 def _put_back(standing: ObjectRef, documents: Documents) -> None:

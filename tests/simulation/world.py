@@ -22,7 +22,7 @@ from tests.simulation.compute import Containers, Function, Process, WorkerKind
 from tests.simulation.facts import Catalog
 from tests.simulation.hub import Crash, Hub
 from tests.simulation.network import Bus, Queue, Stream
-from tests.simulation.shop import BUCKET, Shop
+from tests.simulation.shop import BUCKET, OWN_SOURCE, Shop
 from tests.simulation.step_functions import STATUS_CHANGE, Answers, StateMachine
 from tests.simulation.stores import TABLES, Buckets, EventStoreTable
 from tests.simulation.strangers import Strangers
@@ -179,7 +179,18 @@ class World:
         """Whether a sweep has something to do."""
         item = self.table.item("ProcessingLockTable", "ecommerce-pipeline-lock") or {}
         is_held = bool(item.get("currentlockcount"))
-        return is_held or "OPEN" in self.checks.status.values() or self._is_unnoticed()
+        is_open = is_held or "OPEN" in self.checks.status.values()
+        return is_open or self._is_unnoticed() or self._waits_for_what_is_there()
+
+    def _waits_for_what_is_there(self) -> bool:
+        """Whether the aggregator has yet to hear of a source, or a file of it to be taken in."""
+        source = self.buckets.find(BUCKET, OWN_SOURCE)
+        row = self.table.item("AggregatorState", f"sources#{BUCKET}", OWN_SOURCE)
+        known = row["version_id"] if row else None
+        if known != (source.version_id if source else None):
+            return True
+        waiting = self.table.query("AggregatorState", {"pk": f"no-source#{BUCKET}"})
+        return source is not None and bool(waiting)
 
     def _is_unnoticed(self) -> bool:
         """Whether an upload lies there of which the aggregator has written nothing down."""

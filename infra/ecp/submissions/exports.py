@@ -1,55 +1,52 @@
 """Files that a source reads, and the lookups beside them: what `ecp submit --source` sends."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from contracts.errors import DataRejected
 from contracts.input_names import why_not_an_input
-from contracts.layout import SOURCES_PREFIX, incoming_key, lookup_key, own_source_key
-from contracts.sources.faults import did_you_mean
+from contracts.layout import incoming_key, lookup_key
+from contracts.sources.faults import InvalidSource, did_you_mean
 from contracts.sources.model import Source
-from contracts.sources.shipped import parse_shipped, shipped_source, shipped_sources
+from infra.ecp.sources.detection import sure_source_of
+from infra.ecp.sources.keeping import parsed
+from infra.ecp.sources.measuring import NotReadable
+from infra.ecp.sources.own_sources import own_sources
 from infra.ecp.submissions.directories import InputFile, why_not_sendable
-from infra.ecp.submissions.intake import MAX_FILES
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import WrongUsage
 
 NOT_THERE = {"404", "NoSuchKey", "NotFound"}
 
 
-def source_named(name: str, target: Target) -> Source:
-    """The newest version of a source, shipped or in the data bucket; raises WrongUsage."""
-    if name in shipped_sources():
-        return shipped_source(name)
-    own = _own_versions(target)
-    if name not in own:
-        names = [*shipped_sources(), *own]
-        raise WrongUsage(f"no source {name}{did_you_mean(name, names)}; add it: `ecp sources add`")
-    key = own_source_key(name, max(own[name]))
-    s3, bucket = target.client("s3"), target.names.data_bucket
-    content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    try:
-        return parse_shipped(content, key)
-    except DataRejected as refused:
-        raise WrongUsage(f"source {name} cannot be used: {refused}") from refused
+def source_by_header(target: Callable[[], Target]) -> Callable[[Path], str | None]:
+    """Names the source that a file certainly is of, by its whole header; None: nobody can tell.
+
+    Sources of one's own are asked too; they are read once, when the first file asks.
+    """
+    own: list[Source] | None = None
+
+    def sure(path: Path) -> str | None:
+        nonlocal own
+        if own is None:
+            own = [*_own_sources(target())]
+        try:
+            return sure_source_of(path, own)
+        except (WrongUsage, NotReadable):
+            return None  # who asks says what is wrong with the file
+
+    return sure
 
 
 def export_files(paths: Sequence[Path], source: str) -> list[InputFile]:
     """The files of a source, those of a directory too; raises WrongUsage for what is none."""
     found = [export_file(path, source) for each in paths for path in _files_of(each)]
-    by_key: dict[str, InputFile] = {}
-    for file in found:
-        other = by_key.setdefault(file.key, file).path
-        if other.resolve() != file.path.resolve():
-            raise WrongUsage(f"{other} and {file.path} would both be uploaded as {file.key}")
-    if not by_key:
+    if not found:
         raise WrongUsage(f"{', '.join(map(str, paths))}: no files to send")
-    if len(by_key) > MAX_FILES:
-        raise WrongUsage(f"{len(by_key)} files; one batch takes {MAX_FILES}: submit them in parts")
-    return [*by_key.values()]
+    return found
 
 
 def export_file(path: Path, source: str) -> InputFile:
@@ -80,6 +77,7 @@ def lookup_files(given: Iterable[str], source: Source | None) -> dict[str, Path]
             asked = did_you_mean(name, [*source.lookups]) if source.lookups else "; it has none"
             raise WrongUsage(f"source {source.name} asks no lookup {name}{asked}")
         key = lookup_key(source.name, name)
+        _see_that_it_is_there(path)
         if (unsendable := why_not_sendable(path, key)) is not None:
             raise WrongUsage(f"{path}: {unsendable}")
         found[key] = path
@@ -105,26 +103,25 @@ def upload_lookups(files: dict[str, Path], target: Target) -> None:
 
 
 def _files_of(path: Path) -> list[Path]:
+    _see_that_it_is_there(path)
     if not path.is_dir():
-        if not (path.is_file() or path.is_symlink() or path.exists()):
-            raise WrongUsage(f"{path}: there is no such file or directory")
         return [path]
     files = sorted(each for each in path.iterdir() if each.is_file())
     faults = {each: why_not_an_input(incoming_key("any", each.name)) for each in files}
     return [each for each in files if not (faults[each] and faults[each].is_hidden)]  # type: ignore[union-attr]
 
 
-def _own_versions(target: Target) -> dict[str, list[int]]:
-    """Own sources by name with their versions, by the keys that stand in the bucket."""
-    pages = target.client("s3").get_paginator("list_objects_v2")
-    found: dict[str, list[int]] = {}
-    for page in pages.paginate(Bucket=target.names.data_bucket, Prefix=SOURCES_PREFIX):
-        for entry in page.get("Contents", ()):
-            name, _, version = entry["Key"].removeprefix(SOURCES_PREFIX).partition("/")
-            number = version.removeprefix("v").removesuffix(".yaml")
-            if number.isdecimal() and version == f"v{number}.yaml":
-                found.setdefault(name, []).append(int(number))
-    return found
+def _see_that_it_is_there(path: Path) -> None:
+    if not (path.is_symlink() or path.exists()):
+        raise WrongUsage(f"{path}: there is no such file or directory")
+
+
+def _own_sources(target: Target) -> Iterator[Source]:
+    """The newest version of each that is one."""
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    for versions in own_sources(s3, bucket).values():
+        with suppress(InvalidSource):  # `ecp sources list` tells of it
+            yield parsed(s3, bucket, versions[-1])
 
 
 def _is_there(s3: Any, bucket: str, key: str) -> bool:

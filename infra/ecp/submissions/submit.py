@@ -21,6 +21,7 @@ from infra.ecp.batches.progress import Step, StepState
 from infra.ecp.batches.timeline import listed, plural, size
 from infra.ecp.kpis import waiting
 from infra.ecp.settings import CliSettings
+from infra.ecp.sources.keeping import read_source
 from infra.ecp.submissions.batch_of_submission import (
     BatchOfSubmission,
     StillWaiting,
@@ -34,11 +35,11 @@ from infra.ecp.submissions.exports import (
     export_files,
     lookup_files,
     missing_lookups,
-    source_named,
+    source_by_header,
     upload_lookups,
 )
 from infra.ecp.submissions.first_look import about_columns_of, about_statuses_of
-from infra.ecp.submissions.intake import gather
+from infra.ecp.submissions.intake import distinct, gather
 from infra.ecp.submissions.sender_view import (
     left_out_document,
     print_hints,
@@ -104,7 +105,8 @@ def submit(
     other folders, files that do not end in .csv or .csv.gz, hidden files. When that leaves nothing
     of a kind to send, or a file cannot be read, nothing is sent at all.
 
-    With `--source` the files are exports of another shape, which the source of that name reads
+    A file whose whole header is that of a source is read by it, and that is said. With
+    `--source` the files are exports of another shape, which the source of that name reads
     (`ecp submit orders_export.csv --source shopify-orders`). `--lookup` sends what it looks values
     up in; that stays for all files of the source until a newer one is sent.
 
@@ -120,6 +122,9 @@ def submit(
     left_out = left_out_document(gathered)
     if not as_json:
         print_left_out(gathered)
+        for file in gathered.files if source is None else ():
+            if file.source is not None:
+                print_beside(f"{file.path}: read by source {file.source}, by its header")
     if (incomplete := why_incomplete(gathered)) is not None:
         if as_json:
             print_json(NOT_SENT | {"left_out": left_out, "reason": incomplete})
@@ -160,10 +165,10 @@ def _gathered(
 ) -> tuple[Gathered, dict[str, Path]]:
     """What is sent, and the lookups with it by key; raises WrongUsage for what cannot be read."""
     if name is None:
-        return gather(paths), lookup_files(given, None)
-    target = current_target()
-    source = source_named(name, target)
-    files, lookups = export_files(paths, name), lookup_files(given, source)
+        gathered = gather(paths, source_by_header(current_target))
+        return gathered, lookup_files(given, None)
+    target, (source, _, _) = current_target(), read_source(name)
+    files, lookups = distinct(export_files(paths, name)), lookup_files(given, source)
     if missing := missing_lookups(source, lookups, target):
         raise WrongUsage(
             f"source {name} looks values up in {', '.join(missing)}: send it with "

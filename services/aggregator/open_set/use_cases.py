@@ -196,13 +196,9 @@ def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
     remembered: list[StateWrite] = [
         PutItem(
             ports.table,
-            read_model.file_key(upload.identity)
-            | {
-                "seen_as": type(upload.event).__name__,
-                "seen_at": to_rfc3339(now),
-                "set_number": open_set.files.number,
-                "last_modified": getattr(upload.event, "last_modified", None) or "",
-            },
+            read_model.seen_row(
+                upload.identity, upload.event, to_rfc3339(now), open_set.files.number
+            ),
             unless_exists=upload.counts_after is None,
             expected={"seen_as": upload.counts_after} if upload.counts_after else None,
         )

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from contracts.clock import to_rfc3339
 from contracts.envelope import MessageContext
+from contracts.identities import FileIdentity
 from contracts.input_names import why_not_an_input
 from contracts.layout import SOURCES_PREFIX
 from contracts.messages import (
@@ -43,17 +45,17 @@ from services.runtime.event_store import (
 from services.runtime.observability.logs import logger
 from services.runtime.storage.documents import sha256_hex
 
-CHANGES_PER_TRANSACTION = 45
+CHANGES_PER_TRANSACTION = 30
 MAX_REASON_BYTES = 20_000
 """Of all that is wrong with one source."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one object, and the row that says so."""
+    """What became of one object, and the rows that say so."""
 
     event: SourceAdded | SourceRefused | SourceRemoved | LookupReceived | FileGone
-    write: StateWrite
+    writes: Sequence[StateWrite]
 
 
 def refresh_sources(bucket: str, ports: Ports) -> bool:
@@ -132,10 +134,18 @@ def _refresh_lookups(bucket: str, keys: Sequence[str], ports: Ports) -> bool:
         body = ports.uploads.read(seen)
         event = None if body is None else lookup_received(seen, body)
         if isinstance(event, LookupReceived):
-            changes.append(Change(event, PutItem(ports.table, lookup_row(event))))
+            changes.append(_found(event, open_set, ports))
     if changes:
         _apply(open_set, changes, ports)
     return bool(changes)
+
+
+def _found(event: LookupReceived, open_set: OpenSet, ports: Ports) -> Change:
+    """A lookup that nobody told of: its version is noticed as by a notification."""
+    identity = FileIdentity(event.bucket, event.key, event.version_id)
+    now, number = to_rfc3339(ports.clock()), open_set.files.number
+    seen = read_model.seen_row(identity, event, now, number)
+    return Change(event, [PutItem(ports.table, each) for each in (seen, lookup_row(event))])
 
 
 def _rows(bucket: str, ports: Ports) -> dict[str, read_model.Row]:
@@ -189,7 +199,7 @@ def _judged(bucket: str, version: ListedVersion, ports: Ports) -> Change:
         "lookups": list(known.lookups),
         "title": source.title,
     }
-    return Change(event, PutItem(ports.table, row))
+    return Change(event, [PutItem(ports.table, row)])
 
 
 def _refused(bucket: str, version: ListedVersion, ports: Ports, reason: str) -> Change:
@@ -197,7 +207,8 @@ def _refused(bucket: str, version: ListedVersion, ports: Ports, reason: str) -> 
     event = SourceRefused(
         bucket=bucket, key=version.key, version_id=version.version_id, reason=told
     )
-    return Change(event, PutItem(ports.table, _row(bucket, version, "refused") | {"reason": told}))
+    row = _row(bucket, version, "refused") | {"reason": told}
+    return Change(event, [PutItem(ports.table, row)])
 
 
 def _removed(bucket: str, row: read_model.Row, ports: Ports) -> Change:
@@ -210,7 +221,7 @@ def _removed(bucket: str, row: read_model.Row, ports: Ports) -> Change:
         name=row["pinned"]["name"],
         version=row["pinned"]["version"],
     )
-    return Change(event, DeleteItem(ports.table, read_model.source_key(bucket, row["key"])))
+    return Change(event, [DeleteItem(ports.table, read_model.source_key(bucket, row["key"]))])
 
 
 def _gone(bucket: str, row: read_model.Row, ports: Ports) -> Change:
@@ -220,7 +231,7 @@ def _gone(bucket: str, row: read_model.Row, ports: Ports) -> Change:
         version_id=row["version_id"],
         reason="it is deleted; upload it again if it is wanted",
     )
-    return Change(event, DeleteItem(ports.table, read_model.source_key(bucket, row["key"])))
+    return Change(event, [DeleteItem(ports.table, read_model.source_key(bucket, row["key"]))])
 
 
 def _apply(open_set: OpenSet, changes: Sequence[Change], ports: Ports) -> None:
@@ -228,7 +239,7 @@ def _apply(open_set: OpenSet, changes: Sequence[Change], ports: Ports) -> None:
     stored = ports.store.append(
         StreamAppend(files.stream_id, files.version, [one.event for one in changes]),
         context=MessageContext(SOURCE),
-        writes=[one.write for one in changes],
+        writes=[write for one in changes for write in one.writes],
     )
     ports.known_sets[files.bucket] = files.evolve(stored)
     for one in changes:

@@ -83,9 +83,13 @@ class ExportEraser:
         return after
 
     def _may_hold(self, text: str) -> bool:
-        return self.wanted.is_in(text.encode(errors="surrogateescape")) or (
-            self.wanted.user_id.casefold() in text.casefold()
-        )
+        if self.wanted.is_in(text.encode(errors="surrogateescape")):
+            return True
+        folded = text.casefold()
+        is_joined = len(self.columns.user_columns) > 1
+        user_id = self.wanted.user_id.casefold()
+        parts = re.split(r"[\s\-_/:|,]+", user_id) if is_joined else [user_id]
+        return all(part in folded for part in parts)
 
     def _record(self, text: str) -> str:
         """A record, its line break included; the first that is not blank is the header."""
