@@ -213,7 +213,8 @@ def _validator() -> Iterator[Call]:
     yield from _appends(VALIDATOR, "validation/4f0c2a9b7d1e8365/0000")
     yield from _calls(VALIDATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, REPORT)
     yield from _calls(VALIDATOR, DOCUMENTS, "put_object", "s3:PutObject", REPORT)
-    yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", *inputs())
+    source = stored(DATA, "sources/my-shop/v1.yaml")
+    yield from _calls(VALIDATOR, adapters, "get_object", "s3:GetObjectVersion", *inputs(), source)
     # Without it, S3 says 403 instead of 404.
     yield from _calls(VALIDATOR, adapters, "get_object", "s3:ListBucket", bucket(DATA))
     yield from _calls(VALIDATOR, adapters, "put_object", "s3:PutObject", *rows)
