@@ -52,10 +52,21 @@ def draft(head: Head) -> Draft:
 
 def drafted(name: str, file: FileFormat, columns: Sequence[Profile], rows: int) -> Draft:
     """The draft of columns whose names and values are known; pure."""
-    parts = parts_of(columns)
+    parts = _by_order(parts_of(columns))
     shape = _shape(parts)
     values = tuple(_values(shape, parts))
     return Draft(name, draft_text(name, file, columns, rows, shape, values), shape, values)
+
+
+def _by_order(parts: Mapping[str, Part]) -> dict[str, Part]:
+    """The parts, without a total that differs from row to row of an order: it is a line's then."""
+    order, total = parts.get("order_id"), parts.get("total_amount")
+    others = {role: part for role, part in parts.items() if role != "total_amount"}
+    if order is None or total is None or not total.column.varies_within(order.column):
+        return dict(parts)
+    why = f"{total.why}; it differs within orders, so it is the line's"
+    line = replace(total, role="line_amount", confidence=0.5, why=why)
+    return {"line_amount": line} | others
 
 
 def _shape(parts: Mapping[str, Part]) -> Rows:
@@ -89,10 +100,18 @@ def _order(shape: Rows, parts: Mapping[str, Part]) -> Iterator[DraftedColumn]:
     if shape == "orders" or "total_amount" in parts:
         yield from _value("orders", "total_amount", "total_amount", parts)
     else:
-        why = "no column is the order's total: it is the sum of its lines"
-        yield DraftedColumn("orders", "total_amount", "sum_of_lines", 0.6, why)
+        yield _from_lines(parts)
     for column in ("status", "currency"):
         yield from _value("orders", column, column, parts)
+
+
+def _from_lines(parts: Mapping[str, Part]) -> DraftedColumn:
+    why, expression = "no column is the order's total: it is the sum of its lines", "sum_of_lines"
+    shipping, order = parts.get("shipping"), parts["order_id"]
+    if shipping and not shipping.column.varies_within(order.column):
+        expression += f" + coalesce({_number(shipping)}, 0)"
+        why += f", and {shipping.column.name.strip()} of the order, is it?"
+    return DraftedColumn("orders", "total_amount", expression, 0.5, why)
 
 
 def _line(parts: Mapping[str, Part]) -> Iterator[DraftedColumn]:
@@ -181,9 +200,12 @@ def _day(part: Part) -> tuple[str, str]:
 
 
 def _number(part: Part) -> str:
+    text = _quoted(part)
+    if part.column.has_parentheses:
+        text = f"regexp_replace({text}, '^\\(', '-')"
     if part.column.has_more:
-        return f"amount(regexp_replace({_quoted(part)}, '[^0-9.,+-]', '', 'g'))"
-    return f"amount({_quoted(part)})"
+        text = f"regexp_replace({text}, '[^0-9.,+-]', '', 'g')"
+    return f"amount({text})"
 
 
 def _quoted(part: Part) -> str:

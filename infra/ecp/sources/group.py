@@ -2,7 +2,9 @@
 
 from infra.ecp.sources.commands import app
 from infra.ecp.sources.keeping import add, list_sources, remove, show
+from infra.ecp.sources.trying import try_source
 
+app.command("test")(try_source)
 app.command()(add)
 app.command("list")(list_sources)
 app.command()(show)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.layout import SOURCES_PREFIX
 from contracts.sources.faults import InvalidSource, SourceFault
 from contracts.sources.model import Source
 from contracts.sources.parser import parse_source
 from contracts.sources.shipped import shipped_sources
 
-PREFIX = "sources/"
-_KEY = re.compile(rf"{PREFIX}([a-z][a-z0-9-]{{1,39}})/v([1-9][0-9]{{0,3}})\.yaml")
+_KEY = re.compile(rf"{SOURCES_PREFIX}([a-z][a-z0-9-]{{1,39}})/v([1-9][0-9]{{0,3}})\.yaml")
 _VERSION = re.compile(rb"^(version:[ \t]*)[0-9]+", re.MULTILINE)
 
 
@@ -36,13 +36,13 @@ class Added:
 
 def own_source_key(name: str, version: int) -> str:
     """Where a version of a source lies."""
-    return f"{PREFIX}{name}/v{version}.yaml"
+    return f"{SOURCES_PREFIX}{name}/v{version}.yaml"
 
 
 def own_sources(s3: Any, bucket: str, name: str | None = None) -> dict[str, list[OwnSource]]:
     """Every source of one's own, or the one of a name: its versions, the oldest first."""
     found: dict[str, list[OwnSource]] = {}
-    for key in _keys(s3, bucket, f"{PREFIX}{name}/" if name else PREFIX):
+    for key in _keys(s3, bucket, f"{SOURCES_PREFIX}{name}/" if name else SOURCES_PREFIX):
         if match := _KEY.fullmatch(key):
             version = OwnSource(match[1], int(match[2]), key)
             found.setdefault(version.name, []).append(version)
@@ -84,7 +84,7 @@ def added(content: bytes, document: str, newest: bytes | None, last_number: int)
 def last_number(s3: Any, bucket: str, name: str) -> int:
     """The highest version that a source ever had, removed or not; 0: none."""
     pages = s3.get_paginator("list_object_versions").paginate(
-        Bucket=bucket, Prefix=f"{PREFIX}{name}/"
+        Bucket=bucket, Prefix=f"{SOURCES_PREFIX}{name}/"
     )
     keys = (
         item["Key"]

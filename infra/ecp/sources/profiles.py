@@ -17,7 +17,7 @@ from infra.ecp.sources.measuring import Record
 
 Ask: TypeAlias = "Callable[[str, Sequence[str]], tuple[int, ...]]"
 _MISSING = ("", "NULL", "null", "N/A", "n/a", "\\N", "None", "NaN", "nan")
-_CURRENCY = re.compile(r"[A-Z]{3}")
+_CURRENCY = re.compile(r"[A-Z]{3}|[a-z]{3}")
 _NUMBER_WITH_MORE = re.compile(
     r"[^\d.,+-]{0,4}[+-]?[^\d.,+-]{0,4}(\d[\d.,' \u00a0\u202f]*)[^\d.,]{0,5}"
 )
@@ -42,12 +42,13 @@ class Profile:
 
     `day`: the format by which each is a day; `is_ambiguous_day`: another order of day and month
     reads them all too. `numbers`: the share that are numbers as the file writes them, 0 to 1;
-    `has_more`: they carry a sign of currency. `distinct`: different values to values.
+    `has_more`: they carry a sign of currency, or parentheses that say minus. `distinct`: different
+    values to values. `cells` are those of all rows, "" for no value.
     """
 
     place: int
     name: str
-    values: tuple[str, ...]
+    cells: tuple[str, ...]
     filled: float
     distinct: float
     day: str | None
@@ -58,6 +59,24 @@ class Profile:
     is_whole: bool
     is_negative: bool
     is_currency: bool
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The cells that say something."""
+        return tuple(filter(None, self.cells))
+
+    @property
+    def has_parentheses(self) -> bool:
+        """Whether a minus is written as `(3.50)`."""
+        return any(value.startswith("(") for value in self.values)
+
+    def varies_within(self, other: "Profile") -> bool:
+        """Whether rows of one value of the other column say several things here."""
+        said: dict[str, set[str]] = {}
+        for value, group in zip(self.cells, other.cells, strict=True):
+            if value:
+                said.setdefault(group, set()).add(value)
+        return any(len(values) > 1 for values in said.values())
 
 
 def numbers_of(rows: Sequence[Record]) -> tuple[str, str]:
@@ -93,7 +112,7 @@ def profiles_of(header: Record, rows: Sequence[Record], file: FileFormat) -> lis
 
     with connect() as database:
         return [
-            _profile(place, name, [row[place].strip() for row in rows if place < len(row)],
+            _profile(place, name, [row[place].strip() if place < len(row) else "" for row in rows],
                      file, partial(_ask, database))
             for place, name in enumerate(header)
             if name.strip()
@@ -111,7 +130,7 @@ def _profile(place: int, name: str, cells: Sequence[str], file: FileFormat, ask:
     return Profile(
         place=place,
         name=name,
-        values=values,
+        cells=tuple("" if cell in file.missing else cell for cell in cells),
         filled=len(values) / len(cells) if cells else 0.0,
         distinct=len(set(values)) / len(values) if values else 0.0,
         day=days[0] if days else None,
@@ -120,7 +139,7 @@ def _profile(place: int, name: str, cells: Sequence[str], file: FileFormat, ask:
         numbers=numbers,
         has_more=has_more,
         is_whole=numbers == 1 and all(re.fullmatch(r"[+-]?\d+([.,]0+)?", each) for each in values),
-        is_negative=any(value.startswith("-") for value in values),
+        is_negative=any(value.startswith(("-", "(")) for value in values),
         is_currency=bool(values) and all(map(_CURRENCY.fullmatch, values)),
     )
 
@@ -167,7 +186,7 @@ def _amounts(values: Sequence[str], file: FileFormat, ask: Ask) -> tuple[float, 
     from services.runtime.sources.macros import amount_sql
 
     bare = "regexp_replace(v, '[^0-9.,+-]', '', 'g')"
-    short = "length(regexp_replace(v, '[0-9.,+ -]', '', 'g')) <= 4"
+    short = "length(regexp_replace(v, '[0-9.,+ -]', '', 'g')) <= 5"
     plain, stripped = ask(
         f"SELECT count({amount_sql('v', file)}), "
         f"count(CASE WHEN {short} THEN {amount_sql(bare, file)} END) FROM given",

@@ -1,6 +1,7 @@
 """Which column plays which part in a draft: by its name, and by whether its values can be that."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -108,9 +109,10 @@ def _can_be_written(name: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Words of letters and digits, in lower case: `OrderID` and `order-id` are `order id`."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())
-    return " ".join(re.findall(r"[^\W_]+", apart.casefold()))
+    """Words of plain letters and digits: `OrderID`, `order-id` and `Order ID` are `order id`."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKD", name.strip()))
+    letters = "".join(each for each in apart if not unicodedata.combining(each))
+    return " ".join(re.findall(r"[^\W_]+", letters.casefold()))
 
 
 @cache

@@ -145,7 +145,7 @@ def check(
         max_rejected_fraction=max_rejected_fraction,
         on_accepted=statuses.take if statuses and file.kind == "orders" else lambda _: None,
         on_quarantined=keep,
-        currency=_settings().currency or None,
+        currency=check_settings().currency or None,
     )
     rows.sort(key=itemgetter("line"))
     summary = {
@@ -165,10 +165,11 @@ def check(
 
 
 def _limit() -> float:
-    return _settings().max_rejected_fraction
+    return check_settings().max_rejected_fraction
 
 
-def _settings() -> CheckSettings:
+def check_settings() -> CheckSettings:
+    """What the environment says of the checks; raises WrongUsage for what it may not say."""
     try:
         return CheckSettings()
     except ValidationError as error:

@@ -70,6 +70,7 @@ FAILING: dict[str, list[str]] = {
     "sample": [f"/dev/null/{HOSTILE}"],
     **{f"sources {name}": [HOSTILE] for name in ("detect", "draft", "add", "list", "show")},
     "sources remove": [HOSTILE, "--yes"],
+    "sources test": [HOSTILE, "x.csv"],
     **{f"contracts {name}": [HOSTILE] for name in ("check", "release", "docs")},
 }  # fmt: skip
 """How each command is run against a cloud, or with arguments, that fail in hostile words."""

@@ -75,7 +75,9 @@ def test_shopify() -> None:
         {"product_id": "00123", "category": "Küche", "name": "Kanne", "price": "14"},
         {"product_id": "P-1", "name": "Karte", "price": "1"},
     ]
-    assert left_out(products) == [(4, "variant_without_sku")]
+    assert products.left_out_of["products"].to_pylist() == [
+        {"row": 4, "line": 6, "reason": "variant_without_sku"}
+    ]
     shop = Shop().take(products).take(orders)
     assert shop.by_day() == {"2026-11-07": (1, Decimal("24.50"), 3, 1, 1)}
     assert shop.by_category() == {
