@@ -15,15 +15,10 @@ from services.runtime.event_store import EventStore
 from services.runtime.storage import items
 from services.transformer.batch.domain import STATE_ID, TransformerState, as_text
 from services.transformer.batch.kpis import DEFAULT_MEASURES, CategoryDay, OrderDay
-from services.transformer.engines.duckdb_engine import DuckDBEngine, partition_of
+from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.facts.catalog import tag_of
-from services.transformer.facts.reading import (
-    ReadOnlyFacts,
-    data_files,
-    days_with_facts,
-    kpis_at,
-    spans,
-)
+from services.transformer.facts.data_files import data_files, partition_of
+from services.transformer.facts.reading import ReadOnlyFacts, days_with_facts, kpis_at, spans
 from services.transformer.facts.tables import Heads
 from services.transformer.history.provenance import Contribution, Evidence, evidence_of
 from services.transformer.maintenance.erasure import holding_snapshots, trace

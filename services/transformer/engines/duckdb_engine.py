@@ -1,31 +1,15 @@
 """The embedded engine: DuckDB over Arrow, with pyiceberg reading and writing the facts."""
 
-import itertools
 import tempfile
-import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.expressions import (
-    AlwaysTrue,
-    And,
-    BooleanExpression,
-    GreaterThanOrEqual,
-    In,
-    IsNull,
-    LessThanOrEqual,
-    Or,
-)
-from pyiceberg.io.pyarrow import ArrowScan, pyarrow_to_schema, schema_to_pyarrow, write_file
 from pyiceberg.manifest import DataFile
-from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
-from pyiceberg.table import FileScanTask, Table, WriteTask
 
 from services.transformer.engines.port import (
     FILE_COLUMNS,
@@ -37,19 +21,21 @@ from services.transformer.engines.port import (
     sql_of,
 )
 from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.data_files import (
+    data_files,
+    partition_of,
+    read_rows,
+    write_data_files,
+)
 from services.transformer.facts.tables import (
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
     Everything,
     OnDays,
-    OrderIdsBetween,
-    Partition,
     Rows,
-    Uncategorised,
 )
 
-EPOCH_DAY = date(1970, 1, 1)
 DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date", "bool": "boolean"}
 CHEAPER_READ_AGAIN = frozenset({"next_order_items", "written_orders", "written_order_items"})
 """Filters of other relations: copying their rows costs more than a second look at them."""
@@ -122,11 +108,10 @@ class DuckDBSession:
     ) -> None:
         """Read the matching data files to Arrow; remembers which they were, for `write`."""
         source = self._facts.table(table)
-        scan = source.scan(row_filter=_expression_of(rows), snapshot_id=snapshot_id)
-        tasks = [task for task in scan.plan_files() if isinstance(task, FileScanTask)]
+        files = data_files(source, snapshot_id, rows)
         if isinstance(rows, OnDays | Everything):
-            self._read_files[table] = [task.file for task in tasks]
-        found = read_columns(source, columns, scan.row_filter, tasks)
+            self._read_files[table] = files
+        found = read_rows(source, columns, rows, files)
         later = [name for name in columns if name in READ_AS]
         if not later:
             self._database.register(relation, found)
@@ -181,27 +166,6 @@ class DuckDBSession:
         return rows.cast(SCHEMAS[write.table].as_arrow())
 
 
-def read_columns(
-    table: Table,
-    columns: Sequence[str],
-    row_filter: BooleanExpression,
-    tasks: Sequence[FileScanTask],
-) -> pa.Table:
-    """Columns of data files by today's schema, whichever schema their snapshot had.
-
-    What an older table, or an older file, does not have is null.
-    """
-    has = [name for name in columns if name in table.schema().column_names]
-    reader = ArrowScan(table.metadata, table.io, table.schema().select(*has), row_filter)
-    found = reader.to_table(tasks)
-    schema = SCHEMAS[table.name()[-1]]
-    for name in columns:
-        if name not in has:
-            kind = schema_to_pyarrow(schema.find_type(name))
-            found = found.append_column(name, pa.nulls(found.num_rows, kind))
-    return found.select(list(columns))
-
-
 def _reading(paths: Sequence[str], columns: pa.Schema) -> str:
     """Staged files with all of today's columns; those that older files lack are null."""
     stored = [set(pq.read_schema(path).names) for path in paths]
@@ -213,69 +177,3 @@ def _reading(paths: Sequence[str], columns: pa.Schema) -> str:
     )
     by_name = ", union_by_name = true" if any(names != some for names in stored) else ""
     return f"select *{lacking} from read_parquet(?, filename = true{by_name})"
-
-
-def write_data_files(table: Table, rows: pa.Table, *, partitioned: bool) -> Iterator[DataFile]:
-    """Write rows, sorted by order_date where `partitioned`, as one data file per day.
-
-    pyiceberg's own split filters the whole table once per day; slices of sorted rows cost nothing.
-    """
-    schema = pyarrow_to_schema(rows.schema, name_mapping=table.metadata.schema().name_mapping)
-    write_id, numbers = uuid.uuid4(), itertools.count()
-    slices = _by_day(rows) if partitioned else [(None, rows)]
-    tasks = (
-        WriteTask(
-            write_uuid=write_id,
-            task_id=next(numbers),
-            schema=schema,
-            record_batches=part.combine_chunks().to_batches(),
-            partition_key=_partition_key(table, day) if partitioned else None,
-        )
-        for day, part in slices
-        if part.num_rows
-    )
-    yield from write_file(table.io, table.metadata, tasks)
-
-
-def _by_day(rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
-    """Contiguous runs of equal order_date, without copying."""
-    if rows.num_rows == 0:
-        return
-    runs = rows.select(["order_date"]).combine_chunks().column("order_date").combine_chunks()
-    encoded = pa.compute.run_end_encode(runs)
-    start = 0
-    for end, day in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-        yield day, rows.slice(start, end - start)
-        start = end
-
-
-def _partition_key(table: Table, day: Partition) -> PartitionKey:
-    [field] = table.spec().fields
-    return PartitionKey(
-        field_values=[PartitionFieldValue(field=field, value=day)],
-        partition_spec=table.spec(),
-        schema=table.schema(),
-    )
-
-
-def partition_of(file: DataFile) -> Partition:
-    """The day that a data file of a dated table holds; None: lines that wait for their orders."""
-    days = file.partition[0]
-    return None if days is None else EPOCH_DAY + timedelta(days=days)
-
-
-def _expression_of(rows: Rows) -> BooleanExpression:
-    match rows:
-        case Everything():
-            return AlwaysTrue()
-        case OrderIdsBetween(lowest, highest):
-            return And(GreaterThanOrEqual("order_id", lowest), LessThanOrEqual("order_id", highest))
-        case Uncategorised():
-            return IsNull("category")
-        case OnDays(days, waiting):
-            return _on_days(days, waiting)
-
-
-def _on_days(days: Collection[date], waiting: bool) -> BooleanExpression:
-    on_days = In("order_date", sorted(day.isoformat() for day in days))
-    return Or(on_days, IsNull("order_date")) if waiting else on_days

@@ -5,7 +5,6 @@ from datetime import date
 from itertools import islice
 
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from contracts.errors import PipelineError
@@ -13,6 +12,7 @@ from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.batch.merge_plan import kpis_between
 from services.transformer.engines.port import Engine
 from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.tables import Heads
 
 DATED_TABLES = ("orders", "order_items")
@@ -37,11 +37,6 @@ class ReadOnlyFacts(FactsCatalog):
         return table
 
 
-def data_files(table: Table, snapshot_id: int) -> list[DataFile]:
-    """The data files that a table consists of at a snapshot."""
-    return [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()]
-
-
 def read_ids(table: Table, column: str, snapshot_id: int) -> Iterator[str]:
     """Every value of an id column at a snapshot, file by file: never all of them at once."""
     scan = table.scan(selected_fields=(column,), snapshot_id=snapshot_id)
@@ -51,8 +46,6 @@ def read_ids(table: Table, column: str, snapshot_id: int) -> Iterator[str]:
 
 def days_with_facts(facts: FactsCatalog, heads: Heads) -> list[date]:
     """Every order_date that has orders or order lines, in order; read from manifests alone."""
-    from services.transformer.engines.duckdb_engine import partition_of
-
     found = {
         partition_of(file)
         for name in DATED_TABLES

@@ -7,10 +7,10 @@ from datetime import date
 
 from contracts.errors import PipelineError
 from services.transformer.batch.kpis import CategoryDay, OrderDay
-from services.transformer.engines.duckdb_engine import partition_of
 from services.transformer.engines.port import Engine, Session, load_whole
 from services.transformer.facts.catalog import FactsCatalog, tag_of
-from services.transformer.facts.reading import DATED_TABLES, data_files, kpis_at, spans
+from services.transformer.facts.data_files import data_files, partition_of
+from services.transformer.facts.reading import DATED_TABLES, kpis_at, spans
 from services.transformer.facts.retention import published_before
 from services.transformer.facts.tables import TABLES, Everything, Heads, OnDays, Partition
 

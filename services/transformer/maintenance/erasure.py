@@ -21,8 +21,7 @@ from contracts.errors import PipelineError
 from contracts.messages import EraseFromFacts, PseudonymErasure, UserErasedFromFacts
 from services.runtime.privacy.erasure import erasure_request
 from services.transformer.batch.state import Ports
-from services.transformer.engines.duckdb_engine import partition_of
-from services.transformer.facts.reading import data_files
+from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.retention import published_since, without_tags
 from services.transformer.facts.tables import TABLES, Partition
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch

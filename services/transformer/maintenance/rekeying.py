@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 from contracts.messages import FactsRekeyed, RekeyFacts
 from services.runtime.privacy.pseudonyms import Keyed
 from services.transformer.batch.state import Ports
-from services.transformer.engines.duckdb_engine import partition_of
-from services.transformer.facts.reading import data_files
+from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.maintenance.erasure import PARQUET, Trace, delete_unused, expire_since
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 from services.transformer.maintenance.rewriting import TABLE, publish_with

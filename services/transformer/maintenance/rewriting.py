@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from services.transformer.engines.duckdb_engine import partition_of, write_data_files
+from services.transformer.facts.data_files import partition_of, write_data_files
 from services.transformer.facts.tables import Partition
 from services.transformer.maintenance.exclusive_writer import AfterMove, ExclusiveWriter, at_heads
 from services.transformer.maintenance.upkeep import rows_of

@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 from pyarrow.fs import FileSelector, FileType
 from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.expressions import AlwaysTrue, BooleanExpression, EqualTo, IsNull
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import (
     AssertRefSnapshotId,
@@ -30,10 +29,22 @@ from pyiceberg.table.update import (
 from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
 from services.transformer.batch.state import Ports
-from services.transformer.engines.duckdb_engine import partition_of, read_columns, write_data_files
-from services.transformer.facts.reading import data_files
+from services.transformer.facts.data_files import (
+    data_files,
+    partition_of,
+    read_rows,
+    write_data_files,
+)
 from services.transformer.facts.retention import Expiry, overdue
-from services.transformer.facts.tables import PROPERTIES, SCHEMAS, TABLES, Partition
+from services.transformer.facts.tables import (
+    PROPERTIES,
+    SCHEMAS,
+    TABLES,
+    Everything,
+    OnDays,
+    Partition,
+    Rows,
+)
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 MANY_FILES = 4
@@ -136,17 +147,12 @@ def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile
 
 def rows_of(table: Table, head: int, day: Partition) -> pa.Table:
     """All rows of one partition at a snapshot; of an unpartitioned table, all rows."""
-    scan = table.scan(_on_day(day, bool(table.spec().fields)), snapshot_id=head)
-    tasks = [task for task in scan.plan_files() if isinstance(task, FileScanTask)]
+    rows: Rows = Everything()
+    if table.spec().fields:
+        rows = OnDays(frozenset() if day is None else frozenset([day]), waiting=day is None)
     schema = SCHEMAS[table.name()[-1]]
-    rows = read_columns(table, schema.column_names, scan.row_filter, tasks)
-    return rows.cast(schema.as_arrow())
-
-
-def _on_day(day: Partition, partitioned: bool) -> BooleanExpression:
-    if not partitioned:
-        return AlwaysTrue()
-    return IsNull("order_date") if day is None else EqualTo("order_date", day.isoformat())
+    found = read_rows(table, schema.column_names, rows, data_files(table, head, rows))
+    return found.cast(schema.as_arrow())
 
 
 def _clean(

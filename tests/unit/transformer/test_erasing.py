@@ -15,7 +15,8 @@ from contracts.messages import (
 )
 from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
-from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
+from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.facts.data_files import write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.history.batch_difference import difference, snapshots_around
 from services.transformer.maintenance import erasure

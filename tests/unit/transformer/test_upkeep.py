@@ -11,8 +11,9 @@ import pytest
 from contracts.messages import FactsMaintained, MaintainFacts, RebuildKpis
 from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
-from services.transformer.engines.duckdb_engine import DuckDBEngine, write_data_files
-from services.transformer.facts.reading import ReadOnlyFacts, data_files
+from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.facts.data_files import data_files, write_data_files
+from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.facts.tables import TABLES as FACTS
 from services.transformer.history.batch_difference import difference, snapshots_around
 from services.transformer.maintenance import upkeep
