@@ -142,7 +142,7 @@ class ValidatorHarness:
                 "etag": hashlib.md5(data).hexdigest(),  # noqa: S324
                 "sha256": None,
                 "duplicate_of": duplicate_of,
-                **more,
+                **({"kind": key.partition("/")[0]} | more),
             }
         )
         return index
