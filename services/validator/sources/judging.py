@@ -151,9 +151,11 @@ class Judge:
         faults = shaped.faults.filter(is_record)
         for fault in self._shaper.explain(cells.table, faults):
             column = "total_amount" if fault.column == TOTAL_EXTRA else fault.column
-            if (fault.row, fault.message) in said:
+            what = f"{fault.gives} of {fault.values}"
+            is_known = (fault.row, what) in said
+            said |= {(fault.row, fault.column), (fault.row, what)}
+            if is_known:
                 continue
-            said |= {(fault.row, fault.column), (fault.row, fault.message)}
             problem = Problem(f"{column}.format", fault.message, column=column)
             problems.setdefault(fault.row, []).append(problem)
         return said

@@ -116,16 +116,21 @@ def _contract(kind: KindOutput, compiled: CompiledSource) -> FileContract:
     may_lack = {*_OPTIONAL[kind.kind]} - {"status"} | ({"status"} - given)
     if "line_amount" in given:
         may_lack.add("unit_price")
+    mapping = compiled.source.mapping(kind.kind)
+    amount = mapping.columns.get("line_amount") if mapping else None
+    is_product = amount is not None and amount.key.endswith("unit_price")
     required = {"line_amount"} if "unit_price" not in given else set()
     if compiled.source.rows == "order_lines" and kind.kind == "orders":
         may_lack |= set(of_files.columns) - {"order_id"}
-    fields = [
-        replace(field, required=field.name in required, optional=True)
-        if field.name in may_lack | required
-        else field
-        for field in of_files.fields
-        if not (field.name == "total_amount" and compiled.total_from_lines)
-    ]
+    fields = []
+    for field in of_files.fields:
+        if field.name == "total_amount" and compiled.total_from_lines:
+            continue
+        if field.name in may_lack | required:
+            field = replace(field, required=field.name in required, optional=True)
+        if field.name == "line_amount" and is_product:
+            field = replace(field, maximum=None)
+        fields.append(field)
     return replace(of_files, fields=(*fields, *_beside(kind)))
 
 
