@@ -1,14 +1,16 @@
 """`ecp sources test`: what files come to, offline, by the pipeline's own checks and SQL."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from contracts.sources.shipped import ROOT
+from contracts.sources.shipped import ROOT, shipped_sources
 from infra.ecp.app import app
+from infra.environments import PROJECT
 from tests.unit.runtime.sources.test_shipped_data_sets import (
     SUPERSTORE,
     SUPERSTORE_RETURNS,
@@ -120,6 +122,26 @@ def test_a_header_that_lacks_renames_or_doubles_a_column_rejects_the_file(
     assert said.exit_code == 1
     [file] = json.loads(said.stdout)["files"]
     assert (file["status"], why in file["reason"]) == ("rejected", True), file["reason"]
+
+
+def test_the_example_of_the_page_gives_what_the_page_says(write: Any) -> None:
+    page = (PROJECT / "docs/sources.md").read_text()
+    [text] = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    [document] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    said = test_source(write("my.yaml", document), write("orders.csv", text), "--json")
+    found = json.loads(said.stdout)
+    assert found["files"][0]["left_out"] == {"test_order": 1}
+    [day] = found["order_kpis"]
+    told = re.search(r"one day, (\d+) orders, ([\d.]+) of revenue, (\d+) pieces", page)
+    assert told
+    figures = ("total_orders", "total_revenue", "total_items_sold")
+    assert [float(each) for each in told.groups()] == [day[name] for name in figures]
+    assert (day["return_rate"], day["unique_customers"]) == (0.5, 1)
+
+
+def test_the_page_lists_every_source_that_ships() -> None:
+    page = (PROJECT / "docs/sources.md").read_text()
+    assert [name for name in shipped_sources() if f"`{name}`" not in page] == []
 
 
 def test_unknown_names_and_missing_files_are_wrong_usage(tmp_path: Path) -> None:
