@@ -15,7 +15,12 @@ import pyarrow.parquet as pq
 
 from contracts.envelope import Message
 from contracts.layout import PROCESSING_PREFIX, kind_of_stored
-from contracts.messages import ErasureRequest, ObjectVersion, UserErasedFromQuarantine
+from contracts.messages import (
+    ErasureRequest,
+    ExportColumns,
+    ObjectVersion,
+    UserErasedFromQuarantine,
+)
 from services.runtime.privacy.erasure import (
     ErasurePorts,
     Open,
@@ -26,6 +31,7 @@ from services.runtime.privacy.erasure import (
     fetched,
     replacement_of,
 )
+from services.runtime.privacy.export_ids import ExportEraser
 from services.runtime.privacy.user_ids import (
     USER_COLUMN,
     Columns,
@@ -99,6 +105,8 @@ def rewrite_quarantined(opened: Open, path: Path, wanted: Replacement) -> Found:
         delimiter = described.get(b"delimiter", b",").decode()
         spare = int(described.get(b"spare", b"0"))
         columns = columns_named(names, delimiter, spare) if names else None
+        if b"source" in described:
+            return _rewritten_of_source(described, names or [], wanted, found)
         is_old = names is None
         is_nobodys = names is not None and USER_COLUMN not in names
 
@@ -112,15 +120,52 @@ def rewrite_quarantined(opened: Open, path: Path, wanted: Replacement) -> Found:
                 after = before if skipped else _erased(before, columns, wanted, found)
                 raws.append(after)
                 messages.append(message if after == before else wanted.in_words(message))
-            for name, values in (("raw", raws), ("message", messages)):
-                position = rows.column_names.index(name)
-                rows = rows.set_column(position, name, pa.array(values, pa.string()))
-            return rows
+            return _with_texts(rows, raw=raws, message=messages)
 
         return rewritten
 
     _rewrite_parquet(opened, path, with_columns)
     return found
+
+
+def _rewritten_of_source(
+    described: dict[bytes, bytes], names: list[str], wanted: Replacement, found: Found
+) -> Callable[[Any], Any]:
+    """Rows of an export: the columns that name users get the token, those without use go."""
+    unused = json.loads(described.get(b"unused_columns", b"[]"))
+    eraser = ExportEraser(
+        ExportColumns(
+            user_columns=json.loads(described.get(b"user_columns", b"[]")),
+            used_columns=[name for name in names if name not in unused],
+            delimiter=described[b"delimiter"].decode(),
+            encoding="utf-8",
+            quoting=described[b"quoting"].decode(),
+            skip_lines=0,
+        ),
+        wanted,
+        found,
+        names,
+    )
+
+    def rewritten(rows: Any) -> Any:
+        befores = rows["raw"].to_pylist()
+        raws = [before and eraser.record(before) for before in befores]
+        messages = [
+            message if after == before else wanted.in_words(message)
+            for message, before, after in zip(
+                rows["message"].to_pylist(), befores, raws, strict=True
+            )
+        ]
+        return _with_texts(rows, raw=raws, message=messages)
+
+    return rewritten
+
+
+def _with_texts(rows: Any, **texts: list[str | None]) -> Any:
+    for name, values in texts.items():
+        position = rows.column_names.index(name)
+        rows = rows.set_column(position, name, pa.array(values, pa.string()))
+    return rows
 
 
 def _erased(raw: str, columns: Columns | None, wanted: Replacement, found: Found) -> str:

@@ -129,9 +129,13 @@ def described(header: Header | None) -> dict[str, str]:
 
 
 def described_by(source: Source, check: FileCheck) -> dict[str, str]:
-    """The same of a source's file: also which columns name users, and how fields are quoted."""
-    users = json.dumps(check.user_columns)
-    more = {"user_columns": users, "quoting": source.file.quoting, "source": source.label}
+    """The same of a source's file: also whose columns name users or have no use, and its quotes."""
+    more = {
+        "user_columns": json.dumps(check.user_columns),
+        "unused_columns": json.dumps(check.unknown_columns),
+        "quoting": source.file.quoting,
+        "source": source.label,
+    }
     return described(check.header) | more
 
 

@@ -37,7 +37,8 @@ class ExportEraser:
     columns: ExportColumns
     wanted: Replacement
     found: Found = field(default_factory=Found)
-    _names: list[str] | None = None
+    _names: Sequence[str] | None = None
+    """Of the header, once it is known."""
     _is_users_order: bool = False
 
     def rewritten(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -58,7 +59,7 @@ class ExportEraser:
                     continue
                 yield from self._broken(pending)
             else:
-                yield self._record("".join(pending))
+                yield self.record("".join(pending))
             pending = []
         yield from self._broken(pending)
 
@@ -91,7 +92,7 @@ class ExportEraser:
         parts = re.split(r"[\s\-_/:|,]+", user_id) if is_joined else [user_id]
         return all(part in folded for part in parts)
 
-    def _record(self, text: str) -> str:
+    def record(self, text: str) -> str:
         """A record, its line break included; the first that is not blank is the header."""
         if not text.strip():
             return text
@@ -111,7 +112,7 @@ class ExportEraser:
 
     def _places(self, names: Sequence[str]) -> list[int]:
         """Where columns stand: as they are written, else without case, as a source binds them."""
-        known = self._names or []
+        known = [*(self._names or ())]
         folded = [name.casefold() for name in known]
         exact = [known.index(name) for name in names if name in known]
         loose = [name.casefold() for name in names if name not in known]

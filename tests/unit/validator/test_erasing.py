@@ -129,6 +129,27 @@ def test_a_file_without_users_stays(tmp_path: Path) -> None:
     assert found == Found()
 
 
+def test_bad_rows_of_an_export_are_read_by_its_own_columns(tmp_path: Path) -> None:
+    described = {
+        "delimiter": ";",
+        "quoting": "backslash",
+        "source": "my-shop v1",
+        "user_columns": '["Buyer"]',
+        "unused_columns": '["Street"]',
+    }
+    content = quarantined(
+        '1;Alice;"5, \\"Elm\\"; rear";alice',
+        "alice;bob;7;alice",
+        columns=["No", "Buyer", "Street", "Note"],
+        kind="order_items",
+        **described,
+    )
+    rows, found = rewritten(content, tmp_path)
+    assert [row["raw"] for row in rows] == [f"1;{TOKEN};;alice", "alice;bob;7;alice"]
+    assert [TOKEN in row["message"] for row in rows] == [True, False]
+    assert found == Found(rows=1, replaced=1)
+
+
 def test_the_validator_tells_the_columns_of_a_file_with_its_bad_rows(tmp_path: Path) -> None:
     harness = ValidatorHarness()
     text = "status,USER_ID,order_id,order_date,total_amount\n"
