@@ -129,11 +129,13 @@ def described(header: Header | None) -> dict[str, str]:
 
 
 def described_by(source: Source, check: FileCheck) -> dict[str, str]:
-    """The same of a source's file: also whose columns name users or have no use, and its quotes."""
+    """The same of a source's file: also its format, and which columns name users or have no use."""
     more = {
         "user_columns": json.dumps(check.user_columns),
         "unused_columns": json.dumps(check.unknown_columns),
         "quoting": source.file.quoting,
+        "encoding": source.file.encoding,
+        "skip_lines": str(source.file.skip_lines),
         "source": source.label,
     }
     return described(check.header) | more

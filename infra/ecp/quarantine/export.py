@@ -18,6 +18,7 @@ from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.landing import create, landing_places, refuse_what_is_there
 from infra.ecp.terminal.output import print_line
+from services.validator.quarantine.export_rows import ExportFormat, as_export
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import Listing, QuarantinedFile, Row
@@ -39,8 +40,9 @@ def export(
 
     The columns of the contract come first, as far as the text could be split; those that begin
     with `_` say where a row came from and why it is there: leave them as they are. Cells that a
-    spreadsheet could run get an apostrophe before them, which a replay takes away. A file that was
-    refused whole is given back byte for byte.
+    spreadsheet could run get an apostrophe before them, which a replay takes away. Rows of a source
+    are written as their export had them, an order with all of its rows, to be submitted again. A
+    file that was refused whole is given back byte for byte.
 
     Example: `ecp quarantine export 3f2a9c0d1e4b5a67 --to corrections`
     """
@@ -90,24 +92,43 @@ def _newest_batch(found: Listing, key: str, target: Target) -> str:
 
 
 def _write(rows: Sequence[Row], to: Path, target: Target) -> None:
+    """A file for each kind of plain rows, and one for each source in the format of its exports."""
+    kinds = [kind for kind in KINDS if any(_is_plain(row, kind) for row in rows)]
+    sources = {form.source: form for row in rows if (form := ExportFormat.of(row))}
+    names = [*kinds, *sources]
+    if to.suffix == ".csv" and len(names) > 1:
+        raise WrongUsage(f"{to}: there are rows of {' and '.join(names)}; name a directory")
+    paths = {name: to if to.suffix == ".csv" else to / f"{name}.csv" for name in names}
+    refuse_what_is_there(list(paths.values()))
+    for kind in kinds:
+        _write_kind(kind, [row for row in rows if _is_plain(row, kind)], paths[kind], target)
+    if kinds:
+        files = " ".join(str(paths[kind]) for kind in kinds)
+        print_line(f"correct them, then `ecp quarantine replay {files} --dry-run`")
+    for name, form in sources.items():
+        of_source = [row for row in rows if (found := ExportFormat.of(row)) and found == form]
+        with create(paths[name].parent, PurePosixPath(paths[name].name)) as file:
+            file.write(as_export(form, of_source))
+        print_line(f"{plural(len(of_source), 'row')} to {paths[name]}, as the export had them")
+        print_line(
+            f"correct them, then `ecp submit {paths[name]} --source {name}`: each order in it "
+            "replaces the one of its id"
+        )
+
+
+def _is_plain(row: Row, kind: str) -> bool:
+    return bool(row["kind"] == kind and ExportFormat.of(row) is None)
+
+
+def _write_kind(kind: str, rows: Sequence[Row], path: Path, target: Target) -> None:
     names = target.names
     headers = Headers(target.client("s3"), names.data_bucket, names.archive_bucket)
-    kinds = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
-    if to.suffix == ".csv" and len(kinds) > 1:
-        raise WrongUsage(f"{to}: there are rows of {' and '.join(kinds)}; name a directory")
-    paths = {kind: to if to.suffix == ".csv" else to / f"{kind}.csv" for kind in kinds}
-    refuse_what_is_there(list(paths.values()))
-    for kind, path in paths.items():
-        of_kind = [row for row in rows if row["kind"] == kind]
-        cells = (
-            exported(row, headers.of(row["batch_id"], row["key"], row["version_id"]))
-            for row in of_kind
-        )
-        with create(path.parent, PurePosixPath(path.name)) as file:
-            write_cells(file, columns_of(kind), cells)
-        print_line(f"{plural(len(of_kind), 'row')} to {path}")
-    files = " ".join(str(path) for path in paths.values())
-    print_line(f"correct them, then `ecp quarantine replay {files} --dry-run`")
+    cells = (
+        exported(row, headers.of(row["batch_id"], row["key"], row["version_id"])) for row in rows
+    )
+    with create(path.parent, PurePosixPath(path.name)) as file:
+        write_cells(file, columns_of(kind), cells)
+    print_line(f"{plural(len(rows), 'row')} to {path}")
 
 
 def _give_back(files: Sequence[QuarantinedFile], to: Path, target: Target) -> None:

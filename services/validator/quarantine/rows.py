@@ -21,6 +21,9 @@ ROW_FIELDS = (
     "contract",
 )
 
+EXPORT, SOURCE = "export", "source"
+"""Of a row of a source's file: what the footer says of its format (`export_rows.ExportFormat`)."""
+
 Row = dict[str, Any]
 
 
@@ -83,5 +86,8 @@ def rows_of(parquet: bytes) -> list[Row]:
     import pyarrow.parquet as pq
 
     table = pq.read_table(io.BytesIO(parquet), partitioning=None)
-    rows = [{name: row.get(name) for name in ROW_FIELDS} for row in table.to_pylist()]
+    footer = pq.read_metadata(io.BytesIO(parquet)).metadata or {}
+    said = {key.decode(): value.decode() for key, value in footer.items()}
+    of_export = {EXPORT: said} if SOURCE in said else {}
+    rows = [{name: row.get(name) for name in ROW_FIELDS} | of_export for row in table.to_pylist()]
     return sorted(rows, key=lambda row: (row["key"], row["line"], row["column"] or ""))

@@ -2,12 +2,16 @@
 
 import io
 import json
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from contracts.messages import FileReport
+from services.runtime.privacy.user_ids import Replacement
+from services.validator.erasure import rewrite_quarantined
 from tests.unit.validator.harness import BATCH, ValidatorHarness
 
 OWN = """\
@@ -115,8 +119,28 @@ def test_quarantined_rows_are_kept_in_the_export_s_own_format() -> None:
     assert rows[0]["raw"] == FILE.splitlines()[3]
     said = pq.read_metadata(io.BytesIO(content)).metadata
     assert json.loads(said[b"columns"]) == FILE.splitlines()[0].split(";")
-    assert json.loads(said[b"user_columns"]) == ["mail"]
-    assert (said[b"delimiter"], said[b"quoting"]) == (b";", b"backslash")
+    assert (json.loads(said[b"user_columns"]), said[b"quoting"]) == (["mail"], b"backslash")
+    assert (said[b"delimiter"], said[b"encoding"], said[b"skip_lines"]) == (b";", b"cp1252", b"0")
+
+
+def test_a_user_is_erased_from_quarantined_rows_by_the_columns_of_the_source(
+    tmp_path: Path,
+) -> None:
+    content = FILE.replace("price\n", "price;note\n", 1)
+    notes = iter(["", *(f";of {n} c:\\x" for n in range(6))])
+    content = "\n".join(line + next(notes) for line in content.splitlines()) + "\n"
+    shop = Shop(content)
+    report = shop.validate()
+    assert report.quarantined_rows
+    before = shop.harness.bucket.standing[report.quarantined_rows.key]
+    wanted, path = Replacement("B@x.example", "erased-1"), tmp_path / "after.parquet"
+    found = rewrite_quarantined(lambda: nullcontext(io.BytesIO(before)), path, wanted)
+    assert (found.rows, found.replaced, found.uncertain_rows) == (2, 2, 0)
+    raws = pq.read_table(path)["raw"].to_pylist()
+    assert raws == [
+        '2;erased-1;2025-07-01;paid;A;"x \\" y";1;',
+        "2;erased-1;2025-07-01;paid;B;1;1;",
+    ]
 
 
 def test_a_shipped_source_is_read_from_the_code() -> None:

@@ -1,0 +1,50 @@
+"""Quarantined rows of a source's file as a file in the format that they came in."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.validator.quarantine.rows import EXPORT, Row
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """What the footer of quarantined rows says of the file that they stood in."""
+
+    source: str
+    names: tuple[str, ...]
+    delimiter: str
+    quoting: str
+    encoding: str
+    skip_lines: int
+
+    @classmethod
+    def of(cls, row: Row) -> "ExportFormat | None":
+        """None for a row of a plain file."""
+        said: Mapping[str, Any] | None = row.get(EXPORT)
+        if said is None:
+            return None
+        return cls(
+            source=said["source"].partition(" ")[0],
+            names=tuple(json.loads(said["columns"])),
+            delimiter=said["delimiter"],
+            quoting=said["quoting"],
+            encoding=said["encoding"],
+            skip_lines=int(said["skip_lines"]),
+        )
+
+
+def as_export(form: ExportFormat, rows: Sequence[Row]) -> bytes:
+    """The header and the rows as they stand in quarantine; of one order all that the file had."""
+    header = form.delimiter.join(_cell(name, form) for name in form.names)
+    lines = [*[""] * form.skip_lines, header, *(row["raw"] or "" for row in rows)]
+    return "".join(f"{line}\n" for line in lines).encode(form.encoding)
+
+
+def _cell(name: str, form: ExportFormat) -> str:
+    if form.quoting == "none" or not any(each in name for each in (form.delimiter, '"')):
+        return name
+    if form.quoting == "doubled":
+        return '"' + name.replace('"', '""') + '"'
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
