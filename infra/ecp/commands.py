@@ -124,7 +124,7 @@ COMMANDS = {
         "Messages that could not be taken: why, and sending them back.",
     ),
     "contracts": Entry(
-        LOOK, "contracts.commands", "app",
+        LOOK, "contracts.group", "app",
         "The contracts: whom a change would break, and what is released of them.",
     ),
 }  # fmt: skip

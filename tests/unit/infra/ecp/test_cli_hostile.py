@@ -71,7 +71,7 @@ FAILING: dict[str, list[str]] = {
     **{f"sources {name}": [HOSTILE] for name in ("detect", "draft", "add", "list", "show")},
     "sources remove": [HOSTILE, "--yes"],
     "sources test": [HOSTILE, "x.csv"],
-    **{f"contracts {name}": [HOSTILE] for name in ("check", "release", "docs")},
+    **{f"contracts {name}": [HOSTILE] for name in ("check", "release", "docs", "export", "import")},
 }  # fmt: skip
 """How each command is run against a cloud, or with arguments, that fail in hostile words."""
 
