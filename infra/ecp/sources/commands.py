@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra.ecp.batches.timeline import listed
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table, print_verbatim, styled
 
@@ -97,6 +98,11 @@ def _document(path: Path, one: "Detected", drafted: "Draft | None") -> dict[str,
         "confidence": round(sure.share, 2) if sure else drafted.confidence if drafted else 0,
         "kinds": list(sure.source.kinds) if sure else _kinds(drafted),
         "lookups": list(sure.source.lookups) if sure else [],
+        "nearest": (
+            {"source": one.nearest.source.name, "missing": list(one.nearest.missing)}
+            if one.nearest
+            else None
+        ),
         "others": [fit.source.name for fit in one.fits if fit is not sure],
         "draft": drafted.text if drafted else None,
     }
@@ -110,8 +116,7 @@ def _print_detected(path: Path, one: "Detected", drafted: "Draft | None") -> Non
     if one.sure:
         _print_sure(path, one.sure)
         return
-    likely = [fit.source.name for fit in one.fits[:MAX_OTHERS]]
-    said = f"it could be {' or '.join(likely)}" if likely else "it is the export of none we know"
+    said = _likely(one)
     print_line(styled("[bold]{}[/]: {}; drafted by its columns:", path, said))
     if drafted:
         rows: Sequence[Sequence[object]] = [
@@ -124,6 +129,19 @@ def _print_detected(path: Path, one: "Detected", drafted: "Draft | None") -> Non
             "`ecp sources draft {}` prints it as YAML: correct it, then `ecp sources test`", path
         )
     )
+
+
+def _likely(one: "Detected") -> str:
+    """What a file could be that is nothing for sure."""
+    if one.fits:
+        return f"it could be {' or '.join(fit.source.name for fit in one.fits[:MAX_OTHERS])}"
+    if one.nearest:
+        columns = listed([f'"{name}"' for name in one.nearest.missing], MAX_OTHERS)
+        return (
+            f"most of its header is that of {one.nearest.source.name}, but it does not have "
+            f"{columns} once, by that name"
+        )
+    return "it is the export of none we know"
 
 
 _COLUMNS = ("kind", "column", "sure", "given by", "why")

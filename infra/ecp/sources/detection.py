@@ -53,10 +53,15 @@ class Fit:
 
 @dataclass(frozen=True)
 class Detected:
-    """Every source that fits a file, the best first; `sure` is the one that it certainly is."""
+    """Every source that fits a file, the best first; `sure` is the one that it certainly is.
+
+    `nearest` is one that most of the header is of and that still does not fit: a column lacks,
+    stands twice or is called otherwise.
+    """
 
     fits: tuple[Fit, ...]
     sure: Fit | None
+    nearest: Fit | None = None
 
 
 def sure_source(header: Sequence[str], own: Iterable[Source] = ()) -> str | None:
@@ -86,12 +91,15 @@ def detected(head: Head, own: Iterable[Source] = ()) -> Detected:
 
 
 def judged(found: Iterable[Fit]) -> Detected:
-    """The fits without what lacks a column; sure where one is better than all others."""
-    fits = sorted((fit for fit in found if not fit.missing), key=lambda fit: -fit.share)
+    """Which fit, which is sure because it is better than all others, and which nearly fits."""
+    ranked = sorted(found, key=lambda fit: -fit.share)
+    fits = [fit for fit in ranked if not fit.missing]
+    alike = (fit for fit in ranked if fit.export and fit.share >= _MOST_OF_A_HEADER)
+    nearest = next((fit for fit in alike if fit.missing), None)
     best = fits[0] if fits and fits[0].share >= _MOST_OF_A_HEADER else None
     if best and len(fits) > 1 and fits[1].share == best.share:
         best = None
-    return Detected(tuple(fits), best)
+    return Detected(tuple(fits), best, None if best else nearest)
 
 
 def fit_of(source: Source, header: Sequence[str]) -> Fit:

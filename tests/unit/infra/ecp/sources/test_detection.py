@@ -78,6 +78,17 @@ def test_a_needed_column_that_lacks_is_renamed_or_stands_twice_makes_it_unsure(
     assert sure_source([*header, needed]) is None
 
 
+def test_what_keeps_a_header_from_its_source_is_named(tmp_path: Path) -> None:
+    [header] = [header for name, header in HEADERS if name == "shopify-orders"]
+    renamed = ["Created" if column == "Created at" else column for column in header]
+    path = a_file(tmp_path / "x.csv", renamed)
+    found = json.loads(detect(path).stdout)
+    assert found["source"] is None
+    assert found["nearest"] == {"source": "shopify-orders", "missing": ["Created at"]}
+    said = CliRunner().invoke(app, ["sources", "detect", str(path)]).stdout
+    assert 'that of shopify-orders, but it does not have "Created at" once' in said
+
+
 def test_a_header_that_is_mostly_another_one_s_is_not_sure() -> None:
     needed = needed_columns(shipped_source("northwind-products"))
     assert sure_source([*needed, *(f"More {number}" for number in range(40))]) is None
