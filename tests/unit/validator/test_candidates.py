@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from contracts.file_contracts import file_contract
-from services.validator.reading import duplicates
+from services.validator.reading import duplicate_candidates, duplicates
 from services.validator.reading.arrow_checks import SOURCE_LINE
 from services.validator.reading.duplicate_candidates import KeyHashes, hashes_of
 from services.validator.reading.duplicates import Found, Pile, as_candidates, look
@@ -83,7 +83,20 @@ def test_hashes_go_to_files_once_all_of_them_together_do_not_fit(folder: Path) -
         assert list(folder.iterdir()) == []
         keys.add(PARTS[1:3])
         assert len([path for path in folder.rglob("*") if path.is_file()]) == 3
-        assert keys.candidates().holds(PARTS[:3]).tolist() == [False, True, False]
+        keys.add(PARTS[:1])
+        assert keys.candidates().holds(PARTS[:3]).tolist() == [True, True, False]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("repeated", "holds_others"), [(2, False), (3, True)])
+def test_more_candidates_than_are_held_are_all_there_are(
+    repeated: int, holds_others: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicate_candidates, "MAX_CANDIDATES", 2)
+    with KeyHashes() as keys:
+        for _ in range(2):
+            keys.add(PARTS[:repeated])
+        assert keys.candidates().holds(PARTS[3:4]).tolist() == [holds_others]
 
 
 def all_found_in(kind: str, key: tuple[str, ...], **columns: Any) -> list[Found]:

@@ -152,9 +152,13 @@ def test_equal_lines_without_an_id_are_all_kept() -> None:
     assert sums(check(text, "order_items")[0]) == (3, 3, 0, 0)
 
 
+def test_where_no_key_repeats_nothing_is_removed() -> None:
+    assert check(orders_csv(an_order("1"), an_order("2")))[0].removed is None
+
+
 def test_guests_are_those_that_stand() -> None:
     text = orders_csv(an_order("1", ""), an_order("1", "NULL"), an_order("2", "N/A"), an_order("3"))
-    outcome, rows, _ = check(text)
+    outcome, rows, _ = check(text, block_bytes=len(text) // 2)
     assert (sums(outcome), outcome.guests) == ((4, 3, 0, 1), 2)
     assert [row["user_id"] for row in rows] == [None, None, "u1"]
 

@@ -418,6 +418,8 @@ def test_reading_stops_where_the_verdict_is_certain_and_the_reason_says_of_what(
     bad, good = "1,u1,2025-07-07,,x", [an_order(str(n)) for n in range(79)]
     few = check(orders_csv(*[bad] * 19, *good), limit=0.2, block_bytes=50).outcome
     assert (few.rule, few.rows_in, few.quarantined) == (None, 98, 19)
+    as_many = check(orders_csv(*[bad] * 20, *good[1:]), limit=0.2, block_bytes=50).outcome
+    assert (as_many.rule, as_many.rows_in) == ("file.too_many_bad_rows", 98)
     many = check(orders_csv(*[bad] * 60, *good), limit=0.2, block_bytes=1 << 20).outcome
     assert many.rule == "file.too_many_bad_rows"
     assert (many.rows_in, many.read, many.bad) == (30, 0, 30)
