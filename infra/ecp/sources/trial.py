@@ -61,11 +61,7 @@ def tried(
     currency: str | None,
 ) -> Trial:
     """Read every file by the source; raises WrongUsage when a lookup lacks, or cannot be read."""
-    if lacking := [name for name in source.lookups if name not in lookups]:
-        raise WrongUsage(
-            f"{source.name} looks values up in {lacking[0]}: say --lookup {lacking[0]}=FILE"
-        )
-    tables = {name: _lookup(source, path) for name, path in lookups.items()}
+    tables = lookup_tables(source, lookups)
     files: list[TriedFile] = []
     staged: list[StagedFile] = []
     with TemporaryDirectory(prefix="ecp-sources-") as folder:
@@ -79,6 +75,15 @@ def tried(
                 for kind, rows in accepted.items()
             ]
         return Trial(files, kpis_of(staged) if staged else None)
+
+
+def lookup_tables(source: Source, lookups: Mapping[str, Path]) -> dict[str, pa.Table]:
+    """The lookups of a source; raises WrongUsage when one lacks, or cannot be read."""
+    if lacking := [name for name in source.lookups if name not in lookups]:
+        raise WrongUsage(
+            f"{source.name} looks values up in {lacking[0]}: say --lookup {lacking[0]}=FILE"
+        )
+    return {name: _lookup(source, path) for name, path in lookups.items()}
 
 
 def _tried(

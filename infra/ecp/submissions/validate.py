@@ -1,11 +1,12 @@
 """`ecp validate`: the pipeline's own checks on local files, without AWS and without an upload."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 from pydantic import Field, ValidationError
@@ -13,19 +14,23 @@ from pydantic_settings import BaseSettings
 
 from contracts.clock import system_clock
 from contracts.file_contracts import file_contract
+from contracts.layout import source_of
 from infra.ecp.batches.timeline import plural
 from infra.ecp.quarantine.commands import JSON_FIELDS
 from infra.ecp.quarantine.view import explain_rows
-from infra.ecp.submissions.directories import InputFile
+from infra.ecp.submissions.directories import Gathered, InputFile
+from infra.ecp.submissions.exports import export_files
 from infra.ecp.submissions.first_look import Statuses
 from infra.ecp.submissions.hints import about_columns, about_guests, about_repeats, about_returns
-from infra.ecp.submissions.intake import gather
+from infra.ecp.submissions.intake import distinct, gather
 from infra.ecp.submissions.sender_view import (
     left_out_document,
     print_hints,
     print_left_out,
     why_incomplete,
 )
+from infra.ecp.submissions.source_reading import SourceReading, source_reading
+from infra.ecp.submissions.watched_file import Say, WatchedFile
 from infra.ecp.terminal.errors import ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table, spinner, styled
@@ -40,7 +45,6 @@ _FORMS = {
 }
 
 Row = dict[str, Any]
-Say = Callable[[str], None]
 
 
 class CheckSettings(BaseSettings):
@@ -72,11 +76,23 @@ def validate(
             help="A directory with `orders/`, `order_items/` and `products/`; or CSV files.",
         ),
     ],
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", help="The source that all the files are read by."),
+    ] = None,
+    lookup: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lookup", metavar="NAME=FILE", help="A file that the source looks values up in."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check CSV files as the pipeline would, without uploading anything.
 
-    Each file is checked by itself. MAX_REJECTED_FRACTION (0.2) and CURRENCY (none) are honoured.
+    Each file is checked by itself. With `--source` the files are exports of another shape, which
+    the source of that name reads; `ecp sources test` says besides what they come to.
+    MAX_REJECTED_FRACTION (0.2) and CURRENCY (none) are honoured.
 
     What a directory holds and is not sent is listed with the reason and the nearest right name:
     other folders, files that do not end in .csv or .csv.gz, hidden files.
@@ -86,13 +102,14 @@ def validate(
 
     Example: `ecp validate shop/`
     """
-    gathered = gather(paths)
+    by_source = source_reading(source, lookup or []) if source else None
+    gathered = Gathered(distinct(export_files(paths, source))) if source else gather(paths)
     files, limit = gathered.files, _limit()
     with spinner(f"checking {plural(len(files), 'file')}") as say:
         statuses = Statuses()
         most = None if as_json else ROWS_FOR_PEOPLE
-        checked = [check(file, limit, most, say, statuses) for file in files]
-    incomplete = why_incomplete(gathered)
+        checked = [check(file, limit, most, say, statuses, by_source) for file in files]
+    incomplete = None if source else why_incomplete(gathered)
     hints = about_returns(statuses.seen)
     if as_json:
         beside = {"hints": hints, "left_out": left_out_document(gathered)}
@@ -111,15 +128,17 @@ def check(
     most_rows: int | None,
     say: Say,
     statuses: Statuses | None = None,
+    by_source: SourceReading | None = None,
 ) -> CheckedFile:
     """Run the validator's checks on a local file, keeping at most so many of its bad rows.
 
-    `statuses` takes in those of accepted orders.
+    `statuses` takes in those of accepted orders; `by_source` reads an export.
     """
     from services.validator.reading.file_check import check_file
     from services.validator.reading.quarantined_rows import QuarantinedRows
 
-    contract = file_contract(file.kind)
+    kind = by_source.kind if by_source else file.kind
+    label = by_source.source.label if by_source else file_contract(kind).label
     rows: list[Row] = []
     contradicted: list[int] = []
 
@@ -127,30 +146,37 @@ def check(
         contradicted.extend(row.line for row in found if row.rule.endswith(CONTRADICTED))
         room = len(found) if most_rows is None else most_rows - len(rows)
         rows.extend(
-            row._asdict()
-            | {"batch_id": None, "key": file.key, "kind": file.kind, "contract": contract.label}
+            row._asdict() | {"batch_id": None, "key": file.key, "kind": kind, "contract": label}
             for row in found[:room]
         )
 
     @contextmanager
-    def opened() -> Iterator[_Watched]:
+    def opened() -> Iterator[WatchedFile]:
         with file.path.open("rb", buffering=0) as content:
-            yield _Watched(content, file, say)
+            yield WatchedFile(content, file, say)
 
-    result = check_file(
-        opened,
-        contract,
-        name=file.key,
-        today=system_clock().date(),
-        max_rejected_fraction=max_rejected_fraction,
-        on_accepted=statuses.take if statuses and file.kind == "orders" else lambda _: None,
-        on_quarantined=keep,
-        currency=check_settings().currency or None,
-    )
+    given: dict[str, Any] = {
+        "name": file.key,
+        "today": system_clock().date(),
+        "max_rejected_fraction": max_rejected_fraction,
+        "on_quarantined": keep,
+        "currency": check_settings().currency or None,
+    }
+    take = statuses.take if statuses else lambda _: None
+
+    def accept(kind: str, rows: Any) -> None:
+        if kind == "orders":
+            take(rows)
+
+    if by_source:
+        result = by_source.check(opened, on_accepted=accept, **given)
+    else:
+        contract = file_contract(kind)
+        result = check_file(opened, contract, on_accepted=partial(accept, kind), **given)
     rows.sort(key=itemgetter("line"))
     summary = {
         "key": file.key,
-        "kind": file.kind,
+        "kind": kind,
         "status": "rejected" if result.is_rejected else "accepted",
         "rows_in": result.rows_in,
         "accepted": result.accepted,
@@ -161,6 +187,8 @@ def check(
         "guests": result.guests,
         "currency": result.currency,
     }
+    if by_source:
+        summary["left_out"] = dict(result.left_out)
     return CheckedFile(summary, rows, contradicted)
 
 
@@ -186,26 +214,13 @@ def as_document(checked: Sequence[CheckedFile]) -> dict[str, Any]:
     }
 
 
-class _Watched:
-    """A local file that tells how far it has been read."""
-
-    def __init__(self, content: BinaryIO, file: InputFile, say: Say) -> None:
-        self._content, self._key, self._say = content, file.key, say
-        self._size_bytes, self._read_bytes = file.path.stat().st_size, 0
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes."""
-        found = self._content.read(size)
-        self._read_bytes += len(found)
-        self._say(f"checking {self._key}: {self._read_bytes / (self._size_bytes or 1):.0%}")
-        return found
-
-
 def _remarks(one: CheckedFile) -> list[str]:
     """What nobody refuses and the sender should know."""
     key, kind = one.summary["key"], one.summary["kind"]
+    left_out = one.summary.get("left_out", {}).items()
     return [
-        *about_columns(key, kind, one.summary["unknown_columns"]),
+        *([] if source_of(key) else about_columns(key, kind, one.summary["unknown_columns"])),
+        *(f"{key}: {plural(rows, 'row')} left out as {reason}" for reason, rows in left_out),
         *about_repeats(key, one.summary["duplicates"], one.contradicted),
         *about_guests(key, one.summary.get("guests", 0)),
     ]

@@ -26,7 +26,8 @@ class Shaped:
     `kinds`: for each kind the rows that give one, its columns as text (NULL: no value) in the
     source's order; where the total comes from lines, orders have `total_extra` in place of
     `total_amount`. `left_out` has the `reason`, `left_out_of` those of single kinds. `of_no_kind`:
-    rows that give nothing, for which no reason is known. `faults`: where a column of the file had a
+    rows that give nothing, for which no reason is known. `order_ids` are those of all rows of the
+    block, also of such that give nothing. `faults`: where a column of the file had a
     value and the expression gave none: `kind` and `column` of ours (NULL and `leave_out` where a
     row cannot be judged at all; `where` is a column too), `call` as CompiledSource.calls counts. A
     row with a fault is in `kinds` as well, without that value, unless it is leave_out or where that
@@ -37,6 +38,7 @@ class Shaped:
     kinds: dict[Kind, pa.Table]
     left_out: pa.Table
     left_out_of: dict[Kind, pa.Table]
+    order_ids: pa.Array
     of_no_kind: pa.Table
     faults: pa.Table
 
@@ -108,6 +110,7 @@ def shaped(compiled: CompiledSource, result: pa.Table, lines: pa.Array) -> Shape
         kinds=kinds,
         left_out=placed(is_left_out, _named(compiled.leave_out, reason)),
         left_out_of=left_out_of,
+        order_ids=result.column("of_order").combine_chunks().cast(pa.string()),
         of_no_kind=placed(gives_nothing, {}),
         faults=pa.concat_tables(faults),
     )

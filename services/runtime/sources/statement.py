@@ -29,7 +29,8 @@ def shaping_query(compiled: CompiledSource) -> str:
 
     Columns: `n`, `reason` (its number), `unsure` (the call for which it cannot be judged), and for
     each kind `gives_<kind>`, `<kind>.<column>` and `<kind>.<column>?` (the call that failed), where
-    it leaves rows out also `reason_<kind>`; `order_hash` where positions are counted.
+    it leaves rows out also `reason_<kind>`; `of_order`, the id of its order whatever it gives;
+    `order_hash` where positions are counted.
     """
     stages = _Stages()
     if compiled.carried:
@@ -153,6 +154,13 @@ def _gives(kind: KindOutput) -> str:
 
 def _final(compiled: CompiledSource) -> Iterator[str]:
     yield from ("n", "reason", "unsure")
+    ids = [
+        output.sql
+        for kind in reversed(compiled.kinds)
+        for output in kind.outputs
+        if output.column == "order_id"
+    ]
+    yield f"coalesce({', '.join(['NULL', *ids])}) AS of_order"
     for kind in compiled.kinds:
         gives = f"gives_{kind.kind}"
         yield gives

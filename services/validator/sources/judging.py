@@ -130,7 +130,7 @@ class Judge:
             lines=cells.lines,
             is_open=is_open,
             is_bad=is_bad,
-            order_ids=self._order_ids(shaped, rows),
+            order_ids=self._order_ids(shaped),
             quarantined=self._quarantined(cells, bad, [problems[row] for row in bad]),
             left_out=left_out,
             kinds=kinds,
@@ -244,17 +244,10 @@ class Judge:
             right = right.filter(pa.array(~is_bad[right[ROW].to_numpy()]))
         return JudgedKind(right, int((gives & is_bad).sum()), reasons)
 
-    def _order_ids(self, shaped: Shaped, rows: int) -> Any:
-        """By row: what the row says of its order, wherever it says it."""
-        if self._compiled.source.rows != "order_lines":
-            return None
-        found = pa.nulls(rows, pa.string())
-        for kind in ("order_items", "orders"):
-            if kind in shaped.kinds:
-                found = pc.coalesce(found, _by_row(shaped.kinds[kind], ORDER_ID, rows))
-        if pc.any(pc.starts_with(found, "=")).as_py():
-            found = without_formulas(found)
-        return found
+    def _order_ids(self, shaped: Shaped) -> Any:
+        """By row: what the row says of its order, whether or not it can be used."""
+        found = shaped.order_ids
+        return without_formulas(found) if pc.any(pc.starts_with(found, "=")).as_py() else found
 
     def _quarantined(
         self, cells: Cells, rows: list[int], problems: list[list[Problem]]
@@ -263,13 +256,6 @@ class Judge:
             return QuarantinedRows.none()
         raw = without_line_ends(cells.raw.take(pa.array(rows)))
         return self._messages.of(cells.lines[rows], problems, np.arange(len(rows)), raw)
-
-
-def _by_row(table: Any, column: str, rows: int) -> Any:
-    """A column by the numbers of its rows, NULL for the others."""
-    place = np.full(rows, -1, np.int64)
-    place[table["row"].to_numpy()] = np.arange(table.num_rows)
-    return table[column].combine_chunks().take(pa.array(place, mask=place < 0))
 
 
 def _first_currency(rows: Any, bad: Any) -> tuple[int, str] | None:

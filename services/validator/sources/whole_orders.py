@@ -141,8 +141,9 @@ def _settle(rows: Any, required: Sequence[str]) -> Settled:
                 at_fault |= differs
         is_stated = np.logical_or.reduceat(states, groups.starts)
         firsts = _first_true(states, groups)
+        is_whole = is_stated & ~np.logical_or.reduceat(at_fault, groups.starts)
         for name in required:
-            lacks = pc.is_null(merged[name]).to_numpy(zero_copy_only=False) & is_stated
+            lacks = pc.is_null(merged[name]).to_numpy(zero_copy_only=False) & is_whole
             new = np.zeros(len(lines), bool)
             new[firsts[lacks]] = True
             new &= ~at_fault

@@ -15,6 +15,7 @@ title: Mine
 rows: order_lines
 leave_out:
   draft: Status = 'draft'
+  refund: case when Status like '%!' then amount(Status) < 0 else false end
 orders:
   order_id: '"Order"'
   user_id: '"E-Mail"'
@@ -106,6 +107,7 @@ def test_a_row_at_fault_takes_the_others_of_its_order_with_it(block_bytes: int) 
         (a_row("1", currency="USD"), "currency.other"),
         (a_row("1", currency="Euro"), "currency.format"),
         (a_row("1", qty="0"), "quantity.minimum"),
+        (a_row("1", status="oops!"), "leave_out.format"),
         (a_row("1", price="-1"), "unit_price.minimum"),
         (a_row("1", sku=""), "product_id.required"),
         (a_row("1", date="32.10.2026"), "order_date.format"),
@@ -137,6 +139,11 @@ def test_what_no_row_of_an_order_says_is_told_at_its_first() -> None:
     found = read(a_row("1", date=""), a_row("1", date=""), a_row("2"))
     assert found.said() == [(2, "order_date.required"), (3, "order.incomplete")]
     assert "no row of order 1 says its order_date" in found.message(2)
+
+
+def test_what_only_a_row_at_fault_says_is_not_told_to_lack() -> None:
+    found = read(a_row("1", qty="x"), a_row("1", date="", total="", status=""))
+    assert found.said() == [(2, "quantity.format"), (3, "order.incomplete")]
 
 
 def test_equal_rows_of_an_order_are_two_lines(block_bytes: int) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.ecp.quarantine.corrections import columns_of, exported, read_corrections
+from infra.ecp.quarantine.export import _write
 from infra.ecp.quarantine.originals import header_of
 from infra.ecp.quarantine.spreadsheets import neutralise, read_cells, restore, write_cells
 from infra.ecp.terminal.errors import WrongUsage
@@ -144,3 +145,22 @@ def test_the_header_of_an_input_is_its_first_line_that_is_not_blank() -> None:
     assert header_of(semicolons) == ("order_id", "status")
     assert header_of(text) == header_of(gzip.compress(text)) == ("order_id", "status")
     assert header_of(b"") is None
+
+
+def test_rows_of_a_source_are_written_as_their_export_had_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {
+        "source": "my-shop v2", "columns": '["Nr", "Käufer"]', "delimiter": ";",
+        "quoting": "doubled", "encoding": "cp1252", "skip_lines": "1",
+    }  # fmt: skip
+    rows = [a_row(f"{n};Zoë", key="incoming/my-shop/a.csv", export=said) for n in (1, 2)]
+    _write(rows, tmp_path, None)  # type: ignore[arg-type]
+    content = (tmp_path / "my-shop.csv").read_bytes()
+    assert content.decode("cp1252") == "\nNr;Käufer\n1;Zoë\n2;Zoë\n"
+    told = capsys.readouterr().out
+    assert "ecp submit" in told
+    assert "--source my-shop" in told
+    both = [*rows, a_row("1", export=said | {"source": "others v1"})]
+    with pytest.raises(WrongUsage, match="there are rows of my-shop and others; name a directory"):
+        _write(both, tmp_path / "all.csv", None)  # type: ignore[arg-type]

@@ -162,3 +162,44 @@ def test_orders_that_look_returned_and_do_not_say_so_are_a_hint(tmp_path: Path) 
 def test_orders_that_look_returned_to_nobody_are_no_hint(tmp_path: Path) -> None:
     shop = a_shop(tmp_path, an_order("20", status="cancelled"))
     assert json.loads(validate(shop, "--json").stdout)["hints"] == []
+
+
+AMAZON = (
+    "amazon-order-id\tpurchase-date\torder-status\tsku\tquantity\tcurrency\titem-price\t"
+    "shipping-price\titem-promotion-discount\tship-promotion-discount\n"
+    "1\t2026-09-01T10:00:00+00:00\tShipped\tA\t1\tEUR\t5.00\t\t\t\n"
+    "1\t2026-09-01T10:00:00+00:00\tShipped\tB\tx\tEUR\t5.00\t\t\t\n"
+    "2\t2026-09-01T10:00:00+00:00\tShipped\tB\t1\tEUR\t5.00\t\t\t\n"
+    "3\t2026-09-01T10:00:00+00:00\tCancelled\tB\t0\tEUR\t\t\t\t\n"
+)
+
+
+def test_an_export_is_read_by_the_source_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_REJECTED_FRACTION", "0.5")
+    path = tmp_path / "report.txt"
+    path.write_text(AMAZON)
+    answer = validate(path, "--source", "amazon-orders", "--json")
+    found = json.loads(answer.stdout)
+    [file] = found["files"]
+    counts = ("rows_in", "accepted", "quarantined", "duplicates", "left_out")
+    assert [file[name] for name in counts] == [4, 1, 2, 0, {"zero_quantity_line": 1}]
+    assert (file["key"], file["kind"]) == ("incoming/amazon-orders/report.txt", "order_items")
+    assert [(row["line"], row["rule"]) for row in found["rows"]] == [
+        (2, "order.incomplete"),
+        (3, "leave_out.format"),
+    ]
+    told = validate(path, "--source", "amazon-orders")
+    assert "1 row left out as zero_quantity_line" in told.output
+    assert 'quantity = "x" gives no amount (leave_out)' in " ".join(told.output.split())
+    assert told.exit_code == 0
+
+
+def test_an_export_that_lacks_a_column_is_rejected_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text(AMAZON.replace("sku", "SKU number"))
+    answer = validate(path, "--source", "amazon-orders", "--json")
+    assert answer.exit_code == 1
+    [file] = json.loads(answer.stdout)["files"]
+    assert 'there is no column "sku"' in file["reason"]

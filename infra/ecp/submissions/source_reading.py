@@ -1,0 +1,44 @@
+"""How `ecp validate --source` reads an export: by the validator's own check."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.layout import lookup_of
+from contracts.sources.model import Source
+from infra.ecp.submissions.exports import lookup_files
+
+
+@dataclass(frozen=True)
+class SourceReading:
+    """A source, and its lookups as tables of text."""
+
+    source: Source
+    lookups: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """What one row of its files is."""
+        from services.validator.sources.file_reading import OWN_KINDS
+
+        return OWN_KINDS[self.source.rows]
+
+    def check(self, opened: Callable[[], Any], **given: Any) -> Any:
+        """What the validator finds in a file."""
+        from services.validator.reading.source_check import check_by_source
+
+        return check_by_source(opened, self.source, lookups=self.lookups, **given)
+
+
+def source_reading(name: str, lookups: Sequence[str]) -> SourceReading:
+    """The source of that name and what it looks values up in; raises WrongUsage."""
+    from infra.ecp.sources.keeping import read_source
+    from infra.ecp.sources.trial import lookup_tables
+
+    source = read_source(name)[0]
+    paths = {
+        named[1]: path
+        for key, path in lookup_files(lookups, source).items()
+        if (named := lookup_of(key))
+    }
+    return SourceReading(source, lookup_tables(source, paths))
