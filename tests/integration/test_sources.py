@@ -132,9 +132,14 @@ def test_an_export_beside_plain_products_is_one_set_and_counts_to_the_cent(
     assert kpis(pipeline) == (model.order_kpis(), model.category_kpis())
     archived = f"archive/{batch['batch_id']}/incoming/shopify-orders/july.csv"
     assert archived in pipeline.keys(ARCHIVE_BUCKET)
-    why = run(running_cloud, "why", "orders", "2025-07-07")
+    why = run(running_cloud, "why", "orders", "2025-07-07", "--rows", "--json")
     assert why.exit_code == 0, why.err
-    assert "incoming/shopify-orders/july.csv" in why.out
+    assert [(row["key"], row["line"]) for row in why.document["rows"]] == [
+        ("incoming/shopify-orders/july.csv", 2),
+        ("incoming/shopify-orders/july.csv", 3),
+    ]
+    shown = run(running_cloud, "batch", batch["batch_id"])
+    assert "read by source shopify-orders v1; left out: 1 draft" in shown.out
     [row] = run(running_cloud, "quarantine", "list", "--json").document
     assert (row["key"], row["line"]) == ("incoming/shopify-orders/july.csv", 6)
     assert "Created at" in row["message"]
@@ -178,6 +183,21 @@ def test_a_file_of_an_unknown_source_waits_and_counts_once_source_and_lookup_are
         ]
     )
     assert kpis(pipeline) == (model.order_kpis(), model.category_kpis())
+
+
+def test_a_file_whose_source_was_removed_waits_and_is_read_by_the_one_that_is_added_next(
+    pipeline: Pipeline, running_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    source = tmp_path / "own.yaml"
+    source.write_text(OWN)
+    removed = run(running_cloud, "sources", "remove", "corner-shop", "--yes")
+    assert removed.exit_code == 0, removed.err
+    pipeline.upload("incoming/corner-shop/late.csv", OWN_EXPORT.replace("B1", "B2"))
+    eventually(lambda: "corner-shop, which was removed" in run(running_cloud, "status").out)
+    assert run(running_cloud, "sources", "add", source).exit_code == 0
+    batch = pipeline.batch_of("incoming/corner-shop/late.csv")
+    assert batch["status"] == "COMPLETED", batch["reason"]
+    assert pipeline.manifest(batch["batch_id"])["files"][0]["source"]["version"] == 2
 
 
 def test_a_user_of_an_export_is_erased_with_the_person_beside_the_id(

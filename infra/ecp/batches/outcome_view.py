@@ -70,11 +70,24 @@ def remarks(outcome: dict[str, Any]) -> list[str]:
     if outcome.get("seen_before"):
         lines.append(seen_before_said([file["seen_before"] for file in outcome["files"]]))
     for file in outcome["files"]:
-        lines += hints.about_columns(file["key"], file["kind"], file.get("unknown_columns") or ())
+        lines += _about_source(file)
         if file["status"] != "duplicate":
             lines += hints.about_repeats(file["key"], file["duplicates"])
             lines += hints.about_guests(file["key"], file.get("guests") or 0)
     return lines
+
+
+def _about_source(file: dict[str, Any]) -> list[str]:
+    """What a file was read by and what that leaves out; of a plain file the columns not read.
+
+    An export has many columns that its source has no use for: they are not told.
+    """
+    key = file["key"]
+    if file.get("source") is None:
+        return hints.about_columns(key, file["kind"], file.get("unknown_columns") or ())
+    left_out = [f"{count:,} {reason}" for reason, count in (file.get("left_out") or {}).items()]
+    told = f"; left out: {', '.join(left_out)}" if left_out else ""
+    return [f"{key}: read by source {file['source']}{told}"]
 
 
 def seen_before_said(batches: Sequence[str]) -> str:

@@ -158,7 +158,10 @@ def print_open_set(open_set: dict[str, Any]) -> None:
         print_line(f"  {said_of_held(held)}")
     print_table(
         "Waiting files",
-        ("file", "size", "arrived (UTC)"),
-        [(file["key"], size(file["size_bytes"]), file["arrived_at"][:19]) for file in files],
+        ("file", "source", "size", "arrived (UTC)"),
+        [
+            (file["key"], file.get("source"), size(file["size_bytes"]), file["arrived_at"][:19])
+            for file in files
+        ],
         limit=SHOWN_FILES,
     )

@@ -373,6 +373,14 @@ def test_guests_and_columns_that_nobody_reads_are_told_of_a_completed_batch() ->
     ]
 
 
+def test_a_file_of_a_source_is_told_by_its_source_and_not_by_columns_without_use() -> None:
+    [file] = an_example("BatchResult")["files"]
+    read = {"source": "shopify-orders v1", "left_out": {"draft": 3}, "unknown_columns": ["Phone"]}
+    outcome = completed(BatchResult(**an_example("BatchResult", files=[file | read])))
+    assert f"{file['key']}: read by source shopify-orders v1; left out: 3 draft" in remarks(outcome)
+    assert not [line for line in remarks(outcome) if "Phone" in line]
+
+
 def a_rejection(*statuses: str) -> dict[str, Any]:
     outcome = unpublished(a_manifest(*(None for _ in statuses)), {}, "bad files")
     for file, status in zip(outcome["files"], statuses, strict=True):
