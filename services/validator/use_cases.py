@@ -70,6 +70,7 @@ from services.validator.sources.pinned import pinned_lookups, pinned_source
 from services.validator.staged_kinds import WITH_USERS, StagedKinds
 
 SOURCE = "ecommerce-pipeline/validator"
+_ADD_IT_AGAIN = "put that right (`ecp sources add`, or the lookup), then upload the file again"
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,12 @@ def _check(job: _Job, staged: StagedKinds, quarantined: RowFile, ports: Ports) -
     except BadFile as bad:
         return FileCheck(bad.rule, bad.reason)
     except InvalidSource as error:
-        return FileCheck("file.source", str(error))
+        return FileCheck("file.source", f"{error}; {_ADD_IT_AGAIN}")
+    except VersionGone as gone:
+        if _history(job.command, ports).validated_before(job.command) is not None:
+            raise  # what was found before stands
+        # The file itself is there: it is rejected, as its rows must not be given up.
+        return FileCheck("file.source", f"{gone}; {_ADD_IT_AGAIN}")
     check = check_by_source(opened, source, on_accepted=staged.write, lookups=lookups, **given)
     quarantined.describe(**described_by(source, check))
     return check

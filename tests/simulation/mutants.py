@@ -25,6 +25,7 @@ from services.aggregator.batch import use_cases as batch_use_cases
 from services.aggregator.open_set import carry_over, object_lookup, sealing
 from services.aggregator.open_set import sweep as sweeping
 from services.aggregator.open_set import use_cases as files
+from services.aggregator.sources.catalogue import Catalogue
 from services.archiver import domain as archive_rules
 from services.archiver import use_cases as archiver
 from services.lock import domain as lock
@@ -626,6 +627,14 @@ def _without_the_lock(states: dict[str, Any]) -> None:
         states[choice]["Choices"][0]["Next"] = "ValidateBatch"
 
 
+def _nothing_waits_for_a_source() -> list[Any]:
+    return [patch.object(files, "_record_sources", files.refresh_sources)]
+
+
+def _lookups_are_not_waited_for() -> list[Any]:
+    return [patch.object(Catalogue, "missing_for", lambda *_: iter(()))]
+
+
 RELEASE_UNDER_ANY_FENCE = Mutant("lock: release under any fence", _release_under_any_fence)
 """No execution of the saga holds the lock twice, so no seed shows it; test_linearizability does."""
 MUTANTS = (
@@ -659,6 +668,8 @@ MUTANTS = (
     Mutant("aggregator: no sweep of open batches", _start_is_not_recorded_or_swept),
     Mutant("aggregator: sealing drops the files that it leaves", _left_files_are_dropped),
     Mutant("aggregator: the sweep takes nothing in", _nothing_is_swept),
+    Mutant("aggregator: a source that comes brings no file in", _nothing_waits_for_a_source),
+    Mutant("aggregator: lookups are not waited for", _lookups_are_not_waited_for),
     Mutant("aggregator: overtaken versions are passed over", _overtaken_versions_are_passed_over),
     Mutant("aggregator: superseded versions are forgotten", _superseded_versions_are_forgotten),
     Mutant("aggregator: what is gone is at fault", _what_is_gone_is_at_fault),

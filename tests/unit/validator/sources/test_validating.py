@@ -183,8 +183,18 @@ def test_a_source_or_lookup_that_was_deleted_is_told(gone: str) -> None:
     [version] = [version for key, version in bucket.versions if key == gone]
     bucket.delete(gone, version)
     report = shop.validate()
-    assert (report.status, report.rule) == ("rejected", "file.gone")
+    assert (report.status, report.rule) == ("rejected", "file.source")
     assert gone in (report.reason or "")
+    assert "upload the file again" in (report.reason or "")
+    assert report.quarantined_file
+
+
+def test_what_was_read_before_its_source_was_deleted_stands_in_a_redrive() -> None:
+    shop = Shop()
+    before = shop.validate()
+    shop.harness.bucket.delete(shop.ref.key, shop.ref.version_id)
+    assert shop.validate(fence=8) == before
+    assert before.status == "accepted"
 
 
 def test_what_is_not_staged_any_more_is_removed_by_a_redrive() -> None:
