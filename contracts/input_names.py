@@ -222,7 +222,8 @@ def _nearest_key(key: str) -> str | None:
 
 
 def _may_hold(folder: str, name: str) -> bool:
-    return folder in KINDS or name.lower().endswith(".json")
+    is_manifest = folder == MANIFEST_UPLOAD_PREFIX.rstrip("/")
+    return name.lower().endswith(".json") if is_manifest else True
 
 
 def _key(folder: str, below: list[str]) -> str | None:

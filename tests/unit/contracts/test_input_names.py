@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.input_names import nearest_folder, why_not_an_input
-from contracts.layout import KINDS, is_csv, kind_of
+from contracts.layout import (
+    KINDS,
+    is_csv,
+    is_input,
+    kind_of,
+    lookup_of,
+    source_of,
+    stored_input,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +31,66 @@ from contracts.layout import KINDS, is_csv, kind_of
 )
 def test_a_csv_below_one_of_the_folders_may_be_an_input(key: str) -> None:
     assert why_not_an_input(key) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "source", "lookup"),
+    [
+        ("incoming/my-shop/a.csv", "my-shop", None),
+        ("incoming/my-shop/2025/07.CSV.GZ", "my-shop", None),
+        ("incoming/my-shop/report.txt", "my-shop", None),
+        ("incoming/my-shop/report.tsv.gz", "my-shop", None),
+        ("incoming/my-shop/lookups/names.csv", None, ("my-shop", "names")),
+    ],
+)
+def test_a_file_of_a_source_and_a_lookup_may_be_there(
+    key: str, source: str | None, lookup: tuple[str, str] | None
+) -> None:
+    assert why_not_an_input(key) is None
+    assert (source_of(key), lookup_of(key), kind_of(key)) == (source, lookup, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "why", "meant"),
+    [
+        ("incoming/a.csv", "in the folder of its source: incoming/<source>/", None),
+        ("incoming/my-shop/a.xlsx", "spreadsheet", "incoming/my-shop/a.csv"),
+        ("incoming/my-shop/a.json", "export it as CSV", "incoming/my-shop/a.csv"),
+        (
+            "incoming/my-shop/lookups/2025/names.csv",
+            "a lookup lies at incoming/my-shop/lookups/<lookup>.csv",
+            "incoming/my-shop/lookups/names.csv",
+        ),
+        (
+            "incoming/my-shop/lookups/names.txt",
+            "a lookup lies at incoming/my-shop/lookups/<lookup>.csv",
+            "incoming/my-shop/lookups/names.csv",
+        ),
+        ("Incoming/my-shop/a.csv", "it lies in none of", "incoming/my-shop/a.csv"),
+    ],
+)
+def test_what_is_no_file_of_a_source_is_told_where_it_belongs(
+    key: str, why: str, meant: str | None
+) -> None:
+    fault = why_not_an_input(key)
+    assert fault is not None
+    assert why in fault.reason
+    assert (fault.did_you_mean, fault.is_hidden) == (meant, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "came"),
+    [
+        ("archive/3f2a9c0d1e4b5a67/incoming/my-shop/a.csv", "incoming/my-shop/a.csv"),
+        ("archive/3f2a9c0d1e4b5a67/orders/2025/a.csv", "orders/2025/a.csv"),
+        ("archive/3f2a9c0d1e4b5a67/_audit/manifest.json", None),
+        ("quarantine/3f2a9c0d1e4b5a67/files/incoming/my-shop/a.csv", "incoming/my-shop/a.csv"),
+        ("quarantine/3f2a9c0d1e4b5a67/rows/0000.parquet", None),
+        ("quarantine/answers/r.json", None),
+    ],
+)
+def test_a_stored_input_is_known_by_the_key_that_it_came_under(key: str, came: str | None) -> None:
+    assert stored_input(key) == came
 
 
 @pytest.mark.parametrize(
@@ -123,7 +191,24 @@ def test_a_folder_that_is_like_none_of_ours_leads_nowhere(name: str) -> None:
 
 
 PARTS = st.one_of(
-    st.sampled_from((*KINDS, "Orders", "order-items", "shop", ".", "..", "", "._x", "~$a", "%2F")),
+    st.sampled_from(
+        (
+            *KINDS,
+            "incoming",
+            "Incoming",
+            "lookups",
+            "my-shop",
+            "Orders",
+            "order-items",
+            "shop",
+            ".",
+            "..",
+            "",
+            "._x",
+            "~$a",
+            "%2F",
+        )
+    ),
     st.text(max_size=6),
 )
 ENDINGS = st.sampled_from((".csv", ".csv.gz", ".gz", ".zip", ".tsv", ".csv.1", "", ".csv ", "~"))
@@ -134,8 +219,8 @@ def test_what_was_meant_is_always_a_name_that_would_be_taken(parts: list[str], e
     key = "/".join(parts) + end
     fault = why_not_an_input(key)
     if fault is None:
-        assert kind_of(key)
-        assert is_csv(key)
+        assert is_input(key) or lookup_of(key)
+        assert not kind_of(key) or is_csv(key)
     elif fault.did_you_mean is not None and not fault.did_you_mean.startswith("manifests/"):
         assert why_not_an_input(fault.did_you_mean) is None
 
