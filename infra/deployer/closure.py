@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path, PurePosixPath
+from threading import Lock
 
 from infra.errors import DeploymentFailed
 
@@ -18,6 +19,10 @@ DATA_FILES = {
     "services.transformer.engines.port": "services/transformer/sql/*.sql",
 }
 """The files that a module reads: whoever imports the module needs them beside it."""
+
+_one_at_a_time = Lock()
+"""Stacks are packed side by side, and Python 3.11 cannot parse in two threads: where one gives way
+to another amid it, "AST constructor recursion depth mismatch" is raised."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,14 @@ def _file_of(module: str, project: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-@cache
 def _imports(source: bytes, package: str) -> tuple[set[str], set[str]]:
     """The modules of ours that a text imports, and the members taken, which may be modules too."""
+    with _one_at_a_time:
+        return _imports_once(source, package)
+
+
+@cache
+def _imports_once(source: bytes, package: str) -> tuple[set[str], set[str]]:
     modules: set[str] = set()
     members: set[str] = set()
     for node in ast.walk(ast.parse(source)):

@@ -14,6 +14,7 @@ T = TypeVar("T")
 DATA_BUCKET = "ecommerce-data-bucket"
 ARCHIVE_BUCKET = "ecommerce-archive-bucket"
 OPEN = ("SEALED", "RUNNING")
+POLL_SECONDS = 0.1
 
 
 def eventually(probe: Callable[[], T | None], within_seconds: float = 30.0) -> T:
@@ -23,7 +24,7 @@ def eventually(probe: Callable[[], T | None], within_seconds: float = 30.0) -> T
         found = probe()
         if found:
             return found
-        time.sleep(0.05)
+        time.sleep(POLL_SECONDS)
     raise AssertionError(f"nothing came of {probe} within {within_seconds} s")
 
 
@@ -37,6 +38,7 @@ class Pipeline:
         # Making a client takes some 30 ms, which would count as the pipeline's in the figures.
         self.client = cache(lambda name: boto3.client(name, **self._arguments()))
         self._dynamodb = cache(lambda: boto3.resource("dynamodb", **self._arguments()))
+        self._keys: dict[str, list[str]] = {}
 
     def table(self, name: str) -> Any:
         return self._dynamodb().Table(name)
@@ -82,7 +84,11 @@ class Pipeline:
         return eventually(probe, within_seconds)
 
     def keys_of(self, batch_id: str) -> list[str]:
-        return [file["key"] for file in self.manifest(batch_id)["files"]]
+        """The keys of a batch's files, which its seal has settled: they are asked for once."""
+        if batch_id not in self._keys:
+            files = self.manifest(batch_id)["files"]
+            self._keys[batch_id] = [file["key"] for file in files]
+        return self._keys[batch_id]
 
     def manifest(self, batch_id: str) -> dict[str, Any]:
         return self.document(f"processing/{batch_id}/manifest.json")

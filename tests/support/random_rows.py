@@ -12,7 +12,7 @@ def random_rows(draw: random.Random) -> dict[str, list[Row]]:
             {
                 "order_id": str(number),
                 "user_id": f"u{draw.randrange(20)}",
-                "order_date": f"2024-01-{draw.randint(1, 28):02}",
+                "order_date": f"2024-01-{draw.randint(1, 9):02}",
                 "total_amount": f"{draw.randrange(10_000) / 100:.2f}",
                 "status": draw.choice(["completed", "returned"]),
             }
