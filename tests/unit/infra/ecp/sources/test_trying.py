@@ -64,6 +64,14 @@ def test_kpis_of_the_file_alone_and_what_is_bad_or_left_out(write: Any) -> None:
     ]
 
 
+def test_a_row_that_is_there_twice_counts_once(write: Any) -> None:
+    twice = WOOCOMMERCE + next(line for line in WOOCOMMERCE.splitlines() if line.startswith("72,"))
+    said = test_source("woocommerce-orders", write("orders.csv", f"{twice}\n"), "--json")
+    found = json.loads(said.stdout)
+    assert found["files"][0]["duplicates"] == 1
+    assert found["order_kpis"][0]["total_items_sold"] == 6
+
+
 def test_totals_from_lines_and_reasons_of_one_kind(write: Any) -> None:
     said = test_source("amazon-orders", write("report.txt", AMAZON, "cp1252"), "--json")
     found = json.loads(said.stdout)
