@@ -132,6 +132,11 @@ TARGETS = (
         ),
     ),
     Target(
+        "validator sources",
+        ("services/validator/sources/*.py", "services/validator/staged_kinds.py"),
+        ("tests/unit/validator/sources",),
+    ),
+    Target(
         "validator repeats",
         ("services/validator/reading/duplicates.py",),
         (

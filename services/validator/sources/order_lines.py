@@ -10,11 +10,12 @@ import pyarrow as pa
 from services.validator.reading.arrow_checks import SOURCE_LINE
 from services.validator.reading.duplicates import Pile, Removed
 from services.validator.reading.quarantined_rows import QuarantinedRows, without_line_ends
+from services.validator.sources.fallen_rows import INCOMPLETE, said_of_fallen
 from services.validator.sources.file_reading import Reading, required_of, with_lines
 from services.validator.sources.judging import Judged
 from services.validator.sources.repeated_products import add_products, products_of
 from services.validator.sources.staged_columns import as_staged_kind
-from services.validator.sources.whole_orders import INCOMPLETE, in_short, said_of_fallen, settled
+from services.validator.sources.whole_orders import in_short, settled
 
 _WORD = "row_number"
 

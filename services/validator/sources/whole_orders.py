@@ -18,11 +18,12 @@ from services.validator.reading.duplicates import HASH, Pile, shown_values
 from services.validator.sources.judging import ORDER_ID, Judged
 from services.validator.sources.kind_checks import ROW
 
-INCOMPLETE = "order.incomplete"
-CONTRADICTED = "order_id.contradicted"
-LINE_CONTRADICTED = "line_id.contradicted"
 ORDINAL, STATES, IS_BAD, LINE_ID, CONTENT = "ordinal", "states", "is bad", "line_id", "content"
 _NONE = -1
+
+LINE_AGAIN, ORDER_AGAIN, LACKS, WITH_ANOTHER = range(1, 5)
+"""Why a row falls: its line, or its order, is stated otherwise; no row says what is required;
+another row of its order is quarantined."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _settle(rows: Any, required: Sequence[str]) -> Settled:
     if LINE_ID in rows.column_names:
         is_again, contradicted, stands = _repeated_lines(rows, codes)
         new = contradicted & ~at_fault
-        rules[new], because[new] = 1, lines[stands[new]]
+        rules[new], because[new] = LINE_AGAIN, lines[stands[new]]
         at_fault |= contradicted
         is_again &= ~at_fault
     merged: dict[str, Any] = {}
@@ -137,7 +138,7 @@ def _settle(rows: Any, required: Sequence[str]) -> Settled:
                 details = pc.if_else(
                     pa.array(new), _difference(name, values, values.take(pa.array(there))), details
                 )
-                rules[new], because[new] = 2, lines[there[new]]
+                rules[new], because[new] = ORDER_AGAIN, lines[there[new]]
                 at_fault |= differs
         is_stated = np.logical_or.reduceat(states, groups.starts)
         firsts = _first_true(states, groups)
@@ -147,13 +148,13 @@ def _settle(rows: Any, required: Sequence[str]) -> Settled:
             new = np.zeros(len(lines), bool)
             new[firsts[lacks]] = True
             new &= ~at_fault
-            rules[new] = 3
+            rules[new] = LACKS
             columns = pc.if_else(pa.array(new), name.removesuffix("_cents"), columns)
             at_fault |= new
     falls = np.logical_or.reduceat(at_fault, groups.starts)
     fault_row = _first_true(at_fault, groups)
     is_incomplete = falls[groups.of_row] & ~at_fault
-    rules[is_incomplete] = 4
+    rules[is_incomplete] = WITH_ANOTHER
     because[is_incomplete] = lines[fault_row[groups.of_row[is_incomplete]]]
     is_again &= ~falls[groups.of_row]
     fallen = falls[groups.of_row] & ~was_bad
@@ -260,29 +261,3 @@ def _difference(name: str, here: Any, there: Any) -> Any:
     return pc.binary_join_element_wise(
         f"{column} ", shown_values(name, here), " here, ", shown_values(name, there), " there", ""
     )
-
-
-def said_of_fallen(name: str, label: str, fallen: Any) -> tuple[Any, Any, Any]:
-    """Column, rule and message of each fallen row; `name` is the file, `label` the source."""
-    columns, rules, messages = [], [], []
-    for row in fallen.to_pylist():
-        order, at_line = row[ORDER_ID], f"{row['at_line']:,}"
-        if row["rule"] == 1:
-            column, rule = LINE_ID, LINE_CONTRADICTED
-            what = f"a line of order {order} is stated again, and otherwise, in line {at_line}"
-        elif row["rule"] == 2:
-            column, rule = ORDER_ID, CONTRADICTED
-            what = f"order {order} is stated otherwise in line {at_line}: {row['detail']}"
-        elif row["rule"] == 3:
-            column = row["column"]
-            rule, what = f"{column}.required", f"no row of order {order} says its {column}"
-        else:
-            column, rule = ORDER_ID, INCOMPLETE
-            what = (
-                f"order {order} counts whole or not at all, and its line {at_line} is quarantined: "
-                "correct that one"
-            )
-        columns.append(column)
-        rules.append(rule)
-        messages.append(f"{name} line {row[SOURCE_LINE]}: {what} (rule {rule}, {label})")
-    return pa.array(columns, pa.string()), pa.array(rules, pa.string()), pa.array(messages)

@@ -217,3 +217,14 @@ def test_a_file_with_too_many_bad_rows_is_kept_with_its_rows() -> None:
     assert "most often quantity.format (1 row, the first in line 4)" in (report.reason or "")
     assert "(rule" not in (report.reason or "")
     assert report.quarantined == report.rows_in == 6
+
+
+def test_who_comes_again_puts_back_what_stands_of_each_kind() -> None:
+    shop = Shop()
+    shop.validate()
+    standing = shop.harness.bucket.standing
+    before = dict(standing)
+    for kind in GIVES:
+        del standing[f"processing/{BATCH}/{kind}/0000.parquet"]
+    shop.harness.validate()
+    assert standing == before
