@@ -82,6 +82,13 @@ def test_an_unclosed_quote_does_not_swallow_the_rows_after_it() -> None:
     assert (read.ids(), read.raw(4)) == (["2"], '3,"a\nb",01.11.2026,3')
 
 
+@pytest.mark.parametrize("block_bytes", [64, 1 << 20])
+def test_two_stray_quotes_do_not_take_the_row_between_them_for_a_text(block_bytes: int) -> None:
+    rows = '1,"a,01.11.2026,1', "2,u,01.11.2026,1", '3,b",01.11.2026,1'
+    read = orders(*rows, block_bytes=block_bytes)
+    assert (read.ids(), read.said()) == (["2"], [(2, "record.quote"), (4, "record.quote")])
+
+
 def test_a_text_of_several_lines_is_one_row_where_nobody_asks_for_it() -> None:
     header = "Nr,Kunde,Datum,Summe,Notiz\n"
     read = orders('1,u,01.11.2026,1,"a', "", 'b ""c"" , d"', "2,u,01.11.2026,1,", header=header)

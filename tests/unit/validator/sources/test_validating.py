@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from contracts.errors import ContractViolation
 from contracts.messages import FileReport
 from services.runtime.privacy.user_ids import Replacement
 from services.validator.erasure import rewrite_quarantined
@@ -228,3 +229,12 @@ def test_who_comes_again_puts_back_what_stands_of_each_kind() -> None:
         del standing[f"processing/{BATCH}/{kind}/0000.parquet"]
     shop.harness.validate()
     assert standing == before
+
+
+def test_another_document_than_the_manifest_pins_is_not_read() -> None:
+    shop = Shop()
+    versions = shop.harness.bucket.versions
+    place = (shop.ref.key, shop.ref.version_id)
+    versions[place] = versions[place].replace(b"Mine", b"Ours")
+    with pytest.raises(ContractViolation, match="is not what the manifest pins"):
+        shop.validate()
