@@ -22,7 +22,6 @@ from contracts.messages import (
     FileGone,
     FileIgnored,
     FileSuperseded,
-    LookupReceived,
     ManifestReceived,
     SealFileSet,
 )
@@ -52,9 +51,9 @@ from services.aggregator.open_set.seen_contents import seen_before
 from services.aggregator.open_set.sweep import keep_position, sweep_versions
 from services.aggregator.ports import SOURCE, Ports
 from services.aggregator.sources.catalogue import needed_lookups
-from services.aggregator.sources.shelf import lookup_row, refresh_lookups, refresh_sources
+from services.aggregator.sources.shelf import refresh_lookups, refresh_sources
+from services.aggregator.sources.waiting_files import writes_beside
 from services.runtime.event_store import (
-    DeleteItem,
     PutItem,
     StateWrite,
     StreamAppend,
@@ -206,28 +205,8 @@ def _record(bucket: str, uploads: Sequence[Upload], ports: Ports) -> None:
         if upload.identity is not None
     ]
     for upload in fresh:
-        remembered += _of_sources(upload, now, bucket, ports)
+        remembered += writes_beside(upload, now, bucket, ports)
     _append(open_set, [upload.event for upload in fresh], ports, *remembered, at=now)
-
-
-def _of_sources(upload: Upload, now: datetime, bucket: str, ports: Ports) -> list[StateWrite]:
-    """What else is written of a lookup, and of a file whose source is not known, or is now."""
-    event = upload.event
-    if isinstance(event, LookupReceived):
-        known = ports.store.get_item(ports.table, read_model.source_key(bucket, event.key))
-        is_newer = known is None or known["last_modified"] <= (event.last_modified or "")
-        return [PutItem(ports.table, lookup_row(event))] if is_newer else []
-    if isinstance(event, FileIgnored) and upload.no_source and upload.counts_after is None:
-        told = read_model.left_out_row(event, now)
-        row = read_model.without_source_row(event, upload.no_source, told)
-        return [PutItem(ports.table, row)]
-    name = layout.source_of(event.key)
-    if upload.counts_after != FileIgnored.__name__ or name is None or upload.no_source:
-        return []
-    key = read_model.without_source_key(bucket, name, event.key, str(event.version_id))
-    waited = ports.store.get_item(ports.table, key)
-    over = [key, waited["told"]] if waited else [key]
-    return [DeleteItem(ports.table, one) for one in over]
 
 
 def _seal_complete(bucket: str, ports: Ports) -> bool:
