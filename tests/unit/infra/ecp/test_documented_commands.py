@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ def parsed(words: list[str]) -> tuple[Any, list[str]]:
 
 @pytest.mark.parametrize(("page", "command"), DOCUMENTED)
 def test_a_documented_command_is_one_that_can_be_typed(page: str, command: str) -> None:
-    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_]+=\S+", word)]
-    words = ["1" if word in ("N", "LINE") else word for word in words[1:]]
+    _, *words = dropwhile(re.compile(r"[A-Z_]+=\S+").fullmatch, shlex.split(command))
+    words = ["1" if word in ("N", "LINE") else word for word in words]
     words = ["--help" if word == "..." else word for word in words]
     said = what_is_wrong(words)
     # A sentence may name a command without its arguments.
