@@ -1,5 +1,6 @@
 """How a source is compiled: every expression judged, bound to columns and written as SQL."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -221,12 +222,18 @@ class _Compilation:
         return value
 
 
+_CELL = re.compile(r"c[0-9]+")
+"""A cell as it stands, which is trimmed already."""
+
+
 def _output(column: str, value: Value) -> Output:
     sql = value.sql
     if column in CENTS:
         sql = _cents(sql)
     elif value.type == "number":
         sql = number_text(sql)
+    elif _CELL.fullmatch(sql):
+        sql = f"nullif({sql}, '')"
     else:
         sql = f"nullif(trim(CAST({sql} AS VARCHAR)), '')"
     return Output(column, sql, value.failure, value.columns)

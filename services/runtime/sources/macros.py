@@ -92,7 +92,8 @@ def text_sql(text: str) -> str:
     formula = text_literal(_SPREADSHEET_FORMULA)
     inner = f"""replace(substr({text}, 3, length({text}) - 3), '""', '"')"""
     return (
-        f"nullif(trim(CASE WHEN regexp_full_match({text}, {formula}) THEN {inner} "
+        f"nullif(trim(CASE WHEN starts_with({text}, '=') AND regexp_full_match({text}, {formula}) "
+        f"THEN {inner} "
         f"WHEN starts_with({text}, '''') THEN substr({text}, 2) ELSE {text} END), '')"
     )
 

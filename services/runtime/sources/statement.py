@@ -28,9 +28,10 @@ def shaping_query(compiled: CompiledSource) -> str:
     """All that is made of a block, one row for each of its rows, in their order.
 
     Columns: `n`, `reason` (its number), `unsure` (the call for which it cannot be judged), and for
-    each kind `gives_<kind>`, `<kind>.<column>` and `<kind>.<column>?` (the call that failed), where
-    it leaves rows out also `reason_<kind>`; `of_order`, the id of its order whatever it gives;
-    `order_hash` where positions are counted.
+    each kind `gives_<kind>`, `<kind>.<column>` (also of rows that give none: what columns have in
+    common is worked out once) and `<kind>.<column>?` (the call that failed), where it leaves rows
+    out also `reason_<kind>`; `of_order`, the id of its order; `order_hash` where positions are
+    counted.
     """
     stages = _Stages()
     if compiled.carried:
@@ -94,15 +95,19 @@ class _Stages:
 
 def _carried(rows: str, key: str, places: tuple[int, ...]) -> str:
     """A cell's own value, else the first of its group up to here."""
-    window = "OVER (PARTITION BY r.k ORDER BY r.n ROWS UNBOUNDED PRECEDING)"
     filled = ", ".join(
-        f"CASE WHEN r.k IS NULL THEN r.c{place} ELSE coalesce(r.c{place}, f.v{place}, "
-        f"first_value(r.c{place} IGNORE NULLS) {window}) END AS c{place}"
+        f"coalesce(r.c{place}, f.v{place}, CASE WHEN g.n{place} < r.n THEN g.v{place} END) "
+        f"AS c{place}"
+        for place in places
+    )
+    first = ", ".join(
+        f"arg_min(c{place}, n) AS v{place}, min(n) FILTER (c{place} IS NOT NULL) AS n{place}"
         for place in places
     )
     return (
         f"SELECT r.* EXCLUDE (k) REPLACE ({filled}) FROM (SELECT *, {key} AS k FROM {rows}) AS r "
-        f"LEFT JOIN {CARRIED} AS f ON r.k = f.k"
+        f"LEFT JOIN {CARRIED} AS f ON r.k = f.k "
+        f"LEFT JOIN (SELECT {key} AS k, {first} FROM {rows} GROUP BY ALL) AS g ON r.k = g.k"
     )
 
 
@@ -171,7 +176,7 @@ def _final(compiled: CompiledSource) -> Iterator[str]:
             judged = f"NOT states_{kind.kind} AND reason IS NULL AND unsure IS NULL"
             yield _failure(kind, "where", judged, kind.where.failure)
         for output in kind.outputs:
-            yield f'CASE WHEN {gives} THEN {output.sql} END AS "{kind.kind}.{output.column}"'
+            yield f'{output.sql} AS "{kind.kind}.{output.column}"'
             if output.failure:
                 yield _failure(kind, output.column, gives, output.failure)
     if compiled.needs_position:
