@@ -13,6 +13,7 @@ END = "<!-- End of what is generated. -->"
 TITLES = {
     "validation": "Validation",
     "slow_corners": "Pathological files",
+    "sources": "An export read by its source",
     "transform": "Transform, DuckDB",
     "history": "A batch on top of history",
     "transform_spark": "Transform, Spark",
