@@ -10,7 +10,7 @@ from contracts.layout import lookup_of
 from contracts.sources.model import Source
 from infra.ecp.batches.timeline import plural
 from infra.ecp.sources.keeping import read_source
-from infra.ecp.submissions.exports import lookup_files
+from infra.ecp.submissions.lookups import lookup_files
 from infra.ecp.terminal.errors import ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table, spinner

@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.layout import lookup_of
 from contracts.sources.model import Source
-from infra.ecp.submissions.exports import lookup_files
+from infra.ecp.submissions.lookups import lookup_files
 
 
 @dataclass(frozen=True)

@@ -31,15 +31,10 @@ from infra.ecp.submissions.batch_of_submission import (
     what_it_completes,
 )
 from infra.ecp.submissions.directories import Gathered, InputFile
-from infra.ecp.submissions.exports import (
-    export_files,
-    lookup_files,
-    missing_lookups,
-    source_by_header,
-    upload_lookups,
-)
+from infra.ecp.submissions.exports import export_files, source_by_header
 from infra.ecp.submissions.first_look import about_columns_of, about_statuses_of
 from infra.ecp.submissions.intake import distinct, gather
+from infra.ecp.submissions.lookups import lookup_files, missing_lookups, upload_lookups
 from infra.ecp.submissions.sender_view import (
     left_out_document,
     print_hints,

@@ -9,14 +9,9 @@ import pytest
 from moto import mock_aws
 
 from contracts.sources.shipped import shipped_source
-from infra.ecp.submissions.exports import (
-    export_files,
-    lookup_files,
-    missing_lookups,
-    source_by_header,
-    upload_lookups,
-)
+from infra.ecp.submissions.exports import export_files, source_by_header
 from infra.ecp.submissions.intake import gather
+from infra.ecp.submissions.lookups import lookup_files, missing_lookups, upload_lookups
 from infra.ecp.terminal.errors import WrongUsage
 
 BUCKET = "data"

@@ -1,0 +1,69 @@
+"""Files beside those that a source reads, which it looks values up in: given, there, or missing."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contracts.layout import lookup_key
+from contracts.sources.faults import did_you_mean
+from contracts.sources.model import Source
+from infra.ecp.submissions.directories import why_not_sendable
+from infra.ecp.submissions.exports import see_that_it_is_there
+from infra.ecp.target import Target
+from infra.ecp.terminal.errors import WrongUsage
+
+NOT_THERE = {"404", "NoSuchKey", "NotFound"}
+
+
+def lookup_files(given: Iterable[str], source: Source | None) -> dict[str, Path]:
+    """What `--lookup NAME=FILE` names, by key; raises WrongUsage for what the source does not ask.
+
+    Each is a file that can be read.
+    """
+    found: dict[str, Path] = {}
+    for each in given:
+        name, separator, file = each.partition("=")
+        path = Path(file)
+        if not separator or not name or not file:
+            raise WrongUsage(f"--lookup {each}: say it as NAME=FILE (`categories=categories.csv`)")
+        if source is None:
+            raise WrongUsage(f"--lookup {each}: say whose lookup it is, with --source")
+        if name not in source.lookups:
+            asked = did_you_mean(name, [*source.lookups]) if source.lookups else "; it has none"
+            raise WrongUsage(f"source {source.name} asks no lookup {name}{asked}")
+        key = lookup_key(source.name, name)
+        see_that_it_is_there(path)
+        if (unsendable := why_not_sendable(path, key)) is not None:
+            raise WrongUsage(f"{path}: {unsendable}")
+        found[key] = path
+    return found
+
+
+def missing_lookups(source: Source, given: Iterable[str], target: Target) -> list[str]:
+    """Lookups that the source asks and that are neither given (keys) nor in the bucket."""
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    keys = {name: lookup_key(source.name, name) for name in source.lookups}
+    sent = set(given)
+    return [
+        name for name, key in keys.items() if key not in sent and not _is_there(s3, bucket, key)
+    ]
+
+
+def upload_lookups(files: dict[str, Path], target: Target) -> None:
+    """Put the lookups, each whole or not at all; sets that are sealed from now on use them."""
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    for key, path in files.items():
+        with path.open("rb") as body:
+            s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def _is_there(s3: Any, bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in NOT_THERE:
+            return False
+        raise
+    return True
