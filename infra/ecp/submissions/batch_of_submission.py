@@ -1,12 +1,13 @@
 """Finds the batch that a submission becomes part of, and stops where one waits for more."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.clock import system_clock
 from contracts.envelope import Message
+from contracts.identities import FileIdentity
 from infra.ecp.batches.open_set import load_open_set
 from infra.ecp.batches.queries import batch_holding, newest_batches
 from infra.ecp.batches.timeline import listed, plural
@@ -14,6 +15,7 @@ from infra.ecp.submissions.completion import Completion, completion, is_noticed
 from infra.ecp.submissions.upload import Submission
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode
+from services.aggregator.open_set.completeness import blocked_by
 from services.aggregator.open_set.domain import FileSet
 
 LOOK_EVERY_SECONDS = 0.5
@@ -44,10 +46,13 @@ class BatchOfSubmission:
     submission: Submission
     before: FileSet | None = None
     """The open set as it was before the upload: the batch may be sealed by now."""
+    say: Callable[[str], None] = lambda _: None
+    """Tells people what the files wait for, once each time that it changes."""
     completes: Completion | None = field(init=False)
     batch_id: str = field(init=False)
     _looked_at: float = field(default_factory=time.monotonic)
     _searched_at: float = field(default_factory=time.monotonic)
+    _said: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         file_set = self.before or open_set_of(self.target)
@@ -62,7 +67,9 @@ class BatchOfSubmission:
         if events or now - self._looked_at < LOOK_EVERY_SECONDS:
             return events
         self._looked_at = now
-        if (found := self._once_noticed()) is not None:
+        file_set = open_set_of(self.target)
+        self._say_what_is_missing(file_set)
+        if (found := self._once_noticed(file_set)) is not None:
             if found.missing:
                 raise StillWaiting(found)
             self.batch_id = found.batch_id
@@ -71,9 +78,17 @@ class BatchOfSubmission:
             self.batch_id = self._among_the_newest() or self.batch_id
         return self.target.event_store.read_correlated(self.batch_id)
 
-    def _once_noticed(self) -> Completion | None:
+    def _say_what_is_missing(self, file_set: FileSet) -> None:
+        lacking = blocked_by(_only(file_set, self.submission.files), "")
+        if lacking and lacking != self._said:
+            self.say(
+                f"the files wait for {listed(lacking, NAMED_KEYS)}; they go on once it is there"
+            )
+        self._said = lacking
+
+    def _once_noticed(self, file_set: FileSet) -> Completion | None:
         """What the aggregator has the files wait with; None while it has not taken them in."""
-        sent, file_set = self.submission, open_set_of(self.target)
+        sent = self.submission
         if not is_noticed(file_set, sent.manifest_key, sent.files):
             return None
         return completion(file_set, sent.manifest_key, sent.files, system_clock())
@@ -83,6 +98,12 @@ class BatchOfSubmission:
         candidates = [str(batch["batch_id"]) for batch in newest]
         store, objects = self.target.event_store, self.target.objects
         return batch_holding(self.submission.files, candidates, store, objects)
+
+
+def _only(file_set: FileSet, sent: Sequence[FileIdentity]) -> FileSet:
+    """The set with none but these files."""
+    files = {each: file_set.files[each] for each in sent if each in file_set.files}
+    return replace(file_set, files=files)
 
 
 def open_set_of(target: Target) -> FileSet:

@@ -1,6 +1,7 @@
 """Files beside those that a source reads, which it looks values up in: given, there, or missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,49 @@ def lookup_files(given: Iterable[str], source: Source | None) -> dict[str, Path]
     return found
 
 
-def missing_lookups(source: Source, given: Iterable[str], target: Target) -> list[str]:
+def lookup_files_of_any(given: Iterable[str], sources: Sequence[Source]) -> dict[str, Path]:
+    """As `lookup_files`, where headers told the sources: each lookup is that of who asks it."""
+    found: dict[str, Path] = {}
+    for each in given:
+        name = each.partition("=")[0]
+        asking = [source for source in sources if name in source.lookups]
+        if len(asking) > 1:
+            names = " and ".join(source.name for source in asking)
+            raise WrongUsage(f"--lookup {each}: {names} both ask one: say whose, with --source")
+        found |= lookup_files([each], next(iter([*asking, *sources]), None))
+    return found
+
+
+@dataclass(frozen=True)
+class MissingLookup:
+    """A lookup that a source asks, that is not given and not in the bucket."""
+
+    source: str
+    lookup: str
+    key: str
+
+
+def missing_lookups(source: Source, given: Iterable[str], target: Target) -> list[MissingLookup]:
     """Lookups that the source asks and that are neither given (keys) nor in the bucket."""
+    if not source.lookups:
+        return []
     s3, bucket = target.client("s3"), target.names.data_bucket
-    keys = {name: lookup_key(source.name, name) for name in source.lookups}
-    sent = set(given)
-    return [
-        name for name, key in keys.items() if key not in sent and not _is_there(s3, bucket, key)
+    asked = [
+        MissingLookup(source.name, one, lookup_key(source.name, one)) for one in source.lookups
     ]
+    sent = set(given)
+    return [one for one in asked if one.key not in sent and not _is_there(s3, bucket, one.key)]
+
+
+def how_to_send(missing: Sequence[MissingLookup], bucket: str) -> str:
+    """Which lookups a source still needs, and the two ways to send them."""
+    names = " and ".join(one.lookup for one in missing)
+    options = " ".join(f"--lookup {one.lookup}=FILE" for one in missing)
+    places = " and ".join(f"s3://{bucket}/{one.key}" for one in missing)
+    return (
+        f"source {missing[0].source} looks values up in {names}: send it with `{options}`, "
+        f"or put it at {places}"
+    )
 
 
 def upload_lookups(files: dict[str, Path], target: Target) -> None:

@@ -34,7 +34,14 @@ from infra.ecp.submissions.directories import Gathered, InputFile
 from infra.ecp.submissions.exports import export_files, source_by_header
 from infra.ecp.submissions.first_look import about_columns_of, about_statuses_of
 from infra.ecp.submissions.intake import distinct, gather
-from infra.ecp.submissions.lookups import lookup_files, missing_lookups, upload_lookups
+from infra.ecp.submissions.lookups import (
+    MissingLookup,
+    how_to_send,
+    lookup_files,
+    lookup_files_of_any,
+    missing_lookups,
+    upload_lookups,
+)
 from infra.ecp.submissions.sender_view import (
     left_out_document,
     print_hints,
@@ -103,7 +110,8 @@ def submit(
     A file whose whole header is that of a source is read by it, and that is said. With
     `--source` the files are exports of another shape, which the source of that name reads
     (`ecp submit orders_export.csv --source shopify-orders`). `--lookup` sends what it looks values
-    up in; that stays for all files of the source until a newer one is sent.
+    up in; that stays for all files of the source until a newer one is sent. What is still to come
+    is said, and the files wait for it; with `--source` nothing is sent before.
 
     After a rejection, the corrected file under its name takes along what waits for it: one batch.
     When that batch needs other corrected files, too, the files wait, and it is said for which.
@@ -113,13 +121,16 @@ def submit(
 
     Example: `ecp submit shop/ --wait`
     """
-    gathered, lookups = _gathered(paths, source, lookup or [])
+    gathered, lookups, lacking = _gathered(paths, source, lookup or [])
     left_out = left_out_document(gathered)
     if not as_json:
         print_left_out(gathered)
         for file in gathered.files if source is None else ():
             if file.source is not None:
                 print_beside(f"{file.path}: read by source {file.source}, by its header")
+        for missing in lacking:
+            sending = how_to_send(missing, current_target().names.data_bucket)
+            print_beside(f"{sending}; until it is there, the files wait")
     if (incomplete := why_incomplete(gathered)) is not None:
         if as_json:
             print_json(NOT_SENT | {"left_out": left_out, "reason": incomplete})
@@ -135,6 +146,7 @@ def submit(
     with no_longer_than_wanted(batch.batch_id):
         hints = _hints(gathered.files, columns=not wait)  # else the outcome has the columns
         beside = {"left_out": left_out, "hints": hints} | completion_document(completes)
+        beside["missing_lookups"] = [vars(one) for missing in lacking for one in missing]
         if not wait:
             _print_submission(batch, beside, as_json=as_json)
             return
@@ -157,19 +169,24 @@ def submit(
 
 def _gathered(
     paths: Sequence[Path], name: str | None, given: Sequence[str]
-) -> tuple[Gathered, dict[str, Path]]:
-    """What is sent, and the lookups with it by key; raises WrongUsage for what cannot be read."""
+) -> tuple[Gathered, dict[str, Path], list[list[MissingLookup]]]:
+    """What is sent, the lookups with it by key, and by source those that still lack.
+
+    Raises WrongUsage for what cannot be read, and where a source was named and a lookup lacks.
+    """
     if name is None:
         gathered = gather(paths, source_by_header(current_target))
-        return gathered, lookup_files(given, None)
+        told = dict.fromkeys(file.source for file in gathered.files if file.source is not None)
+        sources = [read_source(each)[0] for each in told]
+        lookups = lookup_files_of_any(given, sources)
+        asking = [source for source in sources if source.lookups]
+        lacking = [missing_lookups(each, lookups, current_target()) for each in asking]
+        return gathered, lookups, [missing for missing in lacking if missing]
     target, (source, _, _) = current_target(), read_source(name)
     files, lookups = distinct(export_files(paths, name)), lookup_files(given, source)
     if missing := missing_lookups(source, lookups, target):
-        raise WrongUsage(
-            f"source {name} looks values up in {', '.join(missing)}: send it with "
-            f"--lookup {missing[0]}=FILE"
-        )
-    return Gathered(files), lookups
+        raise WrongUsage(how_to_send(missing, target.names.data_bucket))
+    return Gathered(files), lookups, []
 
 
 def upload(
@@ -239,6 +256,7 @@ def wait_for_outcome(
     waiting = Waiting(settings.poll_seconds, settings.wait_seconds)
     batch = batch or BatchOfSubmission(target, submission)
     with view_for(as_json=as_json) as view:
+        batch.say = view.hint
         events = follow(
             batch.read,
             view,

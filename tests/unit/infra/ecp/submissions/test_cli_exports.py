@@ -11,7 +11,13 @@ from moto import mock_aws
 from contracts.sources.shipped import shipped_source
 from infra.ecp.submissions.exports import export_files, source_by_header
 from infra.ecp.submissions.intake import gather
-from infra.ecp.submissions.lookups import lookup_files, missing_lookups, upload_lookups
+from infra.ecp.submissions.lookups import (
+    MissingLookup,
+    lookup_files,
+    lookup_files_of_any,
+    missing_lookups,
+    upload_lookups,
+)
 from infra.ecp.terminal.errors import WrongUsage
 
 BUCKET = "data"
@@ -71,6 +77,19 @@ def test_a_lookup_without_a_source_is_refused() -> None:
         lookup_files(["categories=a.csv"], None)
 
 
+def test_a_lookup_is_that_of_the_one_source_that_asks_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("CategoryID,CategoryName\n1,Tea\n")
+    sources = [shipped_source("superstore-orders"), NORTHWIND]
+    assert lookup_files_of_any([f"categories={path}"], sources) == {CATEGORIES: path}
+    with pytest.raises(WrongUsage, match="both ask one: say whose, with --source"):
+        lookup_files_of_any([f"categories={path}"], [NORTHWIND, NORTHWIND])
+    with pytest.raises(WrongUsage, match="asks no lookup nothing"):
+        lookup_files_of_any([f"nothing={path}"], sources)
+    with pytest.raises(WrongUsage, match="--source"):
+        lookup_files_of_any([f"categories={path}"], [])
+
+
 @mock_aws
 def test_a_lookup_is_missing_until_it_is_given_or_lies_there(tmp_path: Path) -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
@@ -80,7 +99,9 @@ def test_a_lookup_is_missing_until_it_is_given_or_lies_there(tmp_path: Path) -> 
     path.write_text("CategoryID,CategoryName\n1,Tea\n")
     given = lookup_files([f"categories={path}"], NORTHWIND)
     assert given == {CATEGORIES: path}
-    assert missing_lookups(NORTHWIND, (), target) == ["categories"]
+    assert missing_lookups(NORTHWIND, (), target) == [
+        MissingLookup("northwind-products", "categories", CATEGORIES)
+    ]
     assert missing_lookups(NORTHWIND, given, target) == []
     upload_lookups(given, target)
     assert missing_lookups(NORTHWIND, (), target) == []
