@@ -9,6 +9,7 @@ from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import RedriveBatch
 from infra.ecp.batches.current_step import read_current_step
+from infra.ecp.batches.file_sources import sources_of_events
 from infra.ecp.batches.follow import (
     Waiting,
     execution_watch,
@@ -33,14 +34,14 @@ from infra.ecp.batches.outcome_view import (
 from infra.ecp.batches.progress import ENDS, PUBLICATION_WORDS, ending, publication, this_attempt
 from infra.ecp.batches.summaries import read_summaries
 from infra.ecp.batches.timeline import timeline, times
-from infra.ecp.batches.view import print_closed
+from infra.ecp.batches.view import print_closed, print_moments
 from infra.ecp.names import SOURCE
 from infra.ecp.requester import requester
 from infra.ecp.settings import CliSettings
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed, WrongUsage
 from infra.ecp.terminal.options import AsJson, Wait
-from infra.ecp.terminal.output import print_json, print_line, print_table
+from infra.ecp.terminal.output import print_json, print_line
 
 
 def list_batches(
@@ -69,7 +70,7 @@ def batch(
     """
     target = current_target()
     events = events_of(target, batch_id)
-    moments = timeline(events)
+    moments = timeline(events, sources_of_events(events, target.objects))
     end = ending(this_attempt(events))
     state = ENDS[end.event_type] if end else "RUNNING"
     result = read_result(end, target.objects)
@@ -93,11 +94,7 @@ def batch(
             }
         )
         return
-    print_table(
-        f"Batch {batch_id}: {state}",
-        ("seconds", "event", "what happened"),
-        [(f"{moment.seconds:.3f}", moment.event_type, moment.said) for moment in moments],
-    )
+    print_moments(f"Batch {batch_id}: {state}", moments)
     if repeats:
         print_line(seen_before_said([repeats]))
     print_restated(replaced)

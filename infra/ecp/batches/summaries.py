@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.envelope import Message
 from contracts.messages import BatchResult, ObjectRef
+from infra.ecp.batches.file_sources import read_sources
 from infra.ecp.batches.progress import publication
 from infra.ecp.batches.queries import newest_batches
 from services.runtime.event_store import EventStore
@@ -31,13 +32,15 @@ def summary(batch: Batch, store: EventStore, objects: ObjectStore) -> Batch:
 
     `rows` and `days` are those of its result, None without one. `published`: whether KPIs of it are
     live; one that FAILED after its publication has True, and a redrive finishes it. `publication`:
-    none, begun or done; one that has begun is not undone.
+    none, begun or done; one that has begun is not undone. `sources`: what its files were read by
+    (`shopify-orders v1`), each once; empty where all are plain, or nothing tells any more.
     """
     result = _result(batch, objects)
     return batch | {
         "duration_seconds": duration_seconds(batch),
         "rows": result and sum(file.rows_in for file in result.files),
         "days": result and len(result.affected_days),
+        "sources": _sources(batch, result, objects),
         **_published(batch, store),
     }
 
@@ -61,6 +64,15 @@ def _published(batch: Batch, store: EventStore) -> dict[str, Any]:
         return {"published": is_done, "publication": "done" if is_done else "none"}
     events = store.read_correlated(batch["batch_id"])
     return {"published": is_published(events), "publication": publication(events)}
+
+
+def _sources(batch: Batch, result: BatchResult | None, objects: ObjectStore) -> list[str]:
+    """By its result, which says them; else by its manifest."""
+    if result is not None:
+        return list(dict.fromkeys(file.source for file in result.files if file.source))
+    ref = batch.get("manifest")
+    found = read_sources(ObjectRef.model_validate(ref), objects) if ref else {}
+    return list(dict.fromkeys(found.values()))
 
 
 def _result(batch: Batch, objects: ObjectStore) -> BatchResult | None:

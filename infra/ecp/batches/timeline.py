@@ -1,7 +1,8 @@
 """What happened to a batch, told from its events: one human sentence per event type."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from contracts.clock import from_rfc3339
@@ -12,7 +13,7 @@ SHOWN_LINES = 10
 
 @dataclass(frozen=True)
 class Moment:
-    """One event of a batch, `seconds` after its first one."""
+    """One event of a batch, `seconds` after its first one; `source` of the file that it is of."""
 
     seconds: float
     occurred_at: str
@@ -20,10 +21,16 @@ class Moment:
     stream_id: str
     stream_version: int
     said: str
+    source: str | None
 
 
-def timeline(events: Sequence[Message]) -> list[Moment]:
-    """The events in the order they occurred, each with its sentence; empty for no events."""
+def timeline(
+    events: Sequence[Message], sources: Mapping[str, str] = MappingProxyType({})
+) -> list[Moment]:
+    """The events in the order they occurred, each with its sentence; empty for no events.
+
+    `sources`: by key what files were read by, where they are not plain.
+    """
     ordered = sorted(events, key=lambda event: (event.occurred_at, event.event_id))
     if not ordered:
         return []
@@ -36,6 +43,7 @@ def timeline(events: Sequence[Message]) -> list[Moment]:
             stream_id=event.stream_id,
             stream_version=event.stream_version,
             said=describe(event) + _after_all(event, ordered[position:], ordered[:position]),
+            source=sources.get(getattr(event.data, "key", "")),
         )
         for position, event in enumerate(ordered)
     ]

@@ -3,35 +3,59 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infra.ecp.batches.timeline import times
+from infra.ecp.batches.timeline import Moment, times
 from infra.ecp.terminal.output import print_table
 
 Batch = dict[str, Any]
+HEAD = ("batch", "status", "files", "sealed (UTC)")
 
 
 def print_running(found: Sequence[Batch]) -> None:
     """A line for each batch that is not closed: what it is doing, for how long, what failed."""
     print_table(
         "Running",
-        ("batch", "status", "files", "sealed (UTC)", "step", "for seconds", "tried again because"),
+        (*HEAD, "step", "for seconds", "tried again because"),
         [(*_head(batch), *_step(batch.get("step"))) for batch in found],
     )
 
 
 def print_closed(title: str, found: Sequence[Batch]) -> None:
-    """A line for each batch: how it ended, what it held, why it did not complete."""
+    """A line for each batch: how it ended, what it held, why it did not complete.
+
+    By which sources its files were read, where any of the batches has one.
+    """
+    any_source = any(batch.get("sources") for batch in found)
     print_table(
         title,
-        ("batch", "status", "files", "sealed (UTC)", "rows", "days", "seconds", "reason"),
+        (*HEAD, *(["sources"] if any_source else []), "rows", "days", "seconds", "reason"),
         [
             (
                 *_head(batch),
+                *([", ".join(batch.get("sources") or ()) or None] if any_source else []),
                 _or_dash(batch.get("rows")),
                 _or_dash(batch.get("days")),
                 _or_dash(batch.get("duration_seconds")),
                 reason(batch),
             )
             for batch in found
+        ],
+    )
+
+
+def print_moments(title: str, moments: Sequence[Moment]) -> None:
+    """A line for each event of a batch, with the source of its file where any file has one."""
+    any_source = any(moment.source for moment in moments)
+    print_table(
+        title,
+        ("seconds", "event", *(["source"] if any_source else []), "what happened"),
+        [
+            (
+                f"{moment.seconds:.3f}",
+                moment.event_type,
+                *([moment.source] if any_source else []),
+                moment.said,
+            )
+            for moment in moments
         ],
     )
 

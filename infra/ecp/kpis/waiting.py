@@ -49,7 +49,8 @@ def read(target: Target, compared_ids: int | None = None) -> dict[str, Any]:
     from infra.ecp.kpis.waiting_lines import read_waiting
 
     published = PublishedFacts(target.facts, target.client("dynamodb"))
-    found = read_waiting(published, target.event_store, compared_ids=compared_ids)
+    store, objects = target.event_store, target.objects
+    found = read_waiting(published, store, objects, compared_ids=compared_ids)
     return found.as_document()
 
 
@@ -115,9 +116,14 @@ def _print(
 ) -> None:
     if not found:
         return
+    any_source = any(each["stated"][0]["source"] for each in found)
     print_table(
         f"{len(found):,} {title}",
-        (heading, "lines", "since", "file", "line", "batch", "alike and there"),
+        (
+            *(heading, "lines", "since", "file", "line"),
+            *(["source"] if any_source else []),
+            *("batch", "alike and there"),
+        ),
         [
             (
                 each[name],
@@ -125,6 +131,7 @@ def _print(
                 each["since"] or "-",
                 each["stated"][0]["key"],
                 str(each["stated"][0]["line"]),
+                *([each["stated"][0]["source"]] if any_source else []),
                 each["stated"][0]["batch_id"],
                 "; ".join(f"{near['id']} ({near['differs_in']})" for near in each["near"]),
             )

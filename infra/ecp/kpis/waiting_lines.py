@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.envelope import Message
+from contracts.layout import source_of
+from infra.ecp.batches.file_sources import sources_of_events
 from infra.ecp.kpis.facts import PublishedFacts
 from infra.ecp.kpis.near_misses import NearMiss, near_misses
 from services.runtime.event_store import EventStore
+from services.runtime.storage.documents import ObjectStore
 from services.transformer.engines.port import Session
 from services.transformer.facts.reading import read_ids
 from services.transformer.facts.tables import OnDays, Uncategorised
@@ -29,6 +33,8 @@ class Stated:
     line: int
     lines: int
     since: str | None
+    source: str | None = None
+    """What the file was read by; None for a plain one."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,11 @@ class Waiting:
 
 
 def read_waiting(
-    published: PublishedFacts, store: EventStore, *, compared_ids: int | None = None
+    published: PublishedFacts,
+    store: EventStore,
+    objects: ObjectStore,
+    *,
+    compared_ids: int | None = None,
 ) -> Waiting:
     """All that waits, oldest first.
 
@@ -86,7 +96,7 @@ def read_waiting(
         counts = session.fetch(
             "select (select count(*) from waiting), (select count(*) from uncategorised)"
         )
-    since = _Since(store)
+    batches = _Batches(store, objects)
     near = {
         table: _near_misses(published, table, name, groups, compared_ids)
         for table, name, groups in (
@@ -95,8 +105,8 @@ def read_waiting(
         )
     }
     return Waiting(
-        orders=_missing(orders, near["orders"], since),
-        products=_missing(products, near["products"], since),
+        orders=_missing(orders, near["orders"], batches),
+        products=_missing(products, near["products"], batches),
         order_lines=counts[0][0],
         product_lines=counts[0][1],
     )
@@ -145,7 +155,7 @@ def _near_misses(
 
 
 def _missing(
-    groups: Groups, near: Mapping[str, Sequence[NearMiss]], since: "_Since"
+    groups: Groups, near: Mapping[str, Sequence[NearMiss]], batches: "_Batches"
 ) -> tuple[Missing, ...]:
     found = [
         Missing(
@@ -153,7 +163,7 @@ def _missing(
             stated=tuple(
                 sorted(
                     (
-                        Stated(batch_id, key, line, lines, since.of(batch_id))
+                        batches.stated(batch_id, key, line, lines)
                         for batch_id, key, line, lines in files
                     ),
                     key=lambda each: (each.since or "", each.key, each.line),
@@ -167,18 +177,30 @@ def _missing(
 
 
 @dataclass
-class _Since:
-    """When a batch was published; each is asked for once."""
+class _Batches:
+    """When batches were published and what their files were read by; each is asked for once."""
 
     _store: EventStore
-    _known: dict[str, str | None] = field(default_factory=dict)
+    _objects: ObjectStore
+    _events: dict[str, list[Message]] = field(default_factory=dict)
+    _sources: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def of(self, batch_id: str) -> str | None:
-        if batch_id not in self._known:
-            events = self._store.read_correlated(batch_id)
-            published = (e.occurred_at for e in events if e.event_type == "KpisPublished")
-            self._known[batch_id] = next(published, None)
-        return self._known[batch_id]
+    def stated(self, batch_id: str, key: str, line: int, lines: int) -> Stated:
+        if batch_id not in self._events:
+            self._events[batch_id] = list(self._store.read_correlated(batch_id))
+        events = self._events[batch_id]
+        published = (e.occurred_at for e in events if e.event_type == "KpisPublished")
+        source = self._source(batch_id, key)
+        return Stated(batch_id, key, line, lines, next(published, None), source)
+
+    def _source(self, batch_id: str, key: str) -> str | None:
+        """By the batch's manifest; by the folder of the file alone once that has expired."""
+        if (name := source_of(key)) is None:
+            return None
+        if batch_id not in self._sources:
+            events = self._events[batch_id]
+            self._sources[batch_id] = sources_of_events(events, self._objects)
+        return self._sources[batch_id].get(key, name)
 
 
 def _as_document(missing: Missing, name: str) -> dict[str, Any]:
@@ -193,6 +215,7 @@ def _as_document(missing: Missing, name: str) -> dict[str, Any]:
                 "line": each.line,
                 "lines": each.lines,
                 "since": each.since,
+                "source": each.source,
             }
             for each in missing.stated
         ],

@@ -157,6 +157,40 @@ def test_a_batch_tells_its_story(account: Account) -> None:
     assert [event["event_type"] for event in story["events"]][:2] == ["BatchSealed", "BatchStarted"]
 
 
+def test_batches_and_their_events_name_the_source_of_a_file_where_one_has_any(
+    account: Account,
+) -> None:
+    key = "incoming/my-shop/1.csv"
+    file = {"source": {"name": "my-shop", "version": 3, "gives": ["orders"]}}
+    account.record([an_event("FileValidated", key="orders/1.csv")])
+    assert "source" not in ecp("batch", BATCH).stdout
+    assert "sources" not in ecp("batches").stdout
+    [plain] = json.loads(ecp("batch", BATCH, "--json").stdout)["events"]
+    assert plain["source"] is None
+
+    document = an_example("BatchManifest")
+    document["files"] = [document["files"][0] | file | {"key": key}]
+    manifest = account.objects.put_json(BUCKET, "manifest", document).model_dump()
+    account.record([an_event("BatchSealed", manifest=manifest), an_event("FileValidated", key=key)])
+    told = [
+        (event["event_type"], event["source"])
+        for event in json.loads(ecp("batch", BATCH, "--json").stdout)["events"]
+    ]
+    assert told == [
+        ("FileValidated", None),
+        ("BatchSealed", None),
+        ("FileValidated", "my-shop v3"),
+    ]
+    assert "my-shop v3" in ecp("batch", BATCH).stdout
+    rows = some_batches()
+    [running] = [row for row in rows if row["pk"] == "batches" and row["status"] == "RUNNING"]
+    running["manifest"] = manifest
+    put_items(account.client("dynamodb"), "AggregatorState", rows)
+    listed = json.loads(ecp("batches", "--json").stdout)
+    assert [batch["sources"] for batch in listed] == [["my-shop v3"], []]
+    assert "my-shop v3" in ecp("batches").stdout
+
+
 def test_a_batch_that_is_not_there_is_wrong_usage(account: Account) -> None:
     said = ecp("batch", "nowhere")
     assert (said.exit_code, said.stderr) == (

@@ -5,13 +5,28 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from typer.testing import CliRunner
 
+from contracts.envelope import MessageContext
+from infra.ecp.app import app
 from infra.ecp.kpis import facts as facts_query
 from infra.ecp.kpis import waiting as waiting_command
 from infra.ecp.kpis.facts import PublishedFacts
 from infra.ecp.kpis.near_misses import NearMiss, near_misses
 from infra.ecp.kpis.waiting_lines import read_waiting, unknown_products
-from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
+from services.runtime.event_store import StreamAppend
+from tests.support import transforming
+from tests.support.transforming import (
+    Batch,
+    Workbench,
+    a_batch,
+    line,
+    local_workbench,
+    manifest_of,
+    order,
+    product,
+)
+from tests.unit.infra.batch_events import an_event
 
 
 @pytest.fixture
@@ -26,7 +41,8 @@ def published(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> PublishedFac
 
 
 def waiting(bench: Workbench, monkeypatch: pytest.MonkeyPatch, **limits: Any) -> dict[str, Any]:
-    found = read_waiting(published(bench, monkeypatch), bench.ports.store, **limits)
+    facts, ports = published(bench, monkeypatch), bench.ports
+    found = read_waiting(facts, ports.store, ports.objects, **limits)
     return found.as_document()
 
 
@@ -58,6 +74,42 @@ def test_what_waits_is_named_with_its_line_since_when_and_what_is_alike(
         ("P2", [{"id": "p2", "differs_in": "upper and lower case"}]),
         ("p9", []),
     ]
+
+
+def test_the_source_of_the_file_is_told_by_its_manifest_and_by_its_folder_once_that_is_gone(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_a_source(batch: Batch) -> dict[str, Any]:
+        manifest = manifest_of(batch)
+        for file in manifest["files"]:
+            file["key"] = f"incoming/my-shop/{batch.batch_id}.csv"
+            file["source"] = {"name": "my-shop", "version": 3, "gives": ["order_items"]}
+        return manifest
+
+    bench.transform(a_batch(items=[line("1", "p1")]))
+    monkeypatch.setattr(transforming, "manifest_of", of_a_source)
+    batch, other = a_batch(items=[line("2", "p1")]), a_batch(items=[line("3", "p1")])
+    ref = bench.stage(batch).manifest.model_dump()
+    sealed = an_event("BatchSealed", batch_id=batch.batch_id, manifest=ref)
+    for each in (batch, other):
+        bench.transform(each)
+    append = StreamAppend("batch/sealed", 0, [sealed.data])
+    bench.ports.store.append(append, context=MessageContext("test", batch.batch_id))
+
+    found = waiting(bench, monkeypatch)
+    assert {each["order_id"]: each["stated"][0]["source"] for each in found["orders"]} == {
+        "1": None,
+        "2": "my-shop v3",
+        "3": "my-shop",
+    }
+    monkeypatch.setattr(waiting_command, "current_target", Mock())
+    monkeypatch.setattr(waiting_command, "read", lambda _: found)
+    shown = CliRunner().invoke(app, ["waiting"]).stdout
+    assert "my-shop v3" in shown
+    plain = {**found, "orders": found["orders"][:1], "products": []}
+    assert plain["orders"][0]["order_id"] == "1"
+    monkeypatch.setattr(waiting_command, "read", lambda _: plain)
+    assert "source" not in CliRunner().invoke(app, ["waiting"]).stdout
 
 
 def test_what_came_waits_no_more(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
