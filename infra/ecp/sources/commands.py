@@ -16,6 +16,9 @@ from infra.ecp.terminal.output import print_json, print_line, print_table, print
 if TYPE_CHECKING:
     from infra.ecp.sources.detection import Detected, Fit
     from infra.ecp.sources.drafting import Draft
+    from infra.ecp.sources.lookup_files import LookupOf
+
+    Found = tuple[Path, Detected, LookupOf | None, Draft | None]
 
 app = typer.Typer(help="Sources: how any shop's export becomes orders, order lines and products.")
 
@@ -31,7 +34,8 @@ def detect(files: Files, as_json: AsJson = False) -> None:
     A source is named for sure when every column that it needs is there by its exact name, most of
     the header is that of the platform's export, and no other source fits as well. For any other
     file a source is drafted, by the names of its columns and by their values: `ecp sources draft`
-    prints it. Only the first megabyte of a file is read.
+    prints it. A file that a shipped source looks values up in (Northwind's categories) is named as
+    that lookup of the source. Only the first megabyte of a file is read.
 
     Exit code: 0 looked at, whether known or not; 1 a file is no text, or empty.
 
@@ -42,8 +46,11 @@ def detect(files: Files, as_json: AsJson = False) -> None:
         documents = [_document(*each) for each in found]
         print_json(documents[0] if len(documents) == 1 else documents)
         return
-    for path, one, drafted in found:
-        _print_detected(path, one, drafted)
+    for path, one, lookup, drafted in found:
+        if lookup:
+            _print_lookup(path, lookup)
+        else:
+            _print_detected(path, one, drafted)
 
 
 @app.command()
@@ -75,19 +82,23 @@ def draft(file: File, as_json: AsJson = False) -> None:
         print_verbatim(line)
 
 
-def _found(path: Path) -> "tuple[Path, Detected, Draft | None]":
-    """What a file is; with a draft where that is not sure."""
+def _found(path: Path) -> "Found":
+    """What a file is, or which lookup; with a draft where neither is sure."""
     from infra.ecp.sources.detection import detected
     from infra.ecp.sources.drafting import draft as drafted
+    from infra.ecp.sources.lookup_files import lookup_told
     from infra.ecp.sources.measuring import read_head
 
     head = read_head(path)
     one = detected(head)
-    return path, one, None if one.sure else drafted(head)
+    lookup = None if one.sure else lookup_told(head)
+    return path, one, lookup, None if one.sure or lookup else drafted(head)
 
 
-def _document(path: Path, one: "Detected", drafted: "Draft | None") -> dict[str, Any]:
-    """For programs; `source` is null where none is sure."""
+def _document(
+    path: Path, one: "Detected", lookup: "LookupOf | None", drafted: "Draft | None"
+) -> dict[str, Any]:
+    """For programs; `source` is null where none is sure, `lookup_of` where it is no lookup."""
     sure = one.sure
     return {
         "file": str(path),
@@ -98,6 +109,11 @@ def _document(path: Path, one: "Detected", drafted: "Draft | None") -> dict[str,
         "confidence": round(sure.share, 2) if sure else drafted.confidence if drafted else 0,
         "kinds": list(sure.source.kinds) if sure else _kinds(drafted),
         "lookups": list(sure.source.lookups) if sure else [],
+        "lookup_of": (
+            {"source": lookup.source.name, "lookup": lookup.lookup.name, "key": lookup.key}
+            if lookup
+            else None
+        ),
         "nearest": (
             {"source": one.nearest.source.name, "missing": list(one.nearest.missing)}
             if one.nearest
@@ -129,6 +145,17 @@ def _print_detected(path: Path, one: "Detected", drafted: "Draft | None") -> Non
             "`ecp sources draft {}` prints it as YAML: correct it, then `ecp sources test`", path
         )
     )
+
+
+def _print_lookup(path: Path, found: "LookupOf") -> None:
+    option = f"--lookup {found.lookup.name}={path}"
+    print_line(
+        styled(
+            "[bold]{}[/]: lookup [bold green]{}[/] of {} ({}); send it with its files: `{}`",
+            path, found.lookup.name, found.source.label, found.source.title,
+            f"ecp submit FILES --source {found.source.name} {option}",
+        )
+    )  # fmt: skip
 
 
 def _likely(one: "Detected") -> str:

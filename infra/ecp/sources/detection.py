@@ -19,7 +19,7 @@ from contracts.sources.model import Source
 from contracts.sources.shipped import shipped_source, shipped_sources
 from infra.ecp.sources.measuring import Head, read_head
 
-_MOST_OF_A_HEADER = 0.5
+MOST_OF_A_HEADER = 0.5
 """The share of columns in common from which a header is taken for that of an export."""
 
 
@@ -94,9 +94,9 @@ def judged(found: Iterable[Fit]) -> Detected:
     """Which fit, which is sure because it is better than all others, and which nearly fits."""
     ranked = sorted(found, key=lambda fit: -fit.share)
     fits = [fit for fit in ranked if not fit.missing]
-    alike = (fit for fit in ranked if fit.export and fit.share >= _MOST_OF_A_HEADER)
+    alike = (fit for fit in ranked if fit.export and fit.share >= MOST_OF_A_HEADER)
     nearest = next((fit for fit in alike if fit.missing), None)
-    best = fits[0] if fits and fits[0].share >= _MOST_OF_A_HEADER else None
+    best = fits[0] if fits and fits[0].share >= MOST_OF_A_HEADER else None
     if best and len(fits) > 1 and fits[1].share == best.share:
         best = None
     return Detected(tuple(fits), best, None if best else nearest)
@@ -110,8 +110,8 @@ def fit_of(source: Source, header: Sequence[str]) -> Fit:
     missing = tuple(name for name in needed_columns(source) if names.count(compared(name)) != 1)
     there = frozenset(filter(None, names))
     exports = known_exports(source)
-    nearest = max(exports, key=lambda export: _share(export.columns, there), default=None)
-    return Fit(source, missing, _share(nearest.columns, there) if nearest else 1.0, nearest)
+    nearest = max(exports, key=lambda export: share(export.columns, there), default=None)
+    return Fit(source, missing, share(nearest.columns, there) if nearest else 1.0, nearest)
 
 
 def needed_columns(source: Source) -> tuple[str, ...]:
@@ -167,5 +167,6 @@ def _columns(header: str) -> list[str]:
     return next(csv.reader([header], skipinitialspace=True))
 
 
-def _share(some: frozenset[str], others: frozenset[str]) -> float:
+def share(some: frozenset[str], others: frozenset[str]) -> float:
+    """Of all columns of two headers those that are in both, 0 to 1."""
     return len(some & others) / len(some | others) if some or others else 0.0

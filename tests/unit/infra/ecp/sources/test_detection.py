@@ -114,6 +114,42 @@ def test_a_file_in_another_format_than_its_source_says_is_not_sure(tmp_path: Pat
     parse_source(said["draft"].encode(), "draft")
 
 
+LOOKUPS = {
+    "Returned,Order ID\nYes,CA-1\n": ("superstore-orders", "returns"),
+    "Order ID,Region,Returned\nCA-1,West,Yes\n": ("superstore-orders", "returns"),
+    "CategoryID,CategoryName,Description,Picture\n1,Tea,,\n": ("northwind-products", "categories"),
+    "CategoryID,CategoryName\n1,Tea\n": ("northwind-products", "categories"),
+}
+
+
+@pytest.mark.parametrize("text", LOOKUPS)
+def test_a_lookup_of_a_shipped_source_is_named_as_that(text: str, tmp_path: Path) -> None:
+    source, lookup = LOOKUPS[text]
+    path = tmp_path / "\x1b[2Jx.csv"
+    path.write_text(text)
+    said = json.loads(detect(path).stdout)
+    assert said["lookup_of"] == {
+        "source": source,
+        "lookup": lookup,
+        "key": f"incoming/{source}/lookups/{lookup}.csv",
+    }
+    assert (said["source"], said["draft"]) == (None, None)
+    shown = CliRunner().invoke(app, ["sources", "detect", str(path)]).stdout
+    assert f"lookup {lookup} of {source} v1" in shown
+    assert f"--source {source} --lookup {lookup}=" in shown
+    assert all(map(is_shown, shown.replace("\n", "")))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Order ID,Amount", "Order ID", "CategoryID,Name", "CategoryName,CategoryID,CategoryID"],
+)
+def test_what_only_has_a_key_or_has_one_twice_is_no_lookup(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\n" + ",".join("1" for _ in header.split(",")) + "\n")
+    assert json.loads(detect(path).stdout)["lookup_of"] is None
+
+
 def test_several_files_are_told_in_their_order(tmp_path: Path) -> None:
     paths = [a_file(tmp_path / f"{name}.csv", header, name) for name, header in HEADERS[:3]]
     assert [one["source"] for one in json.loads(detect(*paths).stdout)] == [
