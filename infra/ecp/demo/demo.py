@@ -30,7 +30,8 @@ from infra.ecp.quarantine.queries import listing, read_rows
 from infra.ecp.quarantine.view import print_rows
 from infra.ecp.settings import pipeline_settings
 from infra.ecp.submissions.intake import gather
-from infra.ecp.submissions.submit import upload, wait_for_outcome
+from infra.ecp.submissions.sending import upload
+from infra.ecp.submissions.submit import wait_for_outcome
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed
 from infra.ecp.terminal.output import (

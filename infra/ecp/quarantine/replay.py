@@ -20,7 +20,8 @@ from infra.ecp.quarantine.replay_check import bad_rows, write_rows
 from infra.ecp.quarantine.replay_decision import decide
 from infra.ecp.settings import CliSettings
 from infra.ecp.submissions.directories import InputFile
-from infra.ecp.submissions.submit import on_its_way, submission_document, upload, wait_for_outcome
+from infra.ecp.submissions.sending import upload
+from infra.ecp.submissions.submit import on_its_way, submission_document, wait_for_outcome
 from infra.ecp.submissions.upload import Submission
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.clock import system_clock
-from contracts.messages import ObjectRef
 from infra.ecp.batches.follow import (
     Waiting,
     execution_watch,
@@ -17,8 +15,6 @@ from infra.ecp.batches.follow import (
 )
 from infra.ecp.batches.outcome import Outcome, read_outcome
 from infra.ecp.batches.outcome_view import EXIT_CODES, print_outcome
-from infra.ecp.batches.progress import Step, StepState
-from infra.ecp.batches.timeline import listed, plural, size
 from infra.ecp.kpis import waiting
 from infra.ecp.settings import CliSettings
 from infra.ecp.sources.keeping import read_source
@@ -48,7 +44,8 @@ from infra.ecp.submissions.sender_view import (
     print_left_out,
     why_incomplete,
 )
-from infra.ecp.submissions.upload import Submission, Uploader
+from infra.ecp.submissions.sending import upload
+from infra.ecp.submissions.upload import Submission
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson, Wait
@@ -56,7 +53,6 @@ from infra.ecp.terminal.output import (
     print_beside,
     print_json,
     print_line,
-    print_note,
     spinner,
     styled,
 )
@@ -64,7 +60,6 @@ from infra.ecp.terminal.output import (
 if TYPE_CHECKING:
     from rich.text import Text
 
-NAMED_FILES = 3
 NOT_SENT: dict[str, Any] = {"batch_id": None, "status": "NOT_SENT", "files": []}
 WAITING: dict[str, Any] = {"batch_id": None, "status": "WAITING"}
 
@@ -187,57 +182,6 @@ def _gathered(
     if missing := missing_lookups(source, lookups, target):
         raise WrongUsage(how_to_send(missing, target.names.data_bucket))
     return Gathered(files), lookups, []
-
-
-def upload(
-    target: Target,
-    files: Sequence[InputFile],
-    *,
-    as_json: bool,
-    answers: ObjectRef | None = None,
-    one_statement: bool = False,
-) -> Submission:
-    """Upload the files and their manifest, with progress for people on standard error."""
-    bucket = target.names.data_bucket
-
-    def announce(file: InputFile, done: int, total: int) -> None:
-        say(f"uploading {done} of {total}: {file.key}")
-
-    with spinner(f"uploading {plural(len(files), 'file')}") as say:
-        uploader = Uploader(
-            target.client("s3"), bucket, system_clock, announce, one_statement=one_statement
-        )
-        try:
-            submission = uploader.submit(files, answers)
-        except KeyboardInterrupt as interrupt:
-            raise CommandFailed(_interrupted(uploader), ExitCode.INTERRUPTED) from interrupt
-        except Exception:
-            if uploader.left_behind:
-                print_note(_left_behind(uploader))
-            raise
-    total = sum(file.path.stat().st_size for file in files)
-    with view_for(as_json=as_json) as view:
-        said = f"{plural(len(files), 'file')}, {size(total)}, to {bucket}"
-        view.show([Step("Upload", StepState.DONE, said)])
-    return submission
-
-
-def _interrupted(uploader: Uploader) -> str:
-    """What Ctrl-C during the upload leaves."""
-    if uploader.is_submitted:
-        return "interrupted after the last file; the batch goes on: `ecp batches` shows it"
-    if uploader.left_behind:
-        return f"interrupted; {_left_behind(uploader)}"
-    return "interrupted; nothing was submitted, and what was uploaded is deleted again"
-
-
-def _left_behind(uploader: Uploader) -> str:
-    keys = [file.key for file in uploader.left_behind]
-    return (
-        f"{plural(len(keys), 'uploaded file')} could not be deleted again: "
-        f"{listed(keys, NAMED_FILES)}; without "
-        "their manifest they become no batch, and `ecp status` lists them until they are deleted"
-    )
 
 
 def wait_for_outcome(

@@ -17,7 +17,7 @@ from contracts.layout import quarantined_file_key, quarantined_rows_key
 from contracts.messages import RedriveBatch
 from infra.ecp import target
 from infra.ecp.main import app
-from infra.ecp.submissions import submit
+from infra.ecp.submissions import sending, submit
 from infra.ecp.submissions.upload import Submission, Uploader
 from services.lock.items import lock_item
 from tests.contract.builders import BATCH, EXECUTION
@@ -347,7 +347,7 @@ def test_submit_that_waits_exits_with_how_the_batch_ended(
     changes = {"result": result.model_dump()} if end == "BatchCompleted" else {}
     account.record([sealed, an_event(end, 1, **changes)])
     monkeypatch.setattr(Submission, "batch_id", BATCH)
-    monkeypatch.setattr(submit, "system_clock", lambda: BEGAN - timedelta(seconds=1))
+    monkeypatch.setattr(sending, "system_clock", lambda: BEGAN - timedelta(seconds=1))
 
     said = ecp("submit", a_shop(tmp_path), "--wait", "--json")
 
