@@ -1,5 +1,6 @@
 """Exports of shops, from the upload to the KPIs: read by their sources, explained, and erased."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,45 @@ def test_a_file_whose_source_was_removed_waits_and_is_read_by_the_one_that_is_ad
     batch = pipeline.batch_of("incoming/corner-shop/late.csv")
     assert batch["status"] == "COMPLETED", batch["reason"]
     assert pipeline.manifest(batch["batch_id"])["files"][0]["source"]["version"] == 2
+
+
+def test_a_corrected_export_is_replayed_and_its_rows_count_as_answered(
+    pipeline: Pipeline, running_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    """The order of two rows goes in whole, once, however often it is replayed."""
+    key, day = "incoming/corner-shop/week.csv", "14.07.2025"
+    good = "".join(f"W{n};15.07.2025;Tee;1;1,00\n" for n in range(8))
+    bad = f"W9;{day};Tasse;many;2,00\nW9;{day};Tee;1;0,50\n"
+    pipeline.upload(key, OWN_EXPORT.partition("\n")[0] + "\n" + good + bad)
+    batch = pipeline.batch_of(key)
+    assert batch["status"] == "COMPLETED", batch["reason"]
+    before = kpis(pipeline)
+    exported = run(running_cloud, "quarantine", "export", batch["batch_id"], "--to", tmp_path)
+    path = tmp_path / "corner-shop.csv"
+    assert exported.exit_code == 0, exported.err
+    assert f"ecp quarantine replay {path}" in " ".join(exported.out.split())
+    content = path.read_text()
+    path.write_text("".join(content.splitlines(keepends=True)[:2]).replace("many", "3"))
+    fewer = run(running_cloud, "quarantine", "replay", path, "--json")
+    assert (fewer.exit_code, [row["verdict"] for row in fewer.document["rows"]]) == (1, ["refused"])
+    assert "put the others back" in fewer.document["rows"][0]["message"]
+    assert kpis(pipeline) == before
+    path.write_text(content.replace("many", "3"))
+    tried = run(running_cloud, "quarantine", "replay", path, "--dry-run", "--json")
+    assert [(row["line"], row["verdict"]) for row in tried.document["rows"]] == [
+        (10, "fixed"),
+        (11, "fixed"),
+    ]
+    for _ in range(2):
+        said = run(running_cloud, "quarantine", "replay", path, "--wait", "--json")
+        assert (said.exit_code, said.document["status"]) == (0, "COMPLETED"), said.err
+        [file] = said.document["files"]
+        assert file["key"].startswith("incoming/corner-shop/replays/")
+        assert (file["source"], file["accepted"]) == ("corner-shop v2", 2)
+        found = pipeline.order_kpis()["2025-07-14"]
+        assert (found["total_orders"], found["total_revenue"]) == (1, Decimal("6.50")), found
+    still = run(running_cloud, "quarantine", "list", "--open", "--json").document
+    assert [row for row in still if row["key"] == key] == []
 
 
 def test_a_user_of_an_export_is_erased_with_the_person_beside_the_id(

@@ -18,7 +18,10 @@ IDS_IN_ONE_SCAN = 200
 def current_rows(
     catalog: Any, kind: str, identities: Collection[Identity]
 ) -> dict[Identity, list[CurrentRow]]:
-    """The rows that these identities have in the facts; those without any are left out."""
+    """The rows that these identities have in the facts; those without any are left out.
+
+    An identity may be the order_id alone, for all lines of the order. Rows go by their whole one.
+    """
     from pyiceberg.exceptions import NoSuchTableError
 
     try:
@@ -28,7 +31,7 @@ def current_rows(
     wanted, found = set(identities), dict[Identity, list[CurrentRow]]()
     for row in _scan(table, kind, {identity[0] for identity in wanted}):
         identity = tuple(row[name] for name in IDENTITY_COLUMNS[kind])
-        if identity in wanted:
+        if identity in wanted or identity[:1] in wanted:
             found.setdefault(identity, []).append(
                 CurrentRow(
                     identity,
@@ -39,6 +42,25 @@ def current_rows(
                     line_amount_cents=row.get("line_amount_cents"),
                 )
             )
+    return found
+
+
+def stated_products(catalog: Any, product_ids: Collection[str]) -> dict[str, tuple[Any, ...]]:
+    """Category, name and price in cents of products that stand in the facts, by product_id."""
+    from pyiceberg.exceptions import NoSuchTableError
+    from pyiceberg.expressions import In
+
+    try:
+        table = catalog.load_table(f"{FACTS_DATABASE}.products")
+    except NoSuchTableError:
+        return {}
+    columns, every = ("product_id", "category", "name", "price_cents"), sorted(product_ids)
+    found: dict[str, tuple[Any, ...]] = {}
+    for start in range(0, len(every), IDS_IN_ONE_SCAN):
+        among = In(columns[0], every[start : start + IDS_IN_ONE_SCAN])
+        rows = table.scan(row_filter=among, selected_fields=columns).to_arrow()
+        values = zip(*(rows[name].to_pylist() for name in columns), strict=True)
+        found |= {product_id: tuple(rest) for product_id, *rest in values}
     return found
 
 

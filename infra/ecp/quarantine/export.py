@@ -41,8 +41,8 @@ def export(
     The columns of the contract come first, as far as the text could be split; those that begin
     with `_` say where a row came from and why it is there: leave them as they are. Cells that a
     spreadsheet could run get an apostrophe before them, which a replay takes away. Rows of a source
-    are written as their export had them, an order with all of its rows, to be submitted again. A
-    file that was refused whole is given back byte for byte.
+    are written as their export had them, an order with all of its rows. A file that was refused
+    whole is given back byte for byte.
 
     Example: `ecp quarantine export 3f2a9c0d1e4b5a67 --to corrections`
     """
@@ -111,8 +111,8 @@ def _write(rows: Sequence[Row], to: Path, target: Target) -> None:
             file.write(as_export(form, of_source))
         print_line(f"{plural(len(of_source), 'row')} to {paths[name]}, as the export had them")
         print_line(
-            f"correct them, then `ecp submit {paths[name]} --source {name}`: each order in it "
-            "replaces the one of its id"
+            f"correct them, then `ecp quarantine replay {paths[name]} --dry-run`; keep all rows "
+            "of an order"
         )
 
 

@@ -16,8 +16,10 @@ from infra.ecp.batches.outcome_view import EXIT_CODES, print_outcome
 from infra.ecp.batches.queries import is_running, newest_batches
 from infra.ecp.batches.timeline import plural
 from infra.ecp.quarantine.corrections import read_corrections
+from infra.ecp.quarantine.export_replay import ExportReplay, decide_exports, write_export
+from infra.ecp.quarantine.exports import are_exports
 from infra.ecp.quarantine.replay_check import bad_rows, write_rows
-from infra.ecp.quarantine.replay_decision import decide
+from infra.ecp.quarantine.replay_decision import are_clean, decide
 from infra.ecp.settings import CliSettings
 from infra.ecp.submissions.directories import InputFile
 from infra.ecp.submissions.sending import upload
@@ -63,26 +65,34 @@ def replay(
     linked to the rows it answers; those that are unchanged or still wrong stay in quarantine. What
     was stated after a row is not undone, and a row that is replayed twice counts once.
 
+    A file of a source is corrected as its export wrote it, and found by its header. Its rows answer
+    those of the same order (or product): an order of order lines goes in whole, with all rows that
+    were quarantined together, or not at all. The version of the source has to be the same still.
+
     Exit code: 0 done, 1 a row is still wrong or was refused, or the batch was rejected.
 
     Example: `ecp quarantine replay corrections/orders.csv --dry-run`
     """
-    corrections = read_corrections(files)
+    exports = [path for path in files if are_exports(path)]
+    corrections = read_corrections([path for path in files if path not in exports])
     target = current_target()
     if not dry_run:
         _let_running_batches_end(target)
     decision = decide(target, corrections)
-    exit_code = ExitCode.DONE if decision.is_clean else ExitCode.DATA_REJECTED
-    rows = [as_document(verdict) for verdict in decision.verdicts]
+    of_sources = decide_exports(target, exports)
+    verdicts = [*decision.verdicts, *(said for one in of_sources for said in one.verdicts)]
+    exit_code = ExitCode.DONE if are_clean(verdicts) else ExitCode.DATA_REJECTED
+    rows = [as_document(verdict) for verdict in verdicts]
     if not as_json:
-        _print_verdicts(decision.verdicts)
-    if dry_run or not any(one.rows for one in decision.plans):
+        _print_verdicts(verdicts)
+    goes_in = any(one.rows for one in decision.plans) or any(one.fixed for one in of_sources)
+    if dry_run or not goes_in:
         if as_json:
             print_json({"rows": rows})
         elif not dry_run:
             print_line(styled("[bold yellow]nothing to replay[/]"))
         raise typer.Exit(int(exit_code if dry_run else ExitCode.DATA_REJECTED))
-    submission = submit(target, decision.plans, as_json=as_json)
+    submission = submit(target, decision.plans, of_sources, as_json=as_json)
     if not wait:
         if as_json:
             print_json(submission_document(submission) | {"rows": rows})
@@ -97,8 +107,10 @@ def replay(
     raise typer.Exit(int(EXIT_CODES[outcome["status"]] or exit_code))
 
 
-def submit(target: Target, plans: Sequence[Plan], *, as_json: bool) -> Submission:
-    """Upload the planned rows, one file per kind, linked to the rows that they answer.
+def submit(
+    target: Target, plans: Sequence[Plan], of_sources: Sequence[ExportReplay], *, as_json: bool
+) -> Submission:
+    """Upload the planned rows, one file per kind and source, linked to what they answer.
 
     The files are checked once more as they go out; raises CommandFailed if one has a bad row.
     """
@@ -119,7 +131,13 @@ def submit(target: Target, plans: Sequence[Plan], *, as_json: bool) -> Submissio
             uploaded += [
                 UploadedRow(row, key, line) for row, line in zip(one.rows, starts, strict=True)
             ]
-        ref = _put_answers(target, name, links(uploaded))
+        linked = links(uploaded)
+        for export in of_sources:
+            if export.fixed:
+                file, answered = write_export(export, Path(folder), name)
+                files.append(file)
+                linked.rows.extend(answered)
+        ref = _put_answers(target, name, linked)
         return upload(target, files, as_json=as_json, answers=ref)
 
 

@@ -33,10 +33,10 @@ class Decision:
     plans: tuple[Plan, ...]
     verdicts: tuple[Verdict, ...]
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether no row stays out for a reason that somebody has to look at."""
-        return all(verdict.state in ("fixed", "unchanged") for verdict in self.verdicts)
+
+def are_clean(verdicts: Sequence[Verdict]) -> bool:
+    """Whether no row stays out for a reason that somebody has to look at."""
+    return all(verdict.state in ("fixed", "unchanged") for verdict in verdicts)
 
 
 def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
@@ -54,7 +54,7 @@ def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
         if verdict.state == "fixed":
             place = precedences.of(Origin(row.batch_id, row.key, row.line))
             if place is None:
-                judged[row] = verdict.refused(_why_unpublished(row.batch_id, precedences))
+                judged[row] = verdict.refused(why_unpublished(row.batch_id, precedences))
             else:
                 fixed.append(FixedRow(verdict.correction, place))
     resolutions = read_resolutions(s3, target.client("dynamodb"), target.objects, names.data_bucket)
@@ -71,10 +71,10 @@ def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
     for refusal in (refusal for one in plans for refusal in one.refused):
         row = refusal.row.correction.row_id
         judged[row] = judged[row].refused(refusal.reason)
-    return Decision(plans, tuple(_reopening(verdict, resolutions) for verdict in judged.values()))
+    return Decision(plans, tuple(reopening(verdict, resolutions) for verdict in judged.values()))
 
 
-def _reopening(verdict: Verdict, resolutions: Resolutions) -> Verdict:
+def reopening(verdict: Verdict, resolutions: Resolutions) -> Verdict:
     """A row that somebody gave up comes in all the same, and whoever brings it is told."""
     row = verdict.correction.row_id
     dismissal = resolutions.dismissal_of(row)
@@ -127,6 +127,7 @@ def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dic
     return found
 
 
-def _why_unpublished(batch_id: str, precedences: Precedences) -> str:
+def why_unpublished(batch_id: str, precedences: Precedences) -> str:
+    """Why rows of a batch cannot be replayed, and what to do."""
     end = precedences.batch(batch_id).end
     return f"batch {batch_id} {UNPUBLISHED.get(end or '', 'is not published yet: wait for it')}"

@@ -35,11 +35,30 @@ class ExportFormat:
         )
 
 
+def label_of(row: Row) -> str:
+    """The source and version that read a row: `my-shop v2`."""
+    label: str = row[EXPORT]["source"]
+    return label
+
+
 def as_export(form: ExportFormat, rows: Sequence[Row]) -> bytes:
     """The header and the rows as they stand in quarantine; of one order all that the file had."""
     header = form.delimiter.join(_cell(name, form) for name in form.names)
     lines = [*[""] * form.skip_lines, header, *(row["raw"] or "" for row in rows)]
     return "".join(f"{line}\n" for line in lines).encode(form.encoding)
+
+
+def starts_of(form: ExportFormat, rows: Sequence[Row]) -> list[int]:
+    """The physical line where each row of `as_export` starts."""
+    starts, line = [], form.skip_lines + 2 + sum(_line_breaks(name) for name in form.names)
+    for row in rows:
+        starts.append(line)
+        line += 1 + _line_breaks(row["raw"] or "")
+    return starts
+
+
+def _line_breaks(text: str) -> int:
+    return text.replace("\r\n", "\n").replace("\r", "\n").count("\n")
 
 
 def _cell(name: str, form: ExportFormat) -> str:
