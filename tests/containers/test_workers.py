@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from services.runtime.messaging.worker import STUCK_EXIT_CODE
 from tests.containers.cloud import WorkerlessCloud
 from tests.support.random_rows import random_rows
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.docker, pytest.mark.integration, pytest.mark.timeout(1800)]
 SPARK_MEMORY_MB = "1024"
-IDLE_STOP_SECONDS = 10.0
-"""An idle worker looks up from its queue every two seconds."""
+IDLE_STOP_SECONDS = 60.0
+"""An idle worker looks up from its queue every two seconds; ECS would wait for two minutes."""
 Images = Mapping[str, "DockerImage"]
 
 
@@ -69,7 +70,7 @@ def test_spark_and_a_sigterm_in_the_middle_of_its_next_batch(
         cloud.submit("interrupted", random_rows(random.Random(3)))
         cloud.await_taken("transformer")
         code, _ = first.stop()
-    assert code == 0
+    assert code in (0, STUCK_EXIT_CODE)
 
     with transformers("duckdb"):
         cloud.assert_completed("interrupted")
