@@ -168,7 +168,7 @@ def _likely(one: "Detected") -> str:
             f"most of its header is that of {one.nearest.source.name}, but it does not have "
             f"{columns} once, by that name"
         )
-    return "it is the export of none we know"
+    return "no known export"
 
 
 _COLUMNS = ("kind", "column", "sure", "given by", "why")
