@@ -66,6 +66,11 @@ def is_csv(key: str) -> bool:
     return key.lower().endswith(CSV_SUFFIXES)
 
 
+def source_key(name: str, version: int) -> str:
+    """A version of a source: of one's own in the data bucket, of a shipped one as it is called."""
+    return f"{SOURCES_PREFIX}{name}/v{version}.yaml"
+
+
 def manifest_key(batch_id: str) -> str:
     """The pinned manifest of a sealed batch."""
     return f"{PROCESSING_PREFIX}{batch_id}/manifest.json"

@@ -6,6 +6,12 @@ from typing import Literal
 
 Rows = Literal["order_lines", "orders", "products"]
 Kind = Literal["orders", "order_items", "products"]
+ROW_KINDS: dict[Rows, Kind] = {
+    "order_lines": "order_items",
+    "orders": "orders",
+    "products": "products",
+}
+"""The kind that rows of each sort must give; only order lines may give others beside it."""
 Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"]
 Quoting = Literal["doubled", "backslash", "none"]
 
@@ -91,6 +97,11 @@ class Source:
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds that its files may give."""
         return tuple(mapping.kind for mapping in self.mappings)
+
+    @property
+    def row_kind(self) -> Kind:
+        """What one row of its files is: the kind of the file."""
+        return ROW_KINDS[self.rows]
 
     def mapping(self, kind: Kind) -> Mapping | None:
         """What a row says of a kind; None where it says nothing."""

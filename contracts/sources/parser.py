@@ -11,6 +11,7 @@ import jsonschema_rs
 from contracts.sources.documents import Document, key_of, read_document
 from contracts.sources.faults import InvalidSource, SourceFault, did_you_mean, quoted
 from contracts.sources.model import (
+    ROW_KINDS,
     CarriedDown,
     Expression,
     FileFormat,
@@ -22,12 +23,6 @@ from contracts.sources.model import (
 
 SCHEMA = Path(__file__).parent / "source.schema.json"
 KINDS: tuple[Kind, ...] = ("orders", "order_items", "products")
-_OWN_KIND: dict[str, Kind] = {
-    "order_lines": "order_items",
-    "orders": "orders",
-    "products": "products",
-}
-"""The kind that rows of each sort must give; only order lines may give others beside it."""
 _TYPES = {
     "object": "keys with values below it",
     "array": "a list, as in [a, b]",
@@ -127,7 +122,7 @@ def _shown(value: Any) -> str:
 
 def _contradictions(value: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """What a schema cannot say."""
-    rows, own = value["rows"], _OWN_KIND[value["rows"]]
+    rows, own = value["rows"], ROW_KINDS[value["rows"]]
     if own not in value:
         yield ("rows",), f"rows are {rows}, so say what gives {own}: {own} is missing"
     for kind in KINDS:

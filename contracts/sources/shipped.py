@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from contracts.errors import ContractViolation
+from contracts.layout import source_key
 from contracts.sources.faults import InvalidSource, SourceFault, did_you_mean
 from contracts.sources.model import Source
 from contracts.sources.parser import parse_source
@@ -27,7 +28,7 @@ def shipped_source(name: str, version: int | None = None) -> Source:
     if number not in versions:
         raise ContractViolation(f"there is no {name} v{number}; the newest is v{versions[-1]}")
     path = ROOT / name / f"v{number}.yaml"
-    return parse_shipped(path.read_bytes(), f"sources/{name}/v{number}.yaml")
+    return parse_shipped(path.read_bytes(), source_key(name, number))
 
 
 @cache
@@ -46,7 +47,7 @@ def parse_shipped(content: bytes, path: str) -> Source:
     Raises InvalidSource.
     """
     source = parse_source(content, path)
-    if path != f"sources/{source.name}/v{source.version}.yaml":
+    if path != source_key(source.name, source.version):
         why = f"this says {source.label}, and lies at {path}: name, version and path go together"
         raise InvalidSource(path, [SourceFault(1, "source", why)])
     return source

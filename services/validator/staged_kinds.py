@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from contracts.file_contracts import file_contract
-from contracts.messages import ManifestFile
 from contracts.sources.model import Kind
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.reading.staged_rows import accepted_schema
@@ -25,12 +23,13 @@ class StagedKinds:
     def __init__(
         self,
         folder: Path,
-        file: ManifestFile,
         kinds: Sequence[Kind],
         pseudonyms: Pseudonyms | None,
+        *,
+        by_source: bool,
     ) -> None:
         self._stack = ExitStack()
-        self._is_plain = file.source is None
+        self._is_plain = not by_source
         self._files: dict[Kind, RowFile] = {}
         for kind in kinds:
             path = folder / f"{kind}.parquet"
@@ -41,12 +40,7 @@ class StagedKinds:
     def __enter__(self) -> "StagedKinds":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def write(self, kind: Kind, rows: Any) -> None:

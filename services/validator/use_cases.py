@@ -174,7 +174,9 @@ def _validate(message: Message, job: _Job, ports: Ports) -> FileConcluded:
     pseudonyms = ports.pseudonyms() if WITH_USERS in job.kinds else None
     with (
         TemporaryDirectory(prefix="validate-") as folder,
-        StagedKinds(Path(folder), job.file, job.kinds, pseudonyms) as staged,
+        StagedKinds(
+            Path(folder), job.kinds, pseudonyms, by_source=job.file.source is not None
+        ) as staged,
         RowFile(Path(folder, "quarantined.parquet"), QUARANTINE_SCHEMA) as quarantined,
     ):
         check = _check(job, staged, quarantined, ports)

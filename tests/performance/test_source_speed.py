@@ -11,7 +11,6 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from contracts.messages import ManifestFile, PinnedSource
 from contracts.sources.shipped import shipped_source
 from services.validator.pseudonyms import Pseudonyms
 from services.validator.reading.source_check import check_by_source
@@ -105,23 +104,12 @@ TEXTS = pa_csv.ConvertOptions(
 
 def staged_by_source(export: Path, folder: Path, files: ShopFiles) -> Staged:
     """The export through the validator, and the shop's products from the plain folder."""
-    file = ManifestFile(
-        index=0,
-        kind="order_items",
-        key=f"incoming/{SOURCE.name}/{export.name}",
-        version_id="v1",
-        size_bytes=export.stat().st_size,
-        etag="e",
-        sha256=None,
-        duplicate_of=None,
-        source=PinnedSource(name=SOURCE.name, version=1, ref=None, gives=list(SOURCE.kinds)),
-    )
     folder.mkdir(parents=True, exist_ok=True)
-    with StagedKinds(folder, file, SOURCE.kinds, Pseudonyms(KEY)) as kinds:
+    with StagedKinds(folder, SOURCE.kinds, Pseudonyms(KEY), by_source=True) as kinds:
         check = check_by_source(
             lambda: export.open("rb"),
             SOURCE,
-            name=file.key,
+            name=export.name,
             today=datetime.now(UTC).date(),
             max_rejected_fraction=0.2,
             on_accepted=kinds.write,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.layout import SOURCES_PREFIX
+from contracts.layout import SOURCES_PREFIX, source_key
 from contracts.sources.faults import InvalidSource, SourceFault
 from contracts.sources.model import Source
 from contracts.sources.parser import parse_source
@@ -32,11 +32,6 @@ class Added:
     key: str
     content: bytes
     is_new: bool
-
-
-def own_source_key(name: str, version: int) -> str:
-    """Where a version of a source lies."""
-    return f"{SOURCES_PREFIX}{name}/v{version}.yaml"
 
 
 def own_sources(s3: Any, bucket: str, name: str | None = None) -> dict[str, list[OwnSource]]:
@@ -72,13 +67,13 @@ def added(content: bytes, document: str, newest: bytes | None, last_number: int)
     if newest is not None:
         there = parse_source(newest, document)
         if _numbered(content, there.version) == newest:
-            return Added(there, own_source_key(there.name, there.version), newest, False)
+            return Added(there, source_key(there.name, there.version), newest, False)
     content = _numbered(content, last_number + 1)
     numbered = parse_source(content, document)
     if numbered.version != last_number + 1:
         why = f"this will be version {last_number + 1}: write `version:` on a line of its own"
         raise InvalidSource(document, [SourceFault(1, "version", why)])
-    return Added(numbered, own_source_key(numbered.name, numbered.version), content, True)
+    return Added(numbered, source_key(numbered.name, numbered.version), content, True)
 
 
 def last_number(s3: Any, bucket: str, name: str) -> int:

@@ -4,7 +4,6 @@ Everything is judged by the validator (check_by_source) and summed by the transf
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,16 +17,14 @@ from contracts.sources.model import Kind, Source
 from infra.ecp.sources.kpis_of_files import FilesKpis, kpis_of
 from infra.ecp.terminal.errors import WrongUsage
 from services.runtime.csv_files.bad_file import BadFile
-from services.runtime.sources.shaping import Shaper
 from services.transformer.engines.port import StagedFile
 from services.validator.reading.line_blocks import BLOCK_BYTES
 from services.validator.reading.quarantined_rows import QuarantinedRows
 from services.validator.reading.source_check import check_by_source
 from services.validator.reading.verdict import FileCheck
-from services.validator.row_files import RowFile, keep_standing
 from services.validator.sources.file_reading import OpenStream, SourceFile
 from services.validator.sources.lookups import lookup_table
-from services.validator.sources.staged_columns import staged_schema
+from services.validator.staged_kinds import StagedKinds
 
 EXAMPLES = 3
 BAD_ROWS_KEPT = 1000
@@ -101,30 +98,20 @@ def _tried(
     def keep(found: QuarantinedRows) -> None:
         bad.extend(row._asdict() for row in found[: max(0, BAD_ROWS_KEPT - len(bad))])
 
-    with ExitStack() as stack:
-        rows = {
-            kind: stack.enter_context(RowFile(folder / f"{kind}.parquet", staged_schema(kind)))
-            for kind in source.kinds
-        }
+    with StagedKinds(folder, source.kinds, None, by_source=True) as staged:
         check = check_by_source(
             open_stream,
             source,
             name=path.name,
             today=system_clock().date(),
             max_rejected_fraction=max_rejected_fraction,
-            on_accepted=lambda kind, table: rows[kind].write(table),
+            on_accepted=staged.write,
             on_quarantined=keep,
             currency=currency,
             lookups=lookups,
         )
-        for each in rows.values():
-            each.finish()
-    accepted: dict[Kind, Path] = {}
-    for kind in check.kinds:
-        if kind.removed:
-            keep_standing(rows[kind.kind].path, kind.removed)
-        if kind.accepted:
-            accepted[kind.kind] = rows[kind.kind].path
+        staged.finish(check)
+    accepted = {kind: rows for kind, rows in staged.paths(check).items() if rows}
     one = TriedFile(path, check, sorted(bad, key=lambda row: row["line"]))
     if check.left_out or any(kind.left_out for kind in check.kinds):
         one.left_out = _left_out(source, path, lookups)
@@ -154,15 +141,10 @@ def _reasons(
     open_stream = _opener(path)
     file = SourceFile(open_stream, source, path.name, system_clock().date(), lookups, BLOCK_BYTES)
     with open_stream() as stream:
-        opened = file.opened(stream)
-        with Shaper(opened.compiled, lookups) as shaper:
-            for cells in file.cells(opened):
-                if cells is None or not len(cells.lines):
-                    continue
-                shaped = shaper.shape(cells.table)
-                for table in (shaped.left_out, *shaped.left_out_of.values()):
-                    for row in table.to_pylist():
-                        yield row["reason"], row["line"], cells.raw[row["row"]].as_py()
+        for cells, shaped in file.shaped(file.opened(stream)):
+            for table in (shaped.left_out, *shaped.left_out_of.values()):
+                for row in table.to_pylist():
+                    yield row["reason"], row["line"], cells.raw[row["row"]].as_py()
 
 
 def _opener(path: Path) -> OpenStream:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.layout import lookup_of
 from contracts.sources.model import Source
 from infra.ecp.batches.timeline import plural
 from infra.ecp.sources.keeping import read_source
-from infra.ecp.submissions.lookups import lookup_files
+from infra.ecp.submissions.lookups import lookups_by_name
 from infra.ecp.terminal.errors import ExitCode, WrongUsage
-from infra.ecp.terminal.options import AsJson
+from infra.ecp.terminal.options import AsJson, Lookups
 from infra.ecp.terminal.output import print_json, print_line, print_table, spinner
 
 if TYPE_CHECKING:
@@ -28,12 +27,7 @@ def try_source(
         str, typer.Argument(metavar="NAME|FILE.yaml", help="A source, or a draft of one.")
     ],
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Files of that shape.")],
-    lookup: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--lookup", metavar="NAME=FILE", help="A file that the source looks values up in."
-        ),
-    ] = None,
+    lookup: Lookups = None,
     as_json: AsJson = False,
 ) -> None:
     """Read files by a source, offline: rows that pass, that are bad or left out, and the KPIs.
@@ -50,11 +44,7 @@ def try_source(
     from infra.ecp.submissions.validate import check_settings
 
     source = _source(name)
-    lookups = {
-        named[1]: path
-        for key, path in lookup_files(lookup or [], source).items()
-        if (named := lookup_of(key))
-    }
+    lookups = lookups_by_name(lookup or [], source)
     for path in files:
         if not path.is_file():
             raise WrongUsage(f"{path}: there is no such file")

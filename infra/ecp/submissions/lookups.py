@@ -23,6 +23,15 @@ def lookup_files(given: Iterable[str], source: Source | None) -> dict[str, Path]
 
     Each is a file that can be read.
     """
+    return {
+        lookup_key(source.name, name): path
+        for name, path in lookups_by_name(given, source).items()
+        if source
+    }
+
+
+def lookups_by_name(given: Iterable[str], source: Source | None) -> dict[str, Path]:
+    """The same by the names of the lookups."""
     found: dict[str, Path] = {}
     for each in given:
         name, separator, file = each.partition("=")
@@ -38,7 +47,7 @@ def lookup_files(given: Iterable[str], source: Source | None) -> dict[str, Path]
         see_that_it_is_there(path)
         if (unsendable := why_not_sendable(path, key)) is not None:
             raise WrongUsage(f"{path}: {unsendable}")
-        found[key] = path
+        found[name] = path
     return found
 
 

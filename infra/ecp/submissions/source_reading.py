@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.layout import lookup_of
 from contracts.sources.model import Source
-from infra.ecp.submissions.lookups import lookup_files
+from infra.ecp.submissions.lookups import lookups_by_name
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,7 @@ class SourceReading:
     @property
     def kind(self) -> str:
         """What one row of its files is."""
-        from services.validator.sources.file_reading import OWN_KINDS
-
-        return OWN_KINDS[self.source.rows]
+        return self.source.row_kind
 
     def check(self, opened: Callable[[], Any], **given: Any) -> Any:
         """What the validator finds in a file."""
@@ -36,9 +33,4 @@ def source_reading(name: str, lookups: Sequence[str]) -> SourceReading:
     from infra.ecp.sources.trial import lookup_tables
 
     source = read_source(name)[0]
-    paths = {
-        named[1]: path
-        for key, path in lookup_files(lookups, source).items()
-        if (named := lookup_of(key))
-    }
-    return SourceReading(source, lookup_tables(source, paths))
+    return SourceReading(source, lookup_tables(source, lookups_by_name(lookups, source)))

@@ -48,7 +48,7 @@ from infra.ecp.submissions.sending import upload
 from infra.ecp.submissions.upload import Submission
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
-from infra.ecp.terminal.options import AsJson, Wait
+from infra.ecp.terminal.options import AsJson, Lookups, SourceName, Wait
 from infra.ecp.terminal.output import (
     print_beside,
     print_json,
@@ -72,16 +72,8 @@ def submit(
             help="A directory with `orders/`, `order_items/` and `products/`; or CSV files.",
         ),
     ],
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", help="The source that all the files are read by."),
-    ] = None,
-    lookup: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--lookup", metavar="NAME=FILE", help="A file that the source looks values up in."
-        ),
-    ] = None,
+    source: SourceName = None,
+    lookup: Lookups = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="The files are parts of one export: one statement.")
     ] = False,

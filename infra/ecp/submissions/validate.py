@@ -32,7 +32,7 @@ from infra.ecp.submissions.sender_view import (
 from infra.ecp.submissions.source_reading import SourceReading, source_reading
 from infra.ecp.submissions.watched_file import Say, WatchedFile
 from infra.ecp.terminal.errors import ExitCode, WrongUsage
-from infra.ecp.terminal.options import AsJson
+from infra.ecp.terminal.options import AsJson, Lookups, SourceName
 from infra.ecp.terminal.output import print_json, print_line, print_table, spinner, styled
 
 CONTRADICTED = ".contradicted"
@@ -76,16 +76,8 @@ def validate(
             help="A directory with `orders/`, `order_items/` and `products/`; or CSV files.",
         ),
     ],
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", help="The source that all the files are read by."),
-    ] = None,
-    lookup: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--lookup", metavar="NAME=FILE", help="A file that the source looks values up in."
-        ),
-    ] = None,
+    source: SourceName = None,
+    lookup: Lookups = None,
     as_json: AsJson = False,
 ) -> None:
     """Check CSV files as the pipeline would, without uploading anything.

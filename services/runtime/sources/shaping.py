@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 
 import duckdb
 import pyarrow as pa
@@ -68,12 +67,7 @@ class Shaper:
     def __enter__(self) -> "Shaper":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def shape(self, table: pa.Table, *, row_text: str = "row_text", line: str = "line") -> Shaped:

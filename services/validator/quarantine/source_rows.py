@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from contracts.sources.model import Source
 from services.runtime.sources.shaped import Shaped
-from services.runtime.sources.shaping import Shaper
 from services.validator.quarantine.source_replay import ReadRow
 from services.validator.reading.arrow_texts import without_formulas
 from services.validator.reading.line_blocks import BLOCK_BYTES
@@ -41,21 +40,17 @@ def read_file(
     rows: list[ReadRow] = []
     with open_stream() as stream:
         opened = file.opened(stream)
-        with Shaper(opened.compiled, lookups) as shaper:
-            for cells in file.cells(opened):
-                if cells is None or not len(cells.lines):
-                    continue
-                shaped = shaper.shape(cells.table)
-                products = _products(shaped)
-                own = products if source.rows == "products" else _orders(shaped)
-                for row in [
-                    *shaped.left_out["row"].to_pylist(),
-                    *(shaped.of_no_kind["row"].to_pylist() if len(source.kinds) == 1 else ()),
-                ]:
-                    own[row] = None
-                texts = without_line_ends(cells.raw).to_pylist()
-                found = zip(cells.lines.tolist(), own, texts, products, strict=True)
-                rows += [ReadRow(*each) for each in found]
+        for cells, shaped in file.shaped(opened):
+            products = _products(shaped)
+            own = products if source.rows == "products" else _orders(shaped)
+            for row in [
+                *shaped.left_out["row"].to_pylist(),
+                *(shaped.of_no_kind["row"].to_pylist() if len(source.kinds) == 1 else ()),
+            ]:
+                own[row] = None
+            texts = without_line_ends(cells.raw).to_pylist()
+            found = zip(cells.lines.tolist(), own, texts, products, strict=True)
+            rows += [ReadRow(*each) for each in found]
     return ReadFile(tuple(opened.header.names), tuple(rows))
 
 

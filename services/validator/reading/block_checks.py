@@ -17,11 +17,11 @@ from services.runtime.csv_files.csv_records import Problem, Record
 from services.runtime.csv_files.row_checks import OTHER_HEADER_RULE, RowChecks, Value
 from services.validator.reading.arrow_checks import SOURCE_LINE, ArrowChecks
 from services.validator.reading.explained_rows import ExplainedRows
-from services.validator.reading.line_blocks import Block, portions
+from services.validator.reading.line_blocks import Block
 from services.validator.reading.quarantined_rows import QuarantinedRows
 from services.validator.reading.regular_rows import DoubtfulRecords, RegularReader
 from services.validator.reading.row_messages import RowMessages
-from services.validator.reading.segments import Segments, segment
+from services.validator.reading.segments import Segmenter, Segments
 
 PORTION_ROWS = 1 << 14
 """Rows that are judged or explained at once: it bounds memory where nearly all are bad."""
@@ -64,30 +64,17 @@ class BlockChecker:
         self._rows, self._messages = rows, RowMessages(name, label)
         self._regular = RegularReader(name, rows, arrow, with_raw=with_raw)
         self._with_raw, self._schema = with_raw, self._regular.schema
+        self._segmenter = Segmenter(rows, self._regular.are_rows)
         self._first_line = first_line
-        self._rest = b""
 
     def check(self, block: Block) -> Iterator[CheckedBlock]:
         """Judge the records of a block; one that may go on in the next block waits for it.
 
         Bad rows are given in portions, all of a portion's rows before those of the next.
         """
-        for text, is_last in portions(block):
-            waiting = self._rest + text
-            while True:
-                found = segment(
-                    waiting,
-                    self._rows,
-                    self._regular.are_rows,
-                    is_last_block=is_last,
-                    returns_end_lines=block.returns_end_lines,
-                )
-                yield from self._checked(found)
-                self._first_line += found.line_count
-                waiting = found.rest
-                if not found.is_paused:
-                    break
-            self._rest = waiting
+        for found in self._segmenter.segments(block):
+            yield from self._checked(found)
+            self._first_line += found.line_count
 
     def _checked(self, found: Segments) -> Iterator[CheckedBlock]:
         regular = self._regular.read(found.regular, found.regular_lines, self._first_line)

@@ -98,6 +98,11 @@ def count_line_ends(text: bytes, *, returns_end_lines: bool) -> int:
     return count
 
 
+def count_lines(texts: Iterable[bytes]) -> int:
+    """At least how many lines there are, wherever they end."""
+    return 1 + sum(count_line_ends(text, returns_end_lines=True) for text in texts)
+
+
 def count_byte(text: bytes, byte: bytes) -> int:
     """What bytes.count gives, three times as fast where the byte is frequent."""
     return count_where(text, lambda characters: characters == ord(byte))

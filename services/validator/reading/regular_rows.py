@@ -111,12 +111,7 @@ class RegularReader:
         return doubts.certain.to_numpy(zero_copy_only=False)
 
     def _texts(self, lines: Lines, width: int) -> Texts | None:
-        text, is_marked = for_arrow(
-            lines.text, self._rows.delimiter, returns_end_lines=lines.returns_end_lines
-        )
-        return self._arrow.read_texts(
-            text, width, hold_line_ends=lines.hold_line_ends, are_returns_marked=is_marked
-        )
+        return texts_of(lines, self._arrow, self._rows.delimiter, width)
 
     def _usual_widths(self, counts: Any) -> list[int]:
         """The header's width, and the one beyond it that most lines have; the latter is kept."""
@@ -156,6 +151,14 @@ class RegularReader:
                     yield record.at(int(places[index]))
 
         return DoubtfulRecords(places[indexes], read)
+
+
+def texts_of(lines: Lines, arrow: ArrowChecks, delimiter: str, width: int) -> Texts | None:
+    """The fields of regular lines that have so many each, as Arrow reads them; None: not all do."""
+    text, is_marked = for_arrow(lines.text, delimiter, returns_end_lines=lines.returns_end_lines)
+    return arrow.read_texts(
+        text, width, hold_line_ends=lines.hold_line_ends, are_returns_marked=is_marked
+    )
 
 
 def field_counts(lines: Lines, delimiter: str) -> Any:

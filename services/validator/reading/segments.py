@@ -10,6 +10,7 @@ CRs end lines: each part is a physical line with a number of its own, and no rec
 the last part into the next line. Otherwise the CR is content: one line, one row.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from services.runtime.csv_files.csv_records import (
 from services.validator.reading.broken_lines import PROBLEMS, AreRows, broken_lines
 from services.validator.reading.explained_rows import ExplainedRows
 from services.validator.reading.file_text import count_line_ends
+from services.validator.reading.line_blocks import Block, portions
 from services.validator.reading.lines import Lines
 from services.validator.reading.quick_records import QuickRecords
 from services.validator.reading.record_shapes import RowLayout, shapes_of
@@ -77,6 +79,32 @@ def segment(
         if reading.read(np.flatnonzero(shapes.suspects & (verdicts == 0)).tolist()):
             break
     return reading.result()
+
+
+class Segmenter:
+    """The blocks of one file, in order, as segments."""
+
+    def __init__(self, layout: RowLayout, are_rows: AreRows) -> None:
+        self._layout, self._are_rows = layout, are_rows
+        self._rest = b""
+
+    def segments(self, block: Block) -> Iterator[Segments]:
+        """Of a block, with what was left of the one before; a record that may go on waits."""
+        for text, is_last in portions(block):
+            waiting = self._rest + text
+            while True:
+                found = segment(
+                    waiting,
+                    self._layout,
+                    self._are_rows,
+                    is_last_block=is_last,
+                    returns_end_lines=block.returns_end_lines,
+                )
+                yield found
+                waiting = found.rest
+                if not found.is_paused:
+                    break
+            self._rest = waiting
 
 
 class _Reading:

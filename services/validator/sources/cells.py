@@ -26,12 +26,11 @@ from services.runtime.sources.compiled import CompiledSource
 from services.validator.reading.arrow_checks import ArrowChecks, Texts
 from services.validator.reading.arrow_texts import without_formulas
 from services.validator.reading.file_text import BLANK_BYTES
-from services.validator.reading.line_blocks import Block, portions
+from services.validator.reading.line_blocks import Block
 from services.validator.reading.lines import Lines
 from services.validator.reading.quarantined_rows import without_line_ends
-from services.validator.reading.record_shapes import for_arrow
-from services.validator.reading.regular_rows import field_counts
-from services.validator.reading.segments import Segments, segment
+from services.validator.reading.regular_rows import field_counts, texts_of
+from services.validator.reading.segments import Segmenter, Segments
 from services.validator.sources.row_layout import RowLayout
 from services.validator.sources.source_text import holds_marks, restored_cells, restored_rows
 
@@ -68,27 +67,14 @@ class CellReader:
         self._with_text = compiled.needs_row_text
         self._layout = RowLayout.of(compiled, header)
         self._arrow = ArrowChecks(header, None, ())
+        self._segmenter = Segmenter(self._layout, self._are_rows)
         self._first_line = first_line
-        self._rest = b""
 
     def read(self, block: Block) -> Iterator[Cells]:
         """The rows of a block; a record that may go on in the next block waits for it."""
-        for text, is_last in portions(block):
-            waiting = self._rest + text
-            while True:
-                found = segment(
-                    waiting,
-                    self._layout,
-                    self._are_rows,
-                    is_last_block=is_last,
-                    returns_end_lines=block.returns_end_lines,
-                )
-                yield self._cells(found)
-                self._first_line += found.line_count
-                waiting = found.rest
-                if not found.is_paused:
-                    break
-            self._rest = waiting
+        for found in self._segmenter.segments(block):
+            yield self._cells(found)
+            self._first_line += found.line_count
 
     def _are_rows(self, lines: Lines) -> Any:
         """True for each line that is a row by itself."""
@@ -121,7 +107,7 @@ class CellReader:
         parts = [part for part in parts if len(part.places)]
         part = _joined(parts) if len(parts) > 1 else (parts or [self._single([])])[0]
         columns, raw = part.columns, part.raw
-        if self._quoting != "doubled" and holds_marks(b"".join(map(_characters, [raw]))):
+        if self._quoting != "doubled" and holds_marks(_characters(raw)):
             columns, raw = [*map(restored_cells, columns)], restored_rows(raw, self._quoting)
         return Cells(self._table(columns, part.places, raw), part.problems, raw, found.is_paused)
 
@@ -146,7 +132,7 @@ class CellReader:
         if not lines.text.strip(BLANK_BYTES):
             return
         width = self._layout.width
-        texts = self._texts(lines, width)
+        texts = texts_of(lines, self._arrow, self._layout.delimiter, width)
         if texts is not None and texts.rows == len(places):
             yield _Part(places, _shown(texts), lines.texts(), {})
             return
@@ -158,7 +144,7 @@ class CellReader:
             if not has_width.any():
                 continue
             some = lines.take(has_width)
-            texts = self._texts(some, each)
+            texts = texts_of(some, self._arrow, self._layout.delimiter, each)
             if texts is None or texts.rows != int(has_width.sum()):
                 raise PipelineError(
                     f"{self._name}: {len(some)} records after line {self._first_line} were not "
@@ -177,14 +163,6 @@ class CellReader:
             if (record := read_record(lines.physical(index), 0, self._layout, is_last_block=True))
         ]
         yield self._single(records)
-
-    def _texts(self, lines: Lines, width: int) -> Any:
-        text, is_marked = for_arrow(
-            lines.text, self._layout.delimiter, returns_end_lines=lines.returns_end_lines
-        )
-        return self._arrow.read_texts(
-            text, width, hold_line_ends=lines.hold_line_ends, are_returns_marked=is_marked
-        )
 
     def _single(self, records: Sequence[Record]) -> "_Part":
         """Records that were read one by one; blank ones are no rows."""

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from contracts.sources.model import Kind, Rows, Source
+from contracts.sources.model import Kind, Source
 from services.runtime.csv_files.row_checks import OneCurrency
+from services.runtime.sources.shaped import Shaped
 from services.runtime.sources.shaping import Shaper
 from services.validator.reading.arrow_checks import SOURCE_LINE
-from services.validator.reading.file_text import ByteStream, LineEnds, count_line_ends
+from services.validator.reading.file_text import ByteStream, LineEnds, count_lines
 from services.validator.reading.line_blocks import line_blocks
 from services.validator.reading.quarantined_rows import QuarantinedRows
 from services.validator.reading.verdict import Counts, FileCheck, KindCheck
@@ -24,13 +24,6 @@ from services.validator.sources.bound_header import BoundFile, bound
 from services.validator.sources.cells import CellReader, Cells
 from services.validator.sources.judging import Judge, Judged
 from services.validator.sources.source_text import text_reader
-
-OWN_KINDS: Mapping[Rows, Kind] = {
-    "order_lines": "order_items",
-    "orders": "orders",
-    "products": "products",
-}
-"""What one row of a source's file is: the kind of the file."""
 
 OpenStream = Callable[[], AbstractContextManager[ByteStream]]
 AcceptedRows = Callable[[Kind, Any], None]
@@ -56,11 +49,9 @@ class SourceFile:
 
     def count_lines(self) -> int:
         """At least how many lines the file has, wherever they end; raises BadFile."""
-        lines, read_text = 1, text_reader(self.source.file)
+        read_text = text_reader(self.source.file)
         with self.open_stream() as stream:
-            for text in read_text(stream, self.name, self.block_bytes, LineEnds()):
-                lines += count_line_ends(text, returns_end_lines=True)
-        return lines
+            return count_lines(read_text(stream, self.name, self.block_bytes, LineEnds()))
 
     def cells(self, opened: BoundFile) -> Iterator[Cells | None]:
         """The rows by their cells; None stands before each block."""
@@ -69,6 +60,13 @@ class SourceFile:
             if block.text:
                 yield None
             yield from reader.read(block)
+
+    def shaped(self, opened: BoundFile) -> Iterator[tuple[Cells, Shaped]]:
+        """The rows, and what the source makes of them, not judged yet."""
+        with Shaper(opened.compiled, self.lookups) as shaper:
+            for cells in self.cells(opened):
+                if cells is not None and len(cells.lines):
+                    yield cells, shaper.shape(cells.table)
 
     def texts_of(self, lines: Any) -> Iterator[tuple[Any, Any]]:
         """Read the file once more for the rows that start in some lines, in order: lines, texts."""
@@ -95,7 +93,7 @@ class Reading(ABC):
         self.file, self.opened, self.compiled = file, opened, opened.compiled
         self.counts = counts
         self.on_accepted, self.on_quarantined = on_accepted, on_quarantined
-        self.own_kind = OWN_KINDS[file.source.rows]
+        self.own_kind = file.source.row_kind
         self.kinds: dict[Kind, KindCheck] = {
             kind: KindCheck(kind, 0, 0, 0, 0, {}, 0) for kind in file.source.kinds
         }
@@ -108,12 +106,7 @@ class Reading(ABC):
     def __enter__(self) -> "Reading":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stack.close()
 
     def blocks(self) -> Iterator[Judged | None]:

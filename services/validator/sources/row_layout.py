@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from services.runtime.csv_files.header import Header
 from services.runtime.sources.compiled import CompiledSource
 
-_DATES_AND_NUMBERS = ("order_date", "total_amount", "quantity", "price")
-_REQUIRED = ("order_id", "product_id", *_DATES_AND_NUMBERS[:3])
+_WITH_DIGITS = ("order_date", "total_amount", "quantity")
+_REQUIRED = ("order_id", "product_id", *_WITH_DIGITS)
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,14 @@ class RowLayout:
     @classmethod
     def of(cls, compiled: CompiledSource, header: Header) -> "RowLayout":
         """By what the source makes of the columns."""
-        own = compiled.kinds[-1] if compiled.source.rows == "products" else compiled.kinds[0]
-        for kind in compiled.kinds:
-            own = kind if kind.kind == "order_items" else own
+        [own] = [kind for kind in compiled.kinds if kind.kind == compiled.source.row_kind]
         places = {
             output.column: tuple(sorted(compiled.used[name] for name in output.columns))
             for output in own.outputs
             if output.columns
         }
         filled = tuple(places[column] for column in _REQUIRED if column in places)
-        digits = tuple(places[column] for column in _DATES_AND_NUMBERS[:3] if column in places)
+        digits = tuple(places[column] for column in _WITH_DIGITS if column in places)
         return cls(header.width, header.spare, header.delimiter, filled, digits)
 
     def is_healthy_row(self, fields: Sequence[str]) -> bool:
