@@ -24,6 +24,8 @@ MARKS = {
     StepState.FAILED: ("✗", "red"),
 }
 STALLED_SECONDS = 20.0
+SAID_EVERY_SECONDS = 30.0
+"""How often a long wait is told of where nothing can move."""
 CHECK_EXECUTION_SECONDS = 5.0
 
 ReadEvents = Callable[[], Sequence[Message]]
@@ -37,6 +39,9 @@ class View(Protocol):
 
     def hint(self, text: str) -> None:
         """Something people should know while they wait."""
+
+    def waited(self, seconds: float) -> None:
+        """How long the wait has been by now."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ def follow(
             view.show(steps(events))
         if ending(events) is not None:
             return events
+        view.waited(now - began)
         if now - began > waiting.wait_seconds:
             raise CommandFailed(_too_long(events, waiting.wait_seconds))
         if now - last_news > STALLED_SECONDS and not hinted:
@@ -144,6 +150,9 @@ class LiveView:
         self._hints.append(text)
         self._draw()
 
+    def waited(self, seconds: float) -> None:
+        """The steps move while they wait."""
+
     def _draw(self) -> None:
         lines: list[Any] = [_line(step) for step in (*self._before, *self._steps)]
         lines += [painted(f"  {hint}", "yellow") for hint in self._hints]
@@ -151,11 +160,16 @@ class LiveView:
 
 
 class LineView:
-    """One line per step as it is done, where nothing can move; `quiet` says nothing at all."""
+    """One line per step as it is done, where nothing can move, and now and then in a long wait.
+
+    `quiet` leaves the steps and hints away.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._said: set[tuple[str, str]] = set()
+        self._at: Step | None = None
+        self._next_seconds = SAID_EVERY_SECONDS
 
     def __enter__(self) -> "LineView":
         return self
@@ -170,6 +184,7 @@ class LineView:
 
     def show(self, found: Sequence[Step]) -> None:
         """The steps that are over and were not said before."""
+        self._at = next((step for step in found if step.state is StepState.RUNNING), None)
         for step in found:
             over = step.state in (StepState.DONE, StepState.FAILED)
             if over and (step.name, step.detail) not in self._said:
@@ -180,13 +195,20 @@ class LineView:
         """A line of its own."""
         self._print(text)
 
+    def waited(self, seconds: float) -> None:
+        """What it waits for, each half minute."""
+        if seconds >= self._next_seconds:
+            self._next_seconds = seconds + SAID_EVERY_SECONDS
+            at = f": {_said(self._at)}" if self._at else ""
+            print_beside(f"still waiting after {seconds:.0f} s{at}")
+
     def _print(self, line: str | Text) -> None:
         if not self._quiet:
             print_beside(line)
 
 
 def view_for(*, as_json: bool, before: Sequence[Step] = ()) -> LiveView | LineView:
-    """What suits standard error: movement on a terminal, lines elsewhere, silence beside JSON."""
+    """What suits standard error: movement on a terminal, else lines; few beside JSON."""
     if console(stderr=True).is_terminal:
         return LiveView(before)
     return LineView(quiet=as_json)

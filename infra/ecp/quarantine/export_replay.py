@@ -119,7 +119,7 @@ def write_export(one: ExportReplay, folder: Path, name: str) -> tuple[InputFile,
 
 def _decide(target: Target, path: Path, form: ExportFormat, rows: Sequence[Row]) -> ExportReplay:
     of_source = [row for row in rows if label_of(row).partition(" ")[0] == form.source]
-    source = read_source(form.source)[0]
+    source = read_source(form.source)
     labels = sorted({label_of(row) for row in of_source})
     if source.label not in labels:
         raise WrongUsage(

@@ -10,10 +10,12 @@ from contracts.sources.model import Source
 from contracts.sources.shipped import ROOT, shipped_source, shipped_sources
 from infra.ecp.batches.timeline import plural
 from infra.ecp.sources.own_sources import (
-    OwnSource,
+    ReadSource,
     added,
+    current_own,
     is_shipped,
     last_number,
+    newest_first,
     own_sources,
     read_own,
 )
@@ -24,6 +26,7 @@ from infra.ecp.terminal.output import (
     confirm,
     print_json,
     print_line,
+    print_lines,
     print_note,
     print_table,
     print_verbatim,
@@ -80,23 +83,27 @@ def list_sources(as_json: AsJson = False) -> None:
 
     Example: `ecp sources list`
     """
-    found = [(shipped_source(name), "shipped") for name in shipped_sources()]
+    shipped = [shipped_source(name) for name in shipped_sources()]
     target = _cloud()
-    if target is not None:
-        s3, bucket = target.client("s3"), target.names.data_bucket
-        for versions in own_sources(s3, bucket).values():
-            found.append((parsed(s3, bucket, versions[-1]), "own"))
+    own = [*current_own(target.client("s3"), target.names.data_bucket)] if target else []
     if as_json:
-        print_json([_document(source, origin) for source, origin in found])
+        print_json([_document(one, "shipped") for one in shipped] + [*map(_own_document, own)])
         return
+    rows = [(source, "shipped") for source in shipped] + [
+        (one.source, "own") for one in own if one.source
+    ]
     print_table(
         "Sources",
         ("name", "version", "origin", "gives", "title"),
         [
             (source.name, f"v{source.version}", origin, ", ".join(source.kinds), source.title)
-            for source, origin in found
+            for source, origin in rows
         ],
     )
+    for one in own:
+        if one.fault:
+            print_line(styled("[bold yellow]{} cannot be used:[/]", one.where.label))
+            print_lines(str(one.fault))
 
 
 def show(
@@ -110,12 +117,22 @@ def show(
 
     Example: `ecp sources show shopify-orders`
     """
-    source, content, origin = read_source(name, version)
+    if is_shipped(name):
+        source = read_source(name, version)
+        content = (ROOT / name / f"v{source.version}.yaml").read_bytes()
+        said, fault = _document(source, "shipped"), None
+    else:
+        newest = next(iter(_versions(name, version)))
+        content, fault = newest.content, newest.fault
+        said = _own_document(newest)
+    text = content.decode("utf-8-sig", errors="replace")
     if as_json:
-        print_json(_document(source, origin) | {"text": content.decode("utf-8-sig")})
+        print_json(said | {"text": text})
         return
-    for line in content.decode("utf-8-sig").splitlines():
+    for line in text.splitlines():
         print_verbatim(line)
+    if fault:
+        print_note(f"it cannot be used: {fault}")
 
 
 def remove(
@@ -147,44 +164,46 @@ def remove(
         print_line(f"{name} is removed; files that come under incoming/{name}/ wait for a source")
 
 
-def read_source(name: str, version: int | None = None) -> tuple[Source, bytes, str]:
-    """A source by its name, with its YAML, and where it is from: `shipped` or `own`.
+def read_source(name: str, version: int | None = None) -> Source:
+    """A source by its name, in the version that files are read by unless one is named.
 
-    Raises WrongUsage when there is none.
+    Raises WrongUsage when there is none, InvalidSource when none of its versions can be used.
     """
     if is_shipped(name):
         versions = shipped_sources()[name]
-        number = version or versions[-1]
-        if number not in versions:
-            raise WrongUsage(f"there is no {name} v{number}; the newest is v{versions[-1]}")
-        path = ROOT / name / f"v{number}.yaml"
-        return shipped_source(name, number), path.read_bytes(), "shipped"
+        if version not in (None, *versions):
+            raise WrongUsage(f"there is no {name} v{version}; the newest is v{versions[-1]}")
+        return shipped_source(name, version)
+    found = [*_versions(name, version)]
+    if found[-1].source is None:
+        raise found[0].fault or CommandFailed(f"{name} cannot be read")
+    return found[-1].source
+
+
+def _versions(name: str, version: int | None) -> list[ReadSource]:
+    """Versions of a source of one's own, the newest first, down to one that can be used."""
     target = current_target()
     s3, bucket = target.client("s3"), target.names.data_bucket
     own = own_sources(s3, bucket)
     if name not in own:
         guess = did_you_mean(name, [*shipped_sources(), *own])
         raise WrongUsage(f"there is no source {name}{guess}")
-    found = [each for each in own[name] if version in (None, each.version)]
-    if not found:
+    wanted = [each for each in own[name] if version in (None, each.version)]
+    if not wanted:
         raise WrongUsage(f"there is no {name} v{version}; the newest is v{own[name][-1].version}")
-    return parsed(s3, bucket, found[-1]), read_own(s3, bucket, found[-1]), "own"
+    return [*newest_first(s3, bucket, wanted)]
 
 
-def parsed(s3: Any, bucket: str, wanted: OwnSource) -> Source:
-    """A source of one's own; raises InvalidSource when what lies there is none."""
-    from contracts.sources.parser import parse_source
-
-    return parse_source(read_own(s3, bucket, wanted), wanted.key)
+def usable_own(target: Target) -> list[Source]:
+    """Each source of one's own in the version that files are read by."""
+    found = current_own(target.client("s3"), target.names.data_bucket)
+    return [one.source for one in found if one.source]
 
 
 def own_of_the_cloud() -> list[Source]:
-    """The newest version of each source of one's own, none where no cloud is found."""
+    """The same, none where no cloud is found."""
     target = _cloud()
-    if target is None:
-        return []
-    s3, bucket = target.client("s3"), target.names.data_bucket
-    return [parsed(s3, bucket, versions[-1]) for versions in own_sources(s3, bucket).values()]
+    return usable_own(target) if target else []
 
 
 def _cloud() -> Target | None:
@@ -215,6 +234,18 @@ def _put(s3: Any, bucket: str, key: str, content: bytes) -> None:
         ) from error
 
 
+def _own_document(one: ReadSource) -> dict[str, Any]:
+    """A source of one's own for programs; a broken one has its `fault` in place of the rest."""
+    if one.source:
+        return _document(one.source, "own")
+    return {
+        "source": one.where.name,
+        "version": one.where.version,
+        "origin": "own",
+        "fault": str(one.fault),
+    }
+
+
 def _document(source: Source, origin: str) -> dict[str, Any]:
     """A source for programs."""
     from infra.ecp.sources.detection import needed_columns
@@ -228,4 +259,5 @@ def _document(source: Source, origin: str) -> dict[str, Any]:
         "kinds": list(source.kinds),
         "columns": list(needed_columns(source)),
         "lookups": list(source.lookups),
+        "fault": None,
     }

@@ -1,7 +1,7 @@
 """Sources of one's own as objects of the data bucket: read, added as the next version, removed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from contracts.layout import SOURCES_PREFIX, source_key
 from contracts.sources.faults import InvalidSource, SourceFault
 from contracts.sources.model import Source
 from contracts.sources.parser import parse_source
-from contracts.sources.shipped import shipped_sources
+from contracts.sources.shipped import parse_shipped, shipped_sources
 
 _KEY = re.compile(rf"{SOURCES_PREFIX}([a-z][a-z0-9-]{{1,39}})/v([1-9][0-9]{{0,3}})\.yaml")
 _VERSION = re.compile(rb"^(version:[ \t]*)[0-9]+", re.MULTILINE)
@@ -22,6 +22,21 @@ class OwnSource:
     name: str
     version: int
     key: str
+
+    @property
+    def label(self) -> str:
+        """`my-shop v2`."""
+        return f"{self.name} v{self.version}"
+
+
+@dataclass(frozen=True)
+class ReadSource:
+    """A version as it was read: what it says, or `fault`, why it cannot be used."""
+
+    where: OwnSource
+    content: bytes
+    source: Source | None = None
+    fault: InvalidSource | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,26 @@ def own_sources(s3: Any, bucket: str, name: str | None = None) -> dict[str, list
     }
 
 
+def current_own(s3: Any, bucket: str) -> Iterator[ReadSource]:
+    """The newest usable version of each source of one's own, after newer ones that are broken.
+
+    That is how the pipeline reads: a version that is broken is as if it had not come.
+    """
+    for versions in own_sources(s3, bucket).values():
+        yield from newest_first(s3, bucket, versions)
+
+
+def newest_first(s3: Any, bucket: str, versions: Sequence[OwnSource]) -> Iterator[ReadSource]:
+    """Versions of one source, the newest first, down to one that can be used."""
+    for each in reversed(versions):
+        content = read_own(s3, bucket, each)
+        try:
+            yield ReadSource(each, content, parse_shipped(content, each.key))
+            return
+        except InvalidSource as fault:
+            yield ReadSource(each, content, fault=fault)
+
+
 def read_own(s3: Any, bucket: str, wanted: OwnSource) -> bytes:
     """The YAML of a version."""
     content: bytes = s3.get_object(Bucket=bucket, Key=wanted.key)["Body"].read()
@@ -64,10 +99,9 @@ def added(content: bytes, document: str, newest: bytes | None, last_number: int)
 
     source = parse_source(content, document)
     check_source(source)
-    if newest is not None:
-        there = parse_source(newest, document)
-        if _numbered(content, there.version) == newest:
-            return Added(there, source_key(there.name, there.version), newest, False)
+    there = _usable(newest, document)
+    if there and newest and _numbered(content, there.version) == newest:
+        return Added(there, source_key(there.name, there.version), newest, False)
     content = _numbered(content, last_number + 1)
     numbered = parse_source(content, document)
     if numbered.version != last_number + 1:
@@ -93,6 +127,14 @@ def last_number(s3: Any, bucket: str, name: str) -> int:
 def is_shipped(name: str) -> bool:
     """Whether a source of this name comes with the code, so that none of one's own may have it."""
     return name in shipped_sources()
+
+
+def _usable(content: bytes | None, document: str) -> Source | None:
+    """What the newest version says; None where there is none, or it is broken."""
+    try:
+        return parse_source(content, document) if content is not None else None
+    except InvalidSource:
+        return None
 
 
 def _numbered(content: bytes, version: int) -> bytes:

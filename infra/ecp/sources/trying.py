@@ -70,7 +70,7 @@ def try_source(
 def _source(name: str) -> Source:
     """A source by its name, or by the path of its YAML."""
     if not name.endswith((".yaml", ".yml")) and "/" not in name:
-        return read_source(name)[0]
+        return read_source(name)
     path = Path(name)
     if not path.is_file():
         raise WrongUsage(f"{path}: there is no such file")

@@ -1,17 +1,14 @@
 """Files that a source reads: what `ecp submit --source` sends; lookups are in `lookups.py`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.input_names import why_not_an_input
 from contracts.layout import incoming_key
-from contracts.sources.faults import InvalidSource
 from contracts.sources.model import Source
 from infra.ecp.sources.detection import sure_source_of
-from infra.ecp.sources.keeping import parsed
+from infra.ecp.sources.keeping import usable_own
 from infra.ecp.sources.measuring import NotReadable
-from infra.ecp.sources.own_sources import own_sources
 from infra.ecp.submissions.directories import InputFile, why_not_sendable
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import WrongUsage
@@ -27,7 +24,7 @@ def source_by_header(target: Callable[[], Target]) -> Callable[[Path], str | Non
     def sure(path: Path) -> str | None:
         nonlocal own
         if own is None:
-            own = [*_own_sources(target())]
+            own = usable_own(target())
         try:
             return sure_source_of(path, own)
         except (WrongUsage, NotReadable):
@@ -68,11 +65,3 @@ def see_that_it_is_there(path: Path) -> None:
     """Raises WrongUsage when there is nothing of that name."""
     if not (path.is_symlink() or path.exists()):
         raise WrongUsage(f"{path}: there is no such file or directory")
-
-
-def _own_sources(target: Target) -> Iterator[Source]:
-    """The newest version of each that is one."""
-    s3, bucket = target.client("s3"), target.names.data_bucket
-    for versions in own_sources(s3, bucket).values():
-        with suppress(InvalidSource):  # `ecp sources list` tells of it
-            yield parsed(s3, bucket, versions[-1])

@@ -32,5 +32,5 @@ def source_reading(name: str, lookups: Sequence[str]) -> SourceReading:
     from infra.ecp.sources.keeping import read_source
     from infra.ecp.sources.trial import lookup_tables
 
-    source = read_source(name)[0]
+    source = read_source(name)
     return SourceReading(source, lookup_tables(source, lookups_by_name(lookups, source)))

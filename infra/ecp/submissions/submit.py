@@ -164,12 +164,12 @@ def _gathered(
     if name is None:
         gathered = gather(paths, source_by_header(current_target))
         told = dict.fromkeys(file.source for file in gathered.files if file.source is not None)
-        sources = [read_source(each)[0] for each in told]
+        sources = [read_source(each) for each in told]
         lookups = lookup_files_of_any(given, sources)
         asking = [source for source in sources if source.lookups]
         lacking = [missing_lookups(each, lookups, current_target()) for each in asking]
         return gathered, lookups, [missing for missing in lacking if missing]
-    target, (source, _, _) = current_target(), read_source(name)
+    target, source = current_target(), read_source(name)
     files, lookups = distinct(export_files(paths, name)), lookup_files(given, source)
     if missing := missing_lookups(source, lookups, target):
         raise WrongUsage(how_to_send(missing, target.names.data_bucket))

@@ -38,6 +38,9 @@ class Heard:
     def hint(self, text: str) -> None:
         self.hints.append(text)
 
+    def waited(self, seconds: float) -> None:
+        """Nothing to remember."""
+
 
 class Growing:
     """A store in which one more event can be read each time."""
@@ -159,11 +162,23 @@ def test_without_a_terminal_each_step_that_is_over_is_one_line_once(
     assert said.out == ""
 
 
-def test_beside_json_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_beside_json_no_step_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with view_for(as_json=True) as view:
         view.show(SOME_STEPS)
         view.hint("patience")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_long_wait_is_told_now_and_then_on_standard_error(
+    as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with view_for(as_json=as_json) as view, pytest.raises(CommandFailed):
+        follow(lambda: completed_batch()[:2], view, FakeTime().waiting(70))
+    said = capsys.readouterr()
+    waited = [line for line in said.err.splitlines() if line.startswith("still waiting")]
+    assert waited == [f"still waiting after {seconds} s: Lock" for seconds in (30, 60)]
+    assert said.out == ""
 
 
 def test_on_a_terminal_steps_and_hints_are_drawn_in_place(

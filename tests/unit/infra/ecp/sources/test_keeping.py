@@ -8,9 +8,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from contracts.sources.faults import InvalidSource
 from contracts.sources.shipped import ROOT, shipped_sources
 from infra.ecp import target
 from infra.ecp.app import app
+from infra.ecp.sources.keeping import read_source
 from infra.ecp.terminal.errors import CommandFailed
 from tests.support.sources import a_document
 from tests.unit.infra.accounts import BUCKET, Account
@@ -133,3 +135,28 @@ def test_what_is_not_there_is_wrong_usage(
     ecp("add", document())
     said = ecp(*arguments)
     assert (said.exit_code, why in said.stderr) == (2, True), said.stderr
+
+
+def test_a_broken_version_is_listed_with_its_fault_and_the_one_before_goes_on(
+    s3: Any, document: Any
+) -> None:
+    ecp("add", document())
+    broken = document(version=2, rows="orderz").read_bytes()
+    s3.put_object(Bucket=BUCKET, Key=KEY.format(2), Body=broken)
+    s3.put_object(Bucket=BUCKET, Key="sources/your-shop/v1.yaml", Body=b"[]")
+    said = json.loads(ecp("list", "--json").stdout)
+    own = [one for one in said if one["origin"] == "own"]
+    assert [(one["source"], one["version"], bool(one["fault"])) for one in own] == [
+        ("my-shop", 2, True), ("my-shop", 1, False), ("your-shop", 1, True),
+    ]  # fmt: skip
+    listed = ecp("list")
+    assert listed.exit_code == 0
+    assert "my-shop v2 cannot be used:" in listed.stdout
+    assert '"orderz" is none of' in listed.stdout
+    assert read_source("my-shop").version == 1
+    with pytest.raises(InvalidSource, match="this is no source"):
+        read_source("your-shop")
+    shown = ecp("show", "my-shop")
+    assert shown.stdout == broken.decode()
+    assert '"orderz" is none of' in shown.stderr
+    assert json.loads(ecp("add", document(), "--json").stdout)["key"] == KEY.format(3)
