@@ -17,7 +17,6 @@ from contracts.messages import (
     BatchSealed,
     BatchStarted,
     ObjectRef,
-    RejectedFile,
 )
 
 Status: TypeAlias = Literal["SEALED", "RUNNING", "COMPLETED", "REJECTED", "FAILED"]
@@ -124,11 +123,6 @@ def redrive(batch: Batch, requested_by: str) -> list[BatchRedriven]:
             bucket=batch.sealed.bucket,
         )
     ]
-
-
-def rejected_of(batch: Batch) -> list[RejectedFile]:
-    """The files that made the batch REJECTED; empty for another end."""
-    return list(batch.end.rejected_files) if isinstance(batch.end, BatchRejected) else []
 
 
 def _after(batch: Batch, event: object) -> Batch:

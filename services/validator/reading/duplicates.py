@@ -22,7 +22,6 @@ from services.validator.reading.quarantined_rows import QuarantinedRows, without
 from services.validator.reading.regular_rows import RAW
 
 HELD_BYTES = 48 << 20
-PARTS = 64
 SHOWN_CHARACTERS = 80
 PORTION_ROWS = 1 << 14
 _KEY, HASH, _ORDINAL = "key of the row", "hash of the key", "ordinal"

@@ -61,19 +61,6 @@ def restored_rows(texts: Any, quoting: Quoting) -> Any:
     return texts if quoting == "doubled" else _restored(texts, *_written(quoting))
 
 
-def restored_row(text: str, quoting: Quoting) -> str:
-    """One row as it stands in the file."""
-    quote, backslash = _written(quoting)
-    return text.replace(_QUOTE, quote).replace(_BACKSLASH, backslash)
-
-
-def marked_row(text: str, quoting: Quoting) -> str:
-    """One row of the file as the reader of plain files knows it."""
-    if quoting == "doubled":
-        return text
-    return b"".join(_marked(iter([text.encode()]), quoting)).decode()
-
-
 def holds_marks(text: bytes) -> bool:
     """Whether any cell of the text has to be restored."""
     return any(mark in text for mark in _MARKS)
