@@ -5,6 +5,8 @@ from pathlib import Path
 
 from infra.errors import UnknownName
 
+_CHANGES = "+changes"
+
 
 def files_changed_since(project: Path, revision: str) -> list[str]:
     """Paths relative to the project; raises UnknownName when git does not know the revision."""
@@ -26,7 +28,18 @@ def git_revision(project: Path) -> str | None:
         return None
     if commit.returncode:
         return None
-    return commit.stdout.strip() + ("+changes" if changes else "")
+    return commit.stdout.strip() + (_CHANGES if changes else "")
+
+
+def is_older(project: Path, revision: str) -> bool:
+    """Whether a revision was made on top of the commit that is checked out.
+
+    A revision that git does not know was made elsewhere: it is not said to be newer.
+    """
+    commit = revision.removesuffix(_CHANGES)
+    if _git(project, "merge-base", "--is-ancestor", "HEAD", commit).returncode:
+        return False
+    return bool(_lines(project, "rev-list", "-1", f"HEAD..{commit}"))
 
 
 def _lines(project: Path, *arguments: str) -> list[str]:

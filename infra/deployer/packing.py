@@ -7,7 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deployer.package import build_artifact
+from infra.deployer.images import image_in, repository_of
+from infra.deployer.package import build_artifact, sources_digest
 from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate
 from infra.environments import Environment
 from infra.errors import DeploymentFailed
@@ -71,7 +72,7 @@ def code_parameters(
 ) -> dict[str, str]:
     """Build the stack's code, keep it, and give the parameters that name it.
 
-    Raises DeploymentFailed when a container's image is not given.
+    Raises DeploymentFailed when a container's image is neither given nor in the registry.
     """
     if template.takes_artifact:
         artifact = build_artifact(template, project, vendored=environment.vendor_dependencies)
@@ -83,12 +84,23 @@ def code_parameters(
         artifact = build_artifact(template, project, vendored=False)
         bucket.keep(artifact.key, artifact.content, project_version)
         return {"ImageUri": f"{IN_BUCKET}{bucket.name}/{artifact.key}"}
-    if template.name not in environment.image_uris:
-        raise DeploymentFailed(
-            f"stack {template.name} runs a container: give the image it shall run, "
-            f"by digest ({template.name}=<repository>@sha256:...)"
-        )
-    return {"ImageUri": environment.image_uris[template.name]}
+    given = environment.image_uris.get(template.name)
+    return {"ImageUri": given or _built_image(template, project, environment)}
+
+
+def _built_image(template: StackTemplate, project: Path, environment: Environment) -> str:
+    """The image that was built from these sources, by digest."""
+    repository = repository_of(environment.client("ssm"), template.name)
+    tag = sources_digest(template, project)
+    image = repository and image_in(environment.client("ecr"), repository, tag)
+    if image:
+        return image
+    raise DeploymentFailed(
+        f"stack {template.name} runs a container, and no image of these sources is in "
+        f"{repository or 'any repository'}: build services/{template.service}/Dockerfile and push "
+        f"it under the tag {tag}, or give the image it shall run, by digest "
+        f"(--image {template.name}=<repository>@sha256:...)"
+    )
 
 
 def code_of(parameters: Mapping[str, str]) -> str:

@@ -24,13 +24,18 @@ class Wanted:
 
 @dataclass(frozen=True)
 class PlannedStack:
-    """What would become of one stack. `consumers`: stacks that look up names it publishes."""
+    """What would become of one stack.
+
+    `consumers`: stacks that look up names it publishes. `image_tag`: what the image of its
+    container is tagged with, None where it has none.
+    """
 
     name: str
     changes: tuple[Change, ...]
     consumers: tuple[str, ...]
     meaning: str
     because: tuple[str, ...] = ()
+    image_tag: str | None = None
 
 
 def plan_stack(
@@ -51,6 +56,7 @@ def plan_stack(
         changes,
         tuple(readers),
         _meaning(changes, template, published_before, readers),
+        image_tag=wanted.sources if template.runs_container else None,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from infra.deployer.commits import files_changed_since
+from infra.deployer.commits import files_changed_since, git_revision, is_older
 from infra.deployer.deploy import chosen_graph, reject_unknown_parameters
 from infra.deployer.package import closure_of, sources_digest
 from infra.deployer.packing import ArtifactBucket, given_parameters
@@ -11,6 +11,7 @@ from infra.deployer.plan import PlannedStack, Wanted, plan_commit, plan_stack
 from infra.deployer.releases import ReleaseBook, Releases, template_key
 from infra.deployer.templates import discover, order_of_deployment, read_template
 from infra.environments import PROJECT, Environment
+from infra.errors import DeploymentFailed
 
 
 def plan(
@@ -55,6 +56,21 @@ def plan_since(
     }
     paths = files_changed_since(project, revision)
     return plan_commit(paths, list(templates.values()), order, code)
+
+
+def reject_older(
+    environment: Environment, names: Collection[str] | None, *, project: Path = PROJECT
+) -> None:
+    """Raises DeploymentFailed when a stack runs a commit that was made on top of the checkout's."""
+    for name, releases in versions(environment, project=project).items():
+        if names is not None and name not in names:
+            continue
+        revision = releases.current and releases.current.revision
+        if revision and is_older(project, revision):
+            raise DeploymentFailed(
+                f"stack {name} runs commit {revision}, which is newer than this checkout "
+                f"({git_revision(project)}): deploy from the newer one. Nothing was deployed"
+            )
 
 
 def versions(environment: Environment, *, project: Path = PROJECT) -> dict[str, Releases]:

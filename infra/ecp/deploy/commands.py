@@ -51,10 +51,16 @@ def deploy(
         bool,
         typer.Option("--allow-replacement", help="Replace or remove even what holds data."),
     ] = False,
+    not_older: Annotated[
+        bool,
+        typer.Option("--not-older", help="Only if no stack runs a newer commit than this one."),
+    ] = False,
     images: Annotated[
         list[str] | None,
         typer.Option(
-            "--image", metavar="SERVICE=URI", help="Container image of a worker, by digest."
+            "--image",
+            metavar="SERVICE=URI",
+            help="Container image of a worker, by digest; else that of its sources is looked up.",
         ),
     ] = None,
     parameters: Annotated[
@@ -106,6 +112,10 @@ def deploy(
 
         print_versions(planning.versions(environment, project=project), as_json=as_json)
     else:
+        if not_older:
+            from infra.deployer.planning import reject_older
+
+            reject_older(environment, chosen, project=project)
         policy = _policy(yes, as_json, watch_seconds, allow_replacement)
         _deploy(target, environment, chosen, project, policy, rollback=rollback, as_json=as_json)
 

@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.deployer import planning
 from infra.deployer.deploy import deploy, roll_back
+from infra.deployer.images import REPOSITORIES
 from infra.deployer.one_stack import Policy
+from infra.deployer.package import sources_digest
 from infra.deployer.releases import VERSIONS, ReleaseBook
 from infra.deployer.stacks import ChangeSet
-from infra.deployer.templates import ARTIFACT_BUCKET
+from infra.deployer.templates import ARTIFACT_BUCKET, discover
 from infra.environments import PROJECT, Environment, aws_environment, local_environment
 from infra.errors import DeploymentFailed, DeploymentInterrupted, RolledBack, UnknownName
 from tests.unit.infra.projects import (
@@ -263,7 +266,8 @@ def test_a_container_stack_on_aws_needs_its_image(tmp_path: Path) -> None:
     project = a_container_project(tmp_path)
     a_project(project, {"infra/platform": a_template(publishes=[ARTIFACT_BUCKET])})
     with pytest.raises(
-        DeploymentFailed, match=r"stack validator runs a container: give the image .* by digest"
+        DeploymentFailed,
+        match=r"no image of these sources is in any repository: build .* by digest",
     ):
         deploy(environment, ["validator"], project=project)
 
@@ -281,6 +285,29 @@ def test_the_image_is_the_given_one_and_on_one_machine_the_code_in_the_bucket(
     environment = account.environment(image_uris=image_uris)
     deploy(environment, ["validator"], project=project)
     assert account.cloudformation.parameters["validator"]["ImageUri"].startswith(given)
+
+
+def test_an_image_that_nobody_names_is_the_one_of_these_sources(tmp_path: Path) -> None:
+    account = Account()
+    project = a_container_project(tmp_path)
+    a_project(project, {"infra/platform": a_template(publishes=[ARTIFACT_BUCKET])})
+    account.bucket.parameters[REPOSITORIES["validator"]] = "registry.example/validation/ecr"
+    asked: list[tuple[str, str]] = []
+
+    def describe_images(repositoryName: str, imageIds: list[dict[str, str]]) -> dict[str, Any]:
+        asked.append((repositoryName, imageIds[0]["imageTag"]))
+        return {"imageDetails": [{"imageDigest": "sha256:7"}]}
+
+    environment = account.environment(image_uris={})
+    ecr = SimpleNamespace(describe_images=describe_images)
+    environment = replace(environment, clients={**environment.clients, "ecr": ecr})
+    deploy(environment, ["validator"], project=project)
+    [template] = [one for one in discover(project) if one.name == "validator"]
+    assert asked == [("validation/ecr", sources_digest(template, project))]
+    image = account.cloudformation.parameters["validator"]["ImageUri"]
+    assert image == "registry.example/validation/ecr@sha256:7"
+    [plan] = planning.plan(environment, ["validator"], project=project)
+    assert plan.image_tag == asked[0][1]
 
 
 def test_what_was_deployed_is_recorded_with_what_was_before(tmp_path: Path) -> None:

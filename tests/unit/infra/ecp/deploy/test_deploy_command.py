@@ -7,11 +7,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from infra.deployer import deploy as deployer
+from infra.deployer import planning
 from infra.deployer.deploy import deploy
 from infra.deployer.releases import Release, Releases
 from infra.ecp import target
 from infra.ecp.deploy.view import print_versions
 from infra.ecp.main import app
+from infra.errors import DeploymentFailed
 from tests.unit.infra.deployer.test_deploy import Account, three_stacks
 
 
@@ -63,6 +65,21 @@ def test_all_of_them_or_those_that_are_named(deployed: list[Any], aws: Any) -> N
     both = ecp("--no-input", "--all", "lock")
     assert both.exit_code == 2
     assert "--all is every stack, and lock is named too: choose one" in both.stderr
+
+
+def test_not_over_a_newer_one_is_asked_before_anything_is_deployed(
+    deployed: list[Any], aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def refuse(environment: object, names: object, **_: object) -> None:
+        asked.append(names)
+        raise DeploymentFailed("stack lock runs a newer commit")
+
+    monkeypatch.setattr(planning, "reject_older", refuse)
+    assert ecp("--no-input", "lock", "--not-older").exit_code == 3
+    assert (asked, deployed) == ([["lock"]], [])
+    assert ecp("--no-input", "lock").exit_code == 0
 
 
 def test_somebody_who_is_asked_about_each_need_name_none(
