@@ -1,6 +1,7 @@
 """The delivery workflow: nothing that is not on main, planned and tested can reach production."""
 
 import itertools
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from infra.environments import PROJECT
 from tests.contract.workflow import Ending, Trigger, decide, load, run
 
-JOBS = load(PROJECT / ".github/workflows/ci-cd.yml")
+WORKFLOW = PROJECT / ".github/workflows/ci-cd.yml"
+JOBS = load(WORKFLOW)
 MAIN, PULL_REQUEST = "refs/heads/main", "refs/pull/7/merge"
 RESULTS = ("success", "failure", "cancelled")
 EVENTS = ("push", "pull_request", "pull_request_target", "workflow_dispatch", "schedule")
@@ -38,9 +40,12 @@ def test_a_change_of_docs_deploys_nothing() -> None:
     assert ended(Trigger("push", MAIN), plan=a_plan("[]", "[]"))["deploy"] == "skipped"
 
 
-def test_a_pull_request_is_checked_and_tested_and_nothing_more() -> None:
-    jobs = ended(Trigger("pull_request", PULL_REQUEST))
-    assert {name for name, result in jobs.items() if result != "skipped"} == {"contracts", "test"}
+def test_a_pull_request_is_checked_and_tested_and_planned_and_nothing_more() -> None:
+    jobs = ended(
+        Trigger("pull_request", PULL_REQUEST), plan=a_plan('["validator"]', '["validator"]')
+    )
+    ran = {name for name, result in jobs.items() if result != "skipped"}
+    assert ran == {"contracts", "test", "plan"}
 
 
 @pytest.mark.parametrize("failed", ["contracts", "test", "plan", "build"])
@@ -79,7 +84,7 @@ def test_every_job_that_gets_credentials_is_held_here() -> None:
     with_credentials = {
         name for name, job in JOBS.items() if "id-token" in job.get("permissions", {})
     }
-    assert with_credentials == {"build", "deploy", "notify"}
+    assert with_credentials == {"plan", "build", "deploy", "notify"}
     assert JOBS["deploy"]["environment"] == "production"
     assert ended(Trigger("pull_request", PULL_REQUEST))["notify"] == "skipped"
 
@@ -87,7 +92,7 @@ def test_every_job_that_gets_credentials_is_held_here() -> None:
 @pytest.mark.parametrize(
     ("stacks", "called_with"),
     [
-        ('["lock","archiver"]', "deploy lock archiver --no-input\n"),
+        ('["lock","archiver"]', "deploy lock archiver --no-input --not-older\n"),
         ("", None),
         ("[]", None),
         ("null", None),
@@ -111,6 +116,14 @@ def test_the_step_that_deploys_names_its_stacks_or_fails(
     calls = tmp_path / "calls"
     assert (calls.read_text() if calls.exists() else None) == called_with
     assert (ran.returncode == 0) == (called_with is not None)
+
+
+def test_actions_are_pinned_by_commit_and_say_which_release_that_is() -> None:
+    used = re.findall(r"uses: (.+)", WORKFLOW.read_text())
+    assert len(used) > 10
+    pinned = r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
+    assert [one for one in used if not re.fullmatch(pinned, one)] == []
+    assert len({one.partition("@")[0] for one in used}) == len(set(used)), "one release of each"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Which jobs of a GitHub workflow run, decided from its YAML as GitHub documents it.
 
-Enough of the expression language for conditions of jobs: literals, `==`, `!=`, `!`, `&&`, `||`,
-brackets, contexts, and the four status functions. A condition without a status function also asks
+Enough of the expression language for this project: literals, `==`, `!=`, `!`, `&&`, `||`, brackets,
+contexts, fromJSON, and the four status functions. A condition without a status function also asks
 that all jobs before it succeeded (`success()`); a job that is not run is `skipped`, and its outputs
-are empty.
+are empty. What the steps of a job do is played by workflow_runs.py.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,16 +16,30 @@ from typing import Any
 import yaml
 
 STATUS_FUNCTIONS = ("always", "cancelled", "failure", "success")
+REPOSITORY = "shop/pipeline"
+VARIABLES = {
+    f"AWS_{name}_ROLE": f"arn:aws:iam::123456789012:role/{name.lower()}"
+    for name in ("PLAN", "BUILD", "DEPLOY")
+}
+_EXPRESSION = re.compile(r"\$\{\{((?:(?!\}\}).)*)\}\}", re.DOTALL)
 _TOKEN = re.compile(r"\s*(==|!=|&&|\|\||[!()]|'(?:[^']|'')*'|[A-Za-z_][\w.-]*|\d+)")
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """What started the workflow, and whether somebody cancels it while it runs."""
+    """What started the workflow, and whether somebody cancels it while it runs.
+
+    `sha`: the commit that is checked out. `before`: where a branch was before a push.
+    `head_repository`: where a pull request comes from. `variables`: settings of the repository.
+    """
 
     event: str
     ref: str
     cancelled: bool = False
+    sha: str = "0" * 40
+    before: str = ""
+    head_repository: str = REPOSITORY
+    variables: Mapping[str, str] = field(default_factory=lambda: VARIABLES)
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ def run(
     ended: dict[str, Ending] = {}
     for name, job in jobs.items():
         ending = endings.get(name, Ending())
-        if not decide(job.get("if", "success()"), _context(jobs, name, trigger, ended)):
+        if not decide(job.get("if", "success()"), context_of(jobs, name, trigger, ended)):
             ending = Ending("skipped")
         succeeded = ending.result == "success"
         ended[name] = ending if succeeded else Ending(ending.result)
@@ -59,13 +74,26 @@ def run(
 def decide(condition: str, context: Mapping[str, Any]) -> bool:
     """Whether a job runs; raises ValueError for what this evaluator does not know."""
     text = condition.strip().removeprefix("${{").removesuffix("}}")
-    tokens = _tokens(text)
-    reader = _Reader(tokens, context)
-    decided = bool(reader.either())
+    asks = any(token in STATUS_FUNCTIONS for token in _tokens(text))
+    return bool(evaluate(text, context)) and (asks or bool(context["success"]()))
+
+
+def evaluate(text: str, context: Mapping[str, Any]) -> Any:
+    """The value of one expression; raises ValueError for what this evaluator does not know."""
+    reader = _Reader(_tokens(text), context)
+    value = reader.either()
     if reader.rest():
-        raise ValueError(f"{condition!r}: cannot read {reader.rest()}")
-    asks = any(token in STATUS_FUNCTIONS for token in tokens)
-    return decided and (asks or bool(context["success"]()))
+        raise ValueError(f"{text!r}: cannot read {reader.rest()}")
+    return value
+
+
+def filled(value: Any, context: Mapping[str, Any]) -> Any:
+    """A value of the YAML with each `${{ }}` in it replaced by what it gives."""
+    if not isinstance(value, str):
+        return value
+    if whole := _EXPRESSION.fullmatch(value.strip()):
+        return evaluate(whole[1], context)
+    return _EXPRESSION.sub(lambda found: str(evaluate(found[1], context)), value)
 
 
 def needed(jobs: Mapping[str, Any], name: str) -> list[str]:
@@ -74,12 +102,27 @@ def needed(jobs: Mapping[str, Any], name: str) -> list[str]:
     return [needs] if isinstance(needs, str) else list(needs)
 
 
-def _context(
+def context_of(
     jobs: Mapping[str, Any], name: str, trigger: Trigger, ended: Mapping[str, Ending]
 ) -> dict[str, Any]:
+    """What the expressions of a job may ask, when the jobs that it needs have ended."""
     before = [ended[one].result for one in _ancestors(jobs, name)]
     return {
-        "github": {"event_name": trigger.event, "ref": trigger.ref},
+        "github": {
+            "event_name": trigger.event,
+            "ref": trigger.ref,
+            "sha": trigger.sha,
+            "repository": REPOSITORY,
+            "server_url": "https://github.com",
+            "run_id": "1",
+            "event": {
+                "before": trigger.before,
+                "pull_request": {"head": {"repo": {"full_name": trigger.head_repository}}},
+            },
+        },
+        "vars": trigger.variables,
+        "secrets": trigger.variables,
+        "inputs": {},
         "needs": {
             one: {"result": ended[one].result, "outputs": dict(ended[one].outputs)}
             for one in needed(jobs, name)
@@ -153,6 +196,11 @@ class _Reader:
             self._expect("(")
             self._expect(")")
             return self._context[token]()
+        if token == "fromJSON":
+            self._expect("(")
+            value = json.loads(self.either())
+            self._expect(")")
+            return value
         return self._looked_up(token)
 
     def _looked_up(self, path: str) -> Any:
