@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -148,7 +148,7 @@ def _days(values: Sequence[str], ask: Ask) -> list[str]:
     """The formats that read every value as a day."""
     if not values:
         return []
-    likely = [form for form in _formats() if _reads(values[0], form)]
+    likely = [form for form in _formats(values[0]) if _reads(values[0], form)]
     if not likely:
         return []
     from services.runtime.sources.macros import day_sql
@@ -158,16 +158,25 @@ def _days(values: Sequence[str], ask: Ask) -> list[str]:
     return [form for form, count in zip(likely, counts, strict=True) if count == len(values)]
 
 
-def _formats() -> Iterator[str]:
-    return (
-        day + time + offset
-        for day, time, offset in product(_DAYS, _TIMES, _OFFSETS)
-        if time or not offset
-    )
+def _formats(value: str) -> Iterator[str]:
+    """Those of 860 that a value could be in, by its digits and marks."""
+    for day in _DAYS:
+        if _shape(day).match(value):
+            for time, offset in product(_TIMES, _OFFSETS):
+                form = day + time + offset
+                if (time or not offset) and _shape(form).fullmatch(value):
+                    yield form
+
+
+@cache
+def _shape(form: str) -> re.Pattern[str]:
+    """All that a format reads, and more: Python makes its own pattern anew at nearly each use."""
+    numbers = re.sub(r"%[YymdHIMSfg]", r" ?\\d+", re.escape(form).replace(r"\ ", r"\s+"))
+    return re.compile(re.sub(r"%\w", ".*", numbers), re.IGNORECASE)
 
 
 def _reads(value: str, form: str) -> bool:
-    """Whether Python reads a value by a format: quicker than asking for hundreds of formats."""
+    """Whether Python reads a value by a format: quicker than asking the database for all."""
     try:
         datetime.strptime(value, form.replace("%g", "%f"))  # noqa: DTZ007
     except ValueError:

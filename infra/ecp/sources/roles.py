@@ -96,11 +96,19 @@ def _by_name(name: str, words: Mapping[str, Sequence[str]]) -> tuple[float, str]
         elif len(each) >= _SHORTEST_PART and f" {each} " in f" {name} ":
             likeness = 0.7 - early
         else:
-            ratio = SequenceMatcher(None, name, each).ratio()
-            likeness = 0.6 * ratio - early if ratio >= _LIKE and len(each) > _SHORTEST_PART else 0
+            ratio = _alike(name, each) if len(each) > _SHORTEST_PART else 0.0
+            likeness = 0.6 * ratio - early if ratio >= _LIKE else 0
         if likeness > best:
             best, known = likeness, each
     return best, f'its name says "{known}"'
+
+
+def _alike(name: str, other: str) -> float:
+    """The ratio of difflib; 0 where lengths, which most names differ in, already rule _LIKE out."""
+    if 2 * min(len(name), len(other)) < _LIKE * (len(name) + len(other)):
+        return 0.0
+    pair = SequenceMatcher(None, name, other)
+    return pair.ratio() if pair.quick_ratio() >= _LIKE else 0.0
 
 
 def _can_be_written(name: str) -> bool:
