@@ -1,17 +1,19 @@
-"""Copies of table metadata share its history: what pyiceberg copies deeply never changes.
+"""Copies of table metadata share its history and schemas: what pyiceberg copies never changes.
 
 pyiceberg 0.12 copies the whole metadata some fifty times for each batch and table, snapshot by
-snapshot, so that a batch on top of 300 others took ten times the CPU of the first. Snapshots, refs
-and log entries are frozen models: a copy may hold the very same ones.
+snapshot, so that a batch on top of 300 others took ten times the CPU of the first. Snapshots, refs,
+log entries, schemas and partition specs are frozen models: a copy may hold the very same ones.
 """
 
 from typing import Any, TypeVar
 
+from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.schema import Schema
 from pyiceberg.table.refs import SnapshotRef
 from pyiceberg.table.snapshots import MetadataLogEntry, Snapshot, SnapshotLogEntry
 
 T = TypeVar("T")
-FROZEN = (Snapshot, SnapshotRef, SnapshotLogEntry, MetadataLogEntry)
+FROZEN = (Snapshot, SnapshotRef, SnapshotLogEntry, MetadataLogEntry, Schema, PartitionSpec)
 
 
 def share_history() -> None:
