@@ -1,6 +1,8 @@
 # Everything runs in .venv, which the targets make themselves with the newest Python of PYTHON that works.
 PYTHON ?= python3.14 python3.13 python3.12 python3.11
 BIN := .venv/bin
+# Compiled modules are kept whatever the environment says: each process of a test would compile all anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or integration or performance)"
 

@@ -58,10 +58,12 @@ class Shaper:
             raise
         if compiled.carried:
             columns = ", ".join(f"v{place} VARCHAR" for place in compiled.carried[1])
-            self._connection.execute(f"CREATE TABLE {statement.CARRIED} (k VARCHAR, {columns})")
+            self._connection.execute(
+                f"CREATE TEMP TABLE {statement.CARRIED} (k VARCHAR, {columns})"
+            )
         if compiled.needs_position:
             self._connection.execute(
-                f"CREATE TABLE {statement.POSITIONS} (h UBIGINT, lines BIGINT)"
+                f"CREATE TEMP TABLE {statement.POSITIONS} (h UBIGINT, lines BIGINT)"
             )
 
     def __enter__(self) -> "Shaper":
@@ -153,7 +155,7 @@ class Shaper:
         self._connection.register("looked_up", pa.table({"k": key, "v": value}))
         name = statement.lookup_table(lookup.name)
         self._connection.execute(
-            f"CREATE TABLE {name} AS SELECT k, min(v) AS v, count(DISTINCT v) AS meanings "
+            f"CREATE TEMP TABLE {name} AS SELECT k, min(v) AS v, count(DISTINCT v) AS meanings "
             "FROM looked_up WHERE k IS NOT NULL GROUP BY k"
         )
         self._connection.unregister("looked_up")

@@ -66,7 +66,7 @@ def carried_update(key: str, places: tuple[int, ...]) -> str:
     before = ", ".join(f"v{place}" for place in places)
     first = ", ".join(f"arg_min(v{place}, n) AS v{place}" for place in places)
     return (
-        f"CREATE OR REPLACE TABLE {CARRIED} AS SELECT k, {first} FROM ("
+        f"CREATE OR REPLACE TEMP TABLE {CARRIED} AS SELECT k, {first} FROM ("
         f"SELECT k, -1 AS n, {before} FROM {CARRIED} "
         f"UNION ALL SELECT {key} AS k, n, {own} FROM {ROWS}) WHERE k IS NOT NULL GROUP BY k"
     )

@@ -7,9 +7,11 @@ import pytest
 
 from infra.environments import LOCAL_CREDENTIALS, LOCAL_REGION
 from services.transformer.engines.port import EngineName
+from tests.support.shared_databases import share_databases
 from tests.support.transformer_cloud import make_buckets, make_stores, workbench_on
 from tests.support.transforming import Workbench
 
+share_databases()
 _numbers = itertools.count(1)
 NewStores = Callable[[], Callable[[EngineName], Workbench]]
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from contracts.file_contracts import file_contract
 from services.validator.reading.file_check import check_file
+from tests.support.examples import examples
 from tests.support.source_files import TODAY, a_source, read_by
 
 LETTERS = "abcXYZ09 -#ÄßéŒ€/'"
@@ -187,7 +188,7 @@ def check_back(source: Any, content: bytes, expected: dict[str, Any], block_byte
 
 
 @given(st.integers(0, 10**9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_what_was_written_is_read_back(seed: int) -> None:
     chance = random.Random(seed)
     shop, shape = Shop(chance), Shape(chance)

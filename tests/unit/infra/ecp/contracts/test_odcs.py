@@ -18,6 +18,7 @@ from infra.ecp.contracts.odcs import NoOdcs, contracts_of, odcs_of
 from infra.ecp.contracts.odcs_dates import java_format, strptime_format
 from infra.ecp.contracts.odcs_source import drafted_source
 from services.runtime.sources.compilation import check_source, compile_source
+from tests.support.examples import examples
 
 CONTRACTS = [file_contract(kind, version) for kind in KINDS for version in (1, 2)]
 SHOP: dict[str, Any] = {
@@ -192,7 +193,7 @@ PROPERTIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(st.lists(PROPERTIES | VALUES, max_size=4))
 def test_whatever_a_contract_says_it_is_refused_or_drafted(properties: Any) -> None:
     document = SHOP | {"schema": [{"name": "a", "properties": properties}]}
