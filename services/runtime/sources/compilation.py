@@ -10,6 +10,7 @@ from contracts.sources.model import Expression, Mapping, Source
 from services.runtime.sources.compiled import (
     ColumnFault,
     CompiledSource,
+    Form,
     InvalidHeader,
     KindOutput,
     Output,
@@ -144,7 +145,9 @@ class _Compilation:
             cents = number_text(f"TRY_CAST({price} AS DECIMAL(38,2))")
             rounded = f"CASE WHEN ({amount}) IS NULL THEN {number_text(price)} ELSE {cents} END"
             outputs = [
-                replace(output, sql=rounded) if output.column == "unit_price" else output
+                replace(output, sql=rounded, form="text")
+                if output.column == "unit_price"
+                else output
                 for output in outputs
             ]
         order_id = values.get("order_id")
@@ -228,16 +231,12 @@ _CELL = re.compile(r"c[0-9]+")
 
 def _output(column: str, value: Value) -> Output:
     sql = value.sql
-    if column in CENTS:
-        sql = _cents(sql)
-    elif value.type == "number":
-        sql = number_text(sql)
+    form: Form = "text"
+    if column in CENTS or value.type == "number":
+        sql = f"CAST({sql} AS {NUMBER})"
+        form = "cents" if column in CENTS else "number"
     elif _CELL.fullmatch(sql):
-        sql = f"nullif({sql}, '')"
+        form = "cell"
     else:
         sql = f"nullif(trim(CAST({sql} AS VARCHAR)), '')"
-    return Output(column, sql, value.failure, value.columns)
-
-
-def _cents(sql: str) -> str:
-    return f"CAST(TRY_CAST({sql} AS DECIMAL(38,2)) AS VARCHAR)"
+    return Output(column, sql, value.failure, value.columns, form)

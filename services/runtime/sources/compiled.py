@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from contracts.errors import DataRejected
 from contracts.sources.model import Kind, Source
@@ -31,14 +32,22 @@ class InvalidHeader(DataRejected):
         )
 
 
+Form = Literal["text", "cell", "number", "cents"]
+
+
 @dataclass(frozen=True)
 class Output:
-    """One column of one kind as SQL text; `failure` as in Value."""
+    """One column of one kind as SQL; `failure` as in Value.
+
+    The SQL gives its `form`: a text, a cell as it stands (an empty one is no value), or a NUMBER
+    whose text it is, as it is or in cents.
+    """
 
     column: str
     sql: str
     failure: str | None
     columns: frozenset[str]
+    form: Form = "text"
 
 
 @dataclass(frozen=True)

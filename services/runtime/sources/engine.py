@@ -1,8 +1,13 @@
 """DuckDB with every door shut: no files, no network, no extensions, no way to open them again."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 MEMORY_LIMIT_MB = 512
+_AGAIN_SECONDS = 0.05
 
 
 def connect(memory_limit_mb: int = MEMORY_LIMIT_MB, threads: int = 1) -> duckdb.DuckDBPyConnection:
@@ -26,3 +31,23 @@ def connect(memory_limit_mb: int = MEMORY_LIMIT_MB, threads: int = 1) -> duckdb.
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+@contextmanager
+def stopped_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt what a connection runs after so many seconds, and what it runs after that."""
+    is_done = threading.Event()
+
+    def watch() -> None:
+        wait = seconds
+        while not is_done.wait(wait):
+            connection.interrupt()
+            wait = _AGAIN_SECONDS
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        watching.join()

@@ -16,6 +16,7 @@ from services.runtime.sources.scope import Scope
 from services.runtime.sources.syntax import BadExpression, Tree
 from services.runtime.sources.terms import type_of
 from services.runtime.sources.values import (
+    NARROW,
     NUMBER,
     Size,
     Value,
@@ -26,6 +27,7 @@ MACROS = ("amount", "day", "text", "lookup", "in_lookup", "optional")
 WORDS = ("row_number", "row_text", "sum_of_lines")
 MAX_SQL = 100_000
 MAX_DEPTH = 100
+_CALL = re.compile(r"m[0-9]+")
 _NUMERAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,10})?")
 _REFUSED = {
     "SUBQUERY": "queries are refused; a file beside this one is asked by lookup('name', key)",
@@ -173,7 +175,10 @@ class Compiler(Conditions):
         elif sign == "/":
             sql = f"TRY(CAST(CAST({parts[0].sql} / {parts[1].sql} AS DECIMAL(38,6)) AS {NUMBER}))"
         else:
-            sql = f"TRY(CAST({parts[0].sql} {sign} {parts[1].sql} AS {NUMBER}))"
+            sides = [part.sql for part in parts]
+            if sign == "*" and all(_CALL.fullmatch(side) for side in sides):
+                sides = [side.replace("m", NARROW) for side in sides]
+            sql = f"TRY(CAST({sides[0]} {sign} {sides[1]} AS {NUMBER}))"
         return self._with_operands(self.joined(sql, "number", parts), parts)
 
     def _with_operands(self, value: Value, parts: Sequence[Value]) -> Value:

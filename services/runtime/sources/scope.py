@@ -22,6 +22,8 @@ MAX_CALL_DEPTH = 6
 class Call:
     """One call of ours. `argument` and `result` are SQL, `result` over the column `a<number>`.
 
+    It gives the column `m<number>`, and `f<number>`: its number where a value gave nothing.
+
     `columns` are the file's columns that it reads; `gives` is what messages say that it gave none
     of; `lookup` is the file that it looks into.
     """

@@ -1,15 +1,19 @@
 """What a block of rows gave, told apart: rows by kind, left out, of no kind, and what failed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.sources.faults import quoted
 from contracts.sources.model import Kind
-from services.runtime.sources.compiled import CompiledSource
+from services.runtime.sources.coded import Coded
+from services.runtime.sources.compiled import CompiledSource, Form
+from services.runtime.sources.given import NONE, Given, failures
+from services.runtime.sources.numbers import cent_texts, number_texts
 
 _FAULTS = pa.schema(
     [
@@ -23,15 +27,15 @@ _FAULTS = pa.schema(
 class Shaped:
     """What one block gives; every table begins with `row` (in the block, from 0) and `line`.
 
-    `kinds`: for each kind the rows that give one, its columns as text (NULL: no value) in the
-    source's order; where the total comes from lines, orders have `total_extra` in place of
-    `total_amount`. `left_out` has the `reason`, `left_out_of` those of single kinds. `of_no_kind`:
-    rows that give nothing, for which no reason is known. `order_ids` are those of all rows of the
-    block, also of such that give nothing. `faults`: where a column of the file had a
-    value and the expression gave none: `kind` and `column` of ours (NULL and `leave_out` where a
-    row cannot be judged at all; `where` is a column too), `call` as CompiledSource.calls counts. A
-    row with a fault is in `kinds` as well, without that value, unless it is leave_out or where that
-    cannot be judged.
+    `kinds`: for each kind the rows that give one, its columns as text (NULL: no value; by distinct
+    values, as an Arrow dictionary, where these are fewer) in the source's order; where the total
+    comes from lines, orders have `total_extra` in place of `total_amount`. `left_out` has the
+    `reason`, `left_out_of` those of single kinds. `of_no_kind`: rows that give nothing, for which
+    no reason is known. `order_ids` are those of all rows of the block, also of such that give
+    nothing. `faults`: where a column of the file had a value and the expression gave none: `kind`
+    and `column` of ours (NULL and `leave_out` where a row cannot be judged at all; `where` is a
+    column too), `call` as CompiledSource.calls counts. A row with a fault is in `kinds` as well,
+    without that value, unless it is leave_out or where that cannot be judged.
     """
 
     rows: int
@@ -64,72 +68,86 @@ class ValueFault:
         return f"{read or 'this row'} gives no {self.gives} ({self.column})"
 
 
-def shaped(compiled: CompiledSource, result: pa.Table, lines: pa.Array) -> Shaped:
-    """The result of the shaping query, taken apart; `lines`: where each row starts."""
-    rows = result.column("n").combine_chunks()
+def shaped(
+    compiled: CompiledSource, columns: Mapping[str, Coded], given: Given, lines: pa.Array
+) -> Shaped:
+    """A block's rows, taken apart; `columns` by their SQL, `lines`: where each row starts."""
+    rows = len(lines)
 
-    def placed(mask: Any, more: Mapping[str, Any]) -> pa.Table:
-        row = rows.filter(mask)
-        return pa.table({"row": row, "line": lines.take(row)} | dict(more))
+    def placed(mask: Any) -> dict[str, pa.Array]:
+        row = pa.array(np.flatnonzero(mask), pa.int64())
+        return {"row": row, "line": lines if len(row) == rows else lines.take(row)}
 
-    reason = result.column("reason").combine_chunks()
-    is_left_out = pc.is_valid(reason)
-    gives_nothing = pc.and_(
-        pc.invert(is_left_out), pc.is_null(result.column("unsure").combine_chunks())
-    )
+    gives_nothing = (given.reason == NONE) & (given.unsure == NONE)
     kinds: dict[Kind, pa.Table] = {}
     left_out_of: dict[Kind, pa.Table] = {}
-    faults = [_faults(result, lines, None, "leave_out", "unsure")]
+    faults = [_faults(given.unsure, lines, None, "leave_out")]
     for kind in compiled.kinds:
-        gives = result.column(f"gives_{kind.kind}").combine_chunks()
-        gives_nothing = pc.and_(gives_nothing, pc.invert(gives))
-        kinds[kind.kind] = placed(
-            gives,
-            {
-                output.column: result.column(f"{kind.kind}.{output.column}")
-                .combine_chunks()
-                .filter(gives)
-                for output in kind.outputs
-            },
-        )
+        found = given.kinds[kind.kind]
+        gives_nothing &= ~found.gives & (found.reason == NONE)
+        gives_nothing &= (found.doubt == NONE) & (found.unsure == NONE)
+        table = placed(found.gives)
+        for output in kind.outputs:
+            column = _as_text(columns[output.sql], output.form)
+            table[output.column] = column.encoded(None if found.gives.all() else table["row"])
+        kinds[kind.kind] = pa.table(table)
         if kind.leave_out:
-            reasons = result.column(f"reason_{kind.kind}").combine_chunks()
-            is_left_out_of = pc.is_valid(reasons)
-            left_out_of[kind.kind] = placed(is_left_out_of, _named(kind.leave_out, reasons))
-            gives_nothing = pc.and_(gives_nothing, pc.invert(is_left_out_of))
-        for column in ("where", "leave_out", *(output.column for output in kind.outputs)):
-            name = f"{kind.kind}.{column}?"
-            if name in result.column_names:
-                found = _faults(result, lines, kind.kind, column, name)
-                faults.append(found)
-                if column in ("where", "leave_out") and found.num_rows:
-                    failed = pc.is_valid(result.column(name).combine_chunks())
-                    gives_nothing = pc.and_(gives_nothing, pc.invert(failed))
+            is_left_out = found.reason != NONE
+            left_out_of[kind.kind] = pa.table(
+                placed(is_left_out) | _named(kind.leave_out, found.reason[is_left_out])
+            )
+        faults.append(_faults(found.doubt, lines, kind.kind, "where"))
+        faults.append(_faults(found.unsure, lines, kind.kind, "leave_out"))
+        for output in kind.outputs:
+            if output.failure:
+                calls = failures([output.failure], columns, found.gives)
+                faults.append(_faults(calls, lines, kind.kind, output.column))
+    is_left_out = given.reason != NONE
     return Shaped(
-        rows=result.num_rows,
+        rows=rows,
         kinds=kinds,
-        left_out=placed(is_left_out, _named(compiled.leave_out, reason)),
+        left_out=pa.table(
+            placed(is_left_out) | _named(compiled.leave_out, given.reason[is_left_out])
+        ),
         left_out_of=left_out_of,
-        order_ids=result.column("of_order").combine_chunks().cast(pa.string()),
-        of_no_kind=placed(gives_nothing, {}),
+        order_ids=_order_ids(compiled, columns, rows),
+        of_no_kind=pa.table(placed(gives_nothing)),
         faults=pa.concat_tables(faults),
     )
 
 
-def _named(leave_out: Mapping[str, Any], reasons: pa.Array) -> dict[str, pa.Array]:
-    return {"reason": pa.array(list(leave_out), pa.string()).take(reasons.drop_null())}
+def _as_text(column: Coded, form: Form) -> Coded:
+    """What an output says, as text."""
+    values = column.values
+    if form == "cell" and pc.any(pc.equal(values, "")).as_py():
+        return replace(column, values=pc.if_else(pc.equal(values, ""), None, values))
+    if form in ("cents", "number"):
+        return replace(column, values=(cent_texts if form == "cents" else number_texts)(values))
+    return column
 
 
-def _faults(
-    result: pa.Table, lines: pa.Array, kind: Kind | None, column: str, name: str
-) -> pa.Table:
-    calls = result.column(name).combine_chunks()
-    failed = pc.is_valid(calls)
-    row = result.column("n").combine_chunks().filter(failed)
+def _order_ids(compiled: CompiledSource, columns: Mapping[str, Coded], rows: int) -> pa.Array:
+    """By row, the order that it is of, whatever it gives."""
+    ids = {
+        output.sql: _as_text(columns[output.sql], output.form).by_row()
+        for kind in reversed(compiled.kinds)
+        for output in kind.outputs
+        if output.column == "order_id"
+    }
+    return pc.coalesce(pa.nulls(rows, pa.string()), *ids.values())
+
+
+def _named(leave_out: Mapping[str, Any], reasons: Any) -> dict[str, pa.Array]:
+    return {"reason": pa.array(list(leave_out), pa.string()).take(pa.array(reasons))}
+
+
+def _faults(calls: Any, lines: pa.Array, kind: Kind | None, column: str) -> pa.Table:
+    row = np.flatnonzero(calls != NONE)
     return pa.table(
         [
-            row, lines.take(row), pa.array([kind] * len(row), pa.string()),
-            pa.array([column] * len(row), pa.string()), calls.filter(failed).cast(pa.int16()),
+            pa.array(row, pa.int64()), lines.take(pa.array(row)),
+            pa.array([kind] * len(row), pa.string()), pa.array([column] * len(row), pa.string()),
+            pa.array(calls[row], pa.int16()),
         ],
         schema=_FAULTS,
     )  # fmt: skip

@@ -1,25 +1,40 @@
 """A file of a source, block by block, as rows of the contracts' kinds."""
 
-import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.errors import DataRejected
-from contracts.sources.faults import quoted
-from contracts.sources.model import Lookup
 from services.runtime.sources import statement
 from services.runtime.sources.cells import cells
+from services.runtime.sources.coded import Coded, Combinations
 from services.runtime.sources.compiled import CompiledSource
-from services.runtime.sources.engine import MEMORY_LIMIT_MB, connect
-from services.runtime.sources.scope import Columns
+from services.runtime.sources.engine import MEMORY_LIMIT_MB, connect, stopped_after
+from services.runtime.sources.given import given
+from services.runtime.sources.groups import (
+    NONE,
+    carried_down,
+    first_rows,
+    group_codes,
+    positions,
+)
+from services.runtime.sources.lookup_tables import add_lookup
+from services.runtime.sources.numbers import narrowed
 from services.runtime.sources.shaped import Shaped, ValueFault, shaped
+from services.runtime.sources.steps import POSITION, Step, steps_to
+from services.runtime.sources.values import NARROW
 
 BLOCK_SECONDS = 60.0
 """How long the expressions of a source may take for one block."""
 _ROWS_AT_ONCE, _BYTES_AT_ONCE = 2048, 1 << 20
 """What is worked out at once, and must end before DuckDB looks whether it is to stop."""
+_TELLING_ROWS = 1 << 14
+"""From so many rows on a block says whether the values of some columns repeat in a file."""
 
 
 class SourceTooSlow(DataRejected):
@@ -49,17 +64,20 @@ class Shaper:
         self._compiled = compiled
         self._seconds = block_seconds
         self._connection = connect(memory_limit_mb, threads)
-        self._query = statement.shaping_query(compiled)
+        self._steps = steps_to(statement.wanted(compiled), compiled)
+        self._varied: set[Step] = set()
+        """Steps whose columns were found to repeat too little: their rows are taken one by one."""
         try:
             for lookup in compiled.source.lookups.values():
-                self._add_lookup(lookup, (lookups or {}).get(lookup.name))
+                add_lookup(
+                    self._connection, compiled.source, lookup, (lookups or {}).get(lookup.name)
+                )
         except BaseException:
             self._connection.close()
             raise
         if compiled.carried:
-            columns = ", ".join(f"v{place} VARCHAR" for place in compiled.carried[1])
             self._connection.execute(
-                f"CREATE TEMP TABLE {statement.CARRIED} (k VARCHAR, {columns})"
+                f"CREATE TEMP TABLE {statement.CARRIED} (place INTEGER, k VARCHAR, v VARCHAR)"
             )
         if compiled.needs_position:
             self._connection.execute(
@@ -80,16 +98,39 @@ class Shaper:
         raw text. A cell that the row does not have is NULL. Raises SourceTooSlow.
         """
         width = len(self._compiled.header)
-        missing = self._compiled.source.file.missing
-        places = sorted(set(self._compiled.used.values()))
-        columns = {"n": pa.array(range(table.num_rows), pa.int64())}
-        columns |= {f"c{place}": cells(table.column(place), missing) for place in places}
-        if self._compiled.needs_row_text:
-            columns["row_text"] = table.column(row_text).combine_chunks()
         if width > table.num_columns:
             raise ValueError(f"the table has {table.num_columns} columns, its header {width}")
-        result = self._run(pa.table(columns))
-        return shaped(self._compiled, result, table.column(line).combine_chunks())
+        try:
+            with stopped_after(self._connection, self._seconds):
+                return self._shaped(table, row_text, table.column(line).combine_chunks())
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+            raise SourceTooSlow(
+                f"the expressions of source {self._compiled.source.label} need more than "
+                f"{self._seconds:g} seconds, or more memory than they are given, for "
+                f"{table.num_rows:,} rows; write its patterns and replacements simpler"
+            ) from error
+
+    def _shaped(self, table: pa.Table, row_text: str, lines: pa.Array) -> Shaped:
+        rows = table.num_rows
+        columns = {
+            f"c{place}": self._cells(table.column(place))
+            for place in sorted(set(self._compiled.used.values()))
+        }
+        if self._compiled.needs_row_text:
+            columns["row_text"] = Coded(table.column(row_text).combine_chunks())
+        if self._compiled.carried:
+            self._carry(columns, rows)
+        for step in self._steps:
+            if not step.needs_position:
+                self._work_out(step, columns, rows)
+        found = given(self._compiled, columns, rows)
+        if self._compiled.needs_position:
+            hashes = columns[statement.order_hash(self._compiled)]
+            columns[POSITION] = self._positions(hashes, found.kinds["order_items"].gives)
+            for step in self._steps:
+                if step.needs_position:
+                    self._work_out(step, columns, rows)
+        return shaped(self._compiled, columns, found, lines)
 
     def explain(self, table: pa.Table, faults: pa.Table) -> Iterator[ValueFault]:
         """The faults of a block in words, with the values as they stand in its table."""
@@ -101,69 +142,91 @@ class Shaper:
             )
             yield ValueFault(**fault, gives=call.gives, values=values)
 
-    def _run(self, block: pa.Table) -> pa.Table:
+    def _cells(self, texts: pa.ChunkedArray) -> Coded:
+        column = Coded.of(texts.combine_chunks())
+        return replace(column, values=cells(column.values, self._compiled.source.file.missing))
+
+    def _work_out(self, step: Step, columns: dict[str, Coded], rows: int) -> None:
+        """What a step gives, once for each combination of what its columns hold."""
+        combinations = Combinations(rows)
+        if step not in self._varied:
+            combinations = Combinations.of([columns[name] for name in step.columns], rows)
+            if combinations.codes is None and rows >= _TELLING_ROWS:
+                self._varied.add(step)
+        factors = {name: columns[f"m{name[1:]}"] for name in step.reads if name[0] == NARROW}
+        narrow = {name: narrowed(factor.values) for name, factor in factors.items()}
+        if None not in narrow.values():
+            factors = {name: replace(factors[name], values=narrow[name]) for name in factors}
+        block = {
+            name: combinations.values(factors.get(name) or columns[name]) for name in step.reads
+        }
+        result = self._ask(step.query, statement.ROWS, combinations.count, block)
+        for sql, values in zip(step.gives, result.columns, strict=True):
+            columns[sql] = Coded(values.combine_chunks(), combinations.codes)
+
+    def _carry(self, columns: dict[str, Coded], rows: int) -> None:
+        """Fill cells that lack from their group, and remember the first value of each group."""
+        key, places = self._compiled.carried or ("", ())
+        for step in [] if key in columns else steps_to([key], self._compiled):
+            self._work_out(step, columns, rows)
+        keys, groups = group_codes(columns[key])
+        names = pa.array([f"c{place}" for place in places])
+        for number, name in enumerate(names.to_pylist()):
+            place = pa.repeat(pa.scalar(number, pa.int32()), len(keys))
+            asked = {"place": place, "k": keys}
+            found = self._ask(statement.carried_asked(), statement.ASKED, len(keys), asked)
+            before = _placed(found["v"], found["n"], len(keys), pa.string())
+            first = first_rows(columns[name].is_valid(), groups, len(keys))
+            is_new = pc.is_null(before).to_numpy(zero_copy_only=False) & (first < rows)
+            mask = pa.array(is_new)
+            self._keep(
+                statement.CARRIED,
+                {
+                    "place": place.filter(mask),
+                    "k": keys.filter(mask),
+                    "v": columns[name].at(first[is_new]),
+                },
+            )
+            columns[name] = carried_down(columns[name], groups, first, before)
+
+    def _positions(self, hashes: Coded, gives: Any) -> Coded:
+        """The place of each line in its order, the blocks before counted."""
+        orders, groups = group_codes(hashes)
+        groups = np.where(gives, groups, NONE)
+        asked = {"h": orders}
+        found = self._ask(statement.lines_asked(), statement.ASKED, len(orders), asked)
+        before = np.zeros(len(orders) + 1, np.int64)
+        before[found["n"].to_numpy()] = found["lines"].to_numpy()
+        lines = np.bincount(groups[gives], minlength=len(orders))
+        counted = pa.array(lines > 0)
+        self._keep(
+            statement.POSITIONS,
+            {"h": orders.filter(counted), "lines": pa.array(lines).filter(counted)},
+        )
+        return Coded.of(pa.array(positions(groups, before)))
+
+    def _keep(self, name: str, rows: dict[str, pa.Array]) -> None:
+        """More rows of what the next blocks need to know."""
+        self._connection.register("more", pa.table(rows))
+        self._connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM more")
+        self._connection.unregister("more")
+
+    def _ask(self, query: str, name: str, count: int, columns: Mapping[str, pa.Array]) -> pa.Table:
+        """The answer to a query over a table of so many rows, which it has as `name`."""
+        block = pa.table({"n": pa.array(np.arange(count)), **columns})
         portion = block.num_rows * _BYTES_AT_ONCE // max(block.nbytes, 1)
         batches = block.combine_chunks().to_batches(
             max_chunksize=max(1, min(_ROWS_AT_ONCE, portion))
         )
-        self._connection.register(statement.ROWS, pa.Table.from_batches(batches, block.schema))
-        watch = threading.Timer(self._seconds, self._connection.interrupt)
-        watch.daemon = True
-        watch.start()
+        self._connection.register(name, pa.Table.from_batches(batches, block.schema))
         try:
-            result = self._connection.sql(self._query).to_arrow_table()
-            self._remember(result)
-        except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
-            raise SourceTooSlow(
-                f"the expressions of source {self._compiled.source.label} need more than "
-                f"{self._seconds:g} seconds, or more memory than they are given, for "
-                f"{block.num_rows:,} rows; write its patterns and replacements simpler"
-            ) from error
+            return self._connection.sql(query).to_arrow_table()
         finally:
-            watch.cancel()
-            self._connection.unregister(statement.ROWS)
-        return result
+            self._connection.unregister(name)
 
-    def _remember(self, result: pa.Table) -> None:
-        """What the next blocks need to know of this one."""
-        if self._compiled.carried:
-            self._connection.execute(statement.carried_update(*self._compiled.carried))
-        if self._compiled.needs_position:
-            hashes = result.column("order_hash").drop_null()
-            counts = hashes.value_counts()
-            values, lines = (counts.field("values"), counts.field("counts"))
-            self._connection.register("counted", pa.table({"h": values, "lines": lines}))
-            self._connection.execute(f"INSERT INTO {statement.POSITIONS} SELECT * FROM counted")
-            self._connection.unregister("counted")
 
-    def _add_lookup(self, lookup: Lookup, table: pa.Table | None) -> None:
-        label = f"lookup {lookup.name} of source {self._compiled.source.label}"
-        if table is None:
-            raise DataRejected(f"the file of {label} is not there")
-        header = Columns(tuple(table.column_names))
-        places = []
-        for column in (lookup.key, lookup.value):
-            place = 0 if column is None else header.find(column)
-            if place is None:
-                raise DataRejected(
-                    f"the file of {label} has no column {quoted(str(column))}; "
-                    f"it has {', '.join(map(quoted, table.column_names[:20]))}"
-                )
-            places.append(place)
-        missing = self._compiled.source.file.missing
-        key, value = (cells(table.column(place), missing) for place in places)
-        self._connection.register("looked_up", pa.table({"k": key, "v": value}))
-        name = statement.lookup_table(lookup.name)
-        self._connection.execute(
-            f"CREATE TEMP TABLE {name} AS SELECT k, min(v) AS v, count(DISTINCT v) AS meanings "
-            "FROM looked_up WHERE k IS NOT NULL GROUP BY k"
-        )
-        self._connection.unregister("looked_up")
-        if lookup.value is not None:
-            found = self._connection.execute(
-                f"SELECT k FROM {name} WHERE meanings > 1 ORDER BY k LIMIT 1"
-            ).fetchone()
-            if found:
-                raise DataRejected(
-                    f"the file of {label} says several things of {quoted(found[0])}; keep one"
-                )
+def _placed(values: Any, places: Any, count: int, kind: pa.DataType) -> pa.Array:
+    """Values at these places of an array, NULL elsewhere."""
+    at = np.full(count, NONE, np.int64)
+    at[places.to_numpy()] = np.arange(len(places))
+    return values.combine_chunks().cast(kind).take(pa.array(at, mask=at == NONE))

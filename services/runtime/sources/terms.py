@@ -57,8 +57,7 @@ class Terms(ABC):
         )
 
     def called(self, number: int, kind: Type, argument: Value, level: int) -> Value:
-        own = f"CASE WHEN m{number} IS NULL AND a{number} IS NOT NULL THEN {number} END"
-        failure = first_failure(argument.failure, own)
+        failure = first_failure(argument.failure, f"f{number}")
         return Value(
             f"m{number}", kind, argument.columns, Size(0, 10), failure=failure, level=level
         )

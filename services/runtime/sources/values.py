@@ -7,6 +7,8 @@ Type = Literal["text", "number", "boolean", "nothing"]
 """`number` is DECIMAL(38,10), always; `nothing` is a bare NULL, which goes with every type."""
 
 NUMBER = "DECIMAL(38,10)"
+NARROW = "b"
+"""`b<number>` is the number that `m<number>` is: in narrow columns where all such factors fit."""
 MAX_TIMES = 16
 MAX_PLUS = 10_000
 

@@ -63,7 +63,7 @@ def _products(shaped: Shaped) -> list[str | None]:
     found: list[str | None] = [None] * shaped.rows
     table = shaped.kinds.get("products")
     if table is not None:
-        ids = without_formulas(table[PRODUCT_ID].combine_chunks()).to_pylist()
+        ids = without_formulas(table[PRODUCT_ID].combine_chunks().cast(pa.string())).to_pylist()
         for row, product_id in zip(table["row"].to_pylist(), ids, strict=True):
             found[row] = product_id
     return found

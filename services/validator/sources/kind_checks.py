@@ -21,7 +21,7 @@ from services.runtime.csv_files.row_checks import row_checks
 from services.runtime.sources.compilation import TOTAL_EXTRA
 from services.runtime.sources.compiled import CompiledSource, KindOutput
 from services.validator.reading.arrow_checks import SOURCE_LINE, Texts, arrow_checks
-from services.validator.reading.arrow_texts import Held
+from services.validator.reading.arrow_texts import Held, ReadColumn
 from services.validator.reading.staged_rows import LINE_AMOUNT
 
 ROW = SOURCE_LINE
@@ -56,14 +56,15 @@ class KindChecks:
             for field in self.contract.fields
         )
         header = Header(len(self._columns), positions, (), tuple(self._columns))
-        self._arrow = arrow_checks(self.contract, header, today)
+        checks = arrow_checks(self.contract, header, today)
+        self._arrow = replace(checks, readers=tuple(map(_by_distinct, checks.readers)))
         self._judges = dict(
             zip(self.contract.columns, row_checks(self.contract, header, today).judges, strict=True)
         )
 
     def check(self, rows: Any) -> KindRows:
         """`rows`: one of Shaped.kinds."""
-        columns = [pc.fill_null(rows[name].combine_chunks(), "") for name in self._columns]
+        columns = [_without_nulls(rows[name].combine_chunks()) for name in self._columns]
         texts = Texts(rows.num_rows, len(columns), columns, [], _ANY)
         right, doubts = self._arrow.read(texts, rows["row"].to_numpy())
         problems: dict[int, list[Problem]] = {}
@@ -107,6 +108,29 @@ class KindChecks:
     def schema(self) -> Any:
         """Of checked rows."""
         return self._arrow.schema
+
+
+def _without_nulls(column: Any) -> Any:
+    """Texts that say nothing in place of none."""
+    if not pa.types.is_dictionary(column.type):
+        return pc.fill_null(column, "")
+    texts = pa.concat_arrays([column.dictionary, pa.array([None], pa.string())])
+    return pa.DictionaryArray.from_arrays(
+        pc.fill_null(column.indices, len(column.dictionary)), pc.fill_null(texts, "")
+    )
+
+
+def _by_distinct(reader: ReadColumn) -> ReadColumn:
+    """Reads each distinct text of an encoded column once."""
+
+    def read(texts: Any, held: Held) -> tuple[Any, Any]:
+        if not pa.types.is_dictionary(texts.type):
+            return reader(texts, held)
+        certain, values = reader(texts.dictionary, held)
+        certain = None if certain is None else certain.take(texts.indices)
+        return certain, values.take(texts.indices)
+
+    return read
 
 
 def _contract(kind: KindOutput, compiled: CompiledSource) -> FileContract:

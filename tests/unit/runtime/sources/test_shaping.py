@@ -232,7 +232,7 @@ def test_an_expression_that_is_allowed_and_slow_is_stopped() -> None:
     """RE2 tries the pattern from every character of a long text: quadratic, and allowed."""
     source = a_source(rows="products", orders=None, products={"product_id": "'p'", "name": SLOW})
     compiled = compile_source(source, ["a"])
-    block = a_block(["a"], [["abcdef" * 300]] * 20_000)
+    block = a_block(["a"], [[f"{number}{'abcdef' * 300}"] for number in range(20_000)])
     with (
         Shaper(compiled, block_seconds=0.3) as shaper,
         pytest.raises(SourceTooSlow, match=r"more than 0\.3 seconds"),
