@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Compiled modules are kept whatever the environment says: each process of a test would compile all anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or integration or performance)"
+QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or integration or performance or slow)"
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 

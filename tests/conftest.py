@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Generator, Iterator
-from functools import cache, partial
+from functools import partial
+from typing import Any
 
+import botocore.session
 import pytest
-from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 from xdist.remote import Producer
 
@@ -25,9 +26,16 @@ settings.load_profile(
 os.environ.pop("COLUMNS", None)
 """Where suites run side by side, readline in the first process gives all others a width of 80."""
 
-parsed = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
-JSONFileLoader.load_file = lambda _, path: parsed(path)
-"""Once a process, not once a session: reading these files is half of what a test of `ecp` takes."""
+
+def with_what_was_found(create: Any, found: dict[Any, Any], path: str | None = None) -> Any:
+    """A session's loader of models that knows what those of sessions before it found and read."""
+    loader = create(path)
+    loader._cache = found
+    return loader
+
+
+botocore.session.create_loader = partial(with_what_was_found, botocore.session.create_loader, {})
+"""Once a process, not once a session: this is most of what a client takes."""
 
 LACKS = pytest.StashKey[dict[str, str]]()
 

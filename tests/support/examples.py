@@ -18,10 +18,13 @@ def examples(in_ci: int) -> int:
 
 
 def stride() -> int:
-    """From one point where a process dies to the next: 1 is each of them, as in `make test`."""
+    """From one case of a long table, or point where a process dies, to the next: 1 is each of them.
+
+    `make test` has no other.
+    """
     return int(os.environ.get("TEST_STRIDE", "1"))
 
 
 def some(points: Sequence[Point]) -> Sequence[Point]:
-    """The last of the points, and those a stride before each: all where the stride is 1."""
+    """The last of the points or cases, and those a stride before each: all where it is 1."""
     return points[:: -stride()][::-1]

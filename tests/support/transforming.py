@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from shutil import rmtree
+from tempfile import TemporaryDirectory
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -65,6 +67,7 @@ AMOUNTS = (
     "added_to_total",
 )
 Row = dict[str, str]
+T = TypeVar("T")
 
 
 def order(
@@ -498,6 +501,25 @@ def local_workbench(folder: Path) -> Workbench:
         tables=TABLES,
     )
     return Workbench(ports, _duckdb_alone)
+
+
+class Remembered(Generic[T]):
+    """Stores in memory after a history that is made once; they stand so again whenever asked."""
+
+    def __init__(self, history: Callable[[Workbench], T]) -> None:
+        self._home = TemporaryDirectory(prefix="facts-")
+        self._bench = local_workbench(Path(self._home.name))
+        self.made = history(self._bench)
+        files = Path(self._home.name).rglob("*")
+        self._files = {path: path.read_bytes() for path in files if path.is_file()}
+
+    def again(self) -> Ports:
+        """Of the same places: files that an earlier user of them made or deleted are as before."""
+        rmtree(self._home.name)
+        for path, content in self._files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return self._bench.forked().ports
 
 
 def _duckdb_alone(facts: FactsCatalog) -> Callable[[EngineName], Engine]:

@@ -1,6 +1,8 @@
 """A user leaves the facts, older snapshots and all files of them; every number stays."""
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,12 @@ from services.transformer.maintenance.erasure import erase_from_facts
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
-from tests.support.examples import stride
+from tests.support.examples import some, stride
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces
 from tests.support.transforming import (
     Batch,
+    Remembered,
     Workbench,
     a_batch,
     line,
@@ -82,7 +85,18 @@ def left_of(bench: Workbench, *needles: str) -> dict[str, list[str]]:
     return {path: what for path, what in found.items() if what}
 
 
+@cache
+def history() -> Remembered[tuple[list[Batch], ShopModel]]:
+    return Remembered(made_history)
+
+
 def some_history(bench: Workbench) -> tuple[list[Batch], ShopModel]:
+    """The bench has it from now on."""
+    bench.ports = history().again()
+    return deepcopy(history().made)
+
+
+def made_history(bench: Workbench) -> tuple[list[Batch], ShopModel]:
     """A user on two days; one order of theirs is somebody else's since, one moved its day."""
     batches = [
         a_batch([order("0", "2025-07-01", user_id=OTHER)], [line("0")], [product("p1")]),
@@ -228,6 +242,7 @@ def test_only_older_snapshots_hold_the_user(bench: Workbench) -> None:
     assert left_of(bench, USER, USER[:16]) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [False, True], ids=["dies before", "loses the answer of"])
 def test_an_erasure_that_dies_anywhere_is_finished_by_asking_again(
     tmp_path: Path, *, lost: bool
@@ -300,7 +315,7 @@ def test_an_erasure_gives_way_to_a_batch_in_work(bench: Workbench) -> None:
     assert f"batch {late.batch_id} is in work" in refused.reason
 
 
-@pytest.mark.parametrize("step", ["_replace", "expire_since", "delete_unused"])
+@pytest.mark.parametrize("step", some(["_replace", "expire_since", "delete_unused"]))
 def test_a_batch_that_begins_meanwhile_loses_nothing(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ def expect_model(bench: Workbench, model: ShopModel) -> None:
     assert bench.category_kpis() == model.category_kpis()
 
 
+@pytest.mark.slow
 @careful
 @given(shops)
 @example(
@@ -75,6 +77,7 @@ def test_the_same_files_cut_into_batches_in_any_way_end_the_same(
             assert sum(each[kind] for each in one_by_one) == at_once[kind] == model.restated[kind]
 
 
+@pytest.mark.slow
 @careful
 @given(st.lists(kept_apart_by_category, min_size=1, max_size=4), st.data())
 def test_the_rows_of_a_statement_cut_into_parts_in_any_way_end_the_same(

@@ -11,6 +11,7 @@ from contracts.messages import BatchManifest, FileReport
 from services.transformer.batch import reconciliation
 from services.transformer.batch.transform import transform_batch
 from tests.contract.builders import a_document
+from tests.support.examples import some
 from tests.support.transforming import (
     Batch,
     LocalInputs,
@@ -167,13 +168,15 @@ def test_a_line_may_change_its_product_and_is_counted_under_the_new_one(bench: W
 @pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize(
     ("older", "newer", "stand"),
-    [
-        ([""], ["a"], ["a"]),
-        (["a", "b"], [""], [None]),
-        (["a", ""], ["b"], ["a", "b"]),
-        (["a", ""], ["a"], ["a"]),
-        (["a", "b"], ["b", ""], ["b", None]),
-    ],
+    some(
+        [
+            ([""], ["a"], ["a"]),
+            (["a", "b"], [""], [None]),
+            (["a", ""], ["b"], ["a", "b"]),
+            (["a", ""], ["a"], ["a"]),
+            (["a", "b"], ["b", ""], ["b", None]),
+        ]
+    ),
 )
 def test_lines_with_and_without_line_id_of_one_pair(
     bench: Workbench, older: list[str], newer: list[str], stand: list[str | None], *, cut: bool

@@ -12,6 +12,7 @@ from contracts.messages import MaintainFacts, RebuildKpis
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
+from tests.support.examples import some
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 from tests.unit.transformer.shops import an_export, batch_of, plain
 from tests.unit.transformer.test_rekeying import by, of, rekey
@@ -74,16 +75,20 @@ def test_lines_that_waited_count_when_the_order_comes(bench: Workbench) -> None:
 
 @pytest.mark.parametrize(
     ("then", "total"),
-    [
-        (batch_of([plain(line("1", "p1", 2))]), 150 + 2000 + 1000),
-        (batch_of([plain(line("1", "p1", line_amount="0.01", added_to_total="0.02"))]), 1153),
-        (batch_of([an_export([FOLLOWS], [line("1", "p2")])]), 1150),
-        (batch_of([an_export([FOLLOWS], [])]), 150),
-        (batch_of([an_export([], [line("1", "p2", 5)])]), 5150),
-        (a_batch([order("1", total_extra="0")]), 2000),
-        (a_batch([order("1", total_amount="3.00")]), 300),
-    ],
-    ids=["restated", "another freight", "removed", "all removed", "whole", "no extra", "stated"],
+    some(
+        [
+            (batch_of([plain(line("1", "p1", 2))]), 150 + 2000 + 1000),
+            (batch_of([plain(line("1", "p1", line_amount="0.01", added_to_total="0.02"))]), 1153),
+            (batch_of([an_export([FOLLOWS], [line("1", "p2")])]), 1150),
+            (batch_of([an_export([FOLLOWS], [])]), 150),
+            (batch_of([an_export([], [line("1", "p2", 5)])]), 5150),
+            (a_batch([order("1", total_extra="0")]), 2000),
+            (a_batch([order("1", total_amount="3.00")]), 300),
+        ]
+    ),
+    ids=some(
+        ["restated", "another freight", "removed", "all removed", "whole", "no extra", "stated"]
+    ),
 )
 def test_it_follows_every_change(bench: Workbench, then: Batch, total: int) -> None:
     first = a_batch([FOLLOWS, order("2")], [line("1", "p1"), line("1", "p2"), line("2")])

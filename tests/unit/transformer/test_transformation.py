@@ -325,6 +325,7 @@ def test_a_day_of_more_items_than_a_transaction_takes_is_published_whole(bench: 
     assert len(categories(bench, "2025-07-09")) == 250
 
 
+@pytest.mark.slow
 def test_two_years_of_days_are_touched_at_once(bench: Workbench) -> None:
     dates = some(
         [

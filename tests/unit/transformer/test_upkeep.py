@@ -1,8 +1,10 @@
 """Between batches the facts are looked after: nothing that counts is lost, nothing piles up."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
 from tests.support.transforming import (
     Batch,
+    Remembered,
     Workbench,
     a_batch,
     line,
@@ -63,7 +66,18 @@ def files_at_head(bench: Workbench, name: str) -> int:
     return len(data_files(table(bench, name), (bench.state().heads or {})[name]))
 
 
+@cache
+def history(count: int) -> Remembered[tuple[list[Batch], ShopModel]]:
+    return Remembered(lambda bench: made_batches(bench, count))
+
+
 def some_batches(bench: Workbench, count: int) -> tuple[list[Batch], ShopModel]:
+    """The bench has them from now on."""
+    bench.ports = history(count).again()
+    return deepcopy(history(count).made)
+
+
+def made_batches(bench: Workbench, count: int) -> tuple[list[Batch], ShopModel]:
     """Each restates order 0, so that files are replaced."""
     model = ShopModel()
     batches = []
@@ -113,6 +127,7 @@ def test_a_copy_of_the_metadata_does_not_copy_its_history(bench: Workbench) -> N
     assert all(copied.refs[name] is ref for name, ref in metadata.refs.items())
 
 
+@pytest.mark.slow
 def test_manifests_are_merged_before_they_are_many(bench: Workbench) -> None:
     for number in range(25):
         bench.transform(a_batch([order(str(number), f"2025-06-{number + 1:02d}")]))

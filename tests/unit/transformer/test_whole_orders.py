@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.model import ShopModel
-from tests.support.examples import examples
+from tests.support.examples import examples, some
 from tests.support.transforming import Batch, Workbench, line, local_workbench, order
 from tests.unit.transformer.shops import SourceFile, an_export, batch_of, plain
 
@@ -37,48 +37,52 @@ def lines_of(bench: Workbench) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize(
     ("then", "stand"),
-    [
-        ([an_export([order("1")], [line("1", "p2")])], [("1", "p2", 1), ("2", "p1", 1)]),
-        ([an_export([order("1")], [])], [("2", "p1", 1)]),
-        ([an_export([], [line("1", "p3")])], [("1", "p3", 1), ("2", "p1", 1)]),
-        ([an_export([order("3")], [])], [("1", "p1", 1), ("1", "p2", 1), ("2", "p1", 1)]),
-        (
-            [an_export([order("1")], [line("1", "p2")], whole=False)],
-            [("1", "p1", 1), ("1", "p2", 1), ("2", "p1", 1)],
-        ),
-        (
-            [an_export([order("1", NEXT_DAY)], [line("1", "p2", 4)])],
-            [("1", "p2", 4), ("2", "p1", 1)],
-        ),
-        (
-            [an_export([order("1")], [line("1", "p2")]), plain(line("1", "p2", 5))],
-            [("1", "p2", 5), ("2", "p1", 1)],
-        ),
-        (
-            [an_export([order("1")], [line("1", "p2")]), plain(line("1", "p1", 5))],
-            [("1", "p1", 5), ("1", "p2", 1), ("2", "p1", 1)],
-        ),
-        (
-            [plain(line("1", "p1", 5)), an_export([order("1")], [line("1", "p2")])],
-            [("1", "p2", 1), ("2", "p1", 1)],
-        ),
-        (
-            [an_export([order("1")], []), an_export([order("1")], [line("1", "p9")])],
-            [("1", "p9", 1), ("2", "p1", 1)],
-        ),
-    ],
-    ids=[
-        "a line removed",
-        "no line left",
-        "lines alone, a pair replaced",
-        "an order that is not in it",
-        "not stated whole",
-        "moved to another day",
-        "a newer pair of it",
-        "a newer pair beside it",
-        "an older pair",
-        "emptied and filled",
-    ],
+    some(
+        [
+            ([an_export([order("1")], [line("1", "p2")])], [("1", "p2", 1), ("2", "p1", 1)]),
+            ([an_export([order("1")], [])], [("2", "p1", 1)]),
+            ([an_export([], [line("1", "p3")])], [("1", "p3", 1), ("2", "p1", 1)]),
+            ([an_export([order("3")], [])], [("1", "p1", 1), ("1", "p2", 1), ("2", "p1", 1)]),
+            (
+                [an_export([order("1")], [line("1", "p2")], whole=False)],
+                [("1", "p1", 1), ("1", "p2", 1), ("2", "p1", 1)],
+            ),
+            (
+                [an_export([order("1", NEXT_DAY)], [line("1", "p2", 4)])],
+                [("1", "p2", 4), ("2", "p1", 1)],
+            ),
+            (
+                [an_export([order("1")], [line("1", "p2")]), plain(line("1", "p2", 5))],
+                [("1", "p2", 5), ("2", "p1", 1)],
+            ),
+            (
+                [an_export([order("1")], [line("1", "p2")]), plain(line("1", "p1", 5))],
+                [("1", "p1", 5), ("1", "p2", 1), ("2", "p1", 1)],
+            ),
+            (
+                [plain(line("1", "p1", 5)), an_export([order("1")], [line("1", "p2")])],
+                [("1", "p2", 1), ("2", "p1", 1)],
+            ),
+            (
+                [an_export([order("1")], []), an_export([order("1")], [line("1", "p9")])],
+                [("1", "p9", 1), ("2", "p1", 1)],
+            ),
+        ]
+    ),
+    ids=some(
+        [
+            "a line removed",
+            "no line left",
+            "lines alone, a pair replaced",
+            "an order that is not in it",
+            "not stated whole",
+            "moved to another day",
+            "a newer pair of it",
+            "a newer pair beside it",
+            "an older pair",
+            "emptied and filled",
+        ]
+    ),
 )
 def test_what_stands(
     tmp_path: Path, then: list[SourceFile], stand: list[tuple[str, str, int]], *, at_once: bool

@@ -15,6 +15,7 @@ from services.validator.reading import duplicate_candidates, duplicates, file_ch
 from services.validator.reading.duplicate_candidates import KeyHashes, hashes_of
 from services.validator.reading.file_check import check_file
 from services.validator.reading.verdict import FileCheck
+from tests.support.examples import some
 from tests.support.shop import a_product, an_order, orders_csv, products_csv
 from tests.support.standing_rows import that_stand
 
@@ -176,7 +177,7 @@ def a_hostile_file(shape: str) -> tuple[str, dict[str, int]]:
     return orders_csv(*rows), {each: ids.count(each) for each in set(ids)}
 
 
-@pytest.mark.parametrize("shape", ["one id", "all distinct", "pairs", "some"])
+@pytest.mark.parametrize("shape", some(["one id", "all distinct", "pairs", "some"]))
 @pytest.mark.parametrize("way", ["held", "spilled", "all candidates", "colliding"])
 def test_any_shape_is_settled_as_a_plain_reading_would(
     shape: str, way: str, monkeypatch: pytest.MonkeyPatch

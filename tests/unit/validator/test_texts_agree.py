@@ -12,6 +12,7 @@ from contracts.file_contracts import file_contract
 from services.runtime.csv_files.row_checks import field_check, judgement
 from services.validator.reading import arrow_texts
 from services.validator.reading.arrow_texts import Held, text_reader, trimmed
+from tests.support.examples import some
 from tests.unit.validator.plain_reader import TODAY
 
 AT_ONCE = patch.object(arrow_texts, "read_each", lambda *given: given[-2:])
@@ -52,7 +53,7 @@ def read_singly(kind: str, name: str, cells: list[str]) -> list[tuple[bool, Any]
 
 
 @AT_ONCE
-@pytest.mark.parametrize(("kind", "name"), COLUMNS)
+@pytest.mark.parametrize(("kind", "name"), some(COLUMNS))
 def test_each_character_is_judged_as_one_by_one(kind: str, name: str) -> None:
     """All that are assigned, after a letter that some of them compose with."""
     numbers = (*range(1, 0xD800), *range(0xE000, 0x33480), *range(0xE0000, 0xE0200))

@@ -114,6 +114,7 @@ def a_wheel(folder: Path, platform: str) -> None:
             wheel.writestr(name, content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architectures", "platform"),
     [("", "manylinux2014_x86_64"), ("[arm64]", "manylinux2014_aarch64")],

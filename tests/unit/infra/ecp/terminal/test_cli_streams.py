@@ -66,11 +66,13 @@ def test_help_for_a_reader_that_leaves_is_141_or_done_and_never_a_fault(argument
     assert said == ""
 
 
+@pytest.mark.slow
 def test_a_command_that_had_said_all_keeps_its_own_code(rejected: Path, accepted: Path) -> None:
     assert exit_code_of(f"{ECP} validate {rejected} --json | cat > /dev/null")[0] == 1
     assert exit_code_of(f"{ECP} validate {accepted} --json | cat > /dev/null")[0] == 0
 
 
+@pytest.mark.slow
 def test_closed_streams_leave_the_verdict_as_it_is(rejected: Path, accepted: Path) -> None:
     assert exit_code_of(f"{ECP} validate {rejected} --json >&-")[0] == 1
     assert exit_code_of(f"{ECP} validate {accepted} >&- 2>&-")[0] == 0
