@@ -48,6 +48,20 @@ class CarriedDown:
 
 
 @dataclass(frozen=True)
+class Explode:
+    """How one row holds several order lines; `line` is where the document says it.
+
+    Either the cells of `columns` hold one part for each line, between separators; or there are
+    columns for each line, as `numbered` names them with `{n}` for the number (no `separator`).
+    """
+
+    columns: tuple[str, ...]
+    separator: str
+    numbered: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
 class Mapping:
     """What a row says of one kind: an expression for each column, and for which rows it does.
 
@@ -87,6 +101,7 @@ class Source:
     mappings: tuple[Mapping, ...]
     lookups: dict[str, Lookup]
     name_of_document: str
+    explode: Explode | None = None
 
     @property
     def label(self) -> str:

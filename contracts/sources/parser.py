@@ -13,6 +13,7 @@ from contracts.sources.faults import InvalidSource, SourceFault, did_you_mean, q
 from contracts.sources.model import (
     ROW_KINDS,
     CarriedDown,
+    Explode,
     Expression,
     FileFormat,
     Kind,
@@ -133,6 +134,21 @@ def _contradictions(value: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], st
         yield ("file", "thousands"), "this is the decimal mark already"
     if "carried_down" in value and value["rows"] == "orders":
         yield ("carried_down",), "each row is an order of its own: there is nothing to carry down"
+    if "explode" in value:
+        yield from _no_explosion(value["explode"], rows)
+
+
+def _no_explosion(said: dict[str, Any], rows: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Why rows cannot be taken apart so."""
+    if rows != "order_lines":
+        yield ("explode",), f"each part is an order line, and rows are {rows}: say order_lines"
+    if said.keys() not in ({"columns", "separator"}, {"numbered"}):
+        why = 'say columns with their separator, or numbered with names as "Item # SKU"'
+        yield ("explode",), why
+    for name in said.get("numbered", ()):
+        if name.count("{n}") != 1:
+            why = f"{quoted(name)} has to have one {{n}}, which stands for the number of the line"
+            yield ("explode", "numbered"), why
 
 
 def _source(document: Document, name: str) -> Source:
@@ -145,7 +161,7 @@ def _source(document: Document, name: str) -> Source:
         given = _at(value, path[:-1]).get("leave_out", {})
         return {reason: expression(*path, reason) for reason in given}
 
-    carried = value.get("carried_down")
+    carried, explode = value.get("carried_down"), value.get("explode")
     return Source(
         name=value["source"],
         version=value["version"],
@@ -157,6 +173,13 @@ def _source(document: Document, name: str) -> Source:
             expression("carried_down", "within"),
             tuple(carried["columns"]),
             document.line_of(("carried_down", "columns")),
+        ),
+        explode=explode
+        and Explode(
+            tuple(explode.get("columns", ())),
+            explode.get("separator", ""),
+            tuple(explode.get("numbered", ())),
+            document.line_of(("explode",)),
         ),
         leave_out=reasons("leave_out"),
         mappings=tuple(

@@ -68,10 +68,16 @@ def columns_of(versions: Sequence[Source]) -> ExportColumns:
     carried = {
         name for source in versions if source.carried_down for name in source.carried_down.columns
     }
+    exploded = {
+        name
+        for source in versions
+        if source.explode
+        for name in (*source.explode.columns, *source.explode.numbered)
+    }
     file = newest.file
     return ExportColumns(
         user_columns=sorted(users),
-        used_columns=sorted(used | carried),
+        used_columns=sorted(used | carried | exploded),
         delimiter=file.delimiter,
         encoding=file.encoding,
         quoting=file.quoting,

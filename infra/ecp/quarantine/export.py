@@ -18,7 +18,7 @@ from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.landing import create, landing_places, refuse_what_is_there
 from infra.ecp.terminal.output import print_line
-from services.validator.quarantine.export_rows import ExportFormat, as_export
+from services.validator.quarantine.export_rows import ExportFormat, as_export, records
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import Listing, QuarantinedFile, Row
@@ -106,7 +106,7 @@ def _write(rows: Sequence[Row], to: Path, target: Target) -> None:
         files = " ".join(str(paths[kind]) for kind in kinds)
         print_line(f"correct them, then `ecp quarantine replay {files} --dry-run`")
     for name, form in sources.items():
-        of_source = [row for row in rows if (found := ExportFormat.of(row)) and found == form]
+        of_source = records([row for row in rows if ExportFormat.of(row) == form])
         with create(paths[name].parent, PurePosixPath(paths[name].name)) as file:
             file.write(as_export(form, of_source))
         print_line(f"{plural(len(of_source), 'row')} to {paths[name]}, as the export had them")

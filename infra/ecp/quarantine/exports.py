@@ -20,7 +20,13 @@ from infra.ecp.submissions.source_reading import SourceReading
 from infra.ecp.submissions.validate import check_settings
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import WrongUsage
-from services.validator.quarantine.export_rows import ExportFormat, as_export, label_of, starts_of
+from services.validator.quarantine.export_rows import (
+    ExportFormat,
+    as_export,
+    label_of,
+    records,
+    starts_of,
+)
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.rows import Row
 from services.validator.quarantine.source_replay import HeldRow
@@ -148,7 +154,8 @@ def held_rows(rows: Sequence[Row], reading: SourceReading) -> list[HeldRow]:
         if (form := ExportFormat.of(row)) and label_of(row) == reading.source.label:
             inputs.setdefault((form, row_id(row)[:3]), []).append(row)
     found: list[HeldRow] = []
-    for (form, (_, key, _)), of_input in inputs.items():
+    for (form, (_, key, _)), lines in inputs.items():
+        of_input = records(lines)
         read = _read(partial(io.BytesIO, as_export(form, of_input)), reading, key)
         identities = {row.line: row.identity for row in read.rows}
         found += [

@@ -104,9 +104,11 @@ def judged(found: Iterable[Fit]) -> Detected:
 
 def fit_of(source: Source, header: Sequence[str]) -> Fit:
     """How a source fits a header."""
+    from services.runtime.sources.numbered import numbered_places
     from services.runtime.sources.scope import compared
 
     names = [compared(name) for name in header]
+    names += numbered_places(source.explode.numbered if source.explode else (), names)
     missing = tuple(name for name in needed_columns(source) if names.count(compared(name)) != 1)
     there = frozenset(filter(None, names))
     exports = known_exports(source)

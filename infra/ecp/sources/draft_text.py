@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from contracts.printable import printable
 from contracts.sources.model import FileFormat, Rows
 from infra.ecp.sources.profiles import Profile
+from infra.ecp.sources.several_lines import SeveralLines
 
 _LONGEST_LIST = 20
 
@@ -23,15 +24,21 @@ class DraftedColumn:
 
 def draft_text(
     name: str, file: FileFormat, columns: Sequence[Profile], rows: int, shape: Rows,
-    values: Sequence[DraftedColumn],
+    values: Sequence[DraftedColumn], apart: SeveralLines | None = None,
 ) -> str:  # fmt: skip
     """The YAML of a draft; `rows` is how many were looked at."""
-    lines = (*_beginning(name, file, rows, shape), *_mappings(columns, values))
+    lines = (
+        *_beginning(name, file, rows, shape),
+        *_apart(apart, values),
+        *_mappings(columns, values),
+    )
     return "\n".join(lines) + "\n"
 
 
 def named(column: Profile) -> str:
-    """A column as an expression names it."""
+    """A column as an expression names it, or what gives it."""
+    if column.given:
+        return column.given
     return '"' + column.name.strip().replace('"', '""') + '"'
 
 
@@ -54,6 +61,19 @@ def _beginning(name: str, file: FileFormat, rows: int, shape: Rows) -> Iterator[
         yield f"  missing: [{', '.join(map(_single_quoted, file.missing))}]"
     yield f"# What one row is: order_lines, orders or products; {rows:,} were looked at."
     yield f"rows: {shape}"
+
+
+def _apart(apart: SeveralLines | None, values: Sequence[DraftedColumn]) -> Iterator[str]:
+    if apart is None:
+        return
+    yield "# A row holds several order lines; expressions see one of them at a time."
+    if apart.numbered:
+        used = " ".join(value.expression for value in values)
+        names = [name for name in apart.numbered if f'"{name}"' in used]
+        yield f"explode: {{numbered: [{', '.join(map(_single_quoted, names))}]}}"
+    else:
+        separator = '"\\n"' if apart.separator == "\n" else _single_quoted(apart.separator)
+        yield f"explode: {{columns: [{_single_quoted(apart.column)}], separator: {separator}}}"
 
 
 def _mappings(columns: Sequence[Profile], values: Sequence[DraftedColumn]) -> Iterator[str]:

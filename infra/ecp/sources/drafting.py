@@ -13,12 +13,15 @@ from infra.ecp.sources.draft_text import DraftedColumn, draft_text, named
 from infra.ecp.sources.measuring import Head, NotReadable
 from infra.ecp.sources.profiles import ZONE_NAME, Profile, missing_of, numbers_of, profiles_of
 from infra.ecp.sources.roles import Part, parts_of
+from infra.ecp.sources.several_lines import SeveralLines, several_lines
 
 _RETURNED = frozenset(
     {"refunded", "returned", "erstattet", "retourniert", "remboursé", "reembolsado", "rimborsato"}
 )
 _AMOUNTS = frozenset({"total_amount", "unit_price", "line_amount", "price"})
 _NEEDED = frozenset({"order_id", "order_date", "total_amount", "product_id", "unit_price"})
+_SURE = 0.9
+"""From here on a name alone is enough to be the amount of a line."""
 _DOUBT = 0.3
 """What a day loses of its confidence that could be read with day and month exchanged."""
 
@@ -45,22 +48,41 @@ def draft(head: Head) -> Draft:
     if not records:
         raise NotReadable(f"{head.path}: it has no header that can be read")
     header, rows = records[0], records[1:]
+    count, apart = len(rows), several_lines(header, rows)
+    if apart:
+        header, rows = apart.header, [*apart.rows]
     decimal, thousands = numbers_of(rows)
     file = replace(file, decimal=decimal, thousands=thousands, missing=missing_of(rows))
-    return drafted(_name_of(head.path), file, profiles_of(header, rows, file), len(rows))
+    given = apart.given if apart else {}
+    columns = [
+        replace(column, given=given.get(column.name, "") if column.place >= len(records[0]) else "")
+        for column in profiles_of(header, rows, file)
+    ]
+    return drafted(_name_of(head.path), file, columns, count, apart)
 
 
-def drafted(name: str, file: FileFormat, columns: Sequence[Profile], rows: int) -> Draft:
+def drafted(
+    name: str,
+    file: FileFormat,
+    columns: Sequence[Profile],
+    rows: int,
+    apart: SeveralLines | None = None,
+) -> Draft:
     """The draft of columns whose names and values are known; pure."""
     parts = _by_order(parts_of(columns))
     shape = _shape(parts)
+    apart = apart if shape == "order_lines" else None
     values = tuple(_values(shape, parts))
-    return Draft(name, draft_text(name, file, columns, rows, shape, values), shape, values)
+    return Draft(name, draft_text(name, file, columns, rows, shape, values, apart), shape, values)
 
 
 def _by_order(parts: Mapping[str, Part]) -> dict[str, Part]:
     """The parts, without a total that differs from row to row of an order: it is a line's then."""
     order, total = parts.get("order_id"), parts.get("total_amount")
+    line = parts.get("line_amount")
+    if order and line and "unit_price" in parts and not line.column.varies_within(order.column):
+        others = {role: part for role, part in parts.items() if role != "line_amount"}
+        parts = parts if line.confidence > _SURE else others
     others = {role: part for role, part in parts.items() if role != "total_amount"}
     if order is None or total is None or not total.column.varies_within(order.column):
         return dict(parts)

@@ -43,7 +43,8 @@ class Profile:
     `day`: the format by which each is a day; `is_ambiguous_day`: another order of day and month
     reads them all too. `numbers`: the share that are numbers as the file writes them, 0 to 1;
     `has_more`: they carry a sign of currency, or parentheses that say minus. `distinct`: different
-    values to values. `cells` are those of all rows, "" for no value.
+    values to values. `cells` are those of all rows, "" for no value. `given` is the expression that
+    gives it where it is no column of the file itself.
     """
 
     place: int
@@ -59,6 +60,7 @@ class Profile:
     is_whole: bool
     is_negative: bool
     is_currency: bool
+    given: str = ""
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -133,7 +135,7 @@ def _profile(place: int, name: str, cells: Sequence[str], file: FileFormat, ask:
         cells=tuple("" if cell in file.missing else cell for cell in cells),
         filled=len(values) / len(cells) if cells else 0.0,
         distinct=len(set(values)) / len(values) if values else 0.0,
-        day=days[0] if days else None,
+        day=_likeliest(days, shorter if cuts else values),
         is_ambiguous_day=len({_order(day) for day in days}) > 1,
         cuts_zone_name=cuts and bool(days),
         numbers=numbers,
@@ -156,6 +158,19 @@ def _days(values: Sequence[str], ask: Ask) -> list[str]:
     tried = ", ".join(f"count({day_sql('v', form, None)})" for form in likely)
     counts = ask(f"SELECT {tried} FROM given", values)
     return [form for form, count in zip(likely, counts, strict=True) if count == len(values)]
+
+
+def _likeliest(days: Sequence[str], values: Sequence[str]) -> str | None:
+    """Of several formats one by which days differ more than months: exports are of a few months."""
+
+    def spread(form: str) -> int:
+        python = form.replace("%g", "%f")
+        read = [datetime.strptime(each, python) for each in values if _reads(each, form)]  # noqa: DTZ007
+        return len({each.day for each in read}) - len({(each.year, each.month) for each in read})
+
+    if len({_order(day) for day in days}) < 2:
+        return days[0] if days else None
+    return max(days, key=spread)
 
 
 def _formats(value: str) -> Iterator[str]:

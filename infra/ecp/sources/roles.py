@@ -80,7 +80,7 @@ def _parts(column: Profile) -> list[Part]:
         if likeness and not column.values:
             likeness, why = likeness * 0.3, f"{why}; it has no values"
         if likeness:
-            found.append(Part(role, column, round(likeness, 2), why))
+            found.append(Part(role, column, likeness, why))
     return found
 
 
@@ -120,7 +120,8 @@ def _plain(name: str) -> str:
     """Words of plain letters and digits: `OrderID`, `order-id` and `Order ID` are `order id`."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKD", name.strip()))
     letters = "".join(each for each in apart if not unicodedata.combining(each))
-    return " ".join(re.findall(r"[^\W_]+", letters.casefold()))
+    words = re.findall(r"[^\W_]+", letters.casefold())
+    return " ".join(re.sub(r"(?<=..)nr$", "nummer", word) for word in words)
 
 
 @cache

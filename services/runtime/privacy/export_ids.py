@@ -15,6 +15,7 @@ from typing import NamedTuple
 from contracts.messages import ExportColumns
 from services.runtime.csv_files.texts import plain_text
 from services.runtime.privacy.user_ids import Found, Replacement
+from services.runtime.sources.numbered import numbered_places
 
 JOINTS = ("", " ", "-", "_", "/", ":", "|", ", ")
 """By which a source may join several columns to a user."""
@@ -116,7 +117,14 @@ class ExportEraser:
         folded = [name.casefold() for name in known]
         exact = [known.index(name) for name in names if name in known]
         loose = [name.casefold() for name in names if name not in known]
-        return sorted({*exact, *(folded.index(name) for name in loose if name in folded)})
+        numbered = numbered_places(names, known).values()
+        return sorted(
+            {
+                *exact,
+                *(folded.index(name) for name in loose if name in folded),
+                *(place for places in numbered for place in places.values()),
+            }
+        )
 
     def _is_the_user(self, said: Sequence[str]) -> bool:
         ours = {self.wanted.user_id.casefold(), self.wanted.token.casefold()}

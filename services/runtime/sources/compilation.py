@@ -68,6 +68,7 @@ class _Compilation:
     def compiled(self) -> CompiledSource:
         source = self._source
         carried = self._carried()
+        self._explode()
         leave_out = self._reasons(source.leave_out)
         kinds = [self._kind(mapping) for mapping in source.mappings]
         for lookup in source.lookups.values():
@@ -120,6 +121,13 @@ class _Compilation:
             if self._guarded(expression, partial(self._scope.column, column)):
                 places.append(self._scope.used[self._title(column)])
         return (group.sql, tuple(places)) if group else None
+
+    def _explode(self) -> None:
+        """Columns that rows are taken apart by are needed, too."""
+        if explode := self._source.explode:
+            for column in (*explode.columns, *explode.numbered):
+                expression = Expression(column, explode.line, "explode")
+                self._guarded(expression, partial(self._scope.column, column))
 
     def _title(self, column: str) -> str:
         place = Columns(self._header).find(column)

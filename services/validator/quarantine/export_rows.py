@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.rows import EXPORT, Row
 
 
@@ -39,6 +40,11 @@ def label_of(row: Row) -> str:
     """The source and version that read a row: `my-shop v2`."""
     label: str = row[EXPORT]["source"]
     return label
+
+
+def records(rows: Sequence[Row]) -> list[Row]:
+    """Rows of the file, each once, however many of its order lines are in quarantine."""
+    return list({row_id(row): row for row in reversed(rows)}.values())[::-1]
 
 
 def as_export(form: ExportFormat, rows: Sequence[Row]) -> bytes:

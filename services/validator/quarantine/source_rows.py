@@ -1,9 +1,11 @@
 """The rows of a file as its source reads them: where each starts, its text, and what it states."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -50,8 +52,15 @@ def read_file(
                 own[row] = None
             texts = without_line_ends(cells.raw).to_pylist()
             found = zip(cells.lines.tolist(), own, texts, products, strict=True)
-            rows += [ReadRow(*each) for each in found]
+            rows += _records(ReadRow(*each) for each in found)
     return ReadFile(tuple(opened.header.names), tuple(rows))
+
+
+def _records(rows: Iterable[ReadRow]) -> Iterator[ReadRow]:
+    """Rows of the file, each once: of several order lines in one, what any of them states."""
+    for _, lines in groupby(rows, key=attrgetter("line")):
+        together = [*lines]
+        yield next((each for each in together if each.identity is not None), together[0])
 
 
 def _orders(shaped: Shaped) -> list[str | None]:

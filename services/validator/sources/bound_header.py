@@ -10,20 +10,26 @@ from services.runtime.csv_files.csv_records import NUL_RULE, FirstLine, Record, 
 from services.runtime.csv_files.header import MAX_UNKNOWN_COLUMNS, Header, is_separator_line
 from services.runtime.sources.compilation import compile_source
 from services.runtime.sources.compiled import CompiledSource, InvalidHeader
+from services.runtime.sources.numbered import numbered_places
 from services.runtime.sources.scope import compared
 from services.validator.reading.line_blocks import Block, line_end_after
+from services.validator.sources.lines_apart import LinesApart
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True)
 class BoundFile:
-    """A source bound to a file's columns; rows begin after line `first_line` - 1."""
+    """A source bound to a file's columns; rows begin after line `first_line` - 1.
+
+    `apart` takes rows apart that hold several order lines.
+    """
 
     compiled: CompiledSource
     header: Header
     first_line: int
     blocks: Iterator[Block]
+    apart: LinesApart | None = None
 
 
 def bound(source: Source, blocks: Iterator[Block]) -> BoundFile:
@@ -74,18 +80,24 @@ def _bound(source: Source, record: Record, first_line: int, blocks: Iterator[Blo
     while len(names) > 1 and not names[-1]:
         names.pop()
     try:
-        compiled = compile_source(priced(source), names)
+        numbered = numbered_places(source.explode.numbered if source.explode else (), names)
+        compiled = compile_source(priced(source), [*names, *numbered])
+        apart = LinesApart.of(source, names)
     except InvalidHeader as error:
         raise BadFile("file.header", f"{error}{_other_delimiter(source, record)}") from error
+    apart_places = apart.places if apart else frozenset()
+    used = compiled.used.values()
+    taken = {names[place] for place in apart_places}
+    unknown = [name for name in compiled.unknown_columns if name not in taken]
     header = Header(
         width=len(names),
-        positions=tuple(sorted(set(compiled.used.values()))),
-        unknown_columns=compiled.unknown_columns[:MAX_UNKNOWN_COLUMNS],
+        positions=tuple(sorted({each for each in used if each < len(names)} | apart_places)),
+        unknown_columns=tuple(unknown[:MAX_UNKNOWN_COLUMNS]),
         names=tuple(names),
         delimiter=source.file.delimiter,
         spare=len(record.fields) - len(names),
     )
-    return BoundFile(compiled, header, first_line, blocks)
+    return BoundFile(compiled, header, first_line, blocks, apart)
 
 
 def _other_delimiter(source: Source, record: Record) -> str:

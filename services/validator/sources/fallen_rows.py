@@ -29,8 +29,11 @@ def said_of_fallen(name: str, label: str, fallen: Any) -> tuple[Any, Any, Any]:
             rule, what = f"{column}.required", f"no row of order {order} says its {column}"
         else:
             column, rule = ORDER_ID, INCOMPLETE
+            other = f"its line {at_line}"
+            if row["at_line"] == row[SOURCE_LINE]:
+                other = "another line that stands in this row"
             what = (
-                f"order {order} counts whole or not at all, and its line {at_line} is quarantined: "
+                f"order {order} counts whole or not at all, and {other} is quarantined: "
                 "correct that one"
             )
         columns.append(column)

@@ -1,5 +1,6 @@
 """A source's file on its way through: opened, read block by block, counted by kind."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,7 +49,9 @@ class SourceFile:
         return bound(self.source, line_blocks(stream, self.name, self.block_bytes, read_text))
 
     def count_lines(self) -> int:
-        """At least how many lines the file has, wherever they end; raises BadFile."""
+        """At least as many as the file's rows, by its lines wherever they end; raises BadFile."""
+        if self.source.explode:
+            return sys.maxsize
         read_text = text_reader(self.source.file)
         with self.open_stream() as stream:
             return count_lines(read_text(stream, self.name, self.block_bytes, LineEnds()))
@@ -59,7 +62,8 @@ class SourceFile:
         for block in opened.blocks:
             if block.text:
                 yield None
-            yield from reader.read(block)
+            for cells in reader.read(block):
+                yield from opened.apart.apart(cells) if opened.apart else (cells,)
 
     def shaped(self, opened: BoundFile) -> Iterator[tuple[Cells, Shaped]]:
         """The rows, and what the source makes of them, not judged yet."""
@@ -68,14 +72,15 @@ class SourceFile:
                 if cells is not None and len(cells.lines):
                     yield cells, shaper.shape(cells.table)
 
-    def texts_of(self, lines: Any) -> Iterator[tuple[Any, Any]]:
+    def texts_of(self, wanted: Any) -> Iterator[tuple[Any, Any]]:
         """Read the file once more for the rows that start in some lines, in order: lines, texts."""
         with self.open_stream() as stream:
             for cells in self.cells(self.opened(stream)):
                 if cells is not None and len(cells.lines):
-                    chosen = np.flatnonzero(np.isin(cells.lines, lines, assume_unique=True))
+                    lines, firsts = np.unique(cells.lines, return_index=True)
+                    chosen = np.flatnonzero(np.isin(lines, wanted, assume_unique=True))
                     if len(chosen):
-                        yield cells.lines[chosen], cells.raw.take(pa.array(chosen))
+                        yield lines[chosen], cells.raw.take(pa.array(firsts[chosen]))
 
 
 class Reading(ABC):

@@ -108,11 +108,11 @@ class OrderLines(Reading):
         """Rows of orders that do not stand, with the texts that they have in the file."""
         all_lines = fallen[SOURCE_LINE].to_numpy()
         label = self.file.source.label
-        for lines, texts in self.file.texts_of(all_lines):
-            rows = fallen.take(pa.array(np.searchsorted(all_lines, lines)))
+        for lines, texts in self.file.texts_of(np.unique(all_lines)):
+            rows = fallen.filter(pa.array(np.isin(all_lines, lines)))
+            numbers = rows[SOURCE_LINE].combine_chunks()
             column, rule, message = said_of_fallen(self.file.name, label, rows)
-            raw = without_line_ends(texts)
-            numbers = pa.array(lines, pa.int64())
+            raw = without_line_ends(texts).take(pa.array(np.searchsorted(lines, numbers)))
             found = QuarantinedRows.by_columns(numbers, column, rule, message, raw)
             is_incomplete = pa.compute.equal(found.table["rule"], INCOMPLETE)
             self.incomplete += is_incomplete.to_pylist().count(True)

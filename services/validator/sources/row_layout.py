@@ -1,7 +1,7 @@
 """What a row of a source's file looks like, to tell a stray quote from a text of several lines."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.runtime.csv_files.header import Header
@@ -26,9 +26,9 @@ class RowLayout:
         """By what the source makes of the columns."""
         [own] = [kind for kind in compiled.kinds if kind.kind == compiled.source.row_kind]
         places = {
-            output.column: tuple(sorted(compiled.used[name] for name in output.columns))
+            output.column: found
             for output in own.outputs
-            if output.columns
+            if (found := _places(output.columns, compiled, header))
         }
         filled = tuple(places[column] for column in _REQUIRED if column in places)
         digits = tuple(places[column] for column in _WITH_DIGITS if column in places)
@@ -52,3 +52,9 @@ class RowLayout:
     def any_text_up_to(self, _position: int) -> int:
         """However long."""
         return sys.maxsize
+
+
+def _places(names: Iterable[str], compiled: CompiledSource, header: Header) -> tuple[int, ...]:
+    """Where columns stand in the file; numbered ones (lines_apart.py) may all be empty."""
+    found = sorted(compiled.used[name] for name in names)
+    return tuple(found) if found and found[-1] < header.width else ()
