@@ -1148,6 +1148,7 @@ class ErasureRequest(BaseModel):
     user_id: str | None = None
     user_token: str | None = None
     pseudonyms: list[PseudonymErasure]
+    said_as: list[dict[str, str]] = []
 
 
 class ReplayAnswers(BaseModel):

@@ -89,7 +89,10 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Source:
-    """One shape of file. `name_of_document` is what messages call the YAML."""
+    """One shape of file. `name_of_document` is what messages call the YAML.
+
+    `headers` are whole headers of the export as they are known; by them a file is told.
+    """
 
     name: str
     version: int
@@ -102,6 +105,7 @@ class Source:
     lookups: dict[str, Lookup]
     name_of_document: str
     explode: Explode | None = None
+    headers: tuple[tuple[str, ...], ...] = ()
 
     @property
     def label(self) -> str:

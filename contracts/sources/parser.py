@@ -203,6 +203,7 @@ def _source(document: Document, name: str) -> Source:
             for lookup, each in value.get("lookups", {}).items()
         },
         name_of_document=name,
+        headers=tuple(map(tuple, value.get("headers", ()))),
     )
 
 

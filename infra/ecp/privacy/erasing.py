@@ -40,7 +40,7 @@ from infra.ecp.settings import CliSettings
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed
 from infra.ecp.terminal.output import print_beside, spinner
-from services.runtime.privacy.erasure import Erasure, erase_in
+from services.runtime.privacy.erasure import Erasure, erase_in, replacement_of
 from services.runtime.privacy.pseudonyms import Keyed, keys_of
 from services.runtime.privacy.user_ids import Replacement
 from services.runtime.storage.documents import check_document
@@ -83,11 +83,33 @@ class Erasing:
             user_id=self.user_id,
             user_token=token,
             pseudonyms=erasure.pseudonyms_of(self.user_id, token, self._keys),
+            said_as=self._said_as(known.said_as if known else []),
         )
 
     @property
     def _wanted(self) -> Replacement:
-        return Replacement(self.user_id, str(self.request.user_token))
+        return replacement_of(self.request)
+
+    def _said_as(self, known: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+        """How the user stands where an expression makes the id; what a run before has found, too.
+
+        That run may have rewritten the rows that said so.
+        """
+        from infra.ecp.privacy.stated_users import said_as
+
+        names, s3 = self.target.names, self.target.client("s3")
+        kept, moved = self._objects()
+        sent = self._as_read(erasure.uploads(s3, names.data_bucket))
+        found = [*known]
+        for bucket, objects in ((names.data_bucket, [*sent, *kept]), (names.archive_bucket, moved)):
+            found += said_as(
+                self.user_id,
+                objects,
+                S3Versions(s3, bucket),
+                self._columns.versions,
+                self._columns.lookups,
+            )
+        return list({tuple(sorted(each.items())): each for each in found}.values())
 
     @cached_property
     def _digest(self) -> str:
@@ -197,7 +219,8 @@ class Erasing:
         objects, bucket = self.target.objects, self.target.names.archive_bucket
         whole = self.request.model_dump()
         newest = whole["pseudonyms"][-1:]
-        without_id = {**whole, "user_id": None, "user_token": None, "pseudonyms": newest}
+        nobody: dict[str, Any] = {"user_id": None, "user_token": None, "said_as": []}
+        without_id = {**whole, **nobody, "pseudonyms": newest}
         refs = {}
         for name, key_of, document in (
             ("pseudonym", pseudonym_erasure_key, without_id),

@@ -1,12 +1,13 @@
 """Which columns of a source's files name a user, by every version of the source that there is."""
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import DataRejected
-from contracts.layout import SOURCES_PREFIX
+from contracts.layout import SOURCES_PREFIX, lookup_key
 from contracts.messages import ExportColumns
 from contracts.sources.model import Source
 from contracts.sources.parser import parse_source
@@ -30,10 +31,31 @@ class SourceColumns:
     bucket: str
     _known: dict[str, ExportColumns] = field(default_factory=dict)
 
+    def versions(self, name: str) -> list[Source]:
+        """Every version of a source that there is or was, as far as it can be read."""
+        return [*_shipped(name), *self._own(name)]
+
+    def lookups(self, source: Source) -> dict[str, Any]:
+        """What a source looks values up in, as it lies there now; nothing where it does not."""
+        import pyarrow as pa
+
+        from services.validator.sources.lookups import lookup_table
+
+        tables = {}
+        for name, one in source.lookups.items():
+            key = lookup_key(source.name, name)
+            try:
+                content = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+                tables[name] = lookup_table(io.BytesIO(content), source, key)
+            except (self.s3.exceptions.NoSuchKey, DataRejected):
+                columns = [each for each in (one.key, one.value) if each]
+                tables[name] = pa.table({each: pa.array([], pa.string()) for each in columns})
+        return tables
+
     def of(self, name: str) -> ExportColumns:
         """How files of a source are searched; by words alone where it is gone for good."""
         if name not in self._known:
-            versions = [*_shipped(name), *self._own(name)]
+            versions = self.versions(name)
             self._known[name] = columns_of(versions) if versions else NO_SOURCE
         return self._known[name]
 

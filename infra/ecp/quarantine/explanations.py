@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts.file_contracts import file_contract
-from contracts.layout import KINDS
+from contracts.layout import KINDS, source_of
 
 LONGEST_SHOWN = 160  # characters of a raw line before it is cut around the caret
 
@@ -49,6 +49,12 @@ def resubmission(name: str, kinds: Iterable[str]) -> str:
 
 def replacement(key: str) -> str:
     """How a file that was refused whole gets in."""
+    if name := source_of(key):
+        return (
+            f"`ecp quarantine export {key} --to FILE` gives {key} back as it came: correct it, or "
+            f"its source (`ecp sources add`), then `ecp submit FILE --source {name}`; the rest of "
+            "its batch waits for it."
+        )
     return f"`ecp quarantine export {key} --to FILE` gives {key} back as it came: {ONCE_GIVEN_BACK}"
 
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.ecp.batches.timeline import listed
+from infra.ecp.sources.keeping import own_of_the_cloud
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table, print_verbatim, styled
 
 if TYPE_CHECKING:
+    from contracts.sources.model import Source
     from infra.ecp.sources.detection import Detected, Fit
     from infra.ecp.sources.drafting import Draft
+    from infra.ecp.sources.first_rows import FirstRows
     from infra.ecp.sources.lookup_files import LookupOf
 
-    Found = tuple[Path, Detected, LookupOf | None, Draft | None]
+    Found = tuple[Path, Detected, LookupOf | None, Draft | None, FirstRows | None]
 
 app = typer.Typer(help="Sources: how any shop's export becomes orders, order lines and products.")
 
@@ -32,25 +35,30 @@ def detect(files: Files, as_json: AsJson = False) -> None:
     """Which platform's export a file is, told by its whole header; else how it could be read.
 
     A source is named for sure when every column that it needs is there by its exact name, most of
-    the header is that of the platform's export, and no other source fits as well. For any other
-    file a source is drafted, by the names of its columns and by their values: `ecp sources draft`
-    prints it. A file that a shipped source looks values up in (Northwind's categories) is named as
-    that lookup of the source. Only the first megabyte of a file is read.
+    the header is that of the platform's export, and no other source fits as well; sources of your
+    own are known where a cloud is found. For any other file a source is drafted, by the names of
+    its columns and by their values: `ecp sources draft` prints it. How many rows would pass is
+    said, and the first ten of each kind are shown as the pipeline would keep them. A file that a
+    shipped source looks values up in (Northwind's categories) is named as that lookup of the
+    source. Only the first megabyte of a file is read.
 
     Exit code: 0 looked at, whether known or not; 1 a file is no text, or empty.
 
     Example: `ecp sources detect orders_export_1.csv`
     """
-    found = [_found(path) for path in files]
+    own = own_of_the_cloud()
+    found = [_found(path, own) for path in files]
     if as_json:
         documents = [_document(*each) for each in found]
         print_json(documents[0] if len(documents) == 1 else documents)
         return
-    for path, one, lookup, drafted in found:
+    for path, one, lookup, drafted, rows in found:
         if lookup:
             _print_lookup(path, lookup)
         else:
             _print_detected(path, one, drafted)
+        if rows:
+            _print_rows(rows)
 
 
 @app.command()
@@ -82,21 +90,31 @@ def draft(file: File, as_json: AsJson = False) -> None:
         print_verbatim(line)
 
 
-def _found(path: Path) -> "Found":
-    """What a file is, or which lookup; with a draft where neither is sure."""
+def _found(path: Path, own: "list[Source]") -> "Found":
+    """What a file is, or which lookup; with a draft where neither is sure, and its first rows."""
+    from contracts.sources.parser import parse_source
     from infra.ecp.sources.detection import detected
     from infra.ecp.sources.drafting import draft as drafted
+    from infra.ecp.sources.first_rows import first_rows
     from infra.ecp.sources.lookup_files import lookup_told
     from infra.ecp.sources.measuring import read_head
 
     head = read_head(path)
-    one = detected(head)
-    lookup = None if one.sure else lookup_told(head)
-    return path, one, lookup, None if one.sure or lookup else drafted(head)
+    one = detected(head, own)
+    if one.sure:
+        return path, one, None, None, first_rows(one.sure.source, head)
+    if lookup := lookup_told(head):
+        return path, one, lookup, None, None
+    made = drafted(head)
+    return path, one, None, made, first_rows(parse_source(made.text.encode(), made.name), head)
 
 
 def _document(
-    path: Path, one: "Detected", lookup: "LookupOf | None", drafted: "Draft | None"
+    path: Path,
+    one: "Detected",
+    lookup: "LookupOf | None",
+    drafted: "Draft | None",
+    rows: "FirstRows | None",
 ) -> dict[str, Any]:
     """For programs; `source` is null where none is sure, `lookup_of` where it is no lookup."""
     sure = one.sure
@@ -121,6 +139,7 @@ def _document(
         ),
         "others": [fit.source.name for fit in one.fits if fit is not sure],
         "draft": drafted.text if drafted else None,
+        "first_rows": vars(rows) if rows else None,
     }
 
 
@@ -158,6 +177,21 @@ def _print_lookup(path: Path, found: "LookupOf") -> None:
     )  # fmt: skip
 
 
+def _print_rows(found: "FirstRows") -> None:
+    """How many rows would pass, and the first as the pipeline would keep them."""
+    left_out = sum(found.left_out.values())
+    parts = [f"{found.accepted:,} of {found.rows_in:,} rows that were read would pass"]
+    parts += [f"{left_out:,} left out"] if left_out else []
+    parts += [f"{found.quarantined:,} quarantined"] if found.quarantined else []
+    print_line(found.reason or ", ".join(parts))
+    if found.first_fault and not found.reason:
+        print_line(f"  the first bad one: {found.first_fault}")
+    for kind, rows in found.rows.items():
+        if rows:
+            names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+            print_table(kind, names, [[row[name] for name in names] for row in rows])
+
+
 def _likely(one: "Detected") -> str:
     """What a file could be that is nothing for sure."""
     if one.fits:
@@ -177,6 +211,8 @@ _COLUMNS = ("kind", "column", "sure", "given by", "why")
 def _print_sure(path: Path, fit: "Fit") -> None:
     source = fit.source
     version = f", {fit.version_of_export}" if fit.version_of_export else ""
+    if fit.share < 1:
+        version = f", {fit.share:.0%} of its header is that of the export"
     print_line(
         styled(
             "[bold]{}[/]: [bold green]{}[/] ({}{}), which gives {}",

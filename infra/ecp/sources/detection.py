@@ -36,8 +36,8 @@ class Fit:
     """A source against a header.
 
     `missing`: columns that it needs and that are not there by their exact name. `share`: of all
-    columns of the header and of the nearest known export, those that are in both, 0 to 1; 1 for a
-    source of one's own, of which no whole header is known.
+    columns of the header and of the nearest known export, those that are in both, 0 to 1; of a
+    source of which no whole header is known, at least as much as makes it sure if no other fits.
     """
 
     source: Source
@@ -108,12 +108,14 @@ def fit_of(source: Source, header: Sequence[str]) -> Fit:
     from services.runtime.sources.scope import compared
 
     names = [compared(name) for name in header]
-    names += numbered_places(source.explode.numbered if source.explode else (), names)
-    missing = tuple(name for name in needed_columns(source) if names.count(compared(name)) != 1)
     there = frozenset(filter(None, names))
+    names += numbered_places(source.explode.numbered if source.explode else (), names)
+    needed = needed_columns(source)
+    missing = tuple(name for name in needed if names.count(compared(name)) != 1)
     exports = known_exports(source)
     nearest = max(exports, key=lambda export: share(export.columns, there), default=None)
-    return Fit(source, missing, share(nearest.columns, there) if nearest else 1.0, nearest)
+    alike = share(nearest.columns, there) if nearest else share(frozenset(needed), there)
+    return Fit(source, missing, alike if nearest else max(alike, MOST_OF_A_HEADER), nearest)
 
 
 def needed_columns(source: Source) -> tuple[str, ...]:
@@ -145,8 +147,14 @@ def newest_shipped() -> list[Source]:
 
 
 def known_exports(source: Source) -> list[KnownExport]:
-    """Whole headers that a shipped source was made for; none are known of other sources."""
+    """Whole headers that a source was made for: of shipped ones, and those that a source says."""
+    from services.runtime.sources.scope import compared
+
     found = [
+        KnownExport(f"header {number} of its source", frozenset(map(compared, names)))
+        for number, names in enumerate(source.headers, start=1)
+    ]
+    found += [
         KnownExport(entry["export"], frozenset(_columns(entry["header"])))
         for entry in _known().get(source.name, ())
     ]

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from contracts.printable import printable
+from contracts.printable import is_shown, printable
 from contracts.sources.model import FileFormat, Rows
 from infra.ecp.sources.profiles import Profile
 from infra.ecp.sources.several_lines import SeveralLines
 
 _LONGEST_LIST = 20
+LONGEST_NAME = 200
+"""Of a column that a source may name."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class DraftedColumn:
 
 def draft_text(
     name: str, file: FileFormat, columns: Sequence[Profile], rows: int, shape: Rows,
-    values: Sequence[DraftedColumn], apart: SeveralLines | None = None,
+    values: Sequence[DraftedColumn], apart: SeveralLines | None = None, header: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """The YAML of a draft; `rows` is how many were looked at."""
     lines = (
@@ -32,7 +34,19 @@ def draft_text(
         *_apart(apart, values),
         *_mappings(columns, values),
     )
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, *_header(header))) + "\n"
+
+
+def _header(header: Sequence[str]) -> Iterator[str]:
+    """The whole header, by which files of the export are told; none that YAML could not say."""
+    names = [name.strip() for name in header if name.strip()]
+    if not names or not all(
+        len(name) <= LONGEST_NAME and all(map(is_shown, name)) for name in names
+    ):
+        return
+    yield "# By these columns `ecp sources detect` and `ecp submit` know the export again."
+    yield "headers:"
+    yield f"  - [{', '.join(map(_single_quoted, names))}]"
 
 
 def named(column: Profile) -> str:

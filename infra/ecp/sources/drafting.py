@@ -58,7 +58,7 @@ def draft(head: Head) -> Draft:
         replace(column, given=given.get(column.name, "") if column.place >= len(records[0]) else "")
         for column in profiles_of(header, rows, file)
     ]
-    return drafted(_name_of(head.path), file, columns, count, apart)
+    return drafted(_name_of(head.path), file, columns, count, apart, records[0])
 
 
 def drafted(
@@ -67,13 +67,15 @@ def drafted(
     columns: Sequence[Profile],
     rows: int,
     apart: SeveralLines | None = None,
+    header: Sequence[str] = (),
 ) -> Draft:
     """The draft of columns whose names and values are known; pure."""
     parts = _by_order(parts_of(columns))
     shape = _shape(parts)
     apart = apart if shape == "order_lines" else None
     values = tuple(_values(shape, parts))
-    return Draft(name, draft_text(name, file, columns, rows, shape, values, apart), shape, values)
+    text = draft_text(name, file, columns, rows, shape, values, apart, header)
+    return Draft(name, text, shape, values)
 
 
 def _by_order(parts: Mapping[str, Part]) -> dict[str, Part]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from contracts.layout import source_of
 from contracts.sources.faults import did_you_mean
 from contracts.sources.model import Source
 from contracts.sources.shipped import ROOT, shipped_source, shipped_sources
@@ -33,6 +34,8 @@ from infra.ecp.terminal.output import (
     styled,
 )
 
+_NAMED = 5
+_ARE = ("is", "are")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a source.")]
 
 
@@ -65,8 +68,10 @@ def add(
     one = added(content, str(document), newest, last_number(s3, bucket, name))
     if one.is_new:
         _put(s3, bucket, one.key, one.content)
+    refused = refused_files(target, name) if one.is_new and versions else []
     if as_json:
-        print_json(_document(one.source, "own") | {"key": one.key, "added": one.is_new})
+        said = {"key": one.key, "added": one.is_new, "refused_files": refused}
+        print_json(_document(one.source, "own") | said)
     elif one.is_new:
         print_line(
             styled(
@@ -76,6 +81,13 @@ def add(
         )  # fmt: skip
     else:
         print_line(f"{one.source.label} is there already, and just like this")
+    if refused and not as_json:
+        print_line(f"{plural(len(refused), 'file')} of it {_ARE[len(refused) > 1]} still refused;")
+        print_line(f"once {one.source.label} reads them, send them again under their names:")
+        for key in refused[:_NAMED]:
+            path = f"again/{key.rpartition('/')[2]}"
+            print_verbatim(f"  ecp quarantine export {key} --to {path}")
+            print_verbatim(f"  ecp submit {path} --source {name} --wait")
 
 
 def list_sources(as_json: AsJson = False) -> None:
@@ -180,6 +192,19 @@ def read_source(name: str, version: int | None = None) -> Source:
     return found[-1].source
 
 
+def refused_files(target: Target, name: str) -> list[str]:
+    """The keys of a source's files that were refused whole, and for which nothing came since."""
+    from infra.ecp.quarantine.queries import listing, read_resolutions
+
+    s3, bucket = target.client("s3"), target.names.data_bucket
+    files = [file for file in listing(s3, bucket).files if source_of(file.key) == name]
+    if not files:
+        return []
+    resolutions = read_resolutions(s3, target.client("dynamodb"), target.objects, bucket)
+    is_open = [resolutions.of_file(file.batch_id, file.key) == "open" for file in files]
+    return sorted({file.key for file, still in zip(files, is_open, strict=True) if still})
+
+
 def _versions(name: str, version: int | None) -> list[ReadSource]:
     """Versions of a source of one's own, the newest first, down to one that can be used."""
     target = current_target()
@@ -201,9 +226,13 @@ def usable_own(target: Target) -> list[Source]:
 
 
 def own_of_the_cloud() -> list[Source]:
-    """The same, none where no cloud is found."""
-    target = _cloud()
-    return usable_own(target) if target else []
+    """The same, none where no cloud is found: then what ships is all that can be told."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return usable_own(current_target())
+    except (CommandFailed, BotoCoreError, ClientError):
+        return []
 
 
 def _cloud() -> Target | None:

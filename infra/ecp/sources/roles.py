@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 
 from contracts.printable import is_shown
+from infra.ecp.sources.draft_text import LONGEST_NAME
 from infra.ecp.sources.profiles import Profile
 
 _LIKE = 0.82
 """How alike two names are from which one may be a slip or a form of the other (difflib's ratio)."""
 _SHORTEST_PART = 4
-_LONGEST_NAME = 200
 
 _CAN_BE: Mapping[str, Callable[[Profile], bool]] = {
     "order_date": lambda column: column.day is not None,
@@ -113,7 +113,7 @@ def _alike(name: str, other: str) -> float:
 
 def _can_be_written(name: str) -> bool:
     """Whether a source may name a column so: nothing that nobody can see, and not too long."""
-    return len(name) <= _LONGEST_NAME and all(map(is_shown, name))
+    return len(name) <= LONGEST_NAME and all(map(is_shown, name))
 
 
 def _plain(name: str) -> str:

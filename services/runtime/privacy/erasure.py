@@ -169,12 +169,12 @@ def _rewrite_by(
     def rewrite(opened: Open, path: Path) -> Found:
         try:
             with opened() as content:
-                is_packed, pieces = _text_of(content)
+                is_packed, pieces = text_of(content)
                 if not holds(pieces):
                     return Found()
             eraser = eraser_of()
             with opened() as content, path.open("wb") as target:
-                _, pieces = _text_of(content)
+                _, pieces = text_of(content)
                 rewritten = eraser.rewritten(pieces)
                 target.writelines(_packed(rewritten) if is_packed else rewritten)
         except BadFile as bad:
@@ -191,7 +191,7 @@ def fetched(opened: Open, path: Path) -> None:
             target.write(piece)
 
 
-def _text_of(content: Content) -> tuple[bool, Iterator[bytes]]:
+def text_of(content: Content) -> tuple[bool, Iterator[bytes]]:
     """Whether the bytes are gzip data, and what they are unpacked."""
     first = content.read(READ_BYTES)
     if first.startswith(NOT_TEXT):
@@ -268,4 +268,4 @@ def replacement_of(request: ErasureRequest) -> Replacement:
     """The id and its token; raises ContractViolation for a request that does not say them."""
     if request.user_id is None or request.user_token is None:
         raise ContractViolation(f"{request.erasure_id} does not say whom to erase")
-    return Replacement(request.user_id, request.user_token)
+    return Replacement(request.user_id, request.user_token, tuple(request.said_as))

@@ -1,6 +1,7 @@
 """Erasing one user from a file of another shape: an export that a source reads.
 
-The columns that the source makes the user of say whose a row is. In a row of the user they get the
+The columns that the source makes the user of say whose a row is: as they are, joined, or as the
+request says that the user stands in them (`said_as`). In a row of the user they get the
 token, and what the source has no use for (names, streets, telephones) is emptied. Where the columns
 cannot be told, the id counts wherever it is a whole word. Pure: no clock, no I/O.
 """
@@ -13,7 +14,7 @@ from functools import cache
 from typing import NamedTuple
 
 from contracts.messages import ExportColumns
-from services.runtime.csv_files.texts import plain_text
+from services.runtime.csv_files.texts import composed, plain_text
 from services.runtime.privacy.user_ids import Found, Replacement
 from services.runtime.sources.numbered import numbered_places
 
@@ -88,6 +89,12 @@ class ExportEraser:
         if self.wanted.is_in(text.encode(errors="surrogateescape")):
             return True
         folded = text.casefold()
+        if self.wanted.said_as:
+            bare = _bare(text)
+            if any(
+                all(_bare(part) in bare for part in said.values()) for said in self.wanted.said_as
+            ):
+                return True
         is_joined = len(self.columns.user_columns) > 1
         user_id = self.wanted.user_id.casefold()
         parts = re.split(r"[\s\-_/:|,]+", user_id) if is_joined else [user_id]
@@ -107,8 +114,13 @@ class ExportEraser:
         if len(cells) < len(self._names) or not places:
             return self._by_words(text)
         said = [cells[place].text for place in places]
+        named = {self._names[place].casefold(): cells[place].text for place in places}
+        is_made_of = any(
+            all(named.get(name.casefold()) == part for name, part in each.items())
+            for each in self.wanted.said_as
+        )
         goes_on = self.columns.carried_down and self._is_users_order and not any(said)
-        self._is_users_order = goes_on or self._is_the_user(said)
+        self._is_users_order = goes_on or is_made_of or self._is_the_user(said)
         return self._of_the_user(text, cells, places) if self._is_users_order else text
 
     def _places(self, names: Sequence[str]) -> list[int]:
@@ -144,6 +156,27 @@ class ExportEraser:
                 after = after[:start] + after[end:]
         self.found.count(text, after, self.wanted.token, certain=True)
         return after
+
+
+def _bare(text: str) -> str:
+    """A text however its quotes are written."""
+    return re.sub(r'["\\]', "", composed(text))
+
+
+@dataclass
+class StatedUsers(ExportEraser):
+    """Reads an export and changes nothing: what its user columns say, each combination once."""
+
+    stated: set[tuple[tuple[str, str], ...]] = field(default_factory=set)
+
+    def record(self, text: str) -> str:
+        """A record, as it is; the first that is not blank is the header."""
+        if not text.strip() or self._names is None:
+            return super().record(text)
+        cells, places = _cells(text, self.columns), self._places(self.columns.user_columns)
+        if len(cells) >= len(self._names):
+            self.stated.add(tuple((self._names[place], cells[place].text) for place in places))
+        return text
 
 
 def _cells(text: str, columns: ExportColumns) -> list[Cell]:

@@ -7,7 +7,7 @@ better to erase too much there. Pure: no clock, no I/O.
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -46,6 +46,8 @@ class Replacement:
 
     user_id: str
     token: str
+    said_as: tuple[Mapping[str, str], ...] = ()
+    """Texts of an export's columns, by their names, of which its source makes the id."""
 
     @cached_property
     def words(self) -> tuple[str, ...]:

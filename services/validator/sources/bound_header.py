@@ -91,7 +91,9 @@ def _bound(source: Source, record: Record, first_line: int, blocks: Iterator[Blo
     unknown = [name for name in compiled.unknown_columns if name not in taken]
     header = Header(
         width=len(names),
-        positions=tuple(sorted({each for each in used if each < len(names)} | apart_places)),
+        # A source that names no column reads one even so: Arrow takes none for all.
+        positions=tuple(sorted({each for each in used if each < len(names)} | apart_places))
+        or (0,),
         unknown_columns=tuple(unknown[:MAX_UNKNOWN_COLUMNS]),
         names=tuple(names),
         delimiter=source.file.delimiter,

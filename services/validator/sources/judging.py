@@ -219,7 +219,7 @@ class Judge:
         """Rows that repeat the header, as where exports were put together."""
         names = {self._compiled.header[place] for place in self._compiled.used.values()}
         for row, found in problems.items():
-            if all(self._cell(cells, row, name) == name for name in names):
+            if names and all(self._cell(cells, row, name) == name for name in names):
                 problems[row] = [replace(found[0], text=AGAIN_THE_HEADER)]
 
     def _kind(

@@ -15,7 +15,7 @@ from contracts.printable import is_shown
 from contracts.sources.parser import parse_source
 from contracts.sources.shipped import shipped_source, shipped_sources
 from infra.ecp.app import app
-from infra.ecp.sources import detection, measuring
+from infra.ecp.sources import commands, detection, measuring
 from infra.ecp.sources.detection import fit_of, known_exports, needed_columns, sure_source
 from infra.ecp.sources.measuring import HEAD_BYTES
 from tests.support.sources import a_source
@@ -99,6 +99,48 @@ def test_two_sources_that_fit_as_well_make_neither_sure() -> None:
     own = [a_source(source=f"shop-{letter}") for letter in "ab"]
     assert sure_source(["id", "bought", "total"], own[:1]) == "shop-a"
     assert sure_source(["id", "bought", "total"], own) is None
+
+
+def test_a_source_of_one_s_own_is_known_by_any_of_its_whole_headers() -> None:
+    header = ["id", "bought", "total", *(f"More {number}" for number in range(20))]
+    other = [*header[:3], *(f"Else {number}" for number in range(20))]
+    known = a_source(source="shop-a", headers=[header, other])
+    unknown = a_source(source="shop-b")
+    assert fit_of(known, header).share == fit_of(known, list(reversed(other))).share == 1
+    assert 0.9 < fit_of(known, [*header, "New"]).share < 1
+    assert sure_source([*header, "New"], [known, unknown]) == "shop-a"
+    assert sure_source(header, [unknown]) == "shop-b"
+    assert sure_source([*header[:3], *map(str, range(99))], [known]) is None
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_first_rows_are_shown_as_they_would_be_kept(
+    is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = a_source(orders={
+        "order_id": "id", "order_date": "bought", "total_amount": "total", "status": "state",
+    })  # fmt: skip
+    monkeypatch.setattr(commands, "own_of_the_cloud", lambda: [own] if is_known else [])
+    path = tmp_path / "orders.csv"
+    rows = "".join(f"{number},2026-10-{number:02d},{number}.50,paid\n" for number in range(1, 13))
+    path.write_text(f"id,bought,total,state\n{rows}13,2026-10-32,1,paid\n")
+    said = json.loads(detect(path).stdout)
+    assert said["source"] == ("my-shop" if is_known else None)
+    first = said["first_rows"]
+    if not is_known:  # a day that is none makes the column none of days
+        assert (first["accepted"], first["quarantined"]) == (0, 13)
+        return
+    assert (first["rows_in"], first["accepted"], first["quarantined"]) == (13, 12, 1)
+    assert "2026-10-32" in first["first_fault"]
+    assert [row["order_id"] for row in first["rows"]["orders"]] == [*"123456789", "10"]
+    assert first["rows"]["orders"][0] == {
+        "order_id": "1", "user_id": None, "order_date": "2026-10-01", "total_amount": 1.5,
+        "status": "paid",
+    }  # fmt: skip
+    shown = CliRunner().invoke(app, ["sources", "detect", str(path)]).stdout
+    assert "12 of 13 rows that were read would pass, 1 quarantined" in shown
+    assert "2026-10-10" in shown
+    assert "2026-10-11" not in shown
 
 
 def test_a_fit_says_what_lacks() -> None:

@@ -14,8 +14,8 @@ from tests.support.source_files import Read, read_by
 CELLS = """\
 Order ID,Customer ID,Order Date,Order Status,Order Total (inc tax),Product Details
 1,7,29/10/2026,Shipped,30.00,"Product ID: 1, Product Qty: 2, Product SKU: A, \
-Product Name: Cup, blue, Product Unit Price: 10.00|Product ID: 2, Product Qty: 1, Product SKU: , Product Name: Pot, \
-Product Unit Price: 10.00"
+Product Name: Cup, blue, Product Unit Price: 10.00|Product ID: 2, Product Qty: 1, \
+Product SKU: , Product Name: Pot, Product Unit Price: 10.00"
 2,8,30/10/2026,Shipped,5.00,"Product ID: 1, Product Qty: 1, Product SKU: A, Product Name: Cup, \
 Product Unit Price: 5.00"
 """

@@ -160,3 +160,16 @@ def test_a_broken_version_is_listed_with_its_fault_and_the_one_before_goes_on(
     assert shown.stdout == broken.decode()
     assert '"orderz" is none of' in shown.stderr
     assert json.loads(ecp("add", document(), "--json").stdout)["key"] == KEY.format(3)
+
+
+def test_a_corrected_source_says_how_the_files_that_it_refused_come_in_again(
+    s3: Any, document: Any
+) -> None:
+    assert json.loads(ecp("add", document(), "--json").stdout)["refused_files"] == []
+    for key in ("incoming/my-shop/b1.csv", "incoming/your-shop/a.csv"):
+        s3.put_object(Bucket=BUCKET, Key=f"quarantine/b1/files/{key}", Body=b"x")
+    said = ecp("add", document(title="Other"))
+    assert "1 file of it is still refused" in said.stdout
+    assert "ecp quarantine export incoming/my-shop/b1.csv --to again/b1.csv" in said.stdout
+    assert "ecp submit again/b1.csv --source my-shop --wait" in said.stdout
+    assert "your-shop" not in said.stdout
