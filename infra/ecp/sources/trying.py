@@ -12,7 +12,7 @@ from infra.ecp.sources.keeping import read_source
 from infra.ecp.submissions.lookups import lookups_by_name
 from infra.ecp.terminal.errors import ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson, Lookups
-from infra.ecp.terminal.output import print_json, print_line, print_table, spinner
+from infra.ecp.terminal.output import print_json, print_line, print_table, spinner, styled
 
 if TYPE_CHECKING:
     from infra.ecp.sources.kpis_of_files import FilesKpis
@@ -128,7 +128,7 @@ def _file_document(one: "TriedFile") -> dict[str, Any]:
 def _print(source: Source, trial: "Trial") -> None:
     print_table(
         f"By {source.label}",
-        ("file", "status", "rows", "accepted", "quarantined", "left out", "duplicates", "reason"),
+        ("file", "status", "rows", "accepted", "quarantined", "left out", "duplicates"),
         [
             (
                 one.path.name,
@@ -138,12 +138,13 @@ def _print(source: Source, trial: "Trial") -> None:
                 one.check.quarantined,
                 sum(one.check.left_out.values()),
                 one.check.duplicates,
-                one.check.reason,
             )
             for one in trial.files
         ],
     )
     for one in trial.files:
+        if one.check.reason:
+            print_line(styled("[bold red]{}[/]: {}", one.path.name, one.check.reason))
         _print_rows(one)
     if trial.kpis:
         _print_kpis(trial.kpis)

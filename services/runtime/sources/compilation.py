@@ -79,7 +79,7 @@ class _Compilation:
         if self._faults:
             raise InvalidSource(source.name_of_document, self._faults)
         if self._columns:
-            raise InvalidHeader(source, [*self._columns.values()])
+            raise InvalidHeader(source, [*self._columns.values()], self._header or ())
         header, used = self._header or (), self._scope.used
         users = [
             output.columns

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contracts.errors import DataRejected
+from contracts.sources.faults import quoted
 from contracts.sources.model import Kind, Source
 from services.runtime.sources.scope import Call
 from services.runtime.sources.values import Value
+
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,17 @@ class ColumnFault:
 class InvalidHeader(DataRejected):
     """A header does not have what the source needs; `faults` name each column once."""
 
-    def __init__(self, source: Source, faults: Sequence[ColumnFault]) -> None:
+    def __init__(
+        self, source: Source, faults: Sequence[ColumnFault], header: Sequence[str] = ()
+    ) -> None:
         self.faults = tuple(faults)
+        names = [quoted(name) for name in header if name]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        needs = "it" if len(faults) == 1 else "them"
         super().__init__(
             "; ".join(fault.message for fault in faults)
-            + f" (source {source.label} needs them; columns are bound by name)"
+            + (f"; the file has {', '.join(names[:_NAMED])}{more}" if names else "")
+            + f" (source {source.label} needs {needs}; columns are bound by name)"
         )
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.sources.faults import did_you_mean, quoted
+from contracts.sources.faults import nearest, quoted
 from contracts.sources.model import Lookup
 from services.runtime.csv_files.header import BYTE_ORDER_MARK
 from services.runtime.csv_files.texts import plain_text
@@ -67,7 +67,9 @@ class UnknownColumn(BadExpression):
     """No column of the header is called so; `name` is what the expression says."""
 
     def __init__(self, name: str, names: Sequence[str]) -> None:
-        super().__init__(f"there is no column {quoted(name)}{did_you_mean(name, names)}")
+        guess = nearest(name, names)
+        meant = f"; did you mean {quoted(guess)}?" if guess else ""
+        super().__init__(f"there is no column {quoted(name)}{meant}")
         self.name = name
 
 
