@@ -135,7 +135,7 @@ def test_a_header_that_lacks_renames_or_doubles_a_column_rejects_the_file(
 def test_the_example_of_the_page_gives_what_the_page_says(write: Any) -> None:
     page = (PROJECT / "docs/sources.md").read_text()
     [text] = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
-    [document] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    [document] = re.findall(r"```yaml\n(source:.*?)```", page, re.DOTALL)
     said = test_source(write("my.yaml", document), write("orders.csv", text), "--json")
     found = json.loads(said.stdout)
     assert found["files"][0]["left_out"] == {"test_order": 1}
