@@ -211,7 +211,7 @@ _COLUMNS = ("kind", "column", "sure", "given by", "why")
 def _print_sure(path: Path, fit: "Fit") -> None:
     source = fit.source
     version = f", {fit.version_of_export}" if fit.version_of_export else ""
-    if fit.share < 1:
+    if fit.export and fit.share < 1:
         version = f", {fit.share:.0%} of its header is that of the export"
     print_line(
         styled(

@@ -42,6 +42,7 @@ def first_rows(source: Source, head: Head) -> FirstRows:
     import pyarrow as pa
 
     from services.validator.reading.source_check import check_by_source
+    from services.validator.sources.fallen_rows import INCOMPLETE
 
     content = head.content if head.is_all else head.content[: head.content.rfind(b"\n") + 1]
     tables: dict[Kind, list[Any]] = {}
@@ -57,7 +58,7 @@ def first_rows(source: Source, head: Head) -> FirstRows:
         today=system_clock().date(),
         max_rejected_fraction=1.0,
         on_accepted=lambda kind, rows: tables.setdefault(kind, []).append(rows),
-        on_quarantined=lambda rows: faults.extend(rows[:1]),
+        on_quarantined=lambda rows: faults.extend(rows[:SHOWN]),
         lookups=empty,
     )
     shown: dict[Kind, list[dict[str, Any]]] = {}
@@ -75,7 +76,7 @@ def first_rows(source: Source, head: Head) -> FirstRows:
         check.quarantined,
         dict(check.left_out),
         check.reason,
-        min(faults).message if faults else None,
+        min(faults, key=lambda row: (row.rule == INCOMPLETE, row.line)).message if faults else None,
         shown,
     )
 
