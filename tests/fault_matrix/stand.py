@@ -1,7 +1,6 @@
 """A local cloud whose functions and workers speak to it through the proxy, with short timeouts."""
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from infra.local.records import CLOUD, read_record
 from tests.fault_matrix import callers
 from tests.fault_matrix.proxy import FaultProxy
 from tests.fault_matrix.wire import Request
-from tests.support.ecp import PROJECT, Said, ecp
+from tests.support.deployed_code import code_path
+from tests.support.ecp import Said, ecp
 from tests.support.pipeline import DATA_BUCKET, Pipeline
 
 MACHINERY = Path(__file__).parent / "machinery"
@@ -80,7 +80,7 @@ def standing(directory: Path) -> Iterator[Stand]:
     clocks = directory / "clocks"
     clocks.mkdir()
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", os.pathsep.join(map(str, (MACHINERY, PROJECT))))
+        environment.setenv("PYTHONPATH", code_path(MACHINERY))
         environment.setenv("FAULT_PROXY_URL", proxy.url)
         environment.setenv("FAULT_CLOCKS", str(clocks))
         # No heartbeat within a held request: the message becomes visible again, as it should.

@@ -45,6 +45,11 @@ def validate_file(message, ports):
 '''
 
 
+@pytest.fixture(scope="module")
+def running_cloud(own_cloud: RunningCloud) -> RunningCloud:
+    return own_cloud
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout of its own, in which a test changes what it likes."""

@@ -3,7 +3,6 @@
 MiniStack enforces no IAM: each call is recorded where botocore makes it, and the evaluator asked.
 """
 
-import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from tests.security.calls import (
 )
 from tests.security.policies import Request, roles
 from tests.security.recorded import recorded_requests
+from tests.support.deployed_code import code_path
 from tests.support.ecp import ecp
 from tests.support.pipeline import Pipeline
 from tests.support.shop import (
@@ -42,7 +42,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Request]]
     directory = tmp_path_factory.mktemp("recorded")
     calls_file = directory / "calls"
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", os.pathsep.join(map(str, (RECORDER, PROJECT))))
+        environment.setenv("PYTHONPATH", code_path(RECORDER))
         environment.setenv("RECORDED_CALLS", str(calls_file))
         running = local_cloud.up(directory, port=0, settings={"SETTLE_SECONDS": "2"})
         try:

@@ -2,16 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import infra
+from tests.support.deployed_code import PROJECT, code_path
+from tests.support.ecp_processes import processes
 
-PROJECT = Path(infra.__file__).parent.parent
+__all__ = ["PROJECT", "Said", "ecp"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,10 @@ def ecp(
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
-    finished = subprocess.run(
-        [sys.executable, "-m", "infra.ecp.main", *map(str, arguments)],
-        cwd=directory,
-        env={**inherited, **away, "PYTHONPATH": str(PROJECT), **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=timeout_seconds,
-        check=False,
+    exit_code, out, err = processes().run(
+        [*map(str, arguments)],
+        directory,
+        {**inherited, **away, "PYTHONPATH": code_path(), **(environment or {})},
+        timeout_seconds,
     )
-    return Said(finished.returncode, finished.stdout, finished.stderr)
+    return Said(exit_code, out, err)

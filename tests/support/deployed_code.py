@@ -1,0 +1,14 @@
+"""Where processes find the pipeline's code when they run it as it is deployed."""
+
+import os
+from pathlib import Path
+
+import infra
+
+PROJECT = Path(infra.__file__).parent.parent
+AS_IN_IMAGES = Path(__file__).parent / "as_in_images"
+
+
+def code_path(*first: Path) -> str:
+    """PYTHONPATH with these folders first, then what images lack, then the project."""
+    return os.pathsep.join(map(str, (*first, AS_IN_IMAGES, PROJECT)))
