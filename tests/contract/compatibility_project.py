@@ -23,11 +23,20 @@ class ContractProject:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if not (folder / "contracts").exists():
+            self._copy_from_checkout()
+
+    def copied_to(self, folder: Path) -> "ContractProject":
+        """Another one that is as this one is now."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        return ContractProject(folder)
+
+    def _copy_from_checkout(self) -> None:
         for name in COPIED:
-            shutil.copytree(PROJECT / name, folder / name)
+            shutil.copytree(PROJECT / name, self.folder / name)
         for name in ("services", "infra"):
-            (folder / name).symlink_to(PROJECT / name)
-        (folder / "docs").mkdir()
+            (self.folder / name).symlink_to(PROJECT / name)
+        (self.folder / "docs").mkdir()
 
     @property
     def gate(self) -> ContractGate:

@@ -18,6 +18,7 @@ from infra.deployer.closure import DATA_FILES
 from infra.deployer.package import build_artifact
 from infra.deployer.templates import discover
 from tests.contract.declared import PROJECT
+from tests.support.deployed_code import AS_IN_IMAGES
 
 SITE_PACKAGES = Path(boto3.__file__).parents[1]
 ENTRY_POINTS = {
@@ -86,7 +87,7 @@ def said_alone(program: str, folder: Path) -> object:
     finished = subprocess.run(
         [
             *(sys.executable, "-I", "-S", "-B", "-c", ALONE.format(program=program)),
-            json.dumps([str(folder), str(SITE_PACKAGES)]),
+            json.dumps([str(folder), str(AS_IN_IMAGES), str(SITE_PACKAGES)]),
         ],
         cwd=folder,
         capture_output=True,

@@ -17,12 +17,17 @@ from tests.contract.compatibility_project import (
 from tests.contract.declared import PROJECT
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> ContractProject:
-    made = ContractProject(tmp_path)
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> ContractProject:
+    made = ContractProject(tmp_path_factory.mktemp("released"))
     assert made.release() == "v1"
     assert made.findings() == []
     return made
+
+
+@pytest.fixture
+def project(released: ContractProject, tmp_path: Path) -> ContractProject:
+    return released.copied_to(tmp_path)
 
 
 def of(name: str, **keywords: Any) -> Edit:

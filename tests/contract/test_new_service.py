@@ -21,7 +21,7 @@ ROOMS = {
 
 
 def copy_of_checkout(folder: Path) -> Path:
-    """Every file that git has or would take."""
+    """Every file that git has or would take, and the byte code that Python made of it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT,
@@ -31,7 +31,10 @@ def copy_of_checkout(folder: Path) -> Path:
     for name in filter(None, listed.decode().split("\0")):
         if (PROJECT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(PROJECT / name, folder / name)
+            shutil.copy2(PROJECT / name, folder / name)  # byte code knows its source by its time
+    for cached in PROJECT.glob("[cist]*/**/__pycache__"):
+        if (folder / cached.relative_to(PROJECT)).parent.exists():
+            shutil.copytree(cached, folder / cached.relative_to(PROJECT))
     return folder
 
 
@@ -47,7 +50,7 @@ def run(checkout: Path, tool: str, *arguments: str) -> "subprocess.CompletedProc
     return subprocess.run(
         [Path(sys.executable).with_name(tool), *arguments],
         cwd=checkout,
-        env={**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": str(checkout)},
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.contract.declared import PROJECT
+from tests.support.deployed_code import code_path
 
 PINS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = (PROJECT / "constraints.txt").read_text().splitlines()
 PINNED = {*PINS["dependencies"], *PINS["optional-dependencies"]["spark"], *CONSTRAINTS}
 FILES = sorted(PROJECT.glob("services/*/requirements.txt"))
-NOT_NEEDED = {"ecommerce-pipeline", "certifi", "pandas"}
-"""Ourselves, and what botocore and pyarrow take when it is there, and do without when not."""
+NOT_NEEDED = {"ecommerce-pipeline", "certifi"}
+"""Ourselves, and what botocore takes when it is there, and does without when not."""
 IMPORTED_BY = """
 import importlib, json, sys
 before = set(sys.modules)
@@ -49,6 +51,7 @@ def test_an_artifact_carries_all_that_its_entry_point_imports(module: str) -> No
         text=True,
         check=True,
         cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": code_path()},
     ).stdout
     owners = importlib.metadata.packages_distributions()
     imported = {_name(dist) for top in json.loads(output) for dist in owners.get(top, ())}

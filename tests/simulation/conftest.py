@@ -1,5 +1,6 @@
-"""A MiniStack of this suite's own, with the tables of the lock."""
+"""Worlds without a real clock, and a MiniStack of this suite's own for the lock."""
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,18 @@ import pytest
 from botocore.config import Config
 
 from tests.simulation.lock_clients import CONNECTIONS
+from tests.simulation.run import simulated
 from tests.support.ministack import running_ministack
+
+
+@pytest.fixture
+def simulation() -> Iterator[None]:
+    """For a test that runs seeds: its garbage, worlds full of cycles, is collected at the end."""
+    gc.disable()
+    with simulated():
+        yield
+    gc.enable()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
-from tests.simulation.run import simulated
 
 BUDGET = int(os.environ.get("MUTANT_SEEDS", "200"))
 NEEDS_MORE = frozenset(
@@ -22,13 +19,7 @@ NEEDS_MORE = frozenset(
     }
 )
 """Caught too, but by more seeds than a test run has time for: `make mutants`."""
-
-
-@pytest.fixture(autouse=True)
-def simulation() -> Iterator[None]:
-    with simulated():
-        yield
-    gc.collect()
+pytestmark = pytest.mark.usefixtures("simulation")
 
 
 def test_there_are_mutants_of_every_part() -> None:

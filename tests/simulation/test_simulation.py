@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from tests.simulation.mutants import MUTANTS, planted
-from tests.simulation.run import run_seed, simulated
+from tests.simulation.run import run_seed
 from tests.simulation.shrink import shrink
 from tests.support.examples import examples
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", max(500, examples(2000))))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", max(500, examples(500))))
 """`make simulate` runs 100,000."""
 CHUNK = 100
-
-
-@pytest.fixture(autouse=True)
-def simulation() -> Iterator[None]:
-    with simulated():
-        yield
-    gc.collect()
+pytestmark = pytest.mark.usefixtures("simulation")
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
