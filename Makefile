@@ -30,7 +30,7 @@ watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at 
 	HYPOTHESIS_PROFILE=dev TEST_STRIDE=5 $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests
 
 test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
-	$(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder
+	$(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder --durations=30 --durations-min=5
 
 check: .venv/ready-to-develop  ## Style, types, layers, templates, generated files
 	$(BIN)/ruff check .

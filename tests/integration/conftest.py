@@ -28,8 +28,12 @@ class SharedCloud:
         if self._running is None:
             self._running = new_cloud(self._directory)
             self._baseline = Baseline(Pipeline(self._running.environment()))
-        else:
+            return self._running
+        try:
             self._baseline.restore()
+        except AssertionError:
+            self.end()
+            raise
         return self._running
 
     def end(self) -> None:

@@ -17,7 +17,7 @@ OPEN = ("SEALED", "RUNNING")
 POLL_SECONDS = 0.1
 
 
-def eventually(probe: Callable[[], T | None], within_seconds: float = 30.0) -> T:
+def eventually(probe: Callable[[], T | None], within_seconds: float = 60.0) -> T:
     """The first truthy value that the probe gives; fails when none comes in time."""
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:

@@ -13,6 +13,8 @@ from tests.support.transforming import Workbench
 
 share_databases()
 _numbers = itertools.count(1)
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""Code that runs once or twice is compiled quickly, not well; Spark does the same work."""
 NewStores = Callable[[], Callable[[EngineName], Workbench]]
 
 
@@ -28,6 +30,7 @@ def cloud(ministack_endpoint: str) -> Iterator[str]:
         environment.setenv("AWS_DEFAULT_REGION", LOCAL_REGION)
         environment.setenv("AWS_REGION", LOCAL_REGION)
         environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        environment.setenv("JAVA_TOOL_OPTIONS", QUICK_JAVA)
         make_buckets()
         yield ministack_endpoint
 
