@@ -9,6 +9,9 @@ from infra.ecp.sources.profiles import Profile
 from infra.ecp.sources.several_lines import SeveralLines
 
 _LONGEST_LIST = 20
+_NO_ORDERS = frozenset(
+    {"failed", "cancelled", "canceled", "draft", "voided", "pending", "expired", "storniert"}
+)
 LONGEST_NAME = 200
 """Of a column that a source may name."""
 
@@ -111,12 +114,24 @@ def _leave_out(columns: Sequence[Profile], values: Sequence[DraftedColumn]) -> I
     negative = [each for each in columns if each.is_negative and named(each) in quantities]
     if not negative:
         yield "# leave_out:     rows that are nothing to count, each under a reason, as in"
-        yield "#   draft: '\"Status\" = ''draft'''"
+        yield from _doubtful(columns, values) or ["#   draft: '\"Status\" = ''draft'''"]
         return
     yield "leave_out:"
     yield "  # Some rows have a negative quantity (credit notes?): counted under this reason."
     condition = f"{named(negative[0])} like '-%'"
     yield f"  negative_quantity: {_single_quoted(condition)}"
+
+
+def _doubtful(columns: Sequence[Profile], values: Sequence[DraftedColumn]) -> list[str]:
+    """Conditions for what the status of some rows says that may be no order at all."""
+    said = "".join(value.expression for value in values if value.column == "status")
+    found = [each for each in columns if said and named(each) in said]
+    words = sorted({word for each in found for word in each.values if word.lower() in _NO_ORDERS})
+    conditions = {
+        word.lower(): _single_quoted(f"{named(found[0])} = {_single_quoted(word)}")
+        for word in words
+    }
+    return [f"#   {reason}: {condition}" for reason, condition in conditions.items()]
 
 
 def _single_quoted(text: str) -> str:

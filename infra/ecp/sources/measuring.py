@@ -25,12 +25,6 @@ _MAX_TITLE_LINES = 20
 """Lines above a header that are looked through for it."""
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTINGS: tuple[Quoting, ...] = ("doubled", "backslash", "none")
-_BINARY = {
-    b"PK\x03\x04": "a workbook or a ZIP archive; save the sheet as CSV, or unpack it",
-    b"%PDF": "a PDF document",
-    b"PAR1": "a Parquet file",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
-}
 Record = tuple[str, ...]
 
 
@@ -114,6 +108,8 @@ def read_head(path: Path) -> Head:
 
     Raises WrongUsage for what is no file, NotReadable for what is no text.
     """
+    from services.validator.reading.file_text import why_no_text
+
     if path.is_dir():
         raise WrongUsage(f"{path}: this is a directory; name the files in it")
     if not path.exists() and not path.is_symlink():
@@ -126,9 +122,8 @@ def read_head(path: Path) -> Head:
         content = _unpacked(path, content)
     if not content.strip(b" \r\n\t\xef\xbb\xbf"):
         raise NotReadable(f"{path}: it is empty")
-    for mark, what in _BINARY.items():
-        if content.startswith(mark):
-            raise NotReadable(f"{path}: this is {what}")
+    if (why := why_no_text(content)) is not None:
+        raise NotReadable(f"{path}: {why}")
     return Head(path, content[:HEAD_BYTES], len(content) <= HEAD_BYTES)
 
 

@@ -231,10 +231,15 @@ def _after(mark: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
         mark = max(0, mark - len(piece))
 
 
+def why_no_text(head: bytes) -> str | None:
+    """What a file is that begins so, and what to do; None where it may be text."""
+    found = (what for signature, what in _SIGNATURES.items() if head.startswith(signature))
+    return next((f"this is not CSV text but {what}" for what in found), None)
+
+
 def _refuse_other_kinds(head: bytes) -> None:
-    for signature, what in _SIGNATURES.items():
-        if head.startswith(signature):
-            raise BadFile("file.binary", f"this is not CSV text but {what}")
+    if (why := why_no_text(head)) is not None:
+        raise BadFile("file.binary", why)
 
 
 def _looks_utf16(head: bytes) -> bool:

@@ -211,7 +211,7 @@ HOSTILE = {
     "blank.csv": (b"\xef\xbb\xbf\r\n \n", "it is empty"),
     "binary.csv": (b"\x00\x01\x02" * 50, "NUL bytes"),
     "utf16.csv": ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16 without its mark"),
-    "book.csv": (b"PK\x03\x04rest", "save the sheet as CSV"),
+    "book.csv": (b"PK\x03\x04rest", "export the sheet as CSV"),
     "cut.csv.gz": (b"\x1f\x8b\x08\x00nothing", "cannot be unpacked"),
 }
 

@@ -111,3 +111,15 @@ def test_what_says_the_same_on_all_lines_of_an_order_is_no_amount_of_a_line(tmp_
     assert "line_amount" not in items.columns
     assert orders.columns["status"].text == '"Payment status"'
     assert lines(read)[0] == ("1", "A", 2)
+
+
+def test_what_a_status_says_of_rows_that_may_be_no_orders_is_offered_to_be_left_out(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "payments.csv"
+    rows = "ch_1,2026-10-29,5.00,Paid\nch_2,2026-10-30,5.00,Failed\nch_3,2026-10-30,5.00,Paid\n"
+    path.write_text(f"id,Created (UTC),Amount,Status\n{rows}")
+    text = draft(read_head(path)).text
+    [offered] = [line for line in text.splitlines() if "failed:" in line]
+    taken = text.replace("# leave_out:     rows", "leave_out: # rows").replace(offered, offered[1:])
+    assert read_by(taken, path.read_text()).check.left_out == {"failed": 1}
