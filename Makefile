@@ -24,10 +24,10 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 ##@ Change
 
 unit: .venv/ready-to-develop  ## What needs neither Java, Docker nor a local cloud; SERVICE=lock for one service
-	HYPOTHESIS_PROFILE=dev TEST_STRIDE=5 $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
+	HYPOTHESIS_PROFILE=dev TEST_STRIDE=10 $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service
-	HYPOTHESIS_PROFILE=dev TEST_STRIDE=5 $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests
+	HYPOTHESIS_PROFILE=dev TEST_STRIDE=10 $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests
 
 test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
 	$(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder --durations=30 --durations-min=5

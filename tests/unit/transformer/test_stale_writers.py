@@ -26,6 +26,7 @@ from tests.support.mortality import ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, manifest_of, order, product
 from tests.unit.transformer.conftest import NewStores
 
+pytestmark = pytest.mark.integration
 ENGINES = [
     pytest.param("duckdb", id="duckdb"),
     pytest.param("spark", id="spark", marks=pytest.mark.spark),
