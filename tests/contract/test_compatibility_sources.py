@@ -22,14 +22,19 @@ orders:
 V3 = TEXT.replace("version: 1", "version: 3")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> ContractProject:
-    made = ContractProject(tmp_path)
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> ContractProject:
+    made = ContractProject(tmp_path_factory.mktemp("released"))
     shutil.copytree(PROJECT / "contracts/sources", made.path("sources"))
     put(made, PATH, TEXT)
     made.release()
     assert made.findings() == []
     return made
+
+
+@pytest.fixture
+def project(released: ContractProject, tmp_path: Path) -> ContractProject:
+    return released.copied_to(tmp_path)
 
 
 def put(project: ContractProject, path: str, text: str) -> None:
