@@ -66,6 +66,10 @@ class TestDynamoDBEventStore(EventStoreBehaviour, RaceBehaviour):
                 OneRequestAtATime(dynamodb), EVENTS, ticking_clock(), new_event_id
             )
 
+    @pytest.mark.slow
+    def test_of_16_writers_at_one_version_exactly_one_wins_every_round(self, store: Any) -> None:
+        super().test_of_16_writers_at_one_version_exactly_one_wins_every_round(store)
+
 
 def refusal(code: str, *reasons: str) -> ClientError:
     """What botocore raises for an error code, with a transaction's cancellation reasons."""
