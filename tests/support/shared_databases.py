@@ -3,6 +3,7 @@
 What a connection makes is temporary: no other sees it, and it is gone with the connection.
 """
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -18,7 +19,10 @@ of_batches = cache(partial(duckdb.connect, config={"autoload_known_extensions": 
 
 
 def share_databases() -> None:
-    """From now on, in this process."""
+    """From now on, in this process; let go before it ends, or DuckDB complains of what is left."""
+    atexit.register(of_sources.cache_clear)
+    atexit.register(of_batches.cache_clear)
+    atexit.register(syntax.parser.cache_clear)
     shaping.connect = syntax.connect = lambda *limits, **named: of_sources(
         *limits, **named
     ).cursor()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.support.doubles import RecordedDeadLetters
 from tests.support.transforming import (
     TABLES,
     Batch,
+    Remembered,
     Workbench,
     a_batch,
     line,
@@ -41,9 +43,12 @@ STRANGER = "0123456789abcdef"
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
     """One batch was published under fence 7."""
-    fresh = replace(local_workbench(tmp_path), fence=7)
-    fresh.transform(first())
-    return fresh
+    return replace(local_workbench(tmp_path), fence=7, ports=published().again())
+
+
+@cache
+def published() -> Remembered[Any]:
+    return Remembered(lambda bench: replace(bench, fence=7).transform(first()))
 
 
 def first() -> Batch:

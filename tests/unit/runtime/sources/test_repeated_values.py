@@ -55,6 +55,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(*map(st.sampled_from, CELLS.values())), min_size=1, max_size=40))
 def test_a_block_gives_what_its_rows_give_one_by_one(rows: list[tuple[str, ...]]) -> None:
     compiled = compile_source(a_source_of_lines(), HEADER)
