@@ -29,6 +29,7 @@ class Environment:
         `SettleSeconds`); a template takes those it declares.
     `own_parameters`: values that the place itself needs, where `parameters` has none; nobody has
         to declare them.
+    `names_are_global`: whether names of buckets are shared with all other accounts.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Environment:
     parameters: Mapping[str, str] = field(default_factory=dict)
     own_parameters: Mapping[str, str] = field(default_factory=dict)
     client_options: Mapping[str, str] = field(default_factory=dict)
+    names_are_global: bool = False
 
     def client(self, service: str) -> Any:
         """A boto3 client of this environment."""
@@ -78,4 +80,5 @@ def aws_environment(
         image_uris=image_uris,
         parameters=parameters,
         client_options={"region_name": region} if region else {},
+        names_are_global=True,
     )

@@ -10,16 +10,10 @@ from botocore.exceptions import ClientError
 
 from infra.deployer.parameters import parameter_if_any
 
-REPOSITORIES = {
-    "validator": "/ecommerce-pipeline/platform/validation-repository-uri",
-    "transformer": "/ecommerce-pipeline/platform/transformation-repository-uri",
-}
-
 
 def repository_of(ssm: Any, service: str) -> str | None:
     """The URI of a worker's image repository; None before there is one."""
-    name = REPOSITORIES.get(service)
-    return parameter_if_any(ssm, name) if name else None
+    return parameter_if_any(ssm, f"/ecommerce-pipeline/bootstrap/{service}-repository-uri")
 
 
 def image_in(ecr: Any, repository: str, tag: str) -> str | None:

@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from contracts.clock import to_rfc3339
 from infra.deployer.commits import git_revision
+from infra.deployer.first_values import first_values
 from infra.deployer.package import project_version, sources_digest
 from infra.deployer.packing import ArtifactBucket, code_of, code_parameters, given_parameters
+from infra.deployer.parameters import parameter_if_any
 from infra.deployer.proof import Proof
 from infra.deployer.releases import (
     Release,
@@ -26,7 +29,7 @@ from infra.deployer.stacks import (
     StackResult,
     endangered,
 )
-from infra.deployer.templates import StackTemplate, read_template
+from infra.deployer.templates import ARTIFACT_BUCKET, STACKS_ROLE, StackTemplate, read_template
 from infra.deployer.waiting import Waiting
 from infra.environments import Environment
 from infra.errors import CheckFailed, DeploymentFailed, RolledBack
@@ -41,7 +44,8 @@ class Policy:
     `proves`: check each new version, and put the one before back when it does not work.
     `watch_seconds`: how long its alarms are watched; None: as long as the place says.
     `ask`: asked before each change set is executed. `may_replace`: whether a change may lose what
-    holds data. `deployed_by`: whom the record names.
+    holds data. `deployed_by`: whom the record names. `in_role`: CloudFormation changes stacks in
+    the role that bootstrap made for that, where it made one.
     """
 
     proves: bool = False
@@ -49,6 +53,7 @@ class Policy:
     ask: Ask | None = None
     may_replace: bool = False
     deployed_by: str = "ecp"
+    in_role: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,12 @@ class Deployment:
         self._waiting = Waiting(environment.poll_seconds)
         self._bucket = ArtifactBucket(environment.client("s3"), environment.client("ssm"))
         self._book = ReleaseBook(environment.client("ssm"))
-        self._stacks = StackDeployer(environment.client("cloudformation"), self._waiting)
+        self._stacks = StackDeployer(
+            environment.client("cloudformation"),
+            self._waiting,
+            partial(first_values, environment),
+            parameter_if_any(environment.client("ssm"), STACKS_ROLE) if policy.in_role else None,
+        )
         self._proof = Proof(environment, self._stacks, self._waiting)
         self._revision = git_revision(project)
         self._project_version = project_version(project)
@@ -119,6 +129,8 @@ class Deployment:
     def _bring(self, target: _Target) -> StackResult:
         """Bring a stack to its target, prove it, record it."""
         name, began = target.template.name, time.monotonic()
+        if ARTIFACT_BUCKET not in target.template.publishes:
+            self._bucket.check()
         known = self._book.read(name)
         result = self._change(target, began)
         is_known = known.current is not None and known.current.version == target.version

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from infra.deployer.images import image_in, repository_of
 from infra.deployer.package import build_artifact, sources_digest
+from infra.deployer.parameters import parameter_if_any
 from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate
 from infra.environments import Environment
 from infra.errors import DeploymentFailed
@@ -40,8 +41,17 @@ class ArtifactBucket:
 
     @cached_property
     def name(self) -> str:
-        """Published by the platform's stack, which must be there."""
-        return str(self._ssm.get_parameter(Name=ARTIFACT_BUCKET)["Parameter"]["Value"])
+        """Published by the bootstrap stack; raises DeploymentFailed before that is there."""
+        name = parameter_if_any(self._ssm, ARTIFACT_BUCKET)
+        if name is None:
+            raise DeploymentFailed(
+                "there is no artifact bucket yet: run `ecp bootstrap` first. Nothing was deployed"
+            )
+        return name
+
+    def check(self) -> None:
+        """Raises DeploymentFailed before there is a bucket: a change could not be recorded."""
+        _ = self.name
 
     def keep(self, key: str, content: bytes, project_version: str | None = None) -> None:
         """Put it there unless it is: keys are made of contents.

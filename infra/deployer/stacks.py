@@ -1,7 +1,7 @@
 """One stack, brought to the state its template describes by a change set."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from infra.deployer.waiting import Waiting
 from infra.errors import DeploymentFailed
 
 Progress = Callable[[str], None]
+FirstValues = Callable[[Collection[str], Mapping[str, str]], Mapping[str, str]]
+"""Values of parameters that a stack has none of yet, beside those that are given."""
 Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "LEFT"]
 
 STACK_TIMEOUT_SECONDS = 1800.0
@@ -21,17 +23,23 @@ _NOTHING_TO_DO = ("didn't contain changes", "no updates are to be performed")
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """What a change set does to one resource. `replacement`: True, False, Conditional, or empty."""
+    """What a change set does to one resource.
+
+    `replacement`: True, False, Conditional, or empty. `policy`: what becomes of one that is removed
+    (Retain, Delete, Snapshot), as the deployed template says; empty where nobody says it.
+    """
 
     action: str
     logical_id: str
     resource_type: str
     replacement: str
+    policy: str = ""
 
     @property
     def may_lose_it(self) -> bool:
         """Whether the resource as it is may be gone afterwards."""
-        return self.action == "Remove" or self.replacement in ("True", "Conditional")
+        is_removed = self.action == "Remove" and self.policy != "Retain"
+        return is_removed or self.replacement in ("True", "Conditional")
 
 
 @dataclass(frozen=True)
@@ -88,9 +96,17 @@ _STATEFUL_TYPES = frozenset(
 class StackDeployer:
     """Creates, describes, executes and waits for change sets."""
 
-    def __init__(self, cloudformation: Any, waiting: Waiting) -> None:
+    def __init__(
+        self,
+        cloudformation: Any,
+        waiting: Waiting,
+        first_values: FirstValues = lambda _, __: {},
+        role_arn: str | None = None,
+    ) -> None:
+        """`role_arn`: in which role CloudFormation makes the changes; None: as whoever asks."""
         self._cloudformation = cloudformation
         self._waiting = waiting
+        self._first_values, self._role = first_values, {"RoleARN": role_arn} if role_arn else {}
 
     def prepare(
         self, template: StackTemplate, parameters: Mapping[str, str], on_progress: Progress
@@ -149,7 +165,7 @@ class StackDeployer:
             return None
         if status == "ROLLBACK_COMPLETE":
             on_progress(f"{template.name}: removing what a failed creation left")
-            self._cloudformation.delete_stack(StackName=template.stack_name)
+            self._cloudformation.delete_stack(StackName=template.stack_name, **self._role)
             self._poll(template, lambda: self._describe(template.stack_name) is None)
             return None
         if status == "UPDATE_ROLLBACK_FAILED":
@@ -172,8 +188,10 @@ class StackDeployer:
             for name in template.parameters
             if name in had and name not in parameters and not template.reads_ssm(name)
         ]
+        left = set(template.parameters) - had - set(parameters)
         given = [
-            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
+            {"ParameterKey": name, "ParameterValue": value}
+            for name, value in {**self._first_values(left, parameters), **parameters}.items()
         ]
         try:
             answer = self._cloudformation.create_change_set(
@@ -184,6 +202,7 @@ class StackDeployer:
                 Parameters=given + kept,
                 Capabilities=["CAPABILITY_NAMED_IAM"],
                 Tags=[{"Key": "application", "Value": "ecommerce-pipeline"}],
+                **self._role,
             )
         except ClientError as refusal:
             raise DeploymentFailed(
@@ -223,6 +242,7 @@ class StackDeployer:
                 change["LogicalResourceId"],
                 change["ResourceType"],
                 change.get("Replacement", ""),
+                change.get("PolicyAction", "") if change["Action"] == "Remove" else "",
             )
             for change in changes
         )

@@ -16,7 +16,10 @@ import yaml
 from infra.errors import DeploymentFailed
 
 STACK_PREFIX = "ecommerce-pipeline-"
-ARTIFACT_BUCKET = "/ecommerce-pipeline/platform/artifact-bucket"
+BOOTSTRAP = "bootstrap"
+"""The stack that must be there before the others; on AWS it is a person's to deploy."""
+ARTIFACT_BUCKET = "/ecommerce-pipeline/bootstrap/artifact-bucket"
+STACKS_ROLE = "/ecommerce-pipeline/bootstrap/stacks-role-arn"
 
 _PUBLIC_PARAMETERS = "/aws/service/"
 _SSM_REFERENCE = re.compile(r"\{\{resolve:ssm:([^}:]+)(?::\d+)?\}\}")
@@ -131,10 +134,12 @@ def dependencies(templates: Iterable[StackTemplate]) -> dict[str, set[str]]:
                 raise DeploymentFailed(
                     f"stacks {other} and {template.name} both publish {parameter}; keep one"
                 )
+    # Every template is kept in the artifact bucket, whether or not its stack takes code from there.
+    keeper = {publishers[ARTIFACT_BUCKET]} if ARTIFACT_BUCKET in publishers else set()
     needed = {
         template.name: {
             _publisher(publishers, parameter, template) for parameter in template.resolves
-        }
+        }.union(keeper)
         - {template.name}
         for template in templates
     }

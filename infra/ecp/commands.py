@@ -35,6 +35,10 @@ COMMANDS = {
         RUN, "deploy.commands", "deploy",
         "Deploy the pipeline, one CloudFormation stack per service.",
     ),
+    "bootstrap": Entry(
+        RUN, "deploy.bootstrap", "bootstrap",
+        "Make what must be there before the first deployment: bucket, repositories, roles.",
+    ),
     "demo": Entry(
         RUN, "demo.demo", "demo",
         "See everything at once: a local cloud, a month of an invented shop, KPIs, quarantine.",

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from infra.environments import PROJECT
-from tests.contract.workflow import Ending, Trigger
+from tests.contract.workflow import REPOSITORY, Ending, Trigger
 from tests.contract.workflow_runs import World, play
+from tests.security.account import of_type
 
 WORKFLOW = PROJECT / ".github/workflows/ci-cd.yml"
 OF_OLD = Path(__file__).with_name("workflow_of_old.yml")
@@ -19,13 +20,12 @@ STACKS = {"platform": "p1", "lock": "l1", "validator": "v1"}
 
 
 def trusts(role: str, subject: str) -> bool:
-    """Who may be whom, until the roles' own template says it."""
-    allowed = {
-        "plan": ("pull_request", f"ref:{MAIN}"),
-        "build": (f"ref:{MAIN}",),
-        "deploy": ("environment:production",),
-    }
-    return subject.split(":", 2)[2] in allowed[role.rpartition("/")[2]]
+    """Whether the role of the bootstrap stack does."""
+    name = f"{role.rpartition('/')[2].capitalize()}Role"
+    [declared] = [one for one in of_type("AWS::IAM::Role") if one.logical_id == name]
+    [statement] = declared.properties["AssumeRolePolicyDocument"]["Statement"]
+    subjects = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    return subject.replace(REPOSITORY, "") in subjects
 
 
 def results(ended: Mapping[str, Ending]) -> dict[str, str]:

@@ -27,6 +27,7 @@ _ARNS: Mapping[str, Callable[[str], str]] = {
     "AWS::ECS::TaskDefinition": lambda name: f"arn:aws:ecs:{_HERE}:task-definition/{name}:1",
     "AWS::Events::EventBus": lambda name: f"arn:aws:events:{_HERE}:event-bus/{name}",
     "AWS::Events::Rule": lambda name: f"arn:aws:events:{_HERE}:rule/{name}",
+    "AWS::IAM::OIDCProvider": lambda name: f"arn:aws:iam::{ACCOUNT}:oidc-provider/{name}",
     "AWS::IAM::Role": lambda name: f"arn:aws:iam::{ACCOUNT}:role/{name}",
     "AWS::Lambda::Function": lambda name: f"arn:aws:lambda:{_HERE}:function:{name}",
     "AWS::Logs::LogGroup": lambda name: f"arn:aws:logs:{_HERE}:log-group:{name}:*",
@@ -45,6 +46,7 @@ _REF_IS_THE_ARN = {
 _NAMES = (
     "TableName", "QueueName", "BucketName", "TopicName", "LogGroupName", "FunctionName",
     "StateMachineName", "RepositoryName", "ClusterName", "AlarmName", "Family", "Name",
+    "RoleName",
 )  # fmt: skip
 
 
@@ -114,6 +116,9 @@ class Stack:
             case "Fn::Select":
                 index, choices = argument
                 return self.resolve(choices)[int(index)]
+            case "Fn::If":
+                _, if_it_holds, _ = argument
+                return self.resolve(if_it_holds)
             case "Fn::GetAZs":
                 return [f"{REGION}a", f"{REGION}b"]
             case _:

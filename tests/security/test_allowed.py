@@ -9,9 +9,12 @@ import pytest
 from botocore import xform_name
 
 from tests.contract.declared import PROJECT
-from tests.security.calls import CALLS, Call
+from tests.security.calls import CALLS as CALLS_OF_SERVICES
+from tests.security.calls import Call
+from tests.security.deployment_calls import DEPLOYMENT_CALLS
 from tests.security.policies import applies, listed, roles
 
+CALLS = (*CALLS_OF_SERVICES, *DEPLOYMENT_CALLS)
 CLIENTS = (
     "dynamodb",
     "emr-serverless",
@@ -26,11 +29,20 @@ RECEIVERS = {"_emr", "_s3", "client", "_client", "sqs", "_sqs", "bus"}
 """What a boto3 client is called where one is called."""
 
 
-@pytest.mark.parametrize("call", CALLS, ids=str)
+@pytest.mark.parametrize("call", CALLS_OF_SERVICES, ids=str)
 def test_a_call_that_is_made_is_allowed(call: Call) -> None:
     assert roles()[call.role].may(call.target.request(call.action)), (
         f"{call.where} needs {call.action} on {call.target.resource}"
     )
+
+
+def test_every_call_of_a_deployment_is_allowed() -> None:
+    refused = [
+        f"{call.where}: {call.role} needs {call.action} on {call.target.resource}"
+        for call in DEPLOYMENT_CALLS
+        if not roles()[call.role].may(call.target.request(call.action))
+    ]
+    assert refused == []
 
 
 def test_every_role_of_the_templates_is_looked_at() -> None:
@@ -99,5 +111,5 @@ def test_the_list_of_calls_is_that_of_the_code() -> None:
         for path in sources
         for operation in operations_in(path)
     }
-    listed_here = {(call.where, call.operation) for call in CALLS if call.operation}
+    listed_here = {(call.where, call.operation) for call in CALLS_OF_SERVICES if call.operation}
     assert in_code == listed_here

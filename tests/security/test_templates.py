@@ -32,6 +32,7 @@ MADE_AGAIN = {
     "AWS::ECS::TaskDefinition",
     "AWS::Events::EventBus",
     "AWS::Events::Rule",
+    "AWS::IAM::OIDCProvider",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::EventSourceMapping",

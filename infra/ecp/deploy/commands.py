@@ -14,6 +14,8 @@ from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_line, progress
 from infra.errors import DeploymentInterrupted
 
+BOOTSTRAP = "bootstrap"
+
 if TYPE_CHECKING:
     from infra.deployer.one_stack import Policy
     from infra.environments import Environment
@@ -92,15 +94,15 @@ def deploy(
         _refuse_to_guess(named, every=every, asks=asks)
     if every and named:
         raise WrongUsage(f"--all is every stack, and {', '.join(named)} is named too: choose one")
-    chosen = named or None
     project = _project(source)
+    chosen = named or _all(project)
     if since is not None:
         from infra.deployer.planning import plan_since
 
         print_plan(plan_since(since, chosen, project=project), as_json=as_json)
         return
     target = current_target()
-    environment = _environment(
+    environment = environment_of(
         target, pairs("--image", images or ()), pairs("--parameter", parameters or ())
     )
     if plan:
@@ -116,7 +118,7 @@ def deploy(
             from infra.deployer.planning import reject_older
 
             reject_older(environment, chosen, project=project)
-        policy = _policy(yes, as_json, watch_seconds, allow_replacement)
+        policy = policy_of(yes, as_json, watch_seconds, allow_replacement)
         _deploy(target, environment, chosen, project, policy, rollback=rollback, as_json=as_json)
 
 
@@ -140,6 +142,8 @@ def _refuse_contradictions(
         raise WrongUsage("--plan, --versions and --rollback: choose one")
     if rollback and len(named) != 1:
         raise WrongUsage("--rollback goes back with one stack: name it")
+    if BOOTSTRAP in named:
+        raise WrongUsage(f"{BOOTSTRAP} is not deployed with the others: `ecp bootstrap` does it")
     if any(not name.strip() for name in named):
         raise WrongUsage("the name of a stack is empty: an unset variable? Nothing was deployed")
 
@@ -153,6 +157,13 @@ def _refuse_to_guess(named: list[str], *, every: bool, asks: bool) -> None:
         )
 
 
+def _all(project: Path) -> list[str]:
+    """Every stack but the one that the others, and whoever deploys them, stand on."""
+    from infra.deployer.templates import discover
+
+    return [template.name for template in discover(project) if template.name != BOOTSTRAP]
+
+
 def _project(source: Path | None) -> Path:
     from infra.environments import PROJECT
 
@@ -163,7 +174,7 @@ def _project(source: Path | None) -> Path:
     return source.resolve()
 
 
-def _environment(target: Target, images: dict[str, str], given: dict[str, str]) -> "Environment":
+def environment_of(target: Target, images: dict[str, str], given: dict[str, str]) -> "Environment":
     from infra.environments import aws_environment, local_environment
 
     if target.endpoint:
@@ -171,7 +182,7 @@ def _environment(target: Target, images: dict[str, str], given: dict[str, str]) 
     return aws_environment(images, given, target.region)
 
 
-def _policy(
+def policy_of(
     yes: bool, as_json: bool, watch_seconds: float | None, allow_replacement: bool
 ) -> "Policy":
     from infra.deployer.one_stack import Policy
@@ -196,7 +207,7 @@ def _policy(
 def _deploy(
     target: Target,
     environment: "Environment",
-    chosen: list[str] | None,
+    chosen: list[str],
     project: Path,
     policy: "Policy",
     *,
@@ -209,7 +220,7 @@ def _deploy(
     try:
         with progress(f"deploying to {target.origin}", moving=policy.ask is None) as say:
             if rollback:
-                [name] = chosen or []
+                [name] = chosen
                 results = [
                     roll_back(environment, name, project=project, policy=policy, on_progress=say)
                 ]

@@ -141,6 +141,9 @@ Resources:
         (ResourceChange("Modify", "Role", "AWS::IAM::Role", "True"), False),
         (ResourceChange("Add", "Kept", "AWS::S3::Bucket", ""), False),
         (ResourceChange("Remove", "Gone", "AWS::DynamoDB::Table", ""), True),
+        (ResourceChange("Remove", "Gone", "AWS::DynamoDB::Table", "", "Delete"), True),
+        (ResourceChange("Remove", "Gone", "AWS::DynamoDB::Table", "", "Snapshot"), True),
+        (ResourceChange("Remove", "Gone", "AWS::DynamoDB::Table", "", "Retain"), False),
         (ResourceChange("Remove", "Gone", "AWS::IAM::Role", ""), False),
     ],
 )

@@ -17,12 +17,11 @@ from botocore.exceptions import ClientError
 
 from infra.deployer import planning
 from infra.deployer.deploy import deploy, roll_back
-from infra.deployer.images import REPOSITORIES
 from infra.deployer.one_stack import Policy
 from infra.deployer.package import sources_digest
 from infra.deployer.releases import VERSIONS, ReleaseBook
 from infra.deployer.stacks import ChangeSet
-from infra.deployer.templates import ARTIFACT_BUCKET, discover
+from infra.deployer.templates import ARTIFACT_BUCKET, STACKS_ROLE, discover
 from infra.environments import PROJECT, Environment, aws_environment, local_environment
 from infra.errors import DeploymentFailed, DeploymentInterrupted, RolledBack, UnknownName
 from tests.unit.infra.projects import (
@@ -41,6 +40,7 @@ class FakeCloudFormation:
         self._failing, self._lock = failing, threading.Lock()
         self.order: list[str] = []
         self.discarded: list[str] = []
+        self.roles: dict[str, str | None] = {}
         self.parameters: dict[str, dict[str, str]] = {}
 
     def _stack(self, name: str) -> ScriptedCloudFormation:
@@ -58,6 +58,7 @@ class FakeCloudFormation:
         self.parameters[self.order[-1]] = {
             one["ParameterKey"]: one["ParameterValue"] for one in arguments["Parameters"]
         }
+        self.roles[self.order[-1]] = arguments.get("RoleARN")
         self._stack(name).create_change_set(**arguments)
         return {"Id": name}
 
@@ -291,7 +292,8 @@ def test_an_image_that_nobody_names_is_the_one_of_these_sources(tmp_path: Path) 
     account = Account()
     project = a_container_project(tmp_path)
     a_project(project, {"infra/platform": a_template(publishes=[ARTIFACT_BUCKET])})
-    account.bucket.parameters[REPOSITORIES["validator"]] = "registry.example/validation/ecr"
+    repository = "/ecommerce-pipeline/bootstrap/validator-repository-uri"
+    account.bucket.parameters[repository] = "registry.example/validation/ecr"
     asked: list[tuple[str, str]] = []
 
     def describe_images(repositoryName: str, imageIds: list[dict[str, str]]) -> dict[str, Any]:
@@ -308,6 +310,23 @@ def test_an_image_that_nobody_names_is_the_one_of_these_sources(tmp_path: Path) 
     assert image == "registry.example/validation/ecr@sha256:7"
     [plan] = planning.plan(environment, ["validator"], project=project)
     assert plan.image_tag == asked[0][1]
+
+
+def test_cloudformation_makes_the_changes_in_the_role_that_is_there_for_it(tmp_path: Path) -> None:
+    account, project = Account(), three_stacks(tmp_path)
+    deploy(account.environment(), ["lock"], project=project)
+    account.bucket.parameters[STACKS_ROLE] = "arn:stacks"
+    deploy(account.environment(), ["saga"], project=project)
+    deploy(account.environment(), ["platform"], project=project, policy=Policy(in_role=False))
+    assert account.cloudformation.roles == {"lock": None, "saga": "arn:stacks", "platform": None}
+
+
+def test_nothing_is_changed_before_there_is_a_bucket_that_keeps_it(tmp_path: Path) -> None:
+    account = Account()
+    del account.bucket.parameters[ARTIFACT_BUCKET]
+    with pytest.raises(DeploymentFailed, match=r"run `ecp bootstrap` first\. Nothing was deployed"):
+        deploy(account.environment(), ["platform"], project=three_stacks(tmp_path))
+    assert account.cloudformation.order == []
 
 
 def test_what_was_deployed_is_recorded_with_what_was_before(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.deployer.templates import dependencies, discover
+from infra.deployer.templates import ARTIFACT_BUCKET, dependencies, discover
 from infra.environments import PROJECT
 from infra.errors import DeploymentFailed
 from tests.unit.infra.projects import a_project, a_template
@@ -36,9 +36,12 @@ def test_a_dynamic_reference_inside_a_text_counts_as_resolving(tmp_path: Path) -
 
 def test_a_stack_that_takes_an_artifact_comes_after_the_artifact_bucket(tmp_path: Path) -> None:
     takes = a_template(parameters="  ArtifactKey: {Type: String}\n")
-    bucket = a_template(publishes=["/ecommerce-pipeline/platform/artifact-bucket"])
-    project = a_project(tmp_path, {"infra/platform": bucket, "lock": takes})
-    assert dependencies(discover(project))["lock"] == {"platform"}
+    bucket = a_template(publishes=[ARTIFACT_BUCKET])
+    stacks = {"infra/bootstrap": bucket, "lock": takes, "infra/platform": a_template()}
+    needed = dependencies(discover(a_project(tmp_path, stacks)))
+    assert needed["lock"] == {"bootstrap"}
+    assert needed["platform"] == {"bootstrap"}, "its template is kept there"
+    assert needed["bootstrap"] == set()
 
 
 def test_public_parameters_of_aws_need_no_stack(tmp_path: Path) -> None:
@@ -76,6 +79,6 @@ def test_the_platform_of_this_project_comes_first_and_the_saga_after_whom_it_com
     needed = dependencies(discover(PROJECT))
     order = list(TopologicalSorter(needed).static_order())
     services = {template.name for template in discover(PROJECT) if template.service}
-    assert order[0] == "platform"
+    assert order[:2] == ["bootstrap", "platform"]
     assert needed["saga"] >= services - {"relay"}
-    assert needed["relay"] == {"platform"}
+    assert needed["relay"] == {"bootstrap", "platform"}

@@ -10,16 +10,20 @@ from infra.deployer import deploy as deployer
 from infra.deployer import planning
 from infra.deployer.deploy import deploy
 from infra.deployer.releases import Release, Releases
+from infra.deployer.templates import discover
 from infra.ecp import target
 from infra.ecp.deploy.view import print_versions
 from infra.ecp.main import app
+from infra.environments import PROJECT
 from infra.errors import DeploymentFailed
 from tests.unit.infra.deployer.test_deploy import Account, three_stacks
+
+EVERY_STACK = [one.name for one in discover(PROJECT) if one.name != "bootstrap"]
 
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Which stacks the deployer was asked for, call by call; None is all of them."""
+    """Which stacks the deployer was asked for, call by call."""
     calls: list[Any] = []
 
     def record(environment: object, names: object, **_: object) -> list[Any]:
@@ -61,7 +65,7 @@ def test_an_empty_name_is_refused_as_such(
 def test_all_of_them_or_those_that_are_named(deployed: list[Any], aws: Any) -> None:
     assert ecp("--no-input", "--all").exit_code == 0
     assert ecp("--no-input", "lock", "archiver").exit_code == 0
-    assert deployed == [None, ["lock", "archiver"]]
+    assert deployed == [EVERY_STACK, ["lock", "archiver"]]
     both = ecp("--no-input", "--all", "lock")
     assert both.exit_code == 2
     assert "--all is every stack, and lock is named too: choose one" in both.stderr
@@ -91,7 +95,17 @@ def test_somebody_who_is_asked_about_each_need_name_none(
     from infra.ecp.deploy.commands import deploy as command
 
     command()
-    assert deployed == [None]
+    assert deployed == [EVERY_STACK]
+
+
+@pytest.mark.parametrize("arguments", [("--no-input",), ("--plan",), ("--rollback", "--yes")])
+def test_what_a_deployment_stands_on_is_not_deployed_with_the_others(
+    deployed: list[Any], aws: Any, arguments: tuple[str, ...]
+) -> None:
+    said = ecp("bootstrap", *arguments)
+    assert said.exit_code == 2
+    assert "`ecp bootstrap` does it" in said.stderr
+    assert deployed == []
 
 
 def test_to_the_deployer_an_empty_list_is_no_stack(tmp_path: Path) -> None:
