@@ -260,8 +260,9 @@ def _push_image(job: _Job, given: Mapping[str, Any]) -> dict[str, str]:
     """Build and push; a tag that is there is refused, as an immutable one is."""
     repository, _, tag = str(given["tags"]).removeprefix(f"{REGISTRY}/").rpartition(":")
     registry = job.world.state["registry"]
-    if not tag or tag in registry.setdefault(repository, {}):
-        raise StepFailed(f"{given['tags']}: the tag is immutable")
+    is_signed_in = str(given["tags"]).startswith(f"{REGISTRY}/")
+    if not (is_signed_in and tag) or tag in registry.setdefault(repository, {}):
+        raise StepFailed(f"{given['tags']}: nobody signed in, or the tag is there, and immutable")
     service = str(given["file"]).split("/")[1]
     digest = f"sha256:{(job.world.checkout / 'stacks' / service).read_text()}"
     registry[repository][tag] = digest
