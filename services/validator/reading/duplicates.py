@@ -22,6 +22,7 @@ from services.validator.reading.quarantined_rows import QuarantinedRows, without
 from services.validator.reading.regular_rows import RAW
 
 HELD_BYTES = 48 << 20
+PARTS = 64
 SHOWN_CHARACTERS = 80
 PORTION_ROWS = 1 << 14
 _KEY, HASH, _ORDINAL = "key of the row", "hash of the key", "ordinal"
@@ -87,11 +88,13 @@ class Pile:
         self._folder = self._folder or TemporaryDirectory(prefix="repeats-")
         if not self._held:
             return
-        rows = pa.concat_tables(self._held)
+        rows = pa.concat_tables(self._held).combine_chunks()
         self._held, self._size = [], 0
-        part_of = rows[HASH].to_numpy() >> np.uint64(58)
+        part_of = (rows[HASH].to_numpy() >> np.uint64(58)).astype(np.uint8)
+        rows = rows.take(pa.array(np.argsort(part_of, kind="stable")))
+        edges = np.concatenate([[0], np.bincount(part_of, minlength=PARTS).cumsum()])
         for part in np.unique(part_of).tolist():
-            of_part = rows.filter(pa.array(part_of == part))
+            of_part = rows.slice(edges[part], edges[part + 1] - edges[part])
             if part not in self._writers:
                 options = pa.ipc.IpcWriteOptions(compression="lz4")
                 path = Path(self._folder.name, f"{part:02}.arrow")

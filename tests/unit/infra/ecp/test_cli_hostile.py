@@ -50,7 +50,7 @@ FAILING: dict[str, list[str]] = {
         for name in (
             "status", "batches", "kpis orders", "kpis categories", "quarantine list",
             "quarantine export", "lock show", "dlq list", "rebuild", "maintain",
-            "privacy receipts", "up", "down", "demo", "ignored", "waiting",
+            "privacy receipts", "up", "down", "demo", "ignored", "waiting", "bootstrap",
         )
     },
     **{name: [HOSTILE] for name in ("batch", "logs", "diff", "redrive", "quarantine show")},

@@ -78,7 +78,7 @@ def cloud(monkeypatch: Any, rows: list[Row], reading: SourceReading) -> Cloud:
     cloud.publish(BATCH, KEY, 5)
     for name, what in {
         "held_exports": lambda _: cloud.rows,
-        "read_source": lambda _: (cloud.reading.source, b"", "own"),
+        "read_source": lambda _: cloud.reading.source,
         "reading_of": lambda *_: cloud.reading,
         "current_rows": cloud.found,
         "stated_products": lambda *_: cloud.products,

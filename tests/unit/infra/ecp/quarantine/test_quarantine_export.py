@@ -154,7 +154,9 @@ def test_rows_of_a_source_are_written_as_their_export_had_them(
         "source": "my-shop v2", "columns": '["Nr", "Käufer"]', "delimiter": ";",
         "quoting": "doubled", "encoding": "cp1252", "skip_lines": "1",
     }  # fmt: skip
-    rows = [a_row(f"{n};Zoë", key="incoming/my-shop/a.csv", export=said) for n in (1, 2)]
+    rows = [
+        a_row(f"{n};Zoë", key="incoming/my-shop/a.csv", line=n + 2, export=said) for n in (1, 2)
+    ]
     _write(rows, tmp_path, None)  # type: ignore[arg-type]
     content = (tmp_path / "my-shop.csv").read_bytes()
     assert content.decode("cp1252") == "\nNr;Käufer\n1;Zoë\n2;Zoë\n"
