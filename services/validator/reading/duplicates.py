@@ -21,7 +21,7 @@ from services.validator.reading.arrow_checks import SOURCE_LINE
 from services.validator.reading.quarantined_rows import QuarantinedRows, without_line_ends
 from services.validator.reading.regular_rows import RAW
 
-HELD_BYTES = 48 << 20
+HELD_BYTES = 24 << 20
 PARTS = 64
 SHOWN_CHARACTERS = 80
 PORTION_ROWS = 1 << 14
@@ -88,18 +88,22 @@ class Pile:
         self._folder = self._folder or TemporaryDirectory(prefix="repeats-")
         if not self._held:
             return
-        rows = pa.concat_tables(self._held).combine_chunks()
-        self._held, self._size = [], 0
-        part_of = (rows[HASH].to_numpy() >> np.uint64(58)).astype(np.uint8)
-        rows = rows.take(pa.array(np.argsort(part_of, kind="stable")))
-        edges = np.concatenate([[0], np.bincount(part_of, minlength=PARTS).cumsum()])
-        for part in np.unique(part_of).tolist():
-            of_part = rows.slice(edges[part], edges[part + 1] - edges[part])
+        slices: dict[int, list[Any]] = {}
+        while self._held:
+            rows = self._held.pop(0).combine_chunks()
+            part_of = (rows[HASH].to_numpy() >> np.uint64(58)).astype(np.uint8)
+            rows = rows.take(pa.array(np.argsort(part_of, kind="stable")))
+            edges = np.bincount(part_of, minlength=PARTS).cumsum()
+            for part in np.unique(part_of).tolist():
+                first = edges[part - 1] if part else 0
+                slices.setdefault(part, []).append(rows[first : edges[part]])
+        self._size = 0
+        for part, of_part in sorted(slices.items()):
             if part not in self._writers:
                 options = pa.ipc.IpcWriteOptions(compression="lz4")
                 path = Path(self._folder.name, f"{part:02}.arrow")
-                self._writers[part] = pa.ipc.new_file(str(path), rows.schema, options=options)
-            self._writers[part].write_table(of_part)
+                self._writers[part] = pa.ipc.new_file(str(path), of_part[0].schema, options=options)
+            self._writers[part].write_table(pa.concat_tables(of_part).combine_chunks())
 
     def _close(self) -> None:
         for writer in self._writers.values():

@@ -2,12 +2,13 @@
 
 import sys
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,10 @@ from services.validator.sources.source_text import text_reader
 OpenStream = Callable[[], AbstractContextManager[ByteStream]]
 AcceptedRows = Callable[[Kind, Any], None]
 """Takes a pyarrow table of accepted rows of a kind (`staged_columns.staged_schema`)."""
+T = TypeVar("T")
+AHEAD = 2
+"""A block, and the None before it."""
+_END = object()
 BadRows = Callable[[QuarantinedRows], None]
 
 
@@ -116,7 +121,7 @@ class Reading(ABC):
 
     def blocks(self) -> Iterator[Judged | None]:
         """What comes of each block; None stands before it."""
-        for cells in self.file.cells(self.opened):
+        for cells in ahead(self.file.cells(self.opened)):
             if cells is None:
                 yield None
             elif len(cells.lines):
@@ -176,6 +181,15 @@ class Reading(ABC):
         """Whether the file says a currency at all."""
         columns = [output.column for kind in self.compiled.kinds for output in kind.outputs]
         return "currency" in columns
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items; while one is at work, those after it are made in a thread, AHEAD at most."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reading") as thread:
+        coming = deque(thread.submit(next, items, _END) for _ in range(AHEAD))
+        while (item := coming.popleft().result()) is not _END:
+            coming.append(thread.submit(next, items, _END))
+            yield cast(T, item)
 
 
 def with_lines(rows: Any, lines: Any) -> Any:
