@@ -13,7 +13,7 @@ from tests.support.pipeline import Pipeline, eventually
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 
 pytestmark = pytest.mark.integration
-LATE_SECONDS = 9
+LATE_SECONDS = 20
 """How late the first batch's command reaches the transformer: the second is done by then."""
 
 
@@ -83,7 +83,7 @@ def test_a_late_command_of_a_broken_holder_is_refused_and_a_redrive_completes_it
     mail = mailbox(pipeline)
     queue = delay_commands_to_the_transformer(pipeline, LATE_SECONDS)
     first = upload(pipeline, "first", "2002-05-05", "3.00")
-    eventually(lambda: on_its_way(pipeline, queue))
+    eventually(lambda: on_its_way(pipeline, queue), within_seconds=180)
     delay_commands_to_the_transformer(pipeline, 0)
     second = upload(pipeline, "second", "2002-06-06", "4.00")
     eventually(lambda: pipeline.lock()["waiters"])
