@@ -16,6 +16,7 @@ import pytest
 from infra.ecp.privacy.rotating import Rotating
 from infra.ecp.target import Target
 from infra.local.cloud import RunningCloud
+from infra.local.cloud import find as find_cloud
 from tests.model import ShopModel
 from tests.support.ecp import Said, ecp
 from tests.support.pipeline import Pipeline, eventually
@@ -104,11 +105,15 @@ def chained(user: str, keys: list[str]) -> str:
 
 @contextmanager
 def halted(cloud: RunningCloud, worker: str) -> Iterator[None]:
-    os.kill(cloud.workers[worker], signal.SIGSTOP)
+    """A worker that stands still; modules before this one may have had it started again."""
+    current = find_cloud(cloud.directory)
+    assert current is not None
+    pid = current.workers[worker]
+    os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(cloud.workers[worker], signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")
