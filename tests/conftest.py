@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Generator, Iterator
-from functools import partial
-from typing import Any
 
-import botocore.session
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 
 from services.runtime.observability.logs import about
+from tests.support.botocore_models import share_models
 from tests.support.examples import PROFILES
 from tests.support.ministack import running_ministack
 from tests.support.needs import NEEDS, announcement, is_ci, verdict
@@ -26,16 +24,7 @@ settings.load_profile(
 os.environ.pop("COLUMNS", None)
 """Where suites run side by side, readline in the first process gives all others a width of 80."""
 
-
-def with_what_was_found(create: Any, found: dict[Any, Any], path: str | None = None) -> Any:
-    """A session's loader of models that knows what those of sessions before it found and read."""
-    loader = create(path)
-    loader._cache = found
-    return loader
-
-
-botocore.session.create_loader = partial(with_what_was_found, botocore.session.create_loader, {})
-"""Once a process, not once a session: this is most of what a client takes."""
+share_models()
 
 LACKS = pytest.StashKey[dict[str, str]]()
 

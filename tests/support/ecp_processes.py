@@ -20,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
 
+from tests.support.botocore_models import share_models
 from tests.support.deployed_code import PROJECT, code_path
 
 SERVICES = ("cloudwatch", "dynamodb", "ecs", "events", "lambda", "s3", "sqs", "ssm")
@@ -128,12 +129,10 @@ def _become_ecp(
 def load() -> None:
     """All that commands load; nothing that starts a thread or opens a connection."""
     import boto3
-    from botocore.loaders import JSONFileLoader
 
     from infra.ecp.commands import COMMANDS
 
-    read = cache(JSONFileLoader().load_file)
-    JSONFileLoader.load_file = lambda _, path: read(path)
+    share_models()
     for entry in COMMANDS.values():
         import_module(f"infra.ecp.{entry.module}")
     session = boto3.session.Session()

@@ -12,6 +12,7 @@ from infra.ecp.sources.draft_text import DraftedColumn, draft_text
 from infra.ecp.sources.drafting import Draft, drafted
 from infra.ecp.sources.profiles import Profile
 from infra.ecp.submissions.file_headers import kind_by_names
+from services.runtime.sources.values import name_in_sql
 
 _ROWS: Mapping[str, Rows] = {
     "orders": "orders",
@@ -40,7 +41,7 @@ def drafted_source(imported: Imported) -> Draft:
 
 
 def _own_column(kind: str, field: Field, imported: Imported) -> DraftedColumn:
-    text = '"' + field.name.replace('"', '""') + '"'
+    text = name_in_sql(field.name)
     form = imported.formats.get(field.name, ISO_DAY).replace("'", "''")
     if field.optional:
         text = f"optional({text})"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.ecp.deploy.commands import BOOTSTRAP, environment_of, policy_of
+from infra.ecp.deploy.commands import environment_of, policy_of
 from infra.ecp.deploy.view import print_results
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode
@@ -79,6 +79,7 @@ def checklist(settings: dict[str, str]) -> list[str]:
 
 def _deploy(target: Target, environment: "Environment", *, yes: bool, as_json: bool) -> list[Any]:
     from infra.deployer.deploy import deploy
+    from infra.deployer.templates import BOOTSTRAP
 
     policy = policy_of(yes, as_json, watch_seconds=0, allow_replacement=False)
     policy = replace(policy, proves=False, in_role=False)

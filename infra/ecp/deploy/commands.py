@@ -14,8 +14,6 @@ from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_line, progress
 from infra.errors import DeploymentInterrupted
 
-BOOTSTRAP = "bootstrap"
-
 if TYPE_CHECKING:
     from infra.deployer.one_stack import Policy
     from infra.environments import Environment
@@ -142,6 +140,8 @@ def _refuse_contradictions(
         raise WrongUsage("--plan, --versions and --rollback: choose one")
     if rollback and len(named) != 1:
         raise WrongUsage("--rollback goes back with one stack: name it")
+    from infra.deployer.templates import BOOTSTRAP
+
     if BOOTSTRAP in named:
         raise WrongUsage(f"{BOOTSTRAP} is not deployed with the others: `ecp bootstrap` does it")
     if any(not name.strip() for name in named):
@@ -159,7 +159,7 @@ def _refuse_to_guess(named: list[str], *, every: bool, asks: bool) -> None:
 
 def _all(project: Path) -> list[str]:
     """Every stack but the one that the others, and whoever deploys them, stand on."""
-    from infra.deployer.templates import discover
+    from infra.deployer.templates import BOOTSTRAP, discover
 
     return [template.name for template in discover(project) if template.name != BOOTSTRAP]
 

@@ -1,17 +1,17 @@
 """Which columns of a source's files name a user, by every version of the source that there is."""
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import DataRejected
-from contracts.layout import SOURCES_PREFIX, lookup_key
+from contracts.layout import SOURCES_PREFIX
 from contracts.messages import ExportColumns
 from contracts.sources.model import Source
 from contracts.sources.parser import parse_source
 from contracts.sources.shipped import shipped_source, shipped_sources
+from infra.ecp.submissions.lookups import stored_lookup
 
 _TEXT = r"'(?:[^']|'')*'"
 _QUOTED = r'"((?:[^"]|"")+)"'
@@ -37,19 +37,14 @@ class SourceColumns:
 
     def lookups(self, source: Source) -> dict[str, Any]:
         """What a source looks values up in, as it lies there now; nothing where it does not."""
-        import pyarrow as pa
-
-        from services.validator.sources.lookups import lookup_table
+        from services.validator.sources.lookups import no_values
 
         tables = {}
         for name, one in source.lookups.items():
-            key = lookup_key(source.name, name)
             try:
-                content = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-                tables[name] = lookup_table(io.BytesIO(content), source, key)
+                tables[name] = stored_lookup(self.s3, self.bucket, source, name)
             except (self.s3.exceptions.NoSuchKey, DataRejected):
-                columns = [each for each in (one.key, one.value) if each]
-                tables[name] = pa.table({each: pa.array([], pa.string()) for each in columns})
+                tables[name] = no_values(one)
         return tables
 
     def of(self, name: str) -> ExportColumns:

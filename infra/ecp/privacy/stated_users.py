@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,16 +45,21 @@ def said_as(
     text, says nothing: erasing tells of it.
     """
     stated: dict[str, set[Said]] = {}
+
+    @cache
+    def makers(name: str) -> list[Source]:
+        return [*filter(is_made, sources(name))]
+
     for version in objects:
         try:
-            name, texts = _stated(version, versions)
+            name, texts = _stated(version, versions, makers)
         except (BadFile, Unsearchable, VersionGone):
             continue
         stated.setdefault(name, set()).update(texts)
     wanted = plain_text(user_id).casefold()
     for name, texts in stated.items():
         found: dict[Said, None] = {}
-        for source in filter(is_made, sources(name) if texts else ()):
+        for source in makers(name) if texts else ():
             for said, made_id in made_ids(source, sorted(texts), lookups(source)):
                 if made_id is not None and plain_text(made_id).casefold() == wanted:
                     found[said] = None
@@ -112,18 +118,23 @@ def _user_id(source: Source) -> Expression | None:
     return orders.columns.get("user_id") if orders else None
 
 
-def _stated(version: ObjectVersion, versions: Versions) -> tuple[str, set[Said]]:
+def _stated(
+    version: ObjectVersion, versions: Versions, makers: Callable[[str], Sequence[Source]]
+) -> tuple[str, set[Said]]:
     """The source of an object, and what its user columns say, each combination once.
 
     Quarantined rows say in their footer what they are of; anything else that no source reads says
-    nothing.
+    nothing, and what is of a source that makes no id is not read.
     """
     if version.export is not None:
+        name = source_of(stored_input(version.key) or version.key) or ""
+        if not makers(name):
+            return name, set()
         reader = StatedUsers(version.export, NOBODY)
         with versions.open(version) as content:
             for _ in reader.rewritten(text_of(content)[1]):
                 pass
-        return source_of(stored_input(version.key) or version.key) or "", reader.stated
+        return name, reader.stated
     if not version.key.startswith(QUARANTINE_PREFIX) or not version.key.endswith(".parquet"):
         return "", set()
     import pyarrow.parquet as pq
@@ -138,6 +149,9 @@ def _stated(version: ObjectVersion, versions: Versions) -> tuple[str, set[Said]]
             }
             if "source" not in said:
                 return "", set()
+            name = said["source"].partition(" ")[0]
+            if not makers(name):
+                return name, set()
             names = json.loads(said["columns"])
             columns = ExportColumns(
                 user_columns=json.loads(said.get("user_columns", "[]")),
@@ -151,4 +165,4 @@ def _stated(version: ObjectVersion, versions: Versions) -> tuple[str, set[Said]]
             for batch in rows.iter_batches(columns=["raw"]):
                 for raw in batch.column(0).to_pylist():
                     reader.record(raw or "")
-    return said["source"].partition(" ")[0], reader.stated
+    return name, reader.stated

@@ -16,6 +16,7 @@ from contracts.errors import DataRejected
 from contracts.layout import lookup_key
 from contracts.sources.model import Source
 from infra.ecp.quarantine.queries import listing, read_rows
+from infra.ecp.submissions.lookups import stored_lookup
 from infra.ecp.submissions.source_reading import SourceReading
 from infra.ecp.submissions.validate import check_settings
 from infra.ecp.target import Target
@@ -97,19 +98,15 @@ def format_of(path: Path, rows: Sequence[Row]) -> ExportFormat:
 
 def reading_of(target: Target, source: Source) -> SourceReading:
     """A source with the lookups that lie in the bucket: what an upload is read by now."""
-    from services.validator.sources.lookups import lookup_table
-
     s3, tables = target.client("s3"), {}
     for name in source.lookups:
         key = lookup_key(source.name, name)
         try:
-            content = s3.get_object(Bucket=target.names.data_bucket, Key=key)["Body"].read()
+            tables[name] = stored_lookup(s3, target.names.data_bucket, source, name)
         except s3.exceptions.NoSuchKey as error:
             raise WrongUsage(
                 f"{source.name} looks values up in {key}, which is not there: upload it again"
             ) from error
-        try:
-            tables[name] = lookup_table(io.BytesIO(content), source, key)
         except DataRejected as error:
             raise WrongUsage(f"{key}: {error}") from error
     return SourceReading(source, tables)

@@ -7,13 +7,13 @@ from contracts.printable import is_shown, printable
 from contracts.sources.model import FileFormat, Rows
 from infra.ecp.sources.profiles import Profile
 from infra.ecp.sources.several_lines import SeveralLines
+from services.runtime.sources.values import name_in_sql
 
 _LONGEST_LIST = 20
 _NO_ORDERS = frozenset(
     {"failed", "cancelled", "canceled", "draft", "voided", "pending", "expired", "storniert"}
 )
-LONGEST_NAME = 200
-"""Of a column that a source may name."""
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,23 @@ def draft_text(
 def _header(header: Sequence[str]) -> Iterator[str]:
     """The whole header, by which files of the export are told; none that YAML could not say."""
     names = [name.strip() for name in header if name.strip()]
-    if not names or not all(
-        len(name) <= LONGEST_NAME and all(map(is_shown, name)) for name in names
-    ):
+    if not names or not all(map(can_be_written, names)):
         return
     yield "# By these columns `ecp sources detect` and `ecp submit` know the export again."
     yield "headers:"
     yield f"  - [{', '.join(map(_single_quoted, names))}]"
 
 
+def can_be_written(name: str) -> bool:
+    """Whether a source may name a column so: nothing that nobody can see, and not too long."""
+    return len(name) <= _LONGEST_NAME and all(map(is_shown, name))
+
+
 def named(column: Profile) -> str:
     """A column as an expression names it, or what gives it."""
     if column.given:
         return column.given
-    return '"' + column.name.strip().replace('"', '""') + '"'
+    return name_in_sql(column.name.strip())
 
 
 def _beginning(name: str, file: FileFormat, rows: int, shape: Rows) -> Iterator[str]:

@@ -43,14 +43,11 @@ def first_rows(source: Source, head: Head) -> FirstRows:
 
     from services.validator.reading.source_check import check_by_source
     from services.validator.sources.fallen_rows import INCOMPLETE
+    from services.validator.sources.lookups import no_values
 
     content = head.content if head.is_all else head.content[: head.content.rfind(b"\n") + 1]
     tables: dict[Kind, list[Any]] = {}
     faults: list[Any] = []
-    empty = {
-        name: pa.table({each: pa.array([], pa.string()) for each in (one.key, one.value) if each})
-        for name, one in source.lookups.items()
-    }
     check = check_by_source(
         lambda: io.BytesIO(content),
         source,
@@ -59,7 +56,7 @@ def first_rows(source: Source, head: Head) -> FirstRows:
         max_rejected_fraction=1.0,
         on_accepted=lambda kind, rows: tables.setdefault(kind, []).append(rows),
         on_quarantined=lambda rows: faults.extend(rows[:SHOWN]),
-        lookups=empty,
+        lookups={name: no_values(one) for name, one in source.lookups.items()},
     )
     shown: dict[Kind, list[dict[str, Any]]] = {}
     for each in check.kinds if not check.is_rejected else ():

@@ -150,7 +150,7 @@ def _days(values: Sequence[str], ask: Ask) -> list[str]:
     """The formats that read every value as a day."""
     if not values:
         return []
-    likely = [form for form in _formats(values[0]) if _reads(values[0], form)]
+    likely = [form for form in _formats(values[0]) if _read(values[0], form)]
     if not likely:
         return []
     from services.runtime.sources.macros import day_sql
@@ -164,8 +164,7 @@ def _likeliest(days: Sequence[str], values: Sequence[str]) -> str | None:
     """Of several formats one by which days differ more than months: exports are of a few months."""
 
     def spread(form: str) -> int:
-        python = form.replace("%g", "%f")
-        read = [datetime.strptime(each, python) for each in values if _reads(each, form)]  # noqa: DTZ007
+        read = [day for each in values if (day := _read(each, form))]
         return len({each.day for each in read}) - len({(each.year, each.month) for each in read})
 
     if len({_order(day) for day in days}) < 2:
@@ -190,13 +189,12 @@ def _shape(form: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"%\w", ".*", numbers), re.IGNORECASE)
 
 
-def _reads(value: str, form: str) -> bool:
-    """Whether Python reads a value by a format: quicker than asking the database for all."""
+def _read(value: str, form: str) -> datetime | None:
+    """What Python reads by a format, if anything: quicker than asking the database for all."""
     try:
-        datetime.strptime(value, form.replace("%g", "%f"))  # noqa: DTZ007
+        return datetime.strptime(value, form.replace("%g", "%f"))  # noqa: DTZ007
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _order(day: str) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml
 
-from contracts.printable import is_shown
-from infra.ecp.sources.draft_text import LONGEST_NAME
+from infra.ecp.sources.draft_text import can_be_written
 from infra.ecp.sources.profiles import Profile
 
 _LIKE = 0.82
@@ -51,7 +50,7 @@ class Part:
 def parts_of(columns: Sequence[Profile]) -> dict[str, Part]:
     """For each part the column that fits it best; a column plays one part."""
     found = sorted(
-        (part for column in columns if _can_be_written(column.name) for part in _parts(column)),
+        (part for column in columns if can_be_written(column.name) for part in _parts(column)),
         key=lambda part: (-part.confidence, part.column.place),
     )
     chosen: dict[str, Part] = {}
@@ -109,11 +108,6 @@ def _alike(name: str, other: str) -> float:
         return 0.0
     pair = SequenceMatcher(None, name, other)
     return pair.ratio() if pair.quick_ratio() >= _LIKE else 0.0
-
-
-def _can_be_written(name: str) -> bool:
-    """Whether a source may name a column so: nothing that nobody can see, and not too long."""
-    return len(name) <= LONGEST_NAME and all(map(is_shown, name))
 
 
 def _plain(name: str) -> str:

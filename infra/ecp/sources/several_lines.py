@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from infra.ecp.sources.measuring import Record
+from services.runtime.sources.values import name_in_sql
 
 _NUMBERED = re.compile(
     r"(.*?\b(?:line[ _]?item|item|product|line|position|artikel|produkt)[ _-]*)(\d{1,3})([ _-].+)",
@@ -21,7 +22,7 @@ class SeveralLines:
     """A file taken apart: header and rows line by line.
 
     `given` are the expressions of columns that are made of parts; `numbered` those of the header
-    that stand for several; `columns` and `separator` say what parts are of.
+    that stand for several; `column` and `separator` say what parts are of.
     """
 
     header: Record
@@ -92,7 +93,7 @@ def _parts(header: Record, rows: Sequence[Record], place: int) -> SeveralLines |
                 [each for each in _cell(row, place).split(separator) if each.strip()] or [""]
             )
         ]
-        column = '"' + header[place].strip().replace('"', '""') + '"'
+        column = name_in_sql(header[place].strip())
         return SeveralLines(
             (*header, *keys),
             tuple(apart),

@@ -1,5 +1,6 @@
 """Files beside those that a source reads, which it looks values up in: given, there, or missing."""
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,18 @@ def missing_lookups(source: Source, given: Iterable[str], target: Target) -> lis
     ]
     sent = set(given)
     return [one for one in asked if one.key not in sent and not _is_there(s3, bucket, one.key)]
+
+
+def stored_lookup(s3: Any, bucket: str, source: Source, name: str) -> Any:
+    """A lookup as it lies in the bucket now, as a table of text.
+
+    Raises what `s3` raises for a key that is not there, and DataRejected where it is no table.
+    """
+    from services.validator.sources.lookups import lookup_table
+
+    key = lookup_key(source.name, name)
+    content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return lookup_table(io.BytesIO(content), source, key)
 
 
 def how_to_send(missing: Sequence[MissingLookup], bucket: str) -> str:

@@ -12,6 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+NONE = -1
+"""In place of the number of a group, a reason or a call where a row has none."""
+
 
 @dataclass(frozen=True)
 class Coded:

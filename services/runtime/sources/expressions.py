@@ -20,6 +20,7 @@ from services.runtime.sources.values import (
     NUMBER,
     Size,
     Value,
+    name_in_sql,
     text_literal,
 )
 
@@ -89,7 +90,7 @@ class Compiler(Conditions):
         names = tree["column_names"]
         if len(names) > 1:
             raise BadExpression(
-                f"a name with a dot is written in quotes: {_identifier('.'.join(names))}"
+                f"a name with a dot is written in quotes: {name_in_sql('.'.join(names))}"
             )
         [name] = names
         if name.lower() not in WORDS:
@@ -239,7 +240,3 @@ def _unknown_function(name: str) -> str:
 
 def _count(least: int, most: int) -> str:
     return f"{least} values" if least == most else f"{least} to {most} values"
-
-
-def _identifier(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from contracts.sources.model import Kind
-from services.runtime.sources.coded import Coded
+from services.runtime.sources.coded import NONE, Coded
 from services.runtime.sources.compiled import CompiledSource
 from services.runtime.sources.statement import condition
 from services.runtime.sources.values import Value
-
-NONE = -1
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.runtime.sources.coded import Coded
-
-NONE = -1
+from services.runtime.sources.coded import NONE, Coded
 
 
 def group_codes(keys: Coded) -> tuple[Any, Any]:

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from contracts.sources.faults import quoted
 from contracts.sources.model import Kind
-from services.runtime.sources.coded import Coded
+from services.runtime.sources.coded import NONE, Coded
 from services.runtime.sources.compiled import CompiledSource, Form
-from services.runtime.sources.given import NONE, Given, failures
+from services.runtime.sources.given import Given, failures
 from services.runtime.sources.numbers import cent_texts, number_texts
 
 _FAULTS = pa.schema(
@@ -79,6 +79,8 @@ def shaped(
         return {"row": row, "line": lines if len(row) == rows else lines.take(row)}
 
     gives_nothing = (given.reason == NONE) & (given.unsure == NONE)
+    outputs = {(output.sql, output.form) for kind in compiled.kinds for output in kind.outputs}
+    texts = {each: _as_text(columns[each[0]], each[1]) for each in outputs}
     kinds: dict[Kind, pa.Table] = {}
     left_out_of: dict[Kind, pa.Table] = {}
     faults = [_faults(given.unsure, lines, None, "leave_out")]
@@ -87,9 +89,9 @@ def shaped(
         gives_nothing &= ~found.gives & (found.reason == NONE)
         gives_nothing &= (found.doubt == NONE) & (found.unsure == NONE)
         table = placed(found.gives)
+        given_rows = None if found.gives.all() else table["row"]
         for output in kind.outputs:
-            column = _as_text(columns[output.sql], output.form)
-            table[output.column] = column.encoded(None if found.gives.all() else table["row"])
+            table[output.column] = texts[output.sql, output.form].encoded(given_rows)
         kinds[kind.kind] = pa.table(table)
         if kind.leave_out:
             is_left_out = found.reason != NONE
@@ -110,7 +112,7 @@ def shaped(
             placed(is_left_out) | _named(compiled.leave_out, given.reason[is_left_out])
         ),
         left_out_of=left_out_of,
-        order_ids=_order_ids(compiled, columns, rows),
+        order_ids=_order_ids(compiled, texts, rows),
         of_no_kind=pa.table(placed(gives_nothing)),
         faults=pa.concat_tables(faults),
     )
@@ -126,10 +128,12 @@ def _as_text(column: Coded, form: Form) -> Coded:
     return column
 
 
-def _order_ids(compiled: CompiledSource, columns: Mapping[str, Coded], rows: int) -> pa.Array:
+def _order_ids(
+    compiled: CompiledSource, texts: Mapping[tuple[str, Form], Coded], rows: int
+) -> pa.Array:
     """By row, the order that it is of, whatever it gives."""
     ids = {
-        output.sql: _as_text(columns[output.sql], output.form).by_row()
+        output.sql: texts[output.sql, output.form].by_row()
         for kind in reversed(compiled.kinds)
         for output in kind.outputs
         if output.column == "order_id"

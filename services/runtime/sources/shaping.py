@@ -12,17 +12,11 @@ import pyarrow.compute as pc
 from contracts.errors import DataRejected
 from services.runtime.sources import statement
 from services.runtime.sources.cells import cells
-from services.runtime.sources.coded import Coded, Combinations
+from services.runtime.sources.coded import NONE, Coded, Combinations
 from services.runtime.sources.compiled import CompiledSource
 from services.runtime.sources.engine import MEMORY_LIMIT_MB, connect, stopped_after
 from services.runtime.sources.given import given
-from services.runtime.sources.groups import (
-    NONE,
-    carried_down,
-    first_rows,
-    group_codes,
-    positions,
-)
+from services.runtime.sources.groups import carried_down, first_rows, group_codes, positions
 from services.runtime.sources.lookup_tables import add_lookup
 from services.runtime.sources.numbers import narrowed
 from services.runtime.sources.shaped import Shaped, ValueFault, shaped
@@ -65,6 +59,7 @@ class Shaper:
         self._seconds = block_seconds
         self._connection = connect(memory_limit_mb, threads)
         self._steps = steps_to(statement.wanted(compiled), compiled)
+        self._key_steps = steps_to([compiled.carried[0]], compiled) if compiled.carried else []
         self._varied: set[Step] = set()
         """Steps whose columns were found to repeat too little: their rows are taken one by one."""
         try:
@@ -167,7 +162,7 @@ class Shaper:
     def _carry(self, columns: dict[str, Coded], rows: int) -> None:
         """Fill cells that lack from their group, and remember the first value of each group."""
         key, places = self._compiled.carried or ("", ())
-        for step in [] if key in columns else steps_to([key], self._compiled):
+        for step in self._key_steps:
             self._work_out(step, columns, rows)
         keys, groups = group_codes(columns[key])
         names = pa.array([f"c{place}" for place in places])

@@ -60,7 +60,7 @@ def text_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def name(text: str) -> str:
+def name_in_sql(text: str) -> str:
     """A name as SQL."""
     return '"' + text.replace('"', '""') + '"'
 

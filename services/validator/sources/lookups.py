@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from contracts.sources.model import Source
+from contracts.sources.model import Lookup, Source
 from services.runtime.csv_files.bad_file import BadFile
 from services.runtime.csv_files.csv_records import FirstLine, Layout, read_record
 from services.runtime.sources.scope import compared
@@ -60,6 +60,12 @@ def lookup_table(stream: ByteStream, source: Source, name: str) -> pa.Table:
     return pa.table(
         [_column([row[place] for row in rows]) for place in range(len(names))], names=names
     )
+
+
+def no_values(lookup: Lookup) -> pa.Table:
+    """In place of a lookup's file that is not there: its columns, without a row."""
+    names = [name for name in (lookup.key, lookup.value) if name]
+    return pa.table({name: pa.array([], pa.string()) for name in names})
 
 
 def _column(cells: list[Any]) -> Any:
