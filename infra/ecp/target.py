@@ -80,15 +80,16 @@ class Target:
         if service_name not in self._clients:
             from botocore.config import Config
 
+            from services.runtime.storage.aws import for_threads
+
             config = Config(
                 retries={"mode": "standard", "max_attempts": 3},
                 connect_timeout=5,
                 read_timeout=60,
                 s3={"addressing_style": "path"} if self.endpoint else None,
             )
-            self._clients[service_name] = self._session.client(
-                service_name, endpoint_url=self.endpoint, config=config
-            )
+            made = self._session.client(service_name, endpoint_url=self.endpoint, config=config)
+            self._clients[service_name] = for_threads(made)
         return self._clients[service_name]
 
     @property
@@ -122,6 +123,8 @@ class Target:
         """The catalog of the facts tables, for reading (pyiceberg, 0.5 s to load)."""
         from pyiceberg.catalog import load_catalog
 
+        from services.runtime.storage.aws import for_threads
+
         credentials = self._session.get_credentials()
         frozen = credentials.get_frozen_credentials() if credentials else None
         settings = {
@@ -132,9 +135,11 @@ class Target:
             "glue.endpoint": self.endpoint,
             "s3.endpoint": self.endpoint,
         }
-        return load_catalog(
+        catalog = load_catalog(
             "facts", type="glue", **{name: value for name, value in settings.items() if value}
         )
+        for_threads(catalog.glue)
+        return catalog
 
     @cached_property
     def _session(self) -> Any:

@@ -21,7 +21,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 from contracts.errors import ContractViolation, PipelineError
 from contracts.layout import file_report_key
 from contracts.messages import BatchManifest, FileReport, KindReport, ManifestFile
-from services.runtime.storage.aws import translated
+from services.runtime.storage.aws import for_threads, translated
 from services.runtime.storage.documents import check_document, sha256_hex
 from services.transformer.batch.reconciliation import kinds_of
 from services.transformer.engines.duckdb_engine import DuckDBEngine
@@ -127,7 +127,10 @@ def rotation_keys(client: Any, secret_id: str) -> Callable[[int], bytes]:
 
 
 def glue_catalog(settings: Settings) -> Catalog:
-    """The Glue catalog by pyiceberg; files go through Arrow's S3 file system."""
+    """The Glue catalog by pyiceberg, which catches its client's own errors on several threads.
+
+    Files go through Arrow's S3 file system.
+    """
     properties = {
         "type": "glue",
         "warehouse": settings.warehouse,
@@ -139,7 +142,9 @@ def glue_catalog(settings: Settings) -> Catalog:
     if settings.aws_endpoint_url:
         properties["glue.endpoint"] = settings.aws_endpoint_url
         properties["s3.endpoint"] = settings.aws_endpoint_url
-    return load_catalog("glue", **properties)
+    catalog = load_catalog("glue", **properties)
+    for_threads(catalog.glue)
+    return catalog
 
 
 @cache

@@ -20,6 +20,16 @@ def client(service_name: str) -> Any:
     return boto3.client(service_name, config=CONFIG)
 
 
+def for_threads(client: Any) -> Any:
+    """The client, with the classes of its errors made, which botocore does when first asked.
+
+    Two threads that ask first side by side get classes of their own each, and then an
+    `except client.exceptions.X` lets X through.
+    """
+    _ = client.exceptions
+    return client
+
+
 def queue_name_of(arn_or_url: str) -> str:
     """The queue's name from its ARN or URL."""
     return arn_or_url.replace("/", ":").rsplit(":", 1)[-1]
