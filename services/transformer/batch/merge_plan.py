@@ -64,6 +64,19 @@ KPI_QUERIES = (
     "returned_orders from category_kpis",
     "select order_date, category from published_keys",
 )
+KPI_COLUMNS = {
+    "orders": ("order_id", "user_id", "order_date", "total_amount_cents", "status"),
+    "order_items": (
+        "order_id",
+        "order_date",
+        "category",
+        "quantity",
+        "unit_price_cents",
+        "line_amount_cents",
+    ),
+}
+"""All that the KPIs of a day are made of; the unit price where a line has no amount of its own."""
+KEY_COLUMNS = {"orders": ("order_date",), "order_items": ("order_date", "category")}
 
 
 @dataclass(frozen=True)
@@ -181,9 +194,12 @@ def plan_merge(
 def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[date]) -> KpiChange:
     """The KPI change of some days between two states of the facts, as a pure function of them."""
     on_days = OnDays(frozenset(days))
-    for when, heads in (("previous", before), ("kpi", after)):
-        for table in ("orders", "order_items"):
-            load_whole(session, f"{when}_{table}", table, on_days, heads)
+    for when, heads, read in (("kpi", after, KPI_COLUMNS), ("previous", before, KEY_COLUMNS)):
+        for table, columns in read.items():
+            if when == "previous" and before[table] == after[table]:
+                session.view(f"previous_{table}", f"kpi_{table}")
+            else:
+                session.load(f"{when}_{table}", table, columns, on_days, heads[table])
     _run_kpis(session)
     return _kpi_change(*session.fetch_each(*KPI_QUERIES))
 
