@@ -1331,6 +1331,8 @@ class KpisPublished(BaseModel):
     result: ObjectRef
     engine: Literal["duckdb", "spark"]
     affected_days: int
+    first_day: str | None = None
+    last_day: str | None = None
     order_kpis: int
     category_kpis: int
     deleted: int

@@ -184,6 +184,19 @@ class ShopModel:
             days[order.row["order_date"]].append(order_id)
         return [self._order_day(day, order_ids) for day, order_ids in sorted(days.items())]
 
+    def kpi_counts(self) -> list[tuple[str, str, int, int]]:
+        """By category (empty: all) and day: how many orders, and how many of them returned."""
+        holders: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for order_id, order in self._orders.items():
+            day = order.row["order_date"]
+            holders["", day].add(order_id)
+            for line in self._lines.get(order_id, []):
+                holders[line.category or "Unknown", day].add(order_id)
+        return [
+            (*key, len(order_ids), sum(map(self._is_returned, order_ids)))
+            for key, order_ids in sorted(holders.items())
+        ]
+
     def category_kpis(self) -> list[dict[str, Any]]:
         """CategoryKPIs by order_date and category."""
         revenue: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
@@ -230,8 +243,11 @@ class ShopModel:
         return Decimal(row["total_extra"]) + sum(one.amount + one.added_to_total for one in lines)
 
     def _return_rate(self, order_ids: Iterable[str]) -> Decimal:
-        statuses = [self._orders[order_id].row["status"].lower() for order_id in order_ids]
-        return _round(Decimal(statuses.count("returned")) / len(statuses), TEN_THOUSANDTH)
+        returned = [self._is_returned(order_id) for order_id in order_ids]
+        return _round(Decimal(sum(returned)) / len(returned), TEN_THOUSANDTH)
+
+    def _is_returned(self, order_id: str) -> bool:
+        return bool(self._orders[order_id].row["status"].lower() == "returned")
 
 
 def _in_statements(files: Sequence[File]) -> list[list[tuple[int, File]]]:

@@ -9,6 +9,7 @@ import pytest
 from infra.local.cloud import RunningCloud
 from tests.model import ShopModel
 from tests.support.ecp import Said, ecp
+from tests.support.kpi_items import BESIDE_MEASURES
 from tests.support.pipeline import Pipeline
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 
@@ -50,7 +51,7 @@ def told(model: ShopModel, files: dict[str, str]) -> ShopModel:
 
 
 def measures(item: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in item.items() if k not in ("batch_id", "epoch", "updated_at")}
+    return {k: v for k, v in item.items() if k not in BESIDE_MEASURES}
 
 
 def assert_published_equals(pipeline: Pipeline, model: ShopModel) -> None:

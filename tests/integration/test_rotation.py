@@ -19,6 +19,7 @@ from infra.local.cloud import RunningCloud
 from infra.local.cloud import find as find_cloud
 from tests.model import ShopModel
 from tests.support.ecp import Said, ecp
+from tests.support.kpi_items import BESIDE_MEASURES
 from tests.support.pipeline import Pipeline, eventually
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 
@@ -72,9 +73,8 @@ def kpis(pipeline: Pipeline) -> tuple[Any, Any]:
 
 
 def assert_published_equals(pipeline: Pipeline, model: ShopModel) -> None:
-    stamps = ("batch_id", "epoch", "updated_at")
     measures = [
-        {name: value for name, value in item.items() if name not in stamps}
+        {name: value for name, value in item.items() if name not in BESIDE_MEASURES}
         for _, item in sorted(pipeline.order_kpis().items())
     ]
     assert measures == model.order_kpis()

@@ -9,6 +9,7 @@ import pytest
 from infra.local.cloud import RunningCloud
 from tests.integration.test_privacy import everything, run
 from tests.model import File, ShopModel
+from tests.support.kpi_items import BESIDE_MEASURES
 from tests.support.pipeline import ARCHIVE_BUCKET, Pipeline, eventually
 from tests.support.traces import traces
 
@@ -98,10 +99,9 @@ ITS_PRODUCTS = [
 
 def kpis(pipeline: Pipeline) -> tuple[list[Any], list[Any]]:
     """As the model says them."""
-    beside = ("batch_id", "epoch", "updated_at")
 
     def plain(items: Any) -> list[Any]:
-        return [{k: v for k, v in item.items() if k not in beside} for item in items]
+        return [{k: v for k, v in item.items() if k not in BESIDE_MEASURES} for item in items]
 
     return (
         sorted(plain(pipeline.order_kpis().values()), key=lambda one: one["order_date"]),

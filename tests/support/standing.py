@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.model import ShopModel
+from tests.support.kpi_items import BESIDE_MEASURES
 from tests.support.pipeline import Pipeline
 from tests.support.shop import ITEMS_HEADER, ORDERS_HEADER, PRODUCTS_HEADER
 
@@ -40,10 +41,8 @@ def run(
 
 
 def assert_kpis_equal(pipeline: Pipeline, model: ShopModel) -> None:
-    stamp = ("batch_id", "epoch", "updated_at")
-
     def measures(item: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in item.items() if name not in stamp}
+        return {name: value for name, value in item.items() if name not in BESIDE_MEASURES}
 
     orders = [measures(item) for _, item in sorted(pipeline.order_kpis().items())]
     categories = sorted(

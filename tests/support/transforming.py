@@ -40,6 +40,7 @@ from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.tables import STAGED_COLUMNS
 from services.transformer.settings import Settings
 from tests.model import File, ShopModel
+from tests.support.kpi_items import BESIDE_MEASURES
 from tests.support.local_catalog import LocalCatalog
 from tests.support.mortality import (
     MortalCatalog,
@@ -423,7 +424,21 @@ class Workbench:
         key = {"StateId": STATE_ID}
         return TransformerState.from_item(self.ports.store.get_item(self.ports.tables.state, key))
 
+    def kpi_counts(self) -> list[tuple[str, str, int, int]]:
+        """As the model says them."""
+        store, tables = self.ports.store, self.ports.tables
+        orders = [
+            ("", item["order_date"], item["total_orders"], item["returned_orders"])
+            for item in store.scan(tables.order_kpis)
+        ]
+        categories = [
+            (item["category"], item["order_date"], item["orders"], item["returned_orders"])
+            for item in store.scan(tables.category_kpis)
+        ]
+        return sorted(orders + categories)
+
     def assert_equals(self, model: ShopModel) -> None:
+        assert self.kpi_counts() == model.kpi_counts()
         assert self.order_kpis() == model.order_kpis()
         assert self.category_kpis() == model.category_kpis()
 
@@ -472,7 +487,7 @@ def _in_a_fixed_order(row: Mapping[str, Any]) -> str:
 
 
 def _measures(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in item.items() if k not in ("batch_id", "epoch", "updated_at")}
+    return {k: v for k, v in item.items() if k not in BESIDE_MEASURES}
 
 
 class TickingClock:

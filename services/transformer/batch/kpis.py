@@ -47,6 +47,10 @@ class OrderDay:
             "guests": self.guests,
         }
 
+    def counts(self) -> dict[str, int]:
+        """What the rate is made of; those of longer periods need it."""
+        return {"returned_orders": self.returned_orders}
+
 
 @dataclass(frozen=True)
 class CategoryDay:
@@ -67,6 +71,10 @@ class CategoryDay:
             "avg_order_value": money(self.daily_revenue_cents, self.orders_with_category),
             "avg_return_rate": rate(self.returned_orders, self.orders_with_category),
         }
+
+    def counts(self) -> dict[str, int]:
+        """What its averages are made of; those of longer periods need it."""
+        return {"orders": self.orders_with_category, "returned_orders": self.returned_orders}
 
 
 @dataclass(frozen=True)

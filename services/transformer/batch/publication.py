@@ -70,11 +70,16 @@ def write_of(
     """The item that is set, with its stamp, or deleted."""
     match change:
         case OrderDay():
-            return PutItem(tables.order_kpis, {**change.item(), **stamp.attributes()})
+            return PutItem(tables.order_kpis, stored_item(change, stamp))
         case CategoryDay():
-            return PutItem(tables.category_kpis, {**change.item(), **stamp.attributes()})
+            return PutItem(tables.category_kpis, stored_item(change, stamp))
         case KpiKey(order_date, category):
             return deletion_of(order_date.isoformat(), category, tables)
+
+
+def stored_item(day: OrderDay | CategoryDay, stamp: Stamp) -> dict[str, Any]:
+    """All attributes of an item in its table."""
+    return {**day.item(), **day.counts(), **stamp.attributes()}
 
 
 def deletion_of(order_date: str, category: str | None, tables: TableNames) -> DeleteItem:

@@ -129,6 +129,8 @@ def finish(
         result=flight.result,
         engine=result.engine,
         affected_days=len(result.affected_days),
+        first_day=min(result.affected_days, default=None),
+        last_day=max(result.affected_days, default=None),
         **result.published.model_dump(),
         waiting_order_items=result.waiting_order_items,
         duration_seconds=result.duration_seconds,

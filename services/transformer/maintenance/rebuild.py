@@ -83,7 +83,7 @@ def compare(expected: Iterable[Kpi], stored: Mapping[StoredKey, StoredItem]) -> 
     missing, wrong, unchanged = [], [], 0
     standing = set()
     for kpi in expected:
-        key, measures = key_of(kpi), kpi.item()
+        key, measures = key_of(kpi), {**kpi.item(), **kpi.counts()}
         standing.add(key)
         found = stored.get(key)
         if found is None:

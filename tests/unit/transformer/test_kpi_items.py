@@ -144,6 +144,8 @@ def test_each_item_says_who_wrote_it_and_deletions_happen() -> None:
     assert store.scan(TABLES.order_kpis) == []
     [left] = store.scan(TABLES.category_kpis)
     assert left == games.item() | {
+        "orders": 3,
+        "returned_orders": 1,
         "batch_id": "3f2a9c0d1e4b5a67",
         "epoch": 2,
         "updated_at": "2025-07-08T00:00:00.000Z",

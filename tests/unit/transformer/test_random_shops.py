@@ -28,6 +28,7 @@ def a_bench(folder: str) -> Workbench:
 def expect_model(bench: Workbench, model: ShopModel) -> None:
     assert bench.order_kpis() == model.order_kpis()
     assert bench.category_kpis() == model.category_kpis()
+    assert bench.kpi_counts() == model.kpi_counts()
 
 
 @pytest.mark.slow

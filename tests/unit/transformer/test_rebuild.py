@@ -12,7 +12,7 @@ from contracts.envelope import MessageContext
 from contracts.messages import RebuildKpis
 from services.runtime.event_store import DeleteItem, PutItem
 from services.transformer.batch.kpis import CategoryDay, OrderDay
-from services.transformer.batch.publication import Stamp
+from services.transformer.batch.publication import Stamp, stored_item
 from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.maintenance import rebuild
@@ -191,7 +191,7 @@ STAMP = Stamp("3f2a9c0d1e4b5a67", 1, "2025-07-07T00:00:00.000Z")
 
 
 def stored(*kpis: OrderDay | CategoryDay, **changes: Any) -> dict[Any, Any]:
-    items = [{**kpi.item(), **STAMP.attributes(), **changes} for kpi in kpis]
+    items = [{**stored_item(kpi, STAMP), **changes} for kpi in kpis]
     return {key_of(item): item for item in items}
 
 
@@ -202,6 +202,13 @@ def test_an_item_with_anything_else_in_it_is_wrong(changes: dict[str, Any]) -> N
 
 def test_equal_numbers_are_right_however_they_are_written() -> None:
     assert compare([DAY], stored(DAY, total_revenue=10)) == Repair(unchanged=1)
+
+
+def test_an_item_from_before_the_counts_is_given_them() -> None:
+    items = stored(DAY)
+    for item in items.values():
+        del item["returned_orders"]
+    assert compare([DAY], items) == Repair(wrong=(DAY,))
 
 
 def test_an_item_without_its_stamps_is_wrong() -> None:
