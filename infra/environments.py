@@ -13,6 +13,9 @@ WORKERS_STAY = {"IDLE_EXIT_SECONDS": "0"}
 NO_METRIC_MATH = {"METRIC_MATH": "no"}
 """The embedded cloud has no alarms on expressions, and no measures that they could ring for."""
 
+ON_LOOPBACK = {"API_AUTHORIZATION": "NONE"}
+"""The embedded cloud's gateway listens on this machine only, and knows no callers."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -58,7 +61,7 @@ def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Envir
         watch_seconds=0.0,
         image_uris=None,
         parameters=parameters,
-        own_parameters=WORKERS_STAY | NO_METRIC_MATH,
+        own_parameters=WORKERS_STAY | NO_METRIC_MATH | ON_LOOPBACK,
         client_options={
             "endpoint_url": endpoint_url,
             "region_name": LOCAL_REGION,

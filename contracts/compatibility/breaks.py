@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Direction = Literal["backward", "forward", "files", "released", "removed", "schema", "declared"]
+Direction = Literal[
+    "backward", "forward", "files", "released", "removed", "schema", "declared", "http"
+]
 """Which promise is broken.
 
 `backward`: a new reader refuses what was written under a release. `forward`: a reader of a release
 refuses what may be written now. `files`: a file that was accepted is accepted no longer.
 `released`: a frozen copy is not what it was. `removed`: a contract is gone that is still needed.
 `schema`: a document that cannot be compared at all. `declared`: nobody says what a service hears.
+`http`: the HTTP API does not answer as it did.
 """
 
 

@@ -15,6 +15,8 @@ from contracts.sources.shipped import parse_shipped
 from infra.contract_docs.participants import Participants, read_participants
 from services.runtime.sources.compilation import check_source
 
+API = "http/api"
+
 
 @dataclass(frozen=True)
 class ContractGate:
@@ -47,10 +49,13 @@ class ContractGate:
         found = check(self.current, self.releases, self.participants.declared)
         found = found or [*_refused_expressions(self.current)]
         found += [_unanswered(*pair) for pair in self.participants.unanswered()]
+        found += [*_broken_api(self.project)]
         return [vars(one) | self._people(one) for one in found]
 
     def _people(self, found: Break) -> dict[str, list[str]]:
         """Who can no longer read it, and who writes it."""
+        if found.contract == API:
+            return {"breaks_for": ["callers of the HTTP API"], "written_by": ["api"]}
         if found.contract.startswith("sources/"):
             folder = found.contract.split()[0].replace("sources", "incoming", 1)
             senders = [f"senders of files under {folder}/"]
@@ -72,6 +77,14 @@ def _refused_expressions(current: Catalogue) -> Iterator[Break]:
             check_source(parse_shipped(current.texts[path], path))
         except InvalidSource as error:
             yield Break(label(path), None, "schema", "", "expression", str(error))
+
+
+def _broken_api(project: Path) -> Iterator[Break]:
+    """What the frozen document of the HTTP API promises and the code does not keep."""
+    from infra.contract_docs.openapi import breaks, read_frozen, served
+
+    for where, rule, reason in breaks(read_frozen(project), served()):
+        yield Break(API, None, "http", where, rule, reason)
 
 
 def _unanswered(contract: str, participant: str) -> Break:

@@ -16,6 +16,7 @@ DATA_FILES = {
     "contracts.file_contracts": "contracts/files/*/v*.json",
     "contracts.sources.parser": "contracts/sources/source.schema.json",
     "contracts.sources.shipped": "contracts/sources/*/v*.yaml",
+    "services.api.http.frozen": "services/api/http/openapi.json",
     "services.transformer.engines.port": "services/transformer/sql/*.sql",
 }
 """The files that a module reads: whoever imports the module needs them beside it."""

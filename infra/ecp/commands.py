@@ -127,6 +127,10 @@ COMMANDS = {
         LOOK, "dead_letters.commands", "app",
         "Messages that could not be taken: why, and sending them back.",
     ),
+    "api": Entry(
+        LOOK, "api.commands", "app",
+        "The HTTP API: where it is, and its views made anew.",
+    ),
     "contracts": Entry(
         LOOK, "contracts.group", "app",
         "The contracts: whom a change would break, and what is released of them.",

@@ -51,6 +51,11 @@ READS = {
         "said = [shipped_source(name).label for name in shipped_sources()]",
         [shipped_source(name).label for name in shipped_sources()],
     ),
+    "services/api/http/frozen.py": (
+        "import json\nfrom services.api.http.frozen import frozen_openapi\n"
+        "said = json.loads(frozen_openapi())['openapi']",
+        "3.1.0",
+    ),
     "services/transformer/engines/port.py": (
         "from services.transformer.engines.port import sql_of\n"
         f"said = [name for name in {SQL} if sql_of(name)]",

@@ -261,7 +261,7 @@ def test_it_says_whom_a_break_hits(project: ContractProject) -> None:
     project.edit(SEALED, of("size_bytes", minimum=1))
     project.edit(ACQUIRE, add("priority", required=True))
     [sealed], [acquire] = project.findings(SEALED), project.findings(ACQUIRE)
-    assert sealed["breaks_for"] == ["aggregator", "ecp"]
+    assert sealed["breaks_for"] == ["aggregator", "api", "ecp"]
     assert sealed["written_by"] == ["aggregator"]
     assert acquire["breaks_for"] == ["lock"]
     assert acquire["written_by"] == ["saga"]
@@ -270,7 +270,7 @@ def test_it_says_whom_a_break_hits(project: ContractProject) -> None:
 def test_an_event_hits_the_service_that_folds_its_own_stream(project: ContractProject) -> None:
     project.edit("schemas/events/LockGranted/v1.json", add("region", required=True))
     [found] = project.findings()
-    assert found["breaks_for"] == ["lock", "ecp"]
+    assert found["breaks_for"] == ["api", "lock", "ecp"]
 
 
 def test_a_document_hits_those_whose_code_reads_it(project: ContractProject) -> None:

@@ -55,7 +55,7 @@ def test_a_break_is_shown_with_its_place_reason_and_whom_it_hits(project: Contra
     shown = ecp("check")
     assert shown.exit_code == 1
     row = next(line for line in shown.output.splitlines() if "events/BatchSealed v1" in line)
-    for said in ("v1", "/properties/size_bytes/minimum", "below 1", "aggregator, ecp"):
+    for said in ("v1", "/properties/size_bytes/minimum", "below 1", "aggregator, api, ecp"):
         assert said in row
     assert "needs a new version" in shown.output
 
@@ -69,7 +69,7 @@ def test_the_same_for_programs(project: ContractProject) -> None:
     assert document["releases"] == ["v1"]
     assert document["unreleased"]["changed"] == [SEALED]
     [found] = document["breaks"]
-    assert found["breaks_for"] == ["aggregator", "ecp"]
+    assert found["breaks_for"] == ["aggregator", "api", "ecp"]
     assert found["rule"] == "minimum"
 
 

@@ -97,7 +97,9 @@ def test_a_released_file_that_is_touched_is_noticed(
     assert found["release"] == "v1"
     assert said in found["reason"]
     assert "git checkout" in found["reason"]
-    assert found["breaks_for"] == (["aggregator", "ecp"] if said != "is not in the index" else [])
+    assert found["breaks_for"] == (
+        ["aggregator", "api", "ecp"] if said != "is not in the index" else []
+    )
 
 
 def test_changing_the_released_copy_with_the_schema_does_not_help(

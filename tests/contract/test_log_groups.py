@@ -23,18 +23,25 @@ each_template = pytest.mark.parametrize(
 )
 
 
+def groups_of(template: Template) -> dict[str, dict[str, Any]]:
+    """By logical id."""
+    return template.of_type("AWS::Logs::LogGroup")
+
+
 def group_of(template: Template) -> dict[str, Any]:
-    [group] = template.of_type("AWS::Logs::LogGroup").values()
+    [group] = groups_of(template).values()
     return group
 
 
 def test_the_groups_that_people_know_are_there() -> None:
-    assert {group_of(template)["LogGroupName"] for template in WITH_LOGS} >= KNOWN
+    groups = [group for template in WITH_LOGS for group in groups_of(template).values()]
+    assert {group["LogGroupName"] for group in groups} >= KNOWN
 
 
 @each_template
 def test_how_long_lines_stay_is_a_parameter_that_cloudwatch_takes(template: Template) -> None:
-    assert group_of(template)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    for group in groups_of(template).values():
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
     parameter = template.document["Parameters"]["LogRetentionDays"]
     assert set(parameter["AllowedValues"]) == TAKEN_BY_CLOUDWATCH
     assert parameter["Default"] in TAKEN_BY_CLOUDWATCH
@@ -42,14 +49,13 @@ def test_how_long_lines_stay_is_a_parameter_that_cloudwatch_takes(template: Temp
 
 def test_every_function_logs_into_its_group_and_not_into_one_that_lambda_makes() -> None:
     """Lambda makes a group that keeps lines for ever, unless there is one of that name before."""
-    functions = 0
+    with_functions = set()
     for template in templates():
         for name, function in template.of_type("AWS::Lambda::Function").items():
-            functions += 1
-            expected = f"/aws/lambda/{function['FunctionName']}"
-            assert group_of(template)["LogGroupName"] == expected
-            assert template.document["Resources"][name]["DependsOn"] == "LogGroup"
-    assert functions == len(list(PROJECT.glob("services/*/handler.py")))
+            with_functions.add(template.path.parent)
+            group = groups_of(template)[template.document["Resources"][name]["DependsOn"]]
+            assert group["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
+    assert with_functions == {path.parent for path in PROJECT.glob("services/*/handler.py")}
 
 
 def test_every_container_logs_into_the_group_of_its_stack() -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from infra.environments import PROJECT
-from tests.contract.workflow import REPOSITORY, Ending, Trigger
+from tests.contract.workflow import Ending, Trigger
 from tests.contract.workflow_runs import World, play
 from tests.security.account import of_type
 
@@ -25,7 +25,7 @@ def trusts(role: str, subject: str) -> bool:
     [declared] = [one for one in of_type("AWS::IAM::Role") if one.logical_id == name]
     [statement] = declared.properties["AssumeRolePolicyDocument"]["Statement"]
     subjects = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
-    return subject.replace(REPOSITORY, "") in subjects
+    return subject in subjects
 
 
 def results(ended: Mapping[str, Ending]) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """`ecp` from submit to KPIs: the JSON that others rely on, exit codes, one clear line."""
 
 import csv
+import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ from infra.ecp.demo.sample_shop import write_sample_shop
 from infra.local.cloud import RunningCloud
 from tests.model import ShopModel
 from tests.support.ecp import Said, ecp
-from tests.support.pipeline import Pipeline
+from tests.support.kpi_items import BESIDE_MEASURES
+from tests.support.pipeline import Pipeline, eventually
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 
 pytestmark = pytest.mark.integration
@@ -69,6 +72,47 @@ def test_submit_waits_and_prints_what_became_of_the_batch(
     assert len(rows) == sum(file["quarantined"] for file in outcome["files"]) > 0
     assert all(ROW_FIELDS.issubset(row) for row in rows)
     assert_published_equals_accepted(shop, rows, orders, categories)
+    assert_the_api_says_the_same(running_cloud, outcome, orders, categories)
+
+
+def assert_the_api_says_the_same(
+    cloud: RunningCloud,
+    outcome: dict[str, Any],
+    orders: list[dict[str, Any]],
+    categories: list[dict[str, Any]],
+) -> None:
+    """Also after its views were made anew; unsigned, as this very machine may ask."""
+    api = run(cloud, "api", "url").out.strip()
+    span = f"from={orders[0]['order_date']}&to={orders[-1]['order_date']}"
+
+    def ask(path: str) -> Any:
+        with urllib.request.urlopen(f"{api}{path}") as answer:  # noqa: S310
+            return json.load(answer)
+
+    def completed() -> Any:
+        batch = ask(f"/batches/{outcome['batch_id']}")["batch"]
+        return batch if batch["status"] == "COMPLETED" else None
+
+    said = ask(f"/kpis/orders?{span}")["rows"]
+    fields = ("order_date", "total_orders", "total_revenue", "total_items_sold", "return_rate")
+    for names, ours, theirs in (
+        (fields, said, orders),
+        (
+            ("category", "order_date", "daily_revenue", "avg_order_value", "avg_return_rate"),
+            ask(f"/kpis/categories?{span}")["rows"],
+            categories,
+        ),
+    ):
+        assert [[row[name] for name in names] for row in ours] == [
+            [row[name] for name in names] for row in theirs
+        ]
+    batch = eventually(completed)
+    assert batch["rows_in"] == sum(file["rows_in"] for file in outcome["files"])
+    assert batch["quarantined"] == sum(file["quarantined"] for file in outcome["files"])
+    before = ask(f"/batches/{outcome['batch_id']}")
+    assert run(cloud, "api", "rebuild", "--json").document["sent_events"] >= batch["events"]
+    assert eventually(completed) == batch
+    assert ask(f"/batches/{outcome['batch_id']}") == before
 
 
 def assert_published_equals_accepted(
@@ -96,7 +140,7 @@ def assert_published_equals_accepted(
             {
                 name: value if isinstance(value, str | int) else float(value)
                 for name, value in item.items()
-                if name not in ("batch_id", "epoch", "updated_at")
+                if name not in BESIDE_MEASURES
             }
             for item in items
         ]

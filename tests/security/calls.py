@@ -31,6 +31,7 @@ from tests.security.targets import (
     archived,
     bucket,
     glue,
+    index,
     inputs,
     listed,
     log_stream,
@@ -50,6 +51,7 @@ from tests.security.targets import (
 AGGREGATOR, LOCK, ARCHIVER = "file-aggregator", "processing-lock", "batch-archiver"
 VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
+API, API_VIEWS = "api", "api-views"
 RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
 
 EVENT_STORE = "services/runtime/event_store/dynamodb.py"
@@ -311,6 +313,24 @@ def _relay() -> Iterator[Call]:
     yield from _logs(RELAY, BY_LAMBDA, "/aws/lambda/event-relay")
 
 
+def _api() -> Iterator[Call]:
+    adapters = "services/api/adapters.py"
+    views, kpis = table("PipelineViews"), table("CategoryKPIs")
+    yield from _takes(API_VIEWS, "api-events")
+    yield from _calls(API_VIEWS, adapters, "put_item", "dynamodb:PutItem", views)
+    yield from _calls(API_VIEWS, adapters, "query", "dynamodb:Query", views)
+    yield from _answers(API_VIEWS, "api-events-dlq")
+    yield from _logs(API_VIEWS, BY_LAMBDA, "/aws/lambda/api-views")
+    yield from _calls(API, adapters, None, "dynamodb:GetItem", views)
+    lists = index("PipelineViews", "by-time")
+    yield from _calls(API, adapters, "query", "dynamodb:Query", views, lists)
+    days = ("batch_get_item", "dynamodb:BatchGetItem")
+    yield from _calls(API, adapters, *days, table("OrderKPIs"))
+    by_day = index("CategoryKPIs", "by-day")
+    yield from _calls(API, adapters, None, "dynamodb:Query", kpis, by_day)
+    yield from _logs(API, BY_LAMBDA, "/aws/lambda/api")
+
+
 def _saga() -> Iterator[Call]:
     owners = ("aggregator", "lock", "validator", "transformer", "archiver")
     commands = [queue(f"{owner}-commands") for owner in owners]
@@ -360,6 +380,7 @@ CALLS = (
     *_transformer(),
     *_archiver(),
     *_relay(),
+    *_api(),
     *_saga(),
     *_starts(),
 )

@@ -26,7 +26,7 @@ _SERVICES = {
     **{"CloudWatch": "cloudwatch", "DynamoDB": "dynamodb", "EC2": "ec2", "ECS": "ecs"},
     **{"Events": "events", "Glue": "glue", "IAM": "iam", "Lambda": "lambda", "Logs": "logs"},
     **{"S3": "s3", "SNS": "sns", "SQS": "sqs", "SSM": "ssm", "StepFunctions": "states"},
-    "SecretsManager": "secretsmanager",
+    **{"SecretsManager": "secretsmanager", "ApiGatewayV2": "apigateway"},
 }
 _NO_TEMPLATE_ASKS = re.compile(
     r"dynamodb:(.*Item|Scan|Query|ImportTable|.*Replica|(Put|Delete)ResourcePolicy"
@@ -45,8 +45,10 @@ _NO_TEMPLATE_ASKS = re.compile(
     r"|ecs:(PutAccountSetting\w*|PutClusterCapacityProviders)"
     r"|events:(Put|Remove)Permission|glue:(Create|Update|Delete|Pass)Connection"
     r"|sns:Put\w+|secretsmanager:(.*Replicat.*|GetSecretValue)"
+    r"|apigateway:(Tag|Untag)Resource"
 )
-"""Rights for properties that no template has, and rights to read or write data."""
+"""Rights for properties that no template has, rights to read or write data, and two that IAM does
+not know: an HTTP API's tags are sent to a path of their own (below)."""
 _WITHOUT_RESOURCE = {
     *("ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition"),
     *("lambda:CreateEventSourceMapping", "lambda:GetEventSourceMapping", "sns:Unsubscribe"),
@@ -153,6 +155,12 @@ def _arn(resource: Resource) -> str:
             return f"arn:aws:glue:{_HERE}:database/{name}"
         case ["CloudWatch", "Dashboard"]:
             return f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}"
+        case ["ApiGatewayV2", "Api"]:
+            return f"arn:aws:apigateway:{REGION}::/apis/a1b2c3"
+        case ["ApiGatewayV2", kind]:
+            return f"arn:aws:apigateway:{REGION}::/apis/a1b2c3/{kind.lower()}s/d4e5f6"
+        case ["Lambda", "Permission"]:
+            return f"arn:aws:lambda:{_HERE}:function:{made['FunctionName']}"
         case ["Lambda", "EventSourceMapping"]:
             return f"arn:aws:lambda:{_HERE}:event-source-mapping:{name}"
     return resource.arn
@@ -185,6 +193,11 @@ def _stacks() -> Iterator[Call]:
             yield from _calls(
                 STACKS, CLOUDFORMATION, action, *([EVERYTHING] if has_none else targets)
             )
+    tags = Target(f"arn:aws:apigateway:{REGION}::/tags/arn%3Aaws%3Aapigateway", "an API's tags")
+    yield from _calls(STACKS, CLOUDFORMATION, "apigateway:POST apigateway:DELETE", tags)
+    delivery = " ".join(f"logs:{verb}LogDelivery" for verb in ["Create", "Get", "Update", "Delete"])
+    delivery += " logs:ListLogDeliveries logs:PutResourcePolicy"
+    yield from _calls(STACKS, "API Gateway, for its access log", delivery, EVERYTHING)
     code = stored(ARTIFACTS, "lock/77aa.zip")
     yield from _calls(STACKS, CLOUDFORMATION, "s3:GetObject s3:GetObjectVersion", code)
     for service in ("lambda", "states", "events", "ecs-tasks"):

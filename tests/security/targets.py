@@ -46,6 +46,11 @@ def table(name: str) -> Target:
     return Target(named("AWS::DynamoDB::Table", name).arn, name)
 
 
+def index(table_name: str, name: str) -> Target:
+    """An index of a table, which is a resource of its own."""
+    return Target(f"{table(table_name).resource}/index/{name}", f"{table_name} {name}")
+
+
 def queue(name: str) -> Target:
     return Target(named("AWS::SQS::Queue", name).arn, name)
 

@@ -41,7 +41,7 @@ def subjects(role: str) -> set[str]:
     assert operator == "StringEquals", "no pattern: a branch may have any name"
     assert keys[f"{GITHUB}:aud"] == "sts.amazonaws.com"
     assert keys.keys() == {f"{GITHUB}:aud", f"{GITHUB}:sub"}
-    return {one.removeprefix("repo::") for one in listed(keys[f"{GITHUB}:sub"])}
+    return {one.removeprefix("repo:shop/pipeline:") for one in listed(keys[f"{GITHUB}:sub"])}
 
 
 def test_each_role_trusts_its_own_jobs_of_the_one_repository() -> None:

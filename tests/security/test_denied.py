@@ -6,6 +6,8 @@ import pytest
 
 from tests.security.calls import (
     AGGREGATOR,
+    API,
+    API_VIEWS,
     ARCHIVER,
     LOCK,
     RELAY,
@@ -60,6 +62,8 @@ from tests.security.targets import (
 DEPLOYING_ROLES = {PLANS, BUILDS, DEPLOYS, STACKS}
 EVERY_ROLE = (
     AGGREGATOR,
+    API,
+    API_VIEWS,
     ARCHIVER,
     LOCK,
     RELAY,
@@ -84,7 +88,10 @@ TABLES = {
     "TransformerState": TRANSFORMER,
     "OrderKPIs": TRANSFORMER,
     "CategoryKPIs": TRANSFORMER,
+    "PipelineViews": API_VIEWS,
 }
+ALSO_READ = {("CategoryKPIs", "Query"), ("PipelineViews", "GetItem"), ("PipelineViews", "Query")}
+"""What the api's answers are made of; it writes none of it."""
 QUEUES = {
     "aggregator-files": AGGREGATOR,
     "aggregator-commands": AGGREGATOR,
@@ -94,6 +101,7 @@ QUEUES = {
     "validator-commands": VALIDATOR,
     "transformer-commands": TRANSFORMER,
     "archiver-commands": ARCHIVER,
+    "api-events": API_VIEWS,
 }
 COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
 """The saga commands; the two workers ask the lock to extend the lease."""
@@ -114,7 +122,8 @@ def another_service() -> Iterator[Row]:
                     yield name, f"dynamodb:{action}", stream(one)
     for name, owner in TABLES.items():
         for action in ("GetItem", "PutItem", "DeleteItem", "Query"):
-            for other in others(owner):
+            reader = [API] if (name, action) in ALSO_READ else []
+            for other in others(owner, *reader):
                 yield other, f"dynamodb:{action}", table(name)
     for name, owner in QUEUES.items():
         for other in others(owner):
@@ -303,6 +312,8 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         ARCHIVER: {"lambda.amazonaws.com"},
         LOCK: {"lambda.amazonaws.com"},
         RELAY: {"lambda.amazonaws.com"},
+        API: {"lambda.amazonaws.com"},
+        API_VIEWS: {"lambda.amazonaws.com"},
         SAGA: {"states.amazonaws.com"},
         TRANSFORMER: {"ecs-tasks.amazonaws.com"},
         TRANSFORMER_START: {"ecs-tasks.amazonaws.com"},

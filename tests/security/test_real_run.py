@@ -3,7 +3,9 @@
 MiniStack enforces no IAM: each call is recorded where botocore makes it, and the evaluator asked.
 """
 
+from http import HTTPStatus
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -11,6 +13,8 @@ from infra.local import cloud as local_cloud
 from tests.contract.declared import PROJECT
 from tests.security.calls import (
     AGGREGATOR,
+    API,
+    API_VIEWS,
     ARCHIVER,
     CALLS,
     LOCK,
@@ -64,6 +68,14 @@ def _use(pipeline: Pipeline, directory: Path) -> None:
         assert pipeline.batch_of(f"orders/{name}.csv")["status"] == status
     rebuilt = ecp("rebuild", directory=directory, environment=pipeline.environment)
     assert rebuilt.exit_code == 0, rebuilt.err
+    api = ecp("api", "url", directory=directory, environment=pipeline.environment).out.strip()
+    days = "from=2025-07-01&to=2025-07-31"
+    for asked_for in (
+        *(f"kpis/orders?{days}", f"kpis/categories?{days}", "freshness", "batches", "ignored"),
+        *("health", f"batches/{pipeline.batch_of('orders/good.csv')['batch_id']}"),
+    ):
+        with urlopen(f"{api}/{asked_for}") as answer:  # noqa: S310
+            assert answer.status == HTTPStatus.OK
 
 
 def test_every_call_of_a_real_run_is_allowed(asked: list[tuple[str, Request]]) -> None:
@@ -82,5 +94,7 @@ def test_every_call_of_a_real_run_is_in_the_list(asked: list[tuple[str, Request]
 
 def test_every_service_was_heard(asked: list[tuple[str, Request]]) -> None:
     heard = {name for name, _ in asked}
-    assert heard == {AGGREGATOR, ARCHIVER, LOCK, RELAY, TRANSFORMER, VALIDATOR}
+    assert heard == {
+        *(AGGREGATOR, API, API_VIEWS, ARCHIVER, LOCK, RELAY, TRANSFORMER, VALIDATOR),
+    }
     assert len({(name, request.action) for name, request in asked}) > 40

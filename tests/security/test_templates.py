@@ -1,5 +1,6 @@
 """What every resource of the templates must have: encryption, TLS, retention, history."""
 
+import json
 import re
 
 import pytest
@@ -17,6 +18,11 @@ KEPT = {
 }
 """Holds what nobody can make again."""
 MADE_AGAIN = {
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Authorizer",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::Stage",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::Dashboard",
     "AWS::EC2::InternetGateway",
@@ -37,6 +43,7 @@ MADE_AGAIN = {
     "AWS::IAM::Role",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
@@ -202,3 +209,21 @@ def test_a_statement_on_everything_says_why_where_it_stands() -> None:
 )
 def test_every_exception_has_a_reason(section: str) -> None:
     assert all(len(entry["reason"]) > 10 for entry in exceptions(section))
+
+
+def test_the_api_answers_nobody_unknown_and_bounds_and_records_what_is_asked() -> None:
+    """As it is deployed when nothing is said: one route for all paths, and it is signed."""
+    assert [
+        (route.properties["RouteKey"], route.properties["AuthorizationType"])
+        for route in of_type("AWS::ApiGatewayV2::Route")
+    ] == [("$default", "AWS_IAM")]
+    [stage] = of_type("AWS::ApiGatewayV2::Stage")
+    assert stage.properties["DefaultRouteSettings"] == {
+        "ThrottlingRateLimit": 50,
+        "ThrottlingBurstLimit": 50,
+    }
+    log = stage.properties["AccessLogSettings"]
+    assert "aws/apigateway" in log["DestinationArn"]
+    assert {"$context.identity.caller", "$context.status"} <= set(
+        json.loads(log["Format"]).values()
+    )

@@ -1,8 +1,9 @@
-"""The pages that are made of the contracts and of who speaks them: AsyncAPI, and one to read."""
+"""The pages that are made of contracts, of who speaks them, and of the API: AsyncAPI, OpenAPI."""
 
 from pathlib import Path
 
 from infra.contract_docs.gate import ContractGate
+from infra.contract_docs.openapi import FROZEN, breaks, read_frozen, served, text_of
 from infra.contract_docs.pages.asyncapi import asyncapi_text
 from infra.contract_docs.pages.message_index import MessageIndex
 from infra.contract_docs.pages.page import page_text
@@ -15,4 +16,14 @@ def pages(gate: ContractGate) -> dict[Path, str]:
     return {
         folder / "asyncapi.yaml": asyncapi_text(speech),
         folder / "messages.md": page_text(speech),
+        **_openapi(gate.project),
     }
+
+
+def _openapi(project: Path) -> dict[Path, str]:
+    """What the API answers; while that breaks what is frozen, the frozen document stays."""
+    path = project / FROZEN
+    if not path.parent.exists():
+        return {}
+    frozen, now = read_frozen(project), served()
+    return {path: text_of(frozen if any(breaks(frozen, now)) else now)}

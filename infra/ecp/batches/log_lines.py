@@ -19,6 +19,9 @@ LOG_GROUPS = (
     "/aws/ecs/transformation-task",
     "/aws/lambda/batch-archiver",
     "/aws/lambda/event-relay",
+    "/aws/lambda/api-views",
+    "/aws/lambda/api",
+    "/aws/apigateway/ecommerce-pipeline",
     "/aws/vendedlogs/states/ecsJob",
 )
 ALWAYS_THERE = {

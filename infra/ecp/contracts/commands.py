@@ -25,6 +25,7 @@ _SAID = {
     "removed": "a contract is gone",
     "schema": "this is no contract",
     "declared": "nobody sends it",
+    "http": "callers of before are not answered as they were",
 }
 
 
@@ -90,9 +91,10 @@ def docs(
         bool, typer.Option("--check", help="Only say whether they are current.")
     ] = False,
 ) -> None:
-    """Write docs/asyncapi.yaml and docs/messages.md: each message, who sends and who hears it.
+    """Write docs/asyncapi.yaml, docs/messages.md and the OpenAPI document of the HTTP API.
 
-    They are made of the schemas, of each service.yaml, of the saga and of the code.
+    They are made of the schemas, of each service.yaml, of the saga and of the code. A document of
+    the API that would break who asks it is not written: `ecp contracts check` says what.
 
     Exit code: with --check 1 when a page is old.
 
@@ -107,7 +109,7 @@ def docs(
     }
     names = " and ".join(path.relative_to(PROJECT).as_posix() for path in old)
     if not old:
-        print_line("docs/asyncapi.yaml and docs/messages.md are current")
+        print_line("the generated documents are current")
     elif only_check:
         print_error(f"{names} not as the contracts say: run `ecp contracts docs`")
         raise typer.Exit(BROKEN)

@@ -36,6 +36,10 @@ ADVICE = {
         "They are places in the event store's stream, not messages, and cannot be sent back: cure "
         "the reason, and drop them once the sweep has started the batches."
     ),
+    "api-events-dlq": (
+        "Cure the reason and send them back: an event taken twice is taken once. Or make the views "
+        "anew with `ecp api rebuild`, and drop them."
+    ),
 }
 """By queue. A test holds the runbook to these words."""
 

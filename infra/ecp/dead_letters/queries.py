@@ -23,6 +23,7 @@ OWNERS = (
     "transformer-",
     "archiver-",
     "event-relay-",
+    "api-",
     "saga-",
 )
 HELD_SECONDS = 30

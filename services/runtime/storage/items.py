@@ -13,7 +13,7 @@ _deserialize = TypeDeserializer().deserialize
 def get_item(dynamodb: Any, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
     """One item, read consistently."""
     answer = dynamodb.get_item(TableName=table, Key=_typed(key), ConsistentRead=True)
-    return _plain(answer["Item"]) if "Item" in answer else None
+    return plain(answer["Item"]) if "Item" in answer else None
 
 
 def query(
@@ -37,7 +37,7 @@ def query(
     if limit is not None:
         request["Limit"] = limit
     found: list[dict[str, Any]] = []
-    for item in _pages(dynamodb, "query", request):
+    for item in pages(dynamodb, "query", request):
         found.append(item)
         if limit is not None and len(found) == limit:
             break
@@ -46,19 +46,21 @@ def query(
 
 def scan(dynamodb: Any, table: str) -> list[dict[str, Any]]:
     """Every item of a table, in no order."""
-    return list(_pages(dynamodb, "scan", {"TableName": table, "ConsistentRead": True}))
+    return list(pages(dynamodb, "scan", {"TableName": table, "ConsistentRead": True}))
 
 
-def _pages(dynamodb: Any, call: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def pages(dynamodb: Any, call: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The items of every page of a call that gives pages."""
     for page in dynamodb.get_paginator(call).paginate(**request):
-        yield from (_plain(item) for item in page["Items"])
+        yield from (plain(item) for item in page["Items"])
 
 
 def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _serialize(value) for name, value in values.items()}
 
 
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item's values; whole numbers as int."""
     return {name: _whole(_deserialize(value)) for name, value in item.items()}
 
 

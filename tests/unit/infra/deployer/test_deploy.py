@@ -457,6 +457,10 @@ def test_a_place_has_parameters_of_its_own_which_those_that_are_given_override(
 
 def test_on_one_machine_an_idle_worker_stays() -> None:
     local = local_environment("http://127.0.0.1:1", {})
-    assert local.own_parameters == {"IDLE_EXIT_SECONDS": "0", "METRIC_MATH": "no"}
+    assert local.own_parameters == {
+        "IDLE_EXIT_SECONDS": "0",
+        "METRIC_MATH": "no",
+        "API_AUTHORIZATION": "NONE",
+    }
     assert "IdleExitSeconds" in (PROJECT / "services/validator/template.yaml").read_text()
     assert aws_environment({}, {}).own_parameters == {}

@@ -1,0 +1,1 @@
+"""`ecp api`: where the HTTP API is, and its views made anew."""

@@ -1,0 +1,123 @@
+"""The API: its routes, who is let in, and what is said of a question that is wrong."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from contracts.errors import Transient
+from services.api.http import formats
+from services.api.http.answering import known
+from services.api.http.callers import Caller, NotLetIn
+from services.api.http.kpi_routes import add_kpi_routes
+from services.api.http.ports import Ports
+from services.api.http.problems import ProblemFound, problem, wrong_parameters
+from services.api.http.view_routes import add_view_routes
+from services.runtime.observability.logs import logger
+
+TITLE, VERSION = "E-commerce pipeline: numbers and what made them", "1"
+
+
+def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
+    """The API on any implementation of its ports."""
+    app = APIGatewayHttpResolver(enable_validation=True)
+    add_kpi_routes(app, ports)
+    add_view_routes(app, ports)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def openapi() -> Response[str]:
+        text = ports.openapi()
+        etag = formats.etag_of(text)
+        if known(app, etag):
+            return formats.not_modified(etag)
+        return Response(200, formats.JSON, text, {"ETag": etag, **formats.VARY})
+
+    def not_found(_error: NotFoundError) -> Response[str]:
+        path = app.current_event.path
+        return problem(HTTPStatus.NOT_FOUND, f"there is no GET {path}; /openapi.json says what is")
+
+    def let_in(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:
+        caller.let_in(app.current_event.raw_event)
+        return next_middleware(app)
+
+    app.not_found(not_found)
+    for error, said in _SAID.items():
+        app.exception_handler(error)(said)
+    app.use([let_in, _know_parameters])
+    return app
+
+
+def openapi_of(app: APIGatewayHttpResolver) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the code."""
+    text = app.get_openapi_json_schema(title=TITLE, version=VERSION)
+    document: dict[str, Any] = json.loads(text)
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"]["304"].pop("content", None)
+    used = _used_schemas(document)
+    schemas = document["components"]["schemas"]
+    document["components"]["schemas"] = {name: schemas[name] for name in sorted(used)}
+    return document
+
+
+def _used_schemas(document: dict[str, Any]) -> set[str]:
+    """Those that the paths refer to, and those that these refer to."""
+    prefix = "#/components/schemas/"
+    schemas, used, left = document["components"]["schemas"], set(), [document["paths"]]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            name = str(node.get("$ref", "")).removeprefix(prefix)
+            if name in schemas and name not in used:
+                used.add(name)
+                left.append(schemas[name])
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+    return used
+
+
+def _know_parameters(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:
+    """A parameter that nobody reads would be a number about something else than was asked."""
+    route = app.context["_route"]
+    known_here = {one.alias for one in route.dependant.query_params}
+    strange = sorted(set(app.current_event.query_string_parameters) - known_here)
+    if strange:
+        names = ", ".join(sorted(known_here)) or "none"
+        detail = f"there is no parameter {strange[0]!r}; there is: {names}"
+        raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
+    return next_middleware(app)
+
+
+def _wrong(error: RequestValidationError) -> Response[str]:
+    return wrong_parameters(error.errors())
+
+
+def _problem(error: ProblemFound) -> Response[str]:
+    return problem(error.status, error.detail)
+
+
+def _not_let_in(error: NotLetIn) -> Response[str]:
+    return problem(error.status, str(error))
+
+
+def _busy(_error: Transient) -> Response[str]:
+    logger.exception("not answered: a table is busy")
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "a table is busy: ask again in a moment")
+
+
+def _fault(_error: Exception) -> Response[str]:
+    logger.exception("not answered")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; it is in the log")
+
+
+_SAID: dict[type[Exception], Any] = {
+    RequestValidationError: _wrong,
+    ProblemFound: _problem,
+    NotLetIn: _not_let_in,
+    Transient: _busy,
+    Exception: _fault,
+}

@@ -1,0 +1,205 @@
+"""The routes of KPIs: by period, by category, and how new they are."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from services.api.http import formats
+from services.api.http.answering import header, known, viewed
+from services.api.http.kpi_answers import (
+    Answered,
+    Question,
+    category_answer,
+    order_answer,
+    revenue_within,
+)
+from services.api.http.models import (
+    CategoryKpis,
+    CategoryRow,
+    Day,
+    Freshness,
+    OrderKpis,
+    OrderRow,
+)
+from services.api.http.paging import cursor_of, position_of
+from services.api.http.parameters import (
+    Category,
+    Compared,
+    Cursor,
+    Format,
+    From,
+    Limit,
+    To,
+    question,
+)
+from services.api.http.ports import Ports
+from services.api.http.problems import ProblemFound
+from services.api.kpis.domain import CATEGORY_MEASURES, ORDER_MEASURES
+from services.api.kpis.periods import By, Compare, Span
+from services.api.views.domain import SOURCES, SPAN, sources_from
+from services.api.views.models import SourceView
+
+MAX_DAYS = 731
+MAX_DAYS_OF_ALL_CATEGORIES = 366
+"""Each day is a query of its own."""
+USUAL_DAYS = 30
+FIRST_DAY, LAST_DAY = date(1972, 1, 1), date(2199, 12, 31)
+"""What is compared with them can be reckoned too."""
+
+
+def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
+    """`/kpis/orders`, `/kpis/categories` and `/freshness`."""
+
+    @question(app, "/kpis/orders", OrderKpis, csv=True)
+    def kpis_of_orders(
+        first: From = None,
+        to: To = None,
+        by: By = By.DAY,
+        compare: Compared = None,
+        limit: Limit = 1000,
+        cursor: Cursor = None,
+        format: Format = None,
+    ) -> Response[str]:
+        """KPIs over all orders, by day, week or month."""
+        media = formats.media_type(header(app, "accept"), format)
+        question = Question(_span_of(ports, first, to, MAX_DAYS), by, compare)
+        found = order_answer(question, ports.kpis)
+        rows, more = _page(found.rows, cursor, limit)
+        etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
+        if known(app, etag):
+            return formats.not_modified(etag)
+        if media == formats.CSV:
+            return formats.as_csv(*_flat(rows, ORDER_MEASURES, (), compare), etag, more)
+        body = OrderKpis(
+            **_asked(question),
+            rows=[OrderRow.model_validate(row) for row in rows],
+            totals=OrderRow.model_validate(found.totals[0]),
+            next=more,
+        )
+        return formats.as_json(body, etag)
+
+    @question(app, "/kpis/categories", CategoryKpis, csv=True)
+    def kpis_of_categories(
+        first: From = None,
+        to: To = None,
+        by: By = By.DAY,
+        category: Category = None,
+        compare: Compared = None,
+        limit: Limit = 1000,
+        cursor: Cursor = None,
+        format: Format = None,
+    ) -> Response[str]:
+        """KPIs by category, by day, week or month."""
+        media = formats.media_type(header(app, "accept"), format)
+        most = MAX_DAYS if category else MAX_DAYS_OF_ALL_CATEGORIES
+        question = Question(_span_of(ports, first, to, most), by, compare, category)
+        found = category_answer(question, ports.kpis)
+        rows, more = _page(found.rows, cursor, limit)
+        etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
+        if known(app, etag):
+            return formats.not_modified(etag)
+        if media == formats.CSV:
+            table = _flat(rows, CATEGORY_MEASURES, ("category",), compare)
+            return formats.as_csv(*table, etag, more)
+        body = CategoryKpis(
+            **_asked(question),
+            rows=[CategoryRow.model_validate(row) for row in rows],
+            totals=[CategoryRow.model_validate(row) for row in found.totals],
+            total_revenue=revenue_within(found.items, question.span),
+            next=more,
+        )
+        return formats.as_json(body, etag)
+
+    @question(app, "/freshness", Freshness)
+    def freshness(first: From = None, to: To = None) -> Response[str]:
+        """Which days have KPIs, since when, and when each source's files came last."""
+        span = _span_of(ports, first, to, MAX_DAYS)
+        published = {item["order_date"]: item for item in ports.kpis.orders(span.dates())}
+        registers = ports.views.page(SOURCES, "", None, 1000)
+        body = Freshness(
+            first=str(span.first),
+            last=str(span.last),
+            last_day=(ports.views.get(SPAN, "last-day") or {}).get("last_day"),
+            days=[_day(str(day), published.get(str(day))) for day in span.dates()],
+            sources=[SourceView(**one) for one in sources_from(registers.bodies)],
+        )
+        return viewed(app, body)
+
+
+def _span_of(ports: Ports, first: date | None, last: date | None, most: int) -> Span:
+    """The span that is asked for; raises ProblemFound (400) for one that cannot be answered."""
+    last = last or _newest_day(ports)
+    if not FIRST_DAY <= last <= LAST_DAY or (first and first < FIRST_DAY):
+        detail = f"days go from {FIRST_DAY} to {LAST_DAY}"
+        raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
+    span = Span(first or last - timedelta(days=USUAL_DAYS - 1), last)
+    if span.first > span.last:
+        raise ProblemFound(HTTPStatus.BAD_REQUEST, f"from {span.first} is after to {span.last}")
+    if span.days > most:
+        detail = f"{span.first} to {last} are {span.days} days; ask for at most {most} at once"
+        raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
+    return span
+
+
+def _newest_day(ports: Ports) -> date:
+    """The newest day that a batch has published; today where none has said."""
+    found = ports.views.get(SPAN, "last-day")
+    return date.fromisoformat(found["last_day"]) if found else ports.clock().date()
+
+
+def _page(
+    rows: list[dict[str, Any]], cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The rows after the cursor's; a row is known by category and first day."""
+    after = position_of(cursor, "order_date", "category")
+    if after is not None:
+        place = after["category"][1:], after["order_date"]
+        rows = [row for row in rows if _place(row) > place]
+    page = rows[:limit]
+    if len(rows) <= limit:
+        return page, None
+    category, order_date = _place(page[-1])
+    return page, cursor_of({"category": f"={category}", "order_date": order_date})
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row.get("category", ""), row["order_date"]
+
+
+def _asked(question: Question) -> dict[str, str]:
+    span = question.span
+    return {"first": str(span.first), "last": str(span.last), "by": question.by.value}
+
+
+def _stamps(found: Answered) -> list[Any]:
+    """Who set what: any other number has another one (docs/design.md, Facts and KPIs)."""
+    return [
+        (item.get("category"), item["order_date"], item["epoch"], item["updated_at"])
+        for item in found.items
+    ]
+
+
+def _flat(
+    rows: list[dict[str, Any]],
+    measures: tuple[str, ...],
+    first: tuple[str, ...],
+    compare: Compare | None,
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows of CSV: what a row is compared with is `compared_<name>` beside it."""
+    told = ("period", "order_date", "last_date", *measures)
+    other = [f"compared_{name}" for name in told] if compare else []
+    flat = [
+        row | {f"compared_{name}": value for name, value in (row["compared"] or {}).items()}
+        for row in rows
+    ]
+    return [*first, *told, "updated_at", *other], flat
+
+
+def _day(order_date: str, item: Mapping[str, Any] | None) -> Day:
+    if item is None:
+        return Day(order_date=order_date, state="missing")
+    stamps = {name: item[name] for name in ("updated_at", "batch_id", "epoch")}
+    return Day(order_date=order_date, state="published", **stamps)

@@ -1,0 +1,1 @@
+"""KPIs of periods, computed from those of days."""

@@ -1,0 +1,19 @@
+"""What the api reads from its environment (given by template.yaml)."""
+
+from pydantic_settings import BaseSettings
+
+
+class ViewsSettings(BaseSettings):
+    """Of the function that takes events."""
+
+    views_table: str
+
+
+class ApiSettings(BaseSettings):
+    """Of the function that answers. `aws_endpoint_url`: where AWS is, when it is no AWS."""
+
+    views_table: str
+    order_kpis_table: str
+    category_kpis_table: str
+    jwt_scope: str = ""
+    aws_endpoint_url: str = ""
