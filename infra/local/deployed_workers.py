@@ -27,10 +27,15 @@ class DeployedWorkers:
         self._told: dict[str, tuple[str, str, str]] = {}
         self._look_at = 0.0
 
-    def start(self, now: float) -> None:
-        """Start what is registered now and not yet in the pool."""
+    def start(self, now: float, stack: str | None = None) -> None:
+        """See to it that what is registered now works; of one stack only its own worker.
+
+        A cloud that is brought back knows the workers of its last run. One whose stack is still to
+        be deployed would be of the old version, and take messages with it.
+        """
         for definition in worker_definitions(self._ecs):
-            self._pool.want(definition, now)
+            if stack in (None, definition.name):
+                self._pool.want(definition, now)
 
     def follow(self, now: float) -> None:
         """Look whether there are new versions, tend the pool, tell how far it is.

@@ -99,7 +99,7 @@ class Supervisor:
             project=self._project,
             policy=Policy(deployed_by="ecp up"),
             on_progress=self._progress,
-            on_deployed=self._start_workers_of,
+            on_deployed=self._start_worker_of,
         )
         self._await_workers()
         self._deployed.tell()
@@ -181,10 +181,11 @@ class Supervisor:
             self._give_up_if_told_to()
             time.sleep(0.02)
 
-    def _start_workers_of(self, _deployed: StackResult) -> None:
-        self._deployed.start(time.monotonic())
+    def _start_worker_of(self, deployed: StackResult) -> None:
+        self._deployed.start(time.monotonic(), deployed.name)
 
     def _await_workers(self) -> None:
+        self._deployed.start(time.monotonic())
         deadline = time.monotonic() + WORKERS_READY_SECONDS
         while waiting := self._pool.not_ready():
             self._give_up_if_told_to()

@@ -141,7 +141,9 @@ def test_down_in_the_middle_of_everything_loses_nothing(station: Station) -> Non
     stopped = ecp("down", directory=station.directory)
     assert stopped.exit_code == 0, stopped.err
     assert "`ecp up` goes on from there" in stopped.out
-    said = ecp("up", "--port", 0, directory=station.directory, environment={"SETTLE_SECONDS": "1"})
+    # Another setting is another version of the transformer, which the saved cloud does not know.
+    settings = {"SETTLE_SECONDS": "1", "TRANSFORM_ENGINE": "duckdb"}
+    said = ecp("up", "--port", 0, directory=station.directory, environment=settings)
     assert said.exit_code == 0, said.err
 
     after = station.pipeline

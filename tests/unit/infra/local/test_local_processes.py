@@ -310,6 +310,19 @@ class OneTaskDefinition:
         return {"taskDefinition": described}
 
 
+def test_the_worker_of_a_stack_that_is_still_to_be_deployed_is_not_started(
+    harness: ProcessHarness,
+) -> None:
+    ecs = OneTaskDefinition(command=["python", "-c", WORKS])
+    workers = DeployedWorkers(harness.pool, ecs, SimpleNamespace())
+    workers.start(time.monotonic(), "transformer")
+    assert harness.started == []
+    workers.start(time.monotonic(), "validator")
+    assert len(harness.started) == 1
+    workers.start(time.monotonic())
+    assert len(harness.started) == 1
+
+
 def test_a_worker_is_what_its_newest_task_definition_says_run_by_this_python() -> None:
     ecs = OneTaskDefinition(
         command=["python", "-m", "services.validator.worker"],
