@@ -13,6 +13,7 @@ from services.api.http import formats
 from services.api.http.answering import known
 from services.api.http.callers import Caller, NotLetIn
 from services.api.http.kpi_routes import add_kpi_routes
+from services.api.http.parameters import know_parameters
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound, problem, wrong_parameters
 from services.api.http.view_routes import add_view_routes
@@ -27,7 +28,7 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
     add_kpi_routes(app, ports)
     add_view_routes(app, ports)
 
-    @app.get("/openapi.json", include_in_schema=False)
+    @app.get("/openapi.json", include_in_schema=False, middlewares=[know_parameters])
     def openapi() -> Response[str]:
         text = ports.openapi()
         etag = formats.etag_of(text)
@@ -36,7 +37,11 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
         return Response(200, formats.JSON, text, {"ETag": etag, **formats.VARY})
 
     def not_found(_error: NotFoundError) -> Response[str]:
-        path = app.current_event.path
+        path, method = app.current_event.path, app.current_event.http_method
+        if method != "GET":
+            answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"ask by GET, and not by {method}")
+            answer.headers["Allow"] = "GET"
+            return answer
         return problem(HTTPStatus.NOT_FOUND, f"there is no GET {path}; /openapi.json says what is")
 
     def let_in(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:
@@ -46,7 +51,7 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
     app.not_found(not_found)
     for error, said in _SAID.items():
         app.exception_handler(error)(said)
-    app.use([let_in, _know_parameters])
+    app.use([let_in])
     return app
 
 
@@ -78,18 +83,6 @@ def _used_schemas(document: dict[str, Any]) -> set[str]:
         elif isinstance(node, list):
             left += node
     return used
-
-
-def _know_parameters(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:
-    """A parameter that nobody reads would be a number about something else than was asked."""
-    route = app.context["_route"]
-    known_here = {one.alias for one in route.dependant.query_params}
-    strange = sorted(set(app.current_event.query_string_parameters) - known_here)
-    if strange:
-        names = ", ".join(sorted(known_here)) or "none"
-        detail = f"there is no parameter {strange[0]!r}; there is: {names}"
-        raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
-    return next_middleware(app)
 
 
 def _wrong(error: RequestValidationError) -> Response[str]:

@@ -1,25 +1,45 @@
 """Parameters of the routes, with their bounds, and what each route may answer."""
 
+import re
 from collections.abc import Callable
 from datetime import date
+from http import HTTPStatus
 from inspect import getdoc
 from typing import Annotated, Any, Literal, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from services.api.http import formats
 from services.api.http.models import Problem
 from services.api.http.paging import MAX_CURSOR_CHARACTERS
-from services.api.http.problems import PROBLEM_JSON
+from services.api.http.problems import PROBLEM_JSON, ProblemFound
 from services.api.kpis.periods import Compare
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-From = Annotated[date | None, Query(alias="from", description="First day; 29 days before `to`")]
+
+def _written_out(value: Any) -> Any:
+    """Pydantic takes a number for seconds since 1970: `20250701` would be a day of that year."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return value
+
+
+_WrittenOut = BeforeValidator(_written_out)
+From = Annotated[
+    date | None,
+    _WrittenOut,
+    Query(alias="from", description="First day; 29 days before `to`", examples=["2025-07-01"]),
+]
 To = Annotated[
-    date | None, Query(description="Last day; the newest that is published, else today (UTC)")
+    date | None,
+    _WrittenOut,
+    Query(
+        description="Last day; the newest that is published, else today (UTC)",
+        examples=["2025-07-31"],
+    ),
 ]
 Compared = Annotated[Compare | None, Query(description="Beside each row, the one before it")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items on a page")]
@@ -28,10 +48,20 @@ Cursor = Annotated[
     Query(min_length=1, max_length=MAX_CURSOR_CHARACTERS, description="`next` of the page before"),
 ]
 Format = Annotated[
-    Literal["json", "csv"] | None, Query(description="In place of the header Accept")
+    Literal["json", "csv"] | None,
+    Query(description="In place of the header Accept", examples=["csv"]),
 ]
 Category = Annotated[str | None, Query(min_length=1, max_length=200, description="Only this one")]
 BatchId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Its first 16 hex digits")]
+
+_REFUSED = {
+    400: "A parameter that there is not, or a cursor",
+    401: "Nobody asks",
+    403: "Who asks may not",
+    413: "The answer would be too large",
+    422: "A parameter that cannot be",
+    503: "A table is busy; ask again",
+}
 
 
 def question(
@@ -41,16 +71,36 @@ def question(
     content: dict[str, Any] = {formats.JSON: {"model": model}}
     if csv:
         content[formats.CSV] = {"schema": {"type": "string"}}
-    refused = {PROBLEM_JSON: {"model": Problem}}
+    refused = dict(_REFUSED)
+    if csv:
+        refused[406] = "Neither JSON nor CSV would be taken"
+    if "<" in path:
+        refused[404] = "There is no such batch"
     responses: Any = {
         200: {"description": "The answer", "content": content},
         304: {"description": "What If-None-Match names is still the answer"},
-        400: {"description": "A parameter that there is not, or a cursor", "content": refused},
-        422: {"description": "A parameter that cannot be", "content": refused},
+        **{
+            status: {"description": why, "content": {PROBLEM_JSON: {"model": Problem}}}
+            for status, why in sorted(refused.items())
+        },
     }
 
     def add(answer: F) -> F:
-        app.get(path, summary=getdoc(answer), responses=responses)(answer)
+        app.get(path, summary=getdoc(answer), responses=responses, middlewares=[know_parameters])(
+            answer
+        )
         return answer
 
     return add
+
+
+def know_parameters(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:
+    """A parameter that nobody reads would be a number about something else than was asked."""
+    route = app.context["_route"]
+    known_here = {one.alias for one in route.dependant.query_params}
+    strange = sorted(set(app.current_event.query_string_parameters) - known_here)
+    if strange:
+        names = ", ".join(sorted(known_here)) or "none"
+        detail = f"there is no parameter {strange[0]!r}; there is: {names}"
+        raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
+    return next_middleware(app)

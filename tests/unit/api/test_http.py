@@ -115,6 +115,7 @@ def test_a_view_that_is_known_is_not_sent_again_until_it_changes(
     ("path", "query", "status", "words"),
     [
         ("/kpis/orders", {"from_": "2025-02-30"}, 422, ["from", "day"]),
+        ("/kpis/orders", {"to": "20250701"}, 422, ["to", "YYYY-MM-DD"]),
         ("/kpis/orders", {"by": "year"}, 422, ["by", "'month'"]),
         ("/kpis/orders", {"limit": "0"}, 422, ["limit"]),
         ("/kpis/orders", {"limit": "1001"}, 422, ["limit"]),
@@ -144,6 +145,14 @@ def test_a_cursor_of_one_list_is_none_of_another(api: ApiHarness) -> None:
     assert is_problem(api.ask("/quarantine", cursor=cursor), 400, "no such cursor")
     of_batch = api.ask(f"/batches/{BATCH}", limit=1).json["next"]
     assert is_problem(api.ask(f"/batches/{BATCH}/files", cursor=of_batch), 400, "no such cursor")
+
+
+def test_what_is_not_asked_by_get_is_told_so(api: ApiHarness) -> None:
+    event = a_question("/batches", limit=1)
+    event["requestContext"]["http"]["method"] = "POST"
+    answer = api.handle(event)
+    assert is_problem(answer, 405, "GET", "POST")
+    assert answer.headers["Allow"] == "GET"
 
 
 @pytest.mark.parametrize(
