@@ -128,6 +128,7 @@ class RebuildKpis(BaseModel):
     )
     request_id: str
     requested_by: str
+    index: bool = False
 
 
 class RedriveBatch(BaseModel):
@@ -430,6 +431,7 @@ class KpisRebuilt(BaseModel):
     deleted: int
     unchanged: int
     duration_seconds: float
+    index_faults: int | None = None
 
 
 class LeaseExtended(BaseModel):

@@ -308,6 +308,8 @@ class Checks:
             for order_id, order in standing["orders"].items()
         }
         require(found == orders, f"orders are {found}, the model says {orders}")
+        days = {order_id: order.order_date for order_id, order in standing["orders"].items()}
+        require(standing["order_days"] == days, "the index is not of the orders")
         lines = {
             pair: [(one.quantity, int(one.unit_price * 100), one.category) for one in each]
             for pair, each in self.model.lines.items()

@@ -17,7 +17,7 @@ from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, Orde
 from services.transformer.batch.merge_plan import MergePlan
 from services.transformer.engines.port import StagedFile
 from services.transformer.facts.tables import Heads
-from tests.simulation.facts import SimulatedSession, Write
+from tests.simulation.facts import TABLES, SimulatedSession, Write
 
 
 class Order(NamedTuple):
@@ -44,7 +44,8 @@ def compose(
     orders = dict(session.rows("orders", heads))
     items = dict(session.rows("order_items", heads))
     products = dict(session.rows("products", heads))
-    before = (dict(orders), dict(items), dict(products))
+    day_of = dict(session.rows("order_days", heads))
+    before = (dict(orders), dict(items), dict(products), dict(day_of))
     read: dict[tuple[str, int], int] = defaultdict(int)
     accepted: dict[tuple[str, int], int] = defaultdict(int)
     days: set[date] = set()
@@ -71,8 +72,9 @@ def compose(
         accepted["order_items", index] += len(new)
         known = items[pair][0].category if pair in items else None
         items[pair] = tuple(line._replace(category=known) for line in new)
-    for known in (before[0], orders):
-        days |= {known[one].order_date for one in stated["orders"] if one in known}
+    days |= {day_of[one] for one in stated["orders"] if one in day_of}
+    day_of |= {one: orders[one].order_date for one in stated["orders"]}
+    days |= {day_of[one] for one in stated["orders"]}
     touched = set(lines)
     for pair, standing in items.items():
         category = products.get(pair[1])
@@ -82,7 +84,7 @@ def compose(
             )
             touched.add(pair)
     days |= {orders[order_id].order_date for order_id, _ in touched if order_id in orders}
-    after = (orders, items, products)
+    after = (orders, items, products, day_of)
     changed = (
         ("orders", bool(stated["orders"])),
         ("order_items", bool(touched)),
@@ -90,12 +92,11 @@ def compose(
             "products",
             bool(stated["products"]),
         ),
+        ("order_days", day_of != before[3]),
     )
-    counts_before = dict(
-        zip(("orders", "order_items", "products"), map(_count, before), strict=True)
-    )
-    counts_after = dict(zip(("orders", "order_items", "products"), map(_count, after), strict=True))
-    rows_of = dict(zip(("orders", "order_items", "products"), after, strict=True))
+    counts_before = dict(zip(TABLES, map(_count, before), strict=True))
+    counts_after = dict(zip(TABLES, map(_count, after), strict=True))
+    rows_of = dict(zip(TABLES, after, strict=True))
     return MergePlan(
         affected_days=sorted(days),
         writes=[
@@ -121,10 +122,7 @@ def kpis_between(
     session: SimulatedSession, before: Heads, after: Heads, days: Sequence[date]
 ) -> KpiChange:
     """As services.transformer.batch.merge_plan.kpis_between."""
-    old, new = (
-        tuple(session.rows(table, heads) for table in ("orders", "order_items", "products"))
-        for heads in (before, after)
-    )
+    old, new = (tuple(session.rows(table, heads) for table in TABLES) for heads in (before, after))
     return _change(old, new, days)
 
 
@@ -138,7 +136,7 @@ def _change(before: Any, after: Any, days: Iterable[date]) -> KpiChange:
 
 
 def _kpis(facts: Any, days: set[date]) -> tuple[list[OrderDay], list[CategoryDay]]:
-    orders, items, _ = facts
+    orders, items, *_ = facts
     of_day: dict[date, list[str]] = defaultdict(list)
     for order_id, order in orders.items():
         if order.order_date in days:

@@ -16,10 +16,11 @@ from services.transformer.engines.port import EngineName, branch_of
 from services.transformer.facts.catalog import tag_of
 from services.transformer.facts.tables import Heads
 
-TABLES = ("orders", "order_items", "products")
+TABLES = ("orders", "order_items", "products", "order_days")
 MAIN = "main"
 Rows = Any
-"""orders: id -> row; order_items: (order_id, product_id) -> lines; products: id -> category."""
+"""orders: id -> row; order_items: (order_id, product_id) -> lines; products: id -> category;
+order_days: order id -> day."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class SimulatedFacts:
             raise PipelineError(f"facts table {name}: nobody knows whether the commit was taken")
 
     def _on_each(self, action: Callable[[str], int]) -> Heads:
-        """As the real one: all three are tried, then the first failure is raised."""
+        """As the real one: all are tried, then the first failure is raised."""
         done: dict[str, int] = {}
         failures: list[PipelineError] = []
         for name in TABLES:

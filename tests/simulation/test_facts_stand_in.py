@@ -58,7 +58,7 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
     return Dictionaries() if request.param == "dictionaries" else Iceberg(tmp_path)
 
 
-def test_three_tables_are_born_with_a_head_that_every_writer_sees(shelf: Shelf) -> None:
+def test_the_tables_are_born_with_a_head_that_every_writer_sees(shelf: Shelf) -> None:
     heads = shelf.writer().load(0)
     assert set(heads) == set(TABLES)
     assert shelf.writer().load(0) == heads

@@ -32,4 +32,4 @@ def share_databases() -> None:
 @contextmanager
 def _session(engine: Any) -> Iterator[DuckDBSession]:
     with of_batches().cursor() as connection:
-        yield DuckDBSession(connection, engine._facts)
+        yield DuckDBSession(connection, engine._facts, engine._copies)

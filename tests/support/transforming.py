@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -37,7 +38,7 @@ from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import Engine, EngineName, StagedFile
 from services.transformer.facts.catalog import FactsCatalog
-from services.transformer.facts.tables import STAGED_COLUMNS
+from services.transformer.facts.tables import INDEX, SCHEMAS, STAGED_COLUMNS
 from services.transformer.settings import Settings
 from tests.model import File, ShopModel
 from tests.support.kpi_items import BESIDE_MEASURES
@@ -406,10 +407,11 @@ class Workbench:
         return sorted(items, key=lambda item: (item["order_date"], item["category"]))
 
     def facts(self) -> dict[str, list[dict[str, Any]]]:
-        """All rows on main, by table, in a fixed order."""
+        """All rows on main, by table, in a fixed order; of the index what it comes to."""
         fresh = FactsCatalog(self.ports.facts._catalog, self.ports.facts._database)
         fresh.load(-1)
-        rows = {name: fresh.table(name).scan().to_arrow().to_pylist() for name in STAGED_COLUMNS}
+        rows = {name: fresh.table(name).scan().to_arrow().to_pylist() for name in SCHEMAS}
+        rows[INDEX] = _summed(rows[INDEX])
         return {name: sorted(found, key=_in_a_fixed_order) for name, found in rows.items()}
 
     def standing(self) -> tuple[Any, ...]:
@@ -480,6 +482,18 @@ class Workbench:
             engine_of=self.engines_of(facts),
         )
         return Workbench(ports, self.engines_of, self.fence)
+
+
+def _summed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How many orders of each hash stand on each day."""
+    standing: Counter[tuple[int, date]] = Counter()
+    for entry in entries:
+        standing[entry["order_hash"], entry["order_date"]] += entry["change"]
+    return [
+        {"order_hash": order_hash, "order_date": day, "change": count}
+        for (order_hash, day), count in standing.items()
+        if count
+    ]
 
 
 def _in_a_fixed_order(row: Mapping[str, Any]) -> str:

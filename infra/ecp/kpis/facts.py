@@ -18,6 +18,7 @@ from services.transformer.batch.kpis import DEFAULT_MEASURES, CategoryDay, Order
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.facts.catalog import tag_of
 from services.transformer.facts.data_files import data_files, partition_of
+from services.transformer.facts.order_index import index_faults
 from services.transformer.facts.reading import ReadOnlyFacts, days_with_facts, kpis_at, spans
 from services.transformer.facts.tables import Heads
 from services.transformer.history.provenance import Contribution, Evidence, evidence_of
@@ -41,7 +42,7 @@ class PublishedFacts:
         self.facts = ReadOnlyFacts(catalog, FACTS_DATABASE)
         self.state = self.read_state()
         mains = self.facts.load(-1)
-        self.heads: Heads = self.state.heads or mains
+        self.heads: Heads = {**mains, **(self.state.heads or {})}
 
     @cached_property
     def engine(self) -> DuckDBEngine:
@@ -206,6 +207,7 @@ def compare_all(published: PublishedFacts) -> dict[str, Any]:
     ]
     return {
         "days": len(days),
+        "index_faults": index_faults(published.engine, published.heads),
         **repair.counts(),
         "items": [
             {"order_date": key[0], "category": key[1], "fault": fault}

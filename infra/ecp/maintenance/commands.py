@@ -14,6 +14,9 @@ from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, and change nothing.")]
+Index = Annotated[
+    bool, typer.Option("--index", help="Also make the index of orders by day anew, first.")
+]
 SHOWN_ITEMS = 50
 TABLE_COLUMNS = (
     "table",
@@ -27,10 +30,11 @@ TABLE_COLUMNS = (
 )
 
 
-def rebuild(dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def rebuild(dry_run: DryRun = False, index: Index = False, as_json: AsJson = False) -> None:
     """Make the KPI tables exactly what the facts give, and say what was wrong.
 
-    Items that are right are left alone. A batch in work goes first: then ask again.
+    Items that are right are left alone. A batch in work goes first: then ask again. With --dry-run
+    the index is compared with the orders too.
 
     Example: `ecp rebuild --dry-run`
     """
@@ -48,7 +52,7 @@ def rebuild(dry_run: DryRun = False, as_json: AsJson = False) -> None:
         )
         _print_counts(found, "would be")
         return
-    command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=requester())
+    command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=requester(), index=index)
     rebuilt = completed(target, command, quietly=as_json).data.model_dump()
     if as_json:
         print_json(rebuilt)
@@ -105,6 +109,8 @@ def _print_counts(counts: dict[str, Any], verb: str) -> None:
         f"{counts['deleted']:,} {verb} deleted, {counts['unchanged']:,} are right, "
         f"of {plural(counts['days'], 'day')}"
     )
+    if (faults := counts.get("index_faults")) is not None:
+        print_line(f"index of orders by day: {plural(faults, 'fault')}")
 
 
 def _new_request(what: str) -> str:

@@ -64,7 +64,7 @@ class TransformerState:
     def begin(self, batch_id: str, fence: int, attempt: int, mains: Heads) -> "TransformerState":
         """The next epoch, at work on a batch.
 
-        `mains` are where the facts stand; they count only while nothing was ever published.
+        `mains` are where the facts stand; they count only for tables that nothing was published of.
         Raises StaleWriter when the batch was abandoned under this grant.
         """
         _refuse_abandoned(batch_id, fence, self.abandoned_fence)
@@ -121,7 +121,7 @@ class TransformerState:
                 f"epoch {self.epoch} is publishing batch {self.in_flight.batch_id}; "
                 "that is to be finished first, then try again"
             )
-        heads = self.heads or dict(mains)
+        heads = {**mains, **(self.heads or {})}
         return replace(
             self,
             epoch=self.epoch + 1,

@@ -8,24 +8,19 @@ from typing import Any
 from contracts.messages import OrderTotal, OrderTotals, ReplacedStatement, Restatement
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 from services.transformer.engines.port import BranchWrite, Session, StagedFile, load_whole
+from services.transformer.facts.order_index import find_old_days
 from services.transformer.facts.tables import (
+    INDEX,
+    NOTHING,
     Everything,
     Heads,
     OnDays,
-    OrderIdsBetween,
     Rows,
     Uncategorised,
 )
 
 Fetched = Sequence[tuple[Any, ...]]
 RowsByFile = dict[tuple[str, int], int]
-
-BOUNDS_OF_MENTIONED_ORDERS = (
-    "select min(order_id), max(order_id) from ("
-    "select order_id from staged_orders union all select order_id from staged_order_items"
-    ") as mentioned"
-)
-"""Between them lies every order that the batch states or has lines of."""
 
 ANY_REPEATED_ORDER = "select order_id from repeated_orders limit 1"
 ANY_TOTAL_FROM_LINES = "select order_id from standing_orders where total_from_lines limit 1"
@@ -105,26 +100,24 @@ def plan_merge(
 ) -> MergePlan:
     """Work out the facts after the batch and the KPIs of the days that it touches.
 
-    Reads of the facts are kept to the touched days; only (order_id, order_date) is read more
-    widely, to find where the orders of the batch stood before.
+    Reads of the facts are kept to the touched days; where the orders of the batch stood before is
+    looked up in the index. Raises IndexOutOfStep when that is not of these orders.
     """
     session.stage(batch_id, files)
     session.run("repeated_orders")
-    repeated, [(lowest, highest)] = session.fetch_each(
-        ANY_REPEATED_ORDER, BOUNDS_OF_MENTIONED_ORDERS
-    )
-    _keep_last_statements(session, any_repeated=bool(repeated))
-    _find_old_dates(session, OrderIdsBetween(lowest or "", highest or ""), heads)
+    _keep_last_statements(session, any_repeated=bool(session.fetch(ANY_REPEATED_ORDER)))
+    find_old_days(session, heads)
     _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
     session.run("whole_statements")
     _find_orders_in_several_files(session, files, heads)
-    session.run("affected_days")
-    days = _days(session.fetch("select order_date from affected_days"))
+    session.run("read_days")
+    days = _days(session.fetch("select order_date from read_days"))
     load_whole(session, "current_products", "products", Everything(), heads)
     load_whole(session, "current_orders", "orders", OnDays(frozenset(days)), heads)
     on_days_and_waiting = OnDays(frozenset(days), waiting=True)
     load_whole(session, "current_order_items", "order_items", on_days_and_waiting, heads)
     for relation in (
+        "affected_days",
         "order_statements",
         "restated_orders",
         "product_statements",
@@ -148,6 +141,7 @@ def plan_merge(
         "changed_order_item_partitions",
         "written_orders",
         "written_order_items",
+        "written_order_days",
         "replaced_rows",
         "written_rows",
         "accepted_rows",
@@ -162,22 +156,26 @@ def plan_merge(
         session.view(f"{when}_order_items", f"{stage}_order_items")
     writes = _writes(session)
     _run_kpis(session)
-    accepted, superseded, waiting, replaced, written, guests, restated, *rest = session.fetch_each(
-        "select kind, file_index, row_count from accepted_rows",
-        "select kind, file_index, row_count from superseded_rows",
-        "select row_count from waiting_order_items",
-        "select facts_table, row_count from replaced_rows",
-        "select facts_table, row_count from written_rows",
-        "select count(*) from batch_orders where user_id is null",
-        "select kind, row_count from restated_rows",
-        *RESTATED.values(),
-        *ORDER_TOTALS,
-        *KPI_QUERIES,
+    affected, accepted, superseded, waiting, replaced, written, guests, restated, *rest = (
+        session.fetch_each(
+            "select order_date from affected_days",
+            "select kind, file_index, row_count from accepted_rows",
+            "select kind, file_index, row_count from superseded_rows",
+            "select row_count from waiting_order_items",
+            "select facts_table, row_count from replaced_rows",
+            "select facts_table, row_count from written_rows",
+            "select count(*) from batch_orders where user_id is null",
+            "select kind, row_count from restated_rows",
+            *RESTATED.values(),
+            *ORDER_TOTALS,
+            *KPI_QUERIES,
+        )
     )
+    affected_days = _days(affected)
     examples, (differing, worst, *kpis) = rest[: len(RESTATED)], rest[len(RESTATED) :]
     [(waiting_order_items,)] = waiting
     return MergePlan(
-        affected_days=days,
+        affected_days=affected_days,
         writes=writes,
         accepted_rows={(kind, index): rows for kind, index, rows in accepted},
         superseded_rows={(kind, index): rows for kind, index, rows in superseded},
@@ -187,7 +185,7 @@ def plan_merge(
         order_totals=_order_totals(differing, worst),
         restated=_restatement(_counts(restated), dict(zip(RESTATED, examples, strict=True))),
         guests=int(guests[0][0]),
-        kpis=_kpi_change(*kpis),
+        kpis=_kpi_change(*kpis, days=affected_days),
     )
 
 
@@ -201,7 +199,7 @@ def kpis_between(session: Session, before: Heads, after: Heads, days: Sequence[d
             else:
                 session.load(f"{when}_{table}", table, columns, on_days, heads[table])
     _run_kpis(session)
-    return _kpi_change(*session.fetch_each(*KPI_QUERIES))
+    return _kpi_change(*session.fetch_each(*KPI_QUERIES), days=days)
 
 
 def _keep_last_statements(session: Session, *, any_repeated: bool) -> None:
@@ -254,30 +252,25 @@ def _find_orders_in_several_files(
     if len(saying) > 1:
         session.run("orders_in_several_files")
         return
-    nothing = OnDays(frozenset())
     session.load(
-        "orders_in_several_files", "order_items", ("order_id",), nothing, heads["order_items"]
+        "orders_in_several_files", "order_items", ("order_id",), NOTHING, heads["order_items"]
     )
-
-
-def _find_old_dates(session: Session, rows: OrderIdsBetween, heads: Heads) -> None:
-    session.load("known_orders", "orders", ("order_id", "order_date"), rows, heads["orders"])
-    session.run("old_dates")
 
 
 def _load_uncategorised(session: Session, heads: Heads, has_products: bool) -> None:
     """Only new products can settle a category; without any, there is nothing to look for."""
-    rows: Rows = Uncategorised() if has_products else OnDays(frozenset())
+    rows: Rows = Uncategorised() if has_products else NOTHING
     columns = ("product_id", "order_date", "category")
     session.load("uncategorised_lines", "order_items", columns, rows, heads["order_items"])
 
 
 def _writes(session: Session) -> list[BranchWrite]:
     """Only tables that the batch changes are written."""
-    order_days, line_days, [(products,)] = session.fetch_each(
+    order_days, line_days, [(products,)], [(moves,)] = session.fetch_each(
         "select order_date from changed_order_partitions",
         "select order_date from changed_order_item_partitions",
         "select count(*) from batch_products",
+        "select count(*) from written_order_days",
     )
     writes = []
     if order_days:
@@ -287,6 +280,8 @@ def _writes(session: Session) -> list[BranchWrite]:
         writes.append(BranchWrite("order_items", "written_order_items", days))
     if products:
         writes.append(BranchWrite("products", "next_products", None))
+    if moves:
+        writes.append(BranchWrite(INDEX, "written_order_days", frozenset()))
     return writes
 
 
@@ -295,8 +290,12 @@ def _run_kpis(session: Session) -> None:
         session.run(relation)
 
 
-def _kpi_change(order_days: Fetched, category_days: Fetched, published: Fetched) -> KpiChange:
-    """From the answers to KPI_QUERIES."""
+def _kpi_change(*answers: Fetched, days: Sequence[date]) -> KpiChange:
+    """From the answers to KPI_QUERIES, of these days alone: more of them may have been read."""
+    wanted = set(days)
+    order_days, category_days, published = (
+        [row for row in rows if row[0] in wanted] for rows in answers
+    )
     return KpiChange.between(
         published=[KpiKey(order_date, category) for order_date, category in published],
         order_days=[OrderDay(row[0], *map(int, row[1:])) for row in order_days],

@@ -38,8 +38,9 @@ from services.transformer.batch.state import (
     published,
 )
 from services.transformer.engines.choice import choose_engine
-from services.transformer.engines.port import Session, StagedFile
-from services.transformer.facts.tables import Heads
+from services.transformer.engines.port import Engine, Session, StagedFile
+from services.transformer.facts.order_index import IndexOutOfStep, rebuild_index
+from services.transformer.facts.tables import INDEX, Heads
 
 
 def warm_up(ports: Ports) -> None:
@@ -124,14 +125,10 @@ class _Attempt:
         engine = ports.engine_of(self._engine_name)
         with begun_again_unless_overtaken(state.epoch, ports):
             ports.facts.fence(heads, state.epoch, batch_id)
-            with ports.inputs.fetch(reports) as files, engine.session() as session:
-                merge_plan = plan_merge(session, batch_id, self._as_stated(files), heads)
-                accepted, superseded = merge_plan.accepted_rows, merge_plan.superseded_rows
-                files_balanced = reconciliation.file_results(
-                    self._manifest, reports, accepted, superseded
-                )
-                self._write_facts(session, merge_plan, heads, state.epoch)
+            with ports.inputs.fetch(reports) as files:
+                merge_plan = self._plan_and_write(engine, files, heads, state.epoch, reports)
             new_heads = ports.facts.publish(state.epoch, batch_id)
+        files_balanced = self._balanced(merge_plan, reports)
         result = self._result(merge_plan, files_balanced, new_heads, state.epoch, currency)
         document = result.model_dump(mode="json")
         check_document("BatchResult", document)
@@ -172,13 +169,52 @@ class _Attempt:
         version = change_state(ports, before, state, history.version, started)
         return state, version, currency
 
+    def _plan_and_write(
+        self,
+        engine: Engine,
+        files: Sequence[StagedFile],
+        heads: Heads,
+        epoch: int,
+        reports: Reports,
+    ) -> MergePlan:
+        """The branches hold the batch; an index that is not of these orders is made anew first."""
+        try:
+            return self._planned_and_written(engine, files, heads, epoch, reports)
+        except IndexOutOfStep:
+            facts = self._ports.facts
+            rebuild_index(engine, heads, epoch, self._properties(epoch))
+            rebuilt = {**heads, INDEX: facts.branch_heads(epoch)[INDEX]}
+            return self._planned_and_written(engine, files, rebuilt, epoch, reports)
+
+    def _planned_and_written(
+        self,
+        engine: Engine,
+        files: Sequence[StagedFile],
+        heads: Heads,
+        epoch: int,
+        reports: Reports,
+    ) -> MergePlan:
+        with engine.session() as session:
+            planned = plan_merge(session, self._command.batch_id, self._as_stated(files), heads)
+            self._balanced(planned, reports)
+            self._write_facts(session, planned, heads, epoch)
+        return planned
+
+    def _balanced(self, merge_plan: MergePlan, reports: Reports) -> list[FileResult]:
+        """What became of each input; raises PipelineError when the rows do not add up."""
+        return reconciliation.file_results(
+            self._manifest, reports, merge_plan.accepted_rows, merge_plan.superseded_rows
+        )
+
+    def _properties(self, epoch: int) -> dict[str, str]:
+        return {"batch_id": self._command.batch_id, "epoch": str(epoch)}
+
     def _write_facts(
         self, session: Session, merge_plan: MergePlan, heads: Heads, epoch: int
     ) -> None:
         """Write the branches and check that they hold what they should, before any main moves."""
         facts = self._ports.facts
-        properties = {"batch_id": self._command.batch_id, "epoch": str(epoch)}
-        session.write(merge_plan.writes, epoch, properties)
+        session.write(merge_plan.writes, epoch, self._properties(epoch))
         reconciliation.check_row_counts(
             before=facts.total_rows(heads),
             replaced=merge_plan.replaced_rows,

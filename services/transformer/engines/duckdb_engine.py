@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
 
 from services.transformer.engines.port import (
     FILE_COLUMNS,
@@ -27,7 +28,10 @@ from services.transformer.facts.data_files import (
     read_rows,
     write_data_files,
 )
+from services.transformer.facts.local_copies import LocalCopies
 from services.transformer.facts.tables import (
+    INDEX,
+    ORDER_HASH,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
@@ -37,6 +41,8 @@ from services.transformer.facts.tables import (
 )
 
 DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date", "bool": "boolean"}
+SMALL_FILE_ROWS = 250_000
+MANY_SMALL_FILES = 16
 CHEAPER_READ_AGAIN = frozenset({"next_order_items", "written_orders", "written_order_items"})
 """Filters of other relations: copying their rows costs more than a second look at them."""
 
@@ -48,6 +54,7 @@ class DuckDBEngine:
 
     def __init__(self, facts: FactsCatalog, memory_limit_mb: int = 2048) -> None:
         self._facts, self._memory_limit_mb = facts, memory_limit_mb
+        self._copies = LocalCopies()
 
     @contextmanager
     def session(self) -> Iterator["DuckDBSession"]:
@@ -63,7 +70,7 @@ class DuckDBEngine:
                 },
             )
             try:
-                yield DuckDBSession(database, self._facts)
+                yield DuckDBSession(database, self._facts, self._copies)
             finally:
                 database.close()
 
@@ -71,8 +78,9 @@ class DuckDBEngine:
 class DuckDBSession:
     """Relations as DuckDB temporary tables and Arrow tables."""
 
-    def __init__(self, database: Any, facts: FactsCatalog) -> None:
-        self._database, self._facts = database, facts
+    def __init__(self, database: Any, facts: FactsCatalog, copies: LocalCopies) -> None:
+        self._database, self._facts, self._copies = database, facts, copies
+        database.execute(f"create temp macro order_hash(order_id) as {ORDER_HASH['duckdb']}")
         self._read_files: dict[str, list[DataFile]] = {}
 
     def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
@@ -111,6 +119,9 @@ class DuckDBSession:
         files = data_files(source, snapshot_id, rows)
         if isinstance(rows, OnDays | Everything):
             self._read_files[table] = files
+        if table == INDEX and files:
+            self._view_of_files(relation, columns, source, files)
+            return
         found = read_rows(source, columns, rows, files)
         later = [name for name in columns if name in READ_AS]
         if not later:
@@ -121,6 +132,10 @@ class DuckDBSession:
         self._database.execute(
             f"create or replace temp view {relation} as select {names} from stored_{relation}"
         )
+
+    def total_rows(self, table: str, snapshot_id: int) -> int:
+        """As the snapshot's own summary counts them."""
+        return self._facts.total_rows({table: snapshot_id})[table]
 
     def view(self, relation: str, source: str) -> None:
         """A DuckDB view."""
@@ -148,19 +163,45 @@ class DuckDBSession:
 
         def commit(write: BranchWrite, rows: pa.Table) -> None:
             table = self._facts.table(write.table)
-            added = list(write_data_files(table, rows, partitioned=write.partitions is not None))
-            removed = [
-                file
-                for file in self._read_files.get(write.table, [])
-                if write.partitions is None or partition_of(file) in write.partitions
-            ]
+            removed = self._replaced_files(write, epoch)
+            if removed and not write.partitions and write.partitions is not None:
+                names = SCHEMAS[write.table].column_names
+                merged = read_rows(table, names, Everything(), removed).cast(rows.schema)
+                rows = pa.concat_tables([rows, merged])
+            added = list(write_data_files(table, rows))
             self._facts.replace(write.table, epoch, removed, added, snapshot_properties)
 
         side_by_side([partial(commit, *each) for each in prepared])
 
+    def _replaced_files(self, write: BranchWrite, epoch: int) -> list[DataFile]:
+        """What goes for the rows that come; where none is replaced, small files once they are many.
+
+        So each row is written again a few times at most, and there are never many files to read.
+        """
+        if write.partitions:
+            read = self._read_files[write.table]
+            return [file for file in read if partition_of(file) in write.partitions]
+        head = self._facts.branch_heads(epoch)[write.table]
+        files = data_files(self._facts.table(write.table), head)
+        if write.partitions is None:
+            return files
+        small = [file for file in files if file.record_count < SMALL_FILE_ROWS]
+        return small if len(small) >= MANY_SMALL_FILES else []
+
+    def _view_of_files(
+        self, relation: str, columns: Sequence[str], table: Table, files: Sequence[DataFile]
+    ) -> None:
+        """Read where they lie, as often as they are asked for, and never held in memory whole."""
+        paths = self._copies.paths_of(table.io, files)
+        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+        self._database.execute(
+            f"create or replace temp view {relation} as select {', '.join(columns)} "
+            f"from read_parquet([{listed}])"
+        )
+
     def _arrow_of(self, write: BranchWrite) -> pa.Table:
         names = [field.name for field in SCHEMAS[write.table].fields]
-        order = "order by order_date" if write.partitions is not None else ""
+        order = "order by order_date" if write.partitions else ""
         query = f"select {', '.join(names)} from {write.relation} {order}"
         rows = self._database.sql(query).to_arrow_table()
         return rows.cast(SCHEMAS[write.table].as_arrow())

@@ -46,7 +46,7 @@ class StagedFile:
 class BranchWrite:
     """Replace these partitions of a facts table on the writer's branch by a relation's rows.
 
-    `partitions` None replaces the whole table.
+    `partitions` None replaces the whole table, no partitions none of it: the rows are added.
     """
 
     table: str
@@ -73,6 +73,9 @@ class Session(Protocol):
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
     ) -> None:
         """Make a relation of a facts table as it stood at a snapshot."""
+
+    def total_rows(self, table: str, snapshot_id: int) -> int:
+        """Rows of a facts table at a snapshot, as the catalog counts them."""
 
     def view(self, relation: str, source: str) -> None:
         """Give a relation a second name."""

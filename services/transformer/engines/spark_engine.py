@@ -23,12 +23,12 @@ from services.transformer.engines.spark_session import CATALOG, is_alive, new_se
 from services.transformer.engines.spark_settings import shuffle_partitions
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.tables import (
+    ORDER_HASH,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
     Everything,
     OnDays,
-    OrderIdsBetween,
     Partition,
     Rows,
     Uncategorised,
@@ -39,7 +39,6 @@ KEPT: Mapping[str, str | None] = {
     "repeated_orders": None,
     "batch_orders": None,
     "batch_products": None,
-    "affected_days": None,
     "standing_orders": "current_orders",
     "next_orders": None,
     "next_products": "current_products",
@@ -93,6 +92,10 @@ class SparkBatch:
 
     def __init__(self, spark: Any, facts: FactsCatalog, database: str) -> None:
         self._spark, self._facts, self._database = spark, facts, database
+        spark.sql(
+            "create or replace temporary function order_hash(order_id string) returns bigint "
+            f"return {ORDER_HASH['spark']}"
+        )
         self._kept: list[Any] = []
         self._views: list[str] = []
         self._empty: set[str] = set()
@@ -120,6 +123,10 @@ class SparkBatch:
         at_snapshot = f"select * from {self._name_of(table)} version as of {snapshot_id}"
         found = self._spark.sql(at_snapshot).where(_condition_of(rows))
         self._keep(relation, _read_as(_with_later_columns(found, table, columns), columns))
+
+    def total_rows(self, table: str, snapshot_id: int) -> int:
+        """As the snapshot's own summary counts them."""
+        return self._facts.total_rows({table: snapshot_id})[table]
 
     def view(self, relation: str, source: str) -> None:
         """A second name of the same view."""
@@ -191,7 +198,7 @@ class SparkBatch:
         match rows:
             case OnDays(days, waiting) if not days and not waiting:
                 return True
-        return self._facts.total_rows({table: snapshot_id})[table] == 0
+        return self.total_rows(table, snapshot_id) == 0
 
     def _nothing(self, table: str, columns: Sequence[str]) -> Any:
         schema = SCHEMAS[table]
@@ -215,7 +222,10 @@ class SparkBatch:
         for name, value in properties.items():
             writer = writer.option(f"snapshot-property.{name}", value)
         try:
-            writer.overwrite(_replaced(write.partitions))
+            if write.partitions is None or write.partitions:
+                writer.overwrite(_replaced(write.partitions))
+            else:
+                writer.append()
         except (Py4JJavaError, PySparkException) as error:
             raise self._explained(write.table, branch, error) from error
 
@@ -266,8 +276,6 @@ def _condition_of(rows: Rows) -> Any:
     match rows:
         case Everything():
             return f.lit(True)
-        case OrderIdsBetween(lowest, highest):
-            return f.col("order_id").between(f.lit(lowest), f.lit(highest))
         case Uncategorised():
             return f.col("category").isNull()
         case OnDays(days, waiting):

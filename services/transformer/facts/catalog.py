@@ -34,7 +34,9 @@ T = TypeVar("T")
 
 
 class FactsCatalog:
-    """The three facts tables of one Glue database, with their metadata kept between batches."""
+    """The facts tables of one Glue database, with their metadata kept between batches."""
+
+    names = TABLES
 
     def __init__(self, catalog: Catalog, database: str) -> None:
         share_history()
@@ -84,7 +86,8 @@ class FactsCatalog:
             update = transaction.update_snapshot(
                 snapshot_properties=properties, branch=branch_of(epoch)
             )
-            with update.overwrite() as snapshot:
+            # Only where files go are manifests read.
+            with update.overwrite() if removed else update.fast_append() as snapshot:
                 for data_file in removed:
                     snapshot.delete_data_file(data_file)
                 for data_file in added:
@@ -258,8 +261,8 @@ class FactsCatalog:
             return self._catalog.load_table(identifier)
 
     def _on_each(self, action: Callable[[str], T]) -> dict[str, T]:
-        """Run on the three tables side by side; the first failure is raised after all ended."""
-        futures = {name: self._threads.submit(action, name) for name in TABLES}
+        """Run on the tables side by side; the first failure is raised after all ended."""
+        futures = {name: self._threads.submit(action, name) for name in self.names}
         for future in futures.values():
             future.exception()
         return {name: future.result() for name, future in futures.items()}

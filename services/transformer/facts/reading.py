@@ -4,16 +4,18 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import islice
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
 from contracts.errors import PipelineError
+from contracts.layout import KINDS
 from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.batch.merge_plan import kpis_between
 from services.transformer.engines.port import Engine
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import data_files, partition_of
-from services.transformer.facts.tables import Heads
+from services.transformer.facts.tables import INDEX, Heads
 
 DATED_TABLES = ("orders", "order_items")
 DAYS_AT_ONCE = 92
@@ -21,7 +23,15 @@ DAYS_AT_ONCE = 92
 
 
 class ReadOnlyFacts(FactsCatalog):
-    """The facts tables of one Glue database, as they are; call `load` first."""
+    """The facts tables of one Glue database, as they are; call `load` first.
+
+    Facts of before there was an index have none until a batch, or `ecp rebuild --index`, makes it.
+    """
+
+    def __init__(self, catalog: Catalog, database: str) -> None:
+        super().__init__(catalog, database)
+        if not catalog.table_exists(f"{database}.{INDEX}"):
+            self.names = KINDS
 
     def _load_or_create(self, name: str) -> Table:
         """The table as it is; raises PipelineError when there is none yet."""

@@ -49,6 +49,8 @@ def _by_order_date(schema: Schema) -> PartitionSpec:
     )
 
 
+INDEX = "order_days"
+"""The table that says on which day each order stands; made of `orders`, and of nothing else."""
 SCHEMAS: Mapping[str, Schema] = {
     "orders": _schema(
         ("order_id", _TEXT, True),
@@ -77,9 +79,16 @@ SCHEMAS: Mapping[str, Schema] = {
         ("name", _TEXT, True),
         ("price_cents", _WHOLE, True),
     ),
+    INDEX: Schema(
+        NestedField(1, "order_hash", _WHOLE, required=True),
+        NestedField(2, "order_date", _DAY, required=True),
+        NestedField(3, "change", _WHOLE, required=True),
+    ),
 }
-"""An order without user_id is a guest's; a line without line_id is known by its pair alone. With
-`total_from_lines` an order's total follows its lines (docs/design.md, Facts and KPIs)."""
+"""The index says by how much the orders of a hash on a day became more or fewer, so that it only
+grows; the sum is how many stand there. An order without user_id is a guest's; a line without
+line_id is known by its pair alone. With `total_from_lines` an order's total follows its lines
+(docs/design.md, Facts and KPIs)."""
 TABLES = tuple(SCHEMAS)
 Heads = Mapping[str, int]
 """Snapshot id by facts table."""
@@ -97,7 +106,13 @@ PARTITIONS: Mapping[str, PartitionSpec] = {
     "orders": _by_order_date(SCHEMAS["orders"]),
     "order_items": _by_order_date(SCHEMAS["order_items"]),
     "products": UNPARTITIONED_PARTITION_SPEC,
+    INDEX: UNPARTITIONED_PARTITION_SPEC,
 }
+ORDER_HASH = {
+    "duckdb": "cast('0x' || substr(md5(order_id), 1, 15) as bigint)",
+    "spark": "cast(conv(substr(md5(order_id), 1, 15), 16, 10) as bigint)",
+}
+"""What `order_hash(order_id)` is in the SQL of each engine: the same number by both."""
 PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
@@ -163,14 +178,6 @@ class Everything:
 
 
 @dataclass(frozen=True)
-class OrderIdsBetween:
-    """Rows whose order_id lies in [lowest, highest]; prunes files of other orders."""
-
-    lowest: str
-    highest: str
-
-
-@dataclass(frozen=True)
 class OnDays:
     """Rows of these days and, with `waiting`, the lines that have no day yet."""
 
@@ -183,6 +190,7 @@ class Uncategorised:
     """Order lines whose product was not known when they came."""
 
 
-Rows = Everything | OrderIdsBetween | OnDays | Uncategorised
+Rows = Everything | OnDays | Uncategorised
+NOTHING = OnDays(frozenset())
 Partition = date | None
 """A day of `orders` or `order_items`; None holds the lines that wait for their order."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from contracts.errors import PipelineError
+from contracts.layout import KINDS
 from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.engines.port import Engine, Session, load_whole
 from services.transformer.facts.catalog import FactsCatalog, tag_of
 from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.reading import DATED_TABLES, kpis_at, spans
 from services.transformer.facts.retention import published_before
-from services.transformer.facts.tables import TABLES, Everything, Heads, OnDays, Partition
+from services.transformer.facts.tables import Everything, Heads, OnDays, Partition
 
 CHANGES = (
     "orders_added",
@@ -81,7 +82,7 @@ def snapshots_around(facts: FactsCatalog, batch_id: str) -> Around | None:
     Raises PipelineError when what was before is kept no longer.
     """
     before, after, tag = {}, {}, tag_of(batch_id)
-    for name in TABLES:
+    for name in KINDS:
         table = facts.table(name)
         if tag not in table.refs():
             return None

@@ -4,7 +4,7 @@ It takes a writer epoch as a batch does, so that whoever is older loses at the s
 itself the older one as soon as a batch begins. It never takes the facts from a batch in work.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -88,13 +88,17 @@ class ExclusiveWriter:
             raise StaleWriter(f"epoch {self.epoch} of {self.request_id} is stale") from error
         self.heads = after.heads or {}
 
-    def publish(self, what: str, after: AfterMove = at_heads) -> None:
+    def publish(
+        self, what: str, after: AfterMove = at_heads, expected: Mapping[str, int] | None = None
+    ) -> None:
         """Move main to the branches, whose rows must be as many as before, and adopt the state.
 
-        `what` is at work; `after` makes the state of the one before and the new heads.
+        `what` is at work; `after` makes the state of the one before and the new heads; `expected`
+        are the rows of tables that are to hold others than before.
         """
         facts = self.ports.facts
-        rows, found = facts.total_rows(self.heads), facts.total_rows(facts.branch_heads(self.epoch))
+        rows = {**facts.total_rows(self.heads), **(expected or {})}
+        found = facts.total_rows(facts.branch_heads(self.epoch))
         if rows != found:
             raise PipelineError(f"{what} would change the rows from {rows} to {found}; left")
         state = self.state()
@@ -145,9 +149,9 @@ def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Exc
             "(a batch that failed: `ecp redrive` it)"
         )
         return busy, ExclusiveWriter(request_id, before.epoch, before.heads or {}, ports, version)
-    mains = ports.facts.load(before.epoch)
+    heads = {**ports.facts.load(before.epoch), **(before.heads or {})}
     after = before.take_over(before.fence)
     write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
     context = MessageContext(source=SOURCE, correlation_id=request_id)
     ports.store.append(context=context, writes=[write])
-    return None, ExclusiveWriter(request_id, after.epoch, before.heads or mains, ports, version)
+    return None, ExclusiveWriter(request_id, after.epoch, heads, ports, version)

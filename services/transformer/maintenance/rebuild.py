@@ -22,7 +22,9 @@ from services.transformer.batch.publication import (
     write_of,
 )
 from services.transformer.batch.state import Ports
+from services.transformer.facts.order_index import index_faults, rebuild_index
 from services.transformer.facts.reading import days_with_facts, kpis_at, spans
+from services.transformer.facts.tables import INDEX
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 Kpi: TypeAlias = OrderDay | CategoryDay
@@ -107,6 +109,7 @@ def rebuild_kpis(command: RebuildKpis, ports: Ports) -> None:
     with exclusive_epoch(command.request_id, ports) as writer:
         if writer is None:
             return
+        faults = _index_set_right(writer) if command.index else None
         days = days_with_facts(ports.facts, writer.heads)
         stored = _stored(ports)
         repair = Repair()
@@ -126,10 +129,22 @@ def rebuild_kpis(command: RebuildKpis, ports: Ports) -> None:
                 request_id=command.request_id,
                 epoch=writer.epoch,
                 days=len(days),
+                index_faults=faults,
                 duration_seconds=round(elapsed.total_seconds(), 3),
                 **repair.counts(),
             )
         )
+
+
+def _index_set_right(writer: ExclusiveWriter) -> int:
+    """Make the index anew from the orders, published as a batch is; how much of it was wrong."""
+    facts = writer.ports.facts
+    faults = index_faults(writer.engine, writer.heads)
+    facts.fence(writer.heads, writer.epoch, writer.request_id)
+    properties = {"batch_id": writer.request_id, "epoch": str(writer.epoch)}
+    rows = rebuild_index(writer.engine, writer.heads, writer.epoch, properties)
+    writer.publish("making the index anew", expected={INDEX: rows})
+    return faults
 
 
 def _set_right(repair: Repair, writer: ExclusiveWriter) -> Repair:

@@ -48,6 +48,4 @@ def _rewritten(table: Table, head: int, day: Partition, new_users: NewUsers) -> 
     rows = rows_of(table, head, day)
     position = rows.column_names.index(COLUMN)
     field = rows.schema.field(position)
-    yield from write_data_files(
-        table, rows.set_column(position, field, new_users(rows[COLUMN])), partitioned=True
-    )
+    yield from write_data_files(table, rows.set_column(position, field, new_users(rows[COLUMN])))

@@ -131,14 +131,11 @@ def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile
     for name, partitions in crowded.items():
         if partitions:
             table, head = facts.table(name), writer.heads[name]
-            partitioned = bool(table.spec().fields)
             removed = [file for files in partitions.values() for file in files]
             added = [
                 file
                 for day in partitions
-                for file in write_data_files(
-                    table, rows_of(table, head, day), partitioned=partitioned
-                )
+                for file in write_data_files(table, rows_of(table, head, day))
             ]
             facts.replace(name, writer.epoch, removed, added, properties)
     writer.publish("compaction")

@@ -10,3 +10,5 @@ join changed_order_item_partitions
   on changed_order_item_partitions.order_date is not distinct from current_order_items.order_date
 union all
 select 'products', count(*) from current_products
+union all
+select 'order_days', 0

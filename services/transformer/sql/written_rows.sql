@@ -4,3 +4,5 @@ union all
 select 'order_items', count(*) from written_order_items
 union all
 select 'products', count(*) from next_products
+union all
+select 'order_days', count(*) from written_order_days

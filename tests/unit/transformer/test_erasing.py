@@ -226,7 +226,7 @@ def test_what_an_unfinished_writer_left_is_deleted_too(bench: Workbench) -> None
     _, model = some_history(bench)
     orders = bench.ports.facts._catalog.load_table(("ecommerce", "orders"))
     rows = orders.scan(row_filter="order_id == '1'").to_arrow()
-    [orphan] = write_data_files(orders, rows, partitioned=True)
+    [orphan] = write_data_files(orders, rows)
     erase(bench)
     assert not Path(orphan.file_path.removeprefix("file://")).exists()
     assert left_of(bench, USER, USER[:16]) == {}

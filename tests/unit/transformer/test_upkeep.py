@@ -171,7 +171,7 @@ def test_only_old_files_that_nothing_refers_to_are_deleted(bench: Workbench) -> 
     some_batches(bench, 2)
     orders = table(bench, "orders")
     rows = orders.scan().to_arrow()
-    [orphan, *_] = write_data_files(orders, rows, partitioned=True)
+    [orphan, *_] = write_data_files(orders, rows)
     referred = files_of(bench, "orders") - {Path(orphan.file_path.removeprefix("file://"))}
 
     maintain_facts(COMMAND, days_later(bench, 2).ports)
@@ -207,7 +207,7 @@ def _rows_of(source: Any, file: Any) -> Iterator[Any]:
     rows = pq.read_table(file.file_path.removeprefix("file://"), partitioning=None)
     rows = rows.cast(source.schema().as_arrow())
     for number in range(rows.num_rows):
-        yield from write_data_files(source, rows.slice(number, 1), partitioned=True)
+        yield from write_data_files(source, rows.slice(number, 1))
 
 
 def test_a_day_of_many_files_becomes_one_file_and_stays_the_same_day(
