@@ -241,7 +241,7 @@ def _lock(fault: str, stand: Stand, _name: str) -> Plan:
 
 
 def _facts(fault: str, stand: Stand, _name: str) -> Plan:
-    what = "the move of one of three mains"
+    what = "the move of one of the four mains"
     return _request(fault, stand, at.commits_facts, nth=at.PUBLISHING_COMMIT, what=what)
 
 

@@ -16,6 +16,8 @@ TITLES = {
     "sources": "An export read by its source",
     "transform": "Transform, DuckDB",
     "history": "A batch on top of history",
+    "growth": "A thousand orders on histories that grow",
+    "many_batches": "Small batches one after the other",
     "transform_spark": "Transform, Spark",
     "small_batch": "A small batch on the local cloud",
     "at_once": "Fifty sets at once on the local cloud",

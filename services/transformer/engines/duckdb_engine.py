@@ -19,7 +19,7 @@ from services.transformer.engines.port import (
     StagedFile,
     iter_kinds,
     side_by_side,
-    sql_of,
+    sql_for,
 )
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import (
@@ -31,7 +31,6 @@ from services.transformer.facts.data_files import (
 from services.transformer.facts.local_copies import LocalCopies
 from services.transformer.facts.tables import (
     INDEX,
-    ORDER_HASH,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
@@ -43,8 +42,10 @@ from services.transformer.facts.tables import (
 DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date", "bool": "boolean"}
 SMALL_FILE_ROWS = 250_000
 MANY_SMALL_FILES = 16
-CHEAPER_READ_AGAIN = frozenset({"next_order_items", "written_orders", "written_order_items"})
-"""Filters of other relations: copying their rows costs more than a second look at them."""
+CHEAPER_READ_AGAIN = frozenset(
+    {"read_days", "affected_days", "next_order_items", "written_orders", "written_order_items"}
+)
+"""Read once, or filters of other relations: copying their rows costs more than a second look."""
 
 
 class DuckDBEngine:
@@ -80,7 +81,6 @@ class DuckDBSession:
 
     def __init__(self, database: Any, facts: FactsCatalog, copies: LocalCopies) -> None:
         self._database, self._facts, self._copies = database, facts, copies
-        database.execute(f"create temp macro order_hash(order_id) as {ORDER_HASH['duckdb']}")
         self._read_files: dict[str, list[DataFile]] = {}
 
     def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
@@ -144,7 +144,7 @@ class DuckDBSession:
     def run(self, relation: str) -> None:
         """Materialised at once, unless it is little more than a filter."""
         kind = "view" if relation in CHEAPER_READ_AGAIN else "table"
-        self._database.execute(f"create temp {kind} {relation} as {sql_of(relation)}")
+        self._database.execute(f"create temp {kind} {relation} as {sql_for('duckdb', relation)}")
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows as Python values."""

@@ -1,5 +1,6 @@
 """What the batch's steps ask of an engine; the SQL in ../sql is the same for every engine."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -10,10 +11,11 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import pyarrow as pa
 
-from services.transformer.facts.tables import SCHEMAS, Heads, Partition, Rows
+from services.transformer.facts.tables import ORDER_HASH, SCHEMAS, Heads, Partition, Rows
 
 EngineName = Literal["duckdb", "spark"]
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
+HASH_CALL = re.compile(r"order_hash\(([\w.]+)\)")
 AT_ONCE = 4
 """Calls made side by side: two tables are written, or statements planned, while one computes."""
 T = TypeVar("T")
@@ -114,6 +116,11 @@ def sql_of(relation: str) -> str:
     """The text of sql/<relation>.sql, without its comment lines."""
     lines = (SQL_FOLDER / f"{relation}.sql").read_text().splitlines()
     return "\n".join(line for line in lines if not line.startswith("--"))
+
+
+def sql_for(engine: EngineName, relation: str) -> str:
+    """The text as this engine runs it."""
+    return HASH_CALL.sub(lambda call: ORDER_HASH[engine].format(call[1]), sql_of(relation))
 
 
 def side_by_side(calls: Sequence[Callable[[], T]]) -> list[T]:

@@ -17,13 +17,12 @@ from services.transformer.engines.port import (
     branch_of,
     iter_kinds,
     side_by_side,
-    sql_of,
+    sql_for,
 )
 from services.transformer.engines.spark_session import CATALOG, is_alive, new_session
 from services.transformer.engines.spark_settings import shuffle_partitions
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.tables import (
-    ORDER_HASH,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
@@ -92,10 +91,6 @@ class SparkBatch:
 
     def __init__(self, spark: Any, facts: FactsCatalog, database: str) -> None:
         self._spark, self._facts, self._database = spark, facts, database
-        spark.sql(
-            "create or replace temporary function order_hash(order_id string) returns bigint "
-            f"return {ORDER_HASH['spark']}"
-        )
         self._kept: list[Any] = []
         self._views: list[str] = []
         self._empty: set[str] = set()
@@ -134,7 +129,7 @@ class SparkBatch:
 
     def run(self, relation: str) -> None:
         """Lazy; kept once it was computed where several steps read it."""
-        made = self._spark.sql(sql_of(relation))
+        made = self._spark.sql(sql_for("spark", relation))
         if relation in KEPT and KEPT[relation] not in self._empty:
             self._keep(relation, made)
         else:

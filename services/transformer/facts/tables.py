@@ -109,10 +109,10 @@ PARTITIONS: Mapping[str, PartitionSpec] = {
     INDEX: UNPARTITIONED_PARTITION_SPEC,
 }
 ORDER_HASH = {
-    "duckdb": "cast('0x' || substr(md5(order_id), 1, 15) as bigint)",
-    "spark": "cast(conv(substr(md5(order_id), 1, 15), 16, 10) as bigint)",
+    "duckdb": "cast('0x' || substr(md5({}), 1, 15) as bigint)",
+    "spark": "cast(conv(substr(md5({}), 1, 15), 16, 10) as bigint)",
 }
-"""What `order_hash(order_id)` is in the SQL of each engine: the same number by both."""
+"""What `order_hash(an id)` in the SQL stands for by each engine: the same number."""
 PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",

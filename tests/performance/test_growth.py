@@ -1,0 +1,159 @@
+"""A batch of a thousand orders on histories that grow, beside the same batch on empty tables.
+
+In seconds of CPU, so that others on the machine do not count. BENCH_HISTORY sets how many orders
+the history, and the one large day, hold; BENCH_BATCHES how many small batches follow each other.
+"""
+
+import os
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from contracts.messages import TransformBatch
+from services.transformer.batch.transform import warm_up
+from tests.performance.figures import LINES_PER_ORDER, Figure, figure, keep
+from tests.performance.staged_batches import Staged, put, transform
+from tests.support.transforming import Workbench, local_workbench
+
+pytestmark = [pytest.mark.performance, pytest.mark.timeout(3600)]
+HISTORY = int(os.environ.get("BENCH_HISTORY", "50000"))
+BATCHES = int(os.environ.get("BENCH_BATCHES", "60"))
+BATCH = 1_000
+SMALL_BATCH = 20
+AROUND = 10
+"""Of so many small batches the median is taken."""
+DAYS = 730
+FIRST_DAY = date(2023, 7, 1)
+TODAY = FIRST_DAY + timedelta(days=DAYS)
+REPETITIONS = 3
+RANDOM, SEQUENTIAL = "md5(cast(n as varchar))", "format('{:012d}', n)"
+PRODUCTS = 200
+EMPTY = "the same on empty tables"
+
+ORDERS = """
+select {id} as order_id, md5(cast(n % 5000 as varchar)) as user_id,
+       date '{first_day}' + cast((n - {first}) * {days} // {size} as integer) as order_date,
+       cast(1000 + n % 7 as bigint) as total_amount_cents,
+       case when n % 20 = 0 then 'returned' else 'completed' end as status,
+       n - {first} + 2 as source_line,
+       cast(null as boolean) as total_from_lines, cast(null as bigint) as total_extra_cents
+from range({first}, {first} + {size}) as numbers(n)
+"""
+LINES = """
+select {id} as order_id, 'P' || (n * 7 + part) % {products} as product_id,
+       cast(1 + part as bigint) as quantity, cast(250 as bigint) as unit_price_cents,
+       (n - {first}) * {lines} + part + 2 as source_line, cast(null as varchar) as line_id,
+       cast(250 * (1 + part) as bigint) as line_amount_cents,
+       cast(null as bigint) as added_to_total_cents
+from range({first}, {first} + {size}) as numbers(n), range({lines}) as parts(part)
+"""
+PRODUCT_ROWS = """
+select 'P' || n as product_id, 'Category ' || n % 12 as category, 'Thing ' || n as name,
+       cast(250 as bigint) as price_cents, n + 2 as source_line
+from range({products}) as numbers(n)
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """So many orders over so many days, numbered from `first`; ids made of the numbers."""
+
+    size: int
+    first: int = 0
+    id: str = SEQUENTIAL
+    first_day: date = FIRST_DAY
+    days: int = 1
+    also: int | None = None
+    """The number of an order of before, which comes again on the first day of all."""
+
+    def staged(self, folder: Path) -> Staged:
+        """As the validator would leave it, and quicker."""
+        folder.mkdir(parents=True)
+        values = {**self.__dict__, "products": PRODUCTS, "lines": LINES_PER_ORDER}
+        orders = ORDERS.format(**values)
+        if self.also is not None:
+            late = ORDERS.format(**{**values, "first": self.also, "size": 1})
+            orders += f"union all select * replace (date '{FIRST_DAY}' as order_date) from ({late})"
+        found = {"orders": orders, "order_items": LINES.format(**values)}
+        found["products"] = PRODUCT_ROWS.format(**values)
+        with duckdb.connect(":memory:") as database:
+            for kind, rows in found.items():
+                database.execute(f"copy ({rows}) to '{folder / kind}.parquet' (compression zstd)")
+        return {kind: folder / f"{kind}.parquet" for kind in found}
+
+
+GROWN = {
+    "random ids": (Shop(HISTORY, id=RANDOM, days=DAYS), Shop(BATCH, HISTORY, RANDOM, TODAY), 1.3),
+    "sequential ids": (Shop(HISTORY, days=DAYS), Shop(BATCH, HISTORY, first_day=TODAY), 1.3),
+    "one late order": (
+        Shop(HISTORY, days=DAYS),
+        Shop(BATCH, HISTORY, first_day=TODAY, also=7),
+        1.3,
+    ),
+    "a day that holds as many": (
+        Shop(HISTORY, id=RANDOM, first_day=TODAY),
+        Shop(BATCH, HISTORY, RANDOM, TODAY),
+        2.5,
+    ),
+}
+
+
+def test_a_batch_on_histories_that_grow(tmp_path: Path) -> None:
+    figures: list[Figure] = []
+    for name, (history, batch, at_most) in GROWN.items():
+        folder = tmp_path / name.replace(" ", "-")
+        full, empty = local_workbench(folder / "full"), local_workbench(folder / "empty")
+        transform(full, put(full, history.staged(folder / "history")))
+        files = batch.staged(folder / "batch")
+        seconds: dict[str, list[float]] = {"full": [], "empty": []}
+        for repetition in range(REPETITIONS + 1):
+            for which, bench in (("full", full), ("empty", empty)):
+                used = cpu_of_batch(bench.forked(), files)
+                if repetition:
+                    seconds[which].append(used)
+        what = f"{BATCH:,} orders on {HISTORY:,}: {name}"
+        figures.append(figure(what, seconds["full"], EMPTY, seconds["empty"], at_most=at_most))
+    keep("growth", figures, history_orders=HISTORY, batch_orders=BATCH, history_days=DAYS)
+
+
+def test_small_batches_one_after_the_other(tmp_path: Path) -> None:
+    """Each of a day of its own, so that what grows is their number alone."""
+    bench = local_workbench(tmp_path / "bench")
+    seconds = []
+    for number in range(BATCHES):
+        day = FIRST_DAY + timedelta(days=number)
+        shop = Shop(SMALL_BATCH, number * SMALL_BATCH, RANDOM, day)
+        seconds.append(cpu_of_batch(bench, shop.staged(tmp_path / str(number))))
+    early = BATCHES // 6
+    ours = seconds[-AROUND:]
+    reference = seconds[early : early + AROUND]
+    what = f"the last of {BATCHES:,} small batches"
+    ratio = round(statistics.median(ours) / statistics.median(reference), 3)
+    against = f"the {early}th"
+    last, first = (round(statistics.median(each), 4) for each in (ours, reference))
+    keep(
+        "many_batches",
+        [Figure(what, last, against, first, ratio, at_most=1.15)],
+        batches=BATCHES,
+        batch_orders=SMALL_BATCH,
+    )
+
+
+def cpu_of_batch(bench: Workbench, files: Staged) -> float:
+    """Seconds of CPU from the command to published KPIs; staging and loading do not count."""
+    warm_up(bench.ports)
+    command: TransformBatch = put(bench, files)
+    return cpu_of(lambda: transform(bench, command))
+
+
+def cpu_of(call: Callable[[], object]) -> float:
+    """Seconds of CPU of this process, all of its threads."""
+    before = os.times()
+    call()
+    after = os.times()
+    return after.user - before.user + after.system - before.system
