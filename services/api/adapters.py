@@ -170,7 +170,7 @@ class KpiTables:
 
     def _batch(self, keys: Sequence[Mapping[str, Any]]) -> list[Body]:
         found: list[Body] = []
-        request: dict[str, Any] = {self._order_kpis: {"Keys": list(keys)}}
+        request: dict[str, Any] = {self._order_kpis: {"Keys": list(keys), "ConsistentRead": True}}
 
         def leaves_some() -> bool:
             nonlocal request

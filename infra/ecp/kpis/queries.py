@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
+from services.api.adapters import KpiTables
+from services.api.kpis.periods import Span
 from services.runtime.storage import items
 from services.transformer.batch.kpis import DEFAULT_MEASURES
 
@@ -31,6 +33,9 @@ SET_BY_FIELDS = ("batch_id", "epoch", "updated_at")
 MONEY_FIELDS = frozenset({"total_revenue", "daily_revenue", "avg_order_value"})
 RATE_FIELDS = frozenset({"return_rate", "avg_return_rate"})
 
+MAX_DAYS_BY_KEY = 366
+"""A longer period is most of what there is: the table is read whole."""
+
 Kpi = dict[str, Any]
 
 
@@ -46,20 +51,37 @@ class Period:
             self.last is None or order_date <= str(self.last)
         )
 
+    def days(self) -> list[date] | None:
+        """Each of them, where they can be asked for one by one."""
+        if self.first is None or self.last is None:
+            return None
+        span = Span(self.first, self.last)
+        return list(span.dates()) if span.days <= MAX_DAYS_BY_KEY else None
+
 
 def order_kpis(dynamodb: Any, period: Period) -> list[Kpi]:
     """OrderKPIs of a period, by day; money in units of the currency."""
-    return choose(items.scan(dynamodb, ORDER_KPIS_TABLE), ORDER_FIELDS, period)
+    days = period.days()
+    found = (
+        items.scan(dynamodb, ORDER_KPIS_TABLE) if days is None else _by_key(dynamodb).orders(days)
+    )
+    return choose(found, ORDER_FIELDS, period)
 
 
 def category_kpis(dynamodb: Any, period: Period, category: str | None = None) -> list[Kpi]:
     """CategoryKPIs of a period, by category and day; of one category where it is given."""
-    found = (
-        items.scan(dynamodb, CATEGORY_KPIS_TABLE)
-        if category is None
-        else items.query(dynamodb, CATEGORY_KPIS_TABLE, {"category": category})
-    )
+    days = period.days()
+    if category is not None:
+        found = items.query(dynamodb, CATEGORY_KPIS_TABLE, {"category": category})
+    elif days is not None:
+        found = _by_key(dynamodb).categories(days)
+    else:
+        found = items.scan(dynamodb, CATEGORY_KPIS_TABLE)
     return choose(found, CATEGORY_FIELDS, period)
+
+
+def _by_key(dynamodb: Any) -> KpiTables:
+    return KpiTables(dynamodb, ORDER_KPIS_TABLE, CATEGORY_KPIS_TABLE)
 
 
 def categories(dynamodb: Any) -> set[str]:

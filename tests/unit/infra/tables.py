@@ -20,6 +20,8 @@ def create_table(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]] = 
     if name == "EventStore":
         _create_event_store(dynamodb)
         return
+    by_day = [("order_date", "HASH"), ("category", "RANGE")]
+    indexes = [_index("by-day", by_day)] if name == "CategoryKPIs" else []
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -30,6 +32,7 @@ def create_table(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]] = 
             {"AttributeName": key, "KeyType": role}
             for key, role in zip(keys, ("HASH", "RANGE"), strict=False)
         ],
+        **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
     )
     put_items(dynamodb, name, items)
 
@@ -55,13 +58,13 @@ def _create_event_store(dynamodb: Any) -> None:
             {"AttributeName": "stream_id", "KeyType": "HASH"},
             {"AttributeName": "stream_version", "KeyType": "RANGE"},
         ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by-correlation",
-                "KeySchema": [
-                    {"AttributeName": key, "KeyType": role} for key, role in by_correlation
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
+        GlobalSecondaryIndexes=[_index("by-correlation", by_correlation)],
     )
+
+
+def _index(name: str, keys: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    return {
+        "IndexName": name,
+        "KeySchema": [{"AttributeName": key, "KeyType": role} for key, role in keys],
+        "Projection": {"ProjectionType": "ALL"},
+    }

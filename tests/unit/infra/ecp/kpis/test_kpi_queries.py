@@ -78,6 +78,24 @@ def test_every_page_is_read(aws: Any) -> None:
     assert len(order_kpis(dynamodb, EVER)) == 6
 
 
+def test_days_between_two_are_asked_for_one_by_one_and_no_other_is_read(aws: Any) -> None:
+    dynamodb = aws("dynamodb")
+    dates = [f"2025-0{month}-0{day}" for month in (6, 7, 8) for day in (1, 2)]
+    create_table(dynamodb, "OrderKPIs", map(a_day, dates))
+    categories = [a_category(name, day) for name in ("Toys", "Books") for day in dates]
+    create_table(dynamodb, "CategoryKPIs", categories)
+    calls: list[str] = []
+    dynamodb.meta.events.register(
+        "before-call.dynamodb", lambda model, **_: calls.append(model.name)
+    )
+    july = period("2025-07-02", "2025-08-01")
+    wanted = ["2025-07-02", "2025-08-01"]
+    assert [kpi["order_date"] for kpi in order_kpis(dynamodb, july)] == wanted
+    found = [(kpi["category"], kpi["order_date"]) for kpi in category_kpis(dynamodb, july)]
+    assert found == [(name, day) for name in ("Books", "Toys") for day in wanted]
+    assert set(calls) == {"BatchGetItem", "Query"}
+
+
 def test_one_category_is_asked_for_by_its_name(aws: Any) -> None:
     dynamodb = aws("dynamodb")
     items = [a_category("Toys", "2025-07-02"), a_category("Books", "2025-07-02")]
