@@ -1,26 +1,31 @@
 """The local cloud as a whole: up, down, and whatever gets killed in between; real processes."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from infra.deployer.templates import discover
+from infra.environments import local_environment
 from infra.errors import LocalCloudError
 from infra.local import cloud
 from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
 from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, read_record
+from tests.contract.declared import Template
 from tests.support.ecp import PROJECT, ecp
 from tests.support.pipeline import eventually
 
 pytestmark = pytest.mark.integration
+TABLE = "AWS::DynamoDB::Table"
 
 
 @pytest.fixture
@@ -92,6 +97,39 @@ def test_deploying_again_changes_nothing(running_cloud: RunningCloud) -> None:
     deployed = [one.name for one in discover(PROJECT) if one.name != "bootstrap"]
     assert said.out.count("unchanged") == len(deployed)
     assert "updated" not in said.out
+
+
+def test_a_table_of_before_gains_its_index_and_keeps_its_items(running_cloud: RunningCloud) -> None:
+    """CategoryKPIs of before it could be read by day, under another name."""
+    environment = local_environment(running_cloud.environment()["AWS_ENDPOINT_URL"], {})
+    cloudformation, dynamodb = map(environment.client, ("cloudformation", "dynamodb"))
+    tables = Template(PROJECT / "services/transformer/template.yaml").of_type(TABLE)
+    [now] = [one for one in tables.values() if one["TableName"] == "CategoryKPIs"]
+    now = now | {"TableName": "KpisOfBefore"}
+    before = {name: value for name, value in now.items() if name != "GlobalSecondaryIndexes"}
+
+    def deploy(change: Callable[..., Any], properties: dict[str, Any]) -> None:
+        template = {"Resources": {"Table": {"Type": TABLE, "Properties": properties}}}
+        change(StackName="before", TemplateBody=json.dumps(template))
+        eventually(lambda: status().endswith("_COMPLETE"))
+
+    def status() -> str:
+        return str(cloudformation.describe_stacks(StackName="before")["Stacks"][0]["StackStatus"])
+
+    deploy(cloudformation.create_stack, before)
+    item = {"category": {"S": "Books"}, "order_date": {"S": "2025-07-07"}, "orders": {"N": "3"}}
+    dynamodb.put_item(TableName="KpisOfBefore", Item=item)
+    deploy(cloudformation.update_stack, now)
+    assert status() == "UPDATE_COMPLETE"
+    found = dynamodb.query(
+        TableName="KpisOfBefore",
+        IndexName="by-day",
+        KeyConditionExpression="order_date = :day",
+        ExpressionAttributeValues={":day": item["order_date"]},
+    )
+    assert found["Items"] == [item]
+    cloudformation.delete_stack(StackName="before")
+    eventually(lambda: "KpisOfBefore" not in dynamodb.list_tables()["TableNames"])
 
 
 def test_a_setting_that_a_template_refuses_ends_the_start_and_leaves_nothing(
