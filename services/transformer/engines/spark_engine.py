@@ -87,11 +87,10 @@ class SparkEngine:
 
 
 class SparkBatch:
-    """Relations as temporary views; those that several steps read stay in memory."""
+    """Relations as temporary views; those that several steps read stay in memory, or on disk."""
 
     def __init__(self, spark: Any, facts: FactsCatalog, database: str) -> None:
         self._spark, self._facts, self._database = spark, facts, database
-        self._kept: list[Any] = []
         self._views: list[str] = []
         self._empty: set[str] = set()
 
@@ -128,7 +127,7 @@ class SparkBatch:
         self._name(relation, self._spark.table(source))
 
     def run(self, relation: str) -> None:
-        """Lazy; kept once it was computed where several steps read it."""
+        """Lazy, but where several steps read it: then it is computed once, now."""
         made = self._spark.sql(sql_for("spark", relation))
         if relation in KEPT and KEPT[relation] not in self._empty:
             self._keep(relation, made)
@@ -154,8 +153,10 @@ class SparkBatch:
         """Drop the views and free what they kept."""
         for view in self._views:
             self._spark.catalog.dropTempView(view)
-        for kept in self._kept:
-            kept.unpersist()
+        context = self._spark.sparkContext._jsc
+        for kept in context.getPersistentRDDs():
+            # RDD.unpersist does this, and warns each time of what is meant here.
+            context.sc().unpersistRDD(kept, False)
 
     def _stage_kind(self, kind: str, batch_id: str, files: Sequence[StagedFile]) -> None:
         from pyspark.sql import functions as f
@@ -231,8 +232,8 @@ class SparkBatch:
         return PipelineError(f"Spark could not write {self._name_of(table)} {branch}: {lines[0]}")
 
     def _keep(self, relation: str, frame: Any) -> None:
-        self._kept.append(frame.cache())
-        self._name(relation, frame)
+        """Work it out now and forget how: a statement that reads it plans that no more."""
+        self._name(relation, frame.localCheckpoint())
 
     def _name(self, relation: str, frame: Any) -> None:
         frame.createOrReplaceTempView(relation)

@@ -13,8 +13,8 @@ from tests.support.transforming import Workbench
 
 share_databases()
 _numbers = itertools.count(1)
-QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Code that runs once or twice is compiled quickly, not well; Spark does the same work."""
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
+"""Code that runs once or twice is compiled quickly, not well, and stays compiled."""
 NewStores = Callable[[], Callable[[EngineName], Workbench]]
 
 
