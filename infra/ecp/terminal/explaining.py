@@ -36,6 +36,8 @@ _BAD_CREDENTIALS = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_NO_INDEX = "The table does not have the specified index"
+_UNFINISHED_INDEX = "Cannot read from backfilling global secondary index"
 _UNREACHABLE = (
     boto.EndpointConnectionError,
     boto.ConnectTimeoutError,
@@ -102,6 +104,10 @@ def _explain_client_error(error: Any) -> str:
             f"{call}: {said or code}: the pipeline is not deployed in this account and region; "
             "run `ecp deploy` (or `ecp up` for a local cloud)"
         )
+    if code == "ValidationException" and said.startswith(_NO_INDEX):
+        return f"{said}: the pipeline is older than this ecp: run `ecp deploy`, then this again"
+    if code == "ValidationException" and said.startswith(_UNFINISHED_INDEX):
+        return f"{said}: AWS is still making it; try again in some minutes"
     if code in _BAD_CREDENTIALS:
         return f"AWS does not accept these credentials ({code}): sign in again or set AWS_PROFILE"
     if code in _DENIED:

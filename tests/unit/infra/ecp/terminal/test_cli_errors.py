@@ -26,6 +26,19 @@ CASES: list[tuple[BaseException, ExitCode, str]] = [
     (refused("ParameterNotFound"), ExitCode.SYSTEM_FAILED, "run `ecp deploy` (or `ecp up`"),
     (refused("ResourceNotFoundException"), ExitCode.SYSTEM_FAILED, "is not deployed"),
     (refused("NoSuchBucket"), ExitCode.SYSTEM_FAILED, "is not deployed"),
+    (
+        refused("ValidationException", "The table does not have the specified index: by-day"),
+        ExitCode.SYSTEM_FAILED,
+        "index: by-day: the pipeline is older than this ecp: run `ecp deploy`",
+    ),
+    (
+        refused(
+            "ValidationException",
+            "Cannot read from backfilling global secondary index: by-day",
+        ),
+        ExitCode.SYSTEM_FAILED,
+        "by-day: AWS is still making it; try again in some minutes",
+    ),
     (refused("ExpiredToken"), ExitCode.SYSTEM_FAILED, "sign in again or set AWS_PROFILE"),
     (refused("AccessDenied", "no"), ExitCode.SYSTEM_FAILED, "GetParameter was denied: no"),
     (refused("Odd", "odd"), ExitCode.SYSTEM_FAILED, "GetParameter failed: Odd: odd"),
