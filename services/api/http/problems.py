@@ -35,6 +35,9 @@ def problem(
 
 def wrong_parameters(errors: Sequence[Mapping[str, Any]]) -> Response[str]:
     """422 with each parameter that is wrong, and why."""
-    found = [{"parameter": str(one["loc"][-1]), "detail": str(one["msg"])} for one in errors]
+    found = [
+        {"parameter": str(one["loc"][-1]), "detail": str(one["msg"]).removeprefix("Value error, ")}
+        for one in errors
+    ]
     detail = "; ".join(f"{one['parameter']}: {one['detail']}" for one in found)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, found)
