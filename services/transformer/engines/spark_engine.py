@@ -23,6 +23,7 @@ from services.transformer.engines.spark_session import CATALOG, is_alive, new_se
 from services.transformer.engines.spark_settings import shuffle_partitions
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.tables import (
+    INDEX,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
@@ -116,7 +117,11 @@ class SparkBatch:
             return
         at_snapshot = f"select * from {self._name_of(table)} version as of {snapshot_id}"
         found = self._spark.sql(at_snapshot).where(_condition_of(rows))
-        self._keep(relation, _read_as(_with_later_columns(found, table, columns), columns))
+        rows_read = _read_as(_with_later_columns(found, table, columns), columns)
+        if table == INDEX:  # as long as the history, and narrow: read twice rather than held
+            self._name(relation, rows_read)
+        else:
+            self._keep(relation, rows_read)
 
     def total_rows(self, table: str, snapshot_id: int) -> int:
         """As the snapshot's own summary counts them."""
