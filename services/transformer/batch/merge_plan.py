@@ -15,6 +15,7 @@ from services.transformer.facts.tables import (
     Everything,
     Heads,
     OnDays,
+    Partition,
     Rows,
     Uncategorised,
 )
@@ -267,17 +268,16 @@ def _load_uncategorised(session: Session, heads: Heads, has_products: bool) -> N
 def _writes(session: Session) -> list[BranchWrite]:
     """Only tables that the batch changes are written."""
     order_days, line_days, [(products,)], [(moves,)] = session.fetch_each(
-        "select order_date from changed_order_partitions",
-        "select order_date from changed_order_item_partitions",
+        "select order_date, is_rewritten from changed_order_partitions",
+        "select order_date, is_rewritten from changed_order_item_partitions",
         "select count(*) from batch_products",
         "select count(*) from written_order_days",
     )
     writes = []
     if order_days:
-        writes.append(BranchWrite("orders", "written_orders", frozenset(_days(order_days))))
+        writes.append(BranchWrite("orders", "written_orders", _rewritten(order_days)))
     if line_days:
-        days = frozenset(_days(line_days))
-        writes.append(BranchWrite("order_items", "written_order_items", days))
+        writes.append(BranchWrite("order_items", "written_order_items", _rewritten(line_days)))
     if products:
         writes.append(BranchWrite("products", "next_products", None))
     if moves:
@@ -305,6 +305,10 @@ def _kpi_change(*answers: Fetched, days: Sequence[date]) -> KpiChange:
 
 def _days(rows: Fetched) -> list[date]:
     return [order_date for (order_date,) in rows]
+
+
+def _rewritten(changed: Fetched) -> frozenset[Partition]:
+    return frozenset(day for day, is_rewritten in changed if is_rewritten)
 
 
 def _counts(rows: Fetched) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The embedded engine: DuckDB over Arrow, with pyiceberg reading and writing the facts."""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -31,11 +32,12 @@ from services.transformer.facts.data_files import (
 from services.transformer.facts.local_copies import LocalCopies
 from services.transformer.facts.tables import (
     INDEX,
+    PARTITIONS,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
     Everything,
-    OnDays,
+    Partition,
     Rows,
 )
 
@@ -81,7 +83,6 @@ class DuckDBSession:
 
     def __init__(self, database: Any, facts: FactsCatalog, copies: LocalCopies) -> None:
         self._database, self._facts, self._copies = database, facts, copies
-        self._read_files: dict[str, list[DataFile]] = {}
 
     def stage(self, batch_id: str, files: Sequence[StagedFile]) -> None:
         """Parquet files are read where they lie; the batch's constants are joined by path."""
@@ -114,11 +115,9 @@ class DuckDBSession:
     def load(
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
     ) -> None:
-        """Read the matching data files to Arrow; remembers which they were, for `write`."""
+        """Read the matching data files to Arrow; those of the index where they lie."""
         source = self._facts.table(table)
         files = data_files(source, snapshot_id, rows)
-        if isinstance(rows, OnDays | Everything):
-            self._read_files[table] = files
         if table == INDEX and files:
             self._view_of_files(relation, columns, source, files)
             return
@@ -158,35 +157,45 @@ class DuckDBSession:
     def write(
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:
-        """One file per day, one snapshot per table, the tables side by side."""
+        """One more file per day, one snapshot per table, the tables side by side."""
         prepared = [(write, self._arrow_of(write)) for write in writes]
 
         def commit(write: BranchWrite, rows: pa.Table) -> None:
             table = self._facts.table(write.table)
-            removed = self._replaced_files(write, epoch)
-            if removed and not write.partitions and write.partitions is not None:
+            replaced, small = self._files_that_go(write, rows, epoch)
+            if small:
                 names = SCHEMAS[write.table].column_names
-                merged = read_rows(table, names, Everything(), removed).cast(rows.schema)
-                rows = pa.concat_tables([rows, merged])
+                merged = read_rows(table, names, Everything(), small).cast(rows.schema)
+                rows = _by_day(pa.concat_tables([rows, merged]), write.table)
             added = list(write_data_files(table, rows))
-            self._facts.replace(write.table, epoch, removed, added, snapshot_properties)
+            self._facts.replace(write.table, epoch, [*replaced, *small], added, snapshot_properties)
 
         side_by_side([partial(commit, *each) for each in prepared])
 
-    def _replaced_files(self, write: BranchWrite, epoch: int) -> list[DataFile]:
-        """What goes for the rows that come; where none is replaced, small files once they are many.
+    def _files_that_go(
+        self, write: BranchWrite, rows: pa.Table, epoch: int
+    ) -> tuple[list[DataFile], list[DataFile]]:
+        """Those of the replaced partitions; and the small ones of others to which rows are added.
 
-        So each row is written again a few times at most, and there are never many files to read.
+        These are merged once they are many: so each row is written again a few times at most, and
+        there are never many files to read.
         """
-        if write.partitions:
-            read = self._read_files[write.table]
-            return [file for file in read if partition_of(file) in write.partitions]
         head = self._facts.branch_heads(epoch)[write.table]
         files = data_files(self._facts.table(write.table), head)
         if write.partitions is None:
-            return files
-        small = [file for file in files if file.record_count < SMALL_FILE_ROWS]
-        return small if len(small) >= MANY_SMALL_FILES else []
+            return files, []
+        has_days = bool(PARTITIONS[write.table].fields)
+        added_to = set(rows["order_date"].unique().to_pylist()) if has_days else {None}
+        replaced: list[DataFile] = []
+        small: dict[Partition, list[DataFile]] = defaultdict(list)
+        for file in files:
+            day = partition_of(file) if has_days else None
+            if has_days and day in write.partitions:
+                replaced.append(file)
+            elif day in added_to and file.record_count < SMALL_FILE_ROWS:
+                small[day].append(file)
+        many = [each for each in small.values() if len(each) >= MANY_SMALL_FILES]
+        return replaced, [file for each in many for file in each]
 
     def _view_of_files(
         self, relation: str, columns: Sequence[str], table: Table, files: Sequence[DataFile]
@@ -201,10 +210,14 @@ class DuckDBSession:
 
     def _arrow_of(self, write: BranchWrite) -> pa.Table:
         names = [field.name for field in SCHEMAS[write.table].fields]
-        order = "order by order_date" if write.partitions else ""
+        order = "order by order_date" if PARTITIONS[write.table].fields else ""
         query = f"select {', '.join(names)} from {write.relation} {order}"
         rows = self._database.sql(query).to_arrow_table()
         return rows.cast(SCHEMAS[write.table].as_arrow())
+
+
+def _by_day(rows: pa.Table, table: str) -> pa.Table:
+    return rows.sort_by("order_date") if PARTITIONS[table].fields else rows
 
 
 def _reading(paths: Sequence[str], columns: pa.Schema) -> str:

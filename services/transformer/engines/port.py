@@ -48,7 +48,8 @@ class StagedFile:
 class BranchWrite:
     """Replace these partitions of a facts table on the writer's branch by a relation's rows.
 
-    `partitions` None replaces the whole table, no partitions none of it: the rows are added.
+    Rows of other partitions are added to what these hold. `partitions` None replaces the whole
+    table.
     """
 
     table: str

@@ -150,7 +150,7 @@ class SparkBatch:
     def write(
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:
-        """One snapshot per table, the tables side by side; one file for the rows of a day."""
+        """One snapshot per table, the tables side by side; one more file for the rows of a day."""
         side_by_side([partial(self._write, each, epoch, snapshot_properties) for each in writes])
         self._facts.refresh()
 

@@ -1,6 +1,6 @@
 """Data files of the facts, planned, read and written by pyiceberg.
 
-`orders` and `order_items` have a data file for each day: a file's partition says which rows it has.
+A data file of `orders` or `order_items` is of one day: its partition says which rows it has.
 """
 
 import itertools

@@ -48,7 +48,7 @@ from services.transformer.facts.tables import (
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 MANY_FILES = 4
-"""Our writers leave one file a day and table; so many in one day came from elsewhere."""
+"""A batch adds a file to a day where it replaces nothing; upkeep makes so many, or more, one."""
 UNUSED_FOR = timedelta(days=3)
 """A writer that began so long ago is stale: its files will never be referred to."""
 

@@ -1,4 +1,4 @@
--- How many rows the rewritten partitions hold after the batch.
+-- How many rows the rewritten partitions hold after the batch, and how many are added to others.
 select 'orders' as facts_table, count(*) as row_count from written_orders
 union all
 select 'order_items', count(*) from written_order_items
