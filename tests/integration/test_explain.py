@@ -93,14 +93,18 @@ def test_numbers_are_explained_compared_and_given_back(
     assert "NOT what the facts give" in wrong.err
     planned = run(running_cloud, "rebuild", "--dry-run", "--json").document
     assert (planned["order_kpis"], planned["category_kpis"], planned["deleted"]) == (1, 1, 1)
+    assert planned["index_faults"] == 0
     rebuilt = run(running_cloud, "rebuild", "--json")
     assert rebuilt.exit_code == 0, rebuilt.err
-    assert rebuilt.document["deleted"] == 1
+    assert (rebuilt.document["deleted"], rebuilt.document["index_faults"]) == (1, None)
+    of_index = run(running_cloud, "rebuild", "--index")
+    assert of_index.exit_code == 0, of_index.err
+    assert "index of orders by day: 0 faults" in of_index.out
     assert_published_equals(pipeline, model)
 
     maintained = run(running_cloud, "maintain", "--json")
     assert maintained.exit_code == 0, maintained.err
-    assert [each["deleted_files"] for each in maintained.document["tables"]] == [0, 0, 0]
+    assert [each["deleted_files"] for each in maintained.document["tables"]] == [0, 0, 0, 0]
     assert run(running_cloud, "why", "orders", "2025-07-07").exit_code == 0
     assert pipeline.dead_letters() == {}
 
