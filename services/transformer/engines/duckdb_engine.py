@@ -43,7 +43,7 @@ from services.transformer.facts.tables import (
 
 DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date", "bool": "boolean"}
 SMALL_FILE_ROWS = 250_000
-MANY_SMALL_FILES = 16
+MANY_SMALL_FILES = 4
 CHEAPER_READ_AGAIN = frozenset(
     {"read_days", "affected_days", "next_order_items", "written_orders", "written_order_items"}
 )
