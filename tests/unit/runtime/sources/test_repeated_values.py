@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts.sources.model import Source
@@ -14,6 +14,7 @@ from services.runtime.sources.compilation import compile_source
 from services.runtime.sources.numbers import cent_texts, narrowed, number_texts
 from services.runtime.sources.shaping import Shaper
 from services.runtime.sources.steps import steps_to
+from tests.support.examples import examples
 from tests.support.sources import ORDERS, a_block, a_source, shaped
 
 HEADER = ["id", "pay", "bought", "sku", "n", "price", "off"]
@@ -56,6 +57,7 @@ CELLS = {
 
 
 @pytest.mark.slow
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(*map(st.sampled_from, CELLS.values())), min_size=1, max_size=40))
 def test_a_block_gives_what_its_rows_give_one_by_one(rows: list[tuple[str, ...]]) -> None:
     compiled = compile_source(a_source_of_lines(), HEADER)
