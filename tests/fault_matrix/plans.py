@@ -191,7 +191,8 @@ def _relay(fault: str, stand: Stand, _name: str) -> Plan:
     }
     if fault in special:
         note, action = special[fault]
-        letters = {"aggregator-events-dlq": 1} if fault == "malformed" else {}
+        hear = ("aggregator-events-dlq", "api-events-dlq")
+        letters = dict.fromkeys(hear, 1) if fault == "malformed" else {}
         return Plan(
             f"{note}; the sweep starts the batch", (Injection(puts, action),), (), (), letters
         )
