@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_random_exponential
@@ -26,7 +25,6 @@ BY_TIME, BY_DAY = "by-time", "by-day"
 KEYS_AT_ONCE = 100
 """Limit of BatchGetItem (AWS API reference)."""
 DAYS_AT_ONCE = 16
-_serialize = TypeSerializer().serialize
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,10 @@ class ViewsTable:
                 with translated(f"item of {self._table}"):
                     self._client.put_item(
                         TableName=self._table,
-                        Item=_typed(item),
+                        Item=items.typed(item),
                         ConditionExpression="attribute_not_exists(pk) OR #rank < :rank",
                         ExpressionAttributeNames={"#rank": "rank"},
-                        ExpressionAttributeValues=_typed({":rank": one.rank}),
+                        ExpressionAttributeValues=items.typed({":rank": one.rank}),
                     )
             except Exception as error:
                 if not _is_outranked(error):
@@ -96,7 +94,7 @@ class ViewsTable:
             position,
             limit,
             KeyConditionExpression=condition,
-            ExpressionAttributeValues=_typed(values),
+            ExpressionAttributeValues=items.typed(values),
             ConsistentRead=True,
         )
 
@@ -108,13 +106,13 @@ class ViewsTable:
             IndexName=BY_TIME,
             KeyConditionExpression="#list = :list",
             ExpressionAttributeNames={"#list": "list"},
-            ExpressionAttributeValues=_typed({":list": listed}),
+            ExpressionAttributeValues=items.typed({":list": listed}),
             ScanIndexForward=False,
         )
 
     def _query(self, position: Position | None, limit: int | None, **request: Any) -> Page:
         if position is not None:
-            request["ExclusiveStartKey"] = _typed(position)
+            request["ExclusiveStartKey"] = items.typed(position)
         if limit is not None:
             request["Limit"] = limit
         with translated(f"table {self._table}"):
@@ -136,7 +134,7 @@ class KpiTables:
 
     def orders(self, days: Iterable[date]) -> list[Body]:
         """OrderKPIs of the days that have some, by key."""
-        keys = [_typed({"order_date": day.isoformat()}) for day in sorted(set(days))]
+        keys = [items.typed({"order_date": day.isoformat()}) for day in sorted(set(days))]
         chunks = [keys[n : n + KEYS_AT_ONCE] for n in range(0, len(keys), KEYS_AT_ONCE)]
         found = [item for chunk in self._threads.map(self._batch, chunks) for item in chunk]
         return sorted(found, key=lambda item: str(item["order_date"]))
@@ -145,7 +143,7 @@ class KpiTables:
         """CategoryKPIs of one category, in order of days."""
         return self._query(
             KeyConditionExpression="category = :key AND order_date BETWEEN :first AND :last",
-            ExpressionAttributeValues=_typed(
+            ExpressionAttributeValues=items.typed(
                 {":key": name, ":first": str(span.first), ":last": str(span.last)}
             ),
         )
@@ -159,7 +157,7 @@ class KpiTables:
         return self._query(
             IndexName=BY_DAY,
             KeyConditionExpression="order_date = :key",
-            ExpressionAttributeValues=_typed({":key": day.isoformat()}),
+            ExpressionAttributeValues=items.typed({":key": day.isoformat()}),
         )
 
     def _query(self, **request: Any) -> list[Body]:
@@ -197,7 +195,3 @@ def _is_outranked(error: BaseException) -> bool:
         isinstance(cause, ClientError)
         and cause.response["Error"]["Code"] == "ConditionalCheckFailedException"
     )
-
-
-def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _serialize(value) for name, value in values.items()}

@@ -20,7 +20,6 @@ from services.transformer.facts.catalog import tag_of
 from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.order_index import index_faults
 from services.transformer.facts.reading import ReadOnlyFacts, days_with_facts, kpis_at, spans
-from services.transformer.facts.tables import Heads
 from services.transformer.history.provenance import Contribution, Evidence, evidence_of
 from services.transformer.maintenance.erasure import holding_snapshots, trace
 from services.transformer.maintenance.rebuild import compare, key_of
@@ -41,8 +40,7 @@ class PublishedFacts:
         self.dynamodb = dynamodb
         self.facts = ReadOnlyFacts(catalog, FACTS_DATABASE)
         self.state = self.read_state()
-        mains = self.facts.load(-1)
-        self.heads: Heads = {**mains, **(self.state.heads or {})}
+        self.heads = self.state.standing(self.facts.load(-1))
 
     @cached_property
     def engine(self) -> DuckDBEngine:

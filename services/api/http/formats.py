@@ -71,7 +71,7 @@ def not_modified(etag: str) -> Response[str]:
     return Response(int(HTTPStatus.NOT_MODIFIED), None, "", {"ETag": etag, **VARY})
 
 
-def as_json(model: BaseModel, etag: str | None = None) -> Response[str]:
+def as_json(model: BaseModel, etag: str) -> Response[str]:
     """A model as JSON; raises ProblemFound (413) when it would not fit."""
     return _answer(JSON, model.model_dump_json(), etag, {})
 
@@ -97,9 +97,7 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _answer(
-    content_type: str, text: str, etag: str | None, more: Mapping[str, str]
-) -> Response[str]:
+def _answer(content_type: str, text: str, etag: str, more: Mapping[str, str]) -> Response[str]:
     size = len(text.encode())
     if size > MAX_ANSWER_BYTES:
         raise ProblemFound(
@@ -107,5 +105,4 @@ def _answer(
             f"the answer would have {size} bytes, over {MAX_ANSWER_BYTES}: ask with a smaller "
             "limit, or for fewer days",
         )
-    headers = {**VARY, **more, **({"ETag": etag} if etag else {})}
-    return Response(int(HTTPStatus.OK), content_type, text, headers)
+    return Response(int(HTTPStatus.OK), content_type, text, {**VARY, **more, "ETag": etag})

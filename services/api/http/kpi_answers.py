@@ -63,11 +63,12 @@ def order_answer(question: Question, kpis: Kpis) -> Answered:
 
 def category_answer(question: Question, kpis: Kpis) -> Answered:
     """KPIs by category."""
-    spans = _spans(question)
     if question.category is None:
-        items = kpis.categories({day for span in spans for day in span.dates()})
+        items = kpis.categories(_days(question))
     else:
-        found = [item for span in spans for item in kpis.category(question.category, span)]
+        found = [
+            item for span in _spans(question) for item in kpis.category(question.category, span)
+        ]
         items = list({item["order_date"]: item for item in found}.values())
     by_category: dict[str, list[Item]] = defaultdict(list)
     for item in items:

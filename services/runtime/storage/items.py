@@ -12,7 +12,7 @@ _deserialize = TypeDeserializer().deserialize
 
 def get_item(dynamodb: Any, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
     """One item, read consistently."""
-    answer = dynamodb.get_item(TableName=table, Key=_typed(key), ConsistentRead=True)
+    answer = dynamodb.get_item(TableName=table, Key=typed(key), ConsistentRead=True)
     return plain(answer["Item"]) if "Item" in answer else None
 
 
@@ -30,7 +30,7 @@ def query(
         "TableName": table,
         "KeyConditionExpression": "#partition = :value",
         "ExpressionAttributeNames": {"#partition": name},
-        "ExpressionAttributeValues": _typed({":value": value}),
+        "ExpressionAttributeValues": typed({":value": value}),
         "ScanIndexForward": not newest_first,
         "ConsistentRead": True,
     }
@@ -55,7 +55,8 @@ def pages(dynamodb: Any, call: str, request: Mapping[str, Any]) -> Iterator[dict
         yield from (plain(item) for item in page["Items"])
 
 
-def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
+def typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as DynamoDB's API has them."""
     return {name: _serialize(value) for name, value in values.items()}
 
 

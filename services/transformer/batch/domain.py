@@ -61,6 +61,10 @@ class TransformerState:
         """
         fences.admit(fence, self.fence, leap)
 
+    def standing(self, mains: Heads) -> Heads:
+        """The heads that count: of tables that nothing was published of, where they stand."""
+        return {**mains, **(self.heads or {})}
+
     def begin(self, batch_id: str, fence: int, attempt: int, mains: Heads) -> "TransformerState":
         """The next epoch, at work on a batch.
 
@@ -121,7 +125,7 @@ class TransformerState:
                 f"epoch {self.epoch} is publishing batch {self.in_flight.batch_id}; "
                 "that is to be finished first, then try again"
             )
-        heads = {**mains, **(self.heads or {})}
+        heads = self.standing(mains)
         return replace(
             self,
             epoch=self.epoch + 1,

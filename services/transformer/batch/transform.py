@@ -126,9 +126,10 @@ class _Attempt:
         with begun_again_unless_overtaken(state.epoch, ports):
             ports.facts.fence(heads, state.epoch, batch_id)
             with ports.inputs.fetch(reports) as files:
-                merge_plan = self._plan_and_write(engine, files, heads, state.epoch, reports)
+                merge_plan, files_balanced = self._plan_and_write(
+                    engine, files, heads, state.epoch, reports
+                )
             new_heads = ports.facts.publish(state.epoch, batch_id)
-        files_balanced = self._balanced(merge_plan, reports)
         result = self._result(merge_plan, files_balanced, new_heads, state.epoch, currency)
         document = result.model_dump(mode="json")
         check_document("BatchResult", document)
@@ -176,35 +177,27 @@ class _Attempt:
         heads: Heads,
         epoch: int,
         reports: Reports,
-    ) -> MergePlan:
-        """The branches hold the batch; an index that is not of these orders is made anew first."""
+    ) -> tuple[MergePlan, list[FileResult]]:
+        """The branches hold the batch; an index that is not of these orders is made anew first.
+
+        Returns also what became of each input; raises PipelineError when the rows do not add up.
+        """
+
+        def from_heads(heads: Heads) -> tuple[MergePlan, list[FileResult]]:
+            with engine.session() as session:
+                planned = plan_merge(session, self._command.batch_id, self._as_stated(files), heads)
+                balanced = reconciliation.file_results(
+                    self._manifest, reports, planned.accepted_rows, planned.superseded_rows
+                )
+                self._write_facts(session, planned, heads, epoch)
+            return planned, balanced
+
         try:
-            return self._planned_and_written(engine, files, heads, epoch, reports)
+            return from_heads(heads)
         except IndexOutOfStep:
-            facts = self._ports.facts
             rebuild_index(engine, heads, epoch, self._properties(epoch))
-            rebuilt = {**heads, INDEX: facts.branch_heads(epoch)[INDEX]}
-            return self._planned_and_written(engine, files, rebuilt, epoch, reports)
-
-    def _planned_and_written(
-        self,
-        engine: Engine,
-        files: Sequence[StagedFile],
-        heads: Heads,
-        epoch: int,
-        reports: Reports,
-    ) -> MergePlan:
-        with engine.session() as session:
-            planned = plan_merge(session, self._command.batch_id, self._as_stated(files), heads)
-            self._balanced(planned, reports)
-            self._write_facts(session, planned, heads, epoch)
-        return planned
-
-    def _balanced(self, merge_plan: MergePlan, reports: Reports) -> list[FileResult]:
-        """What became of each input; raises PipelineError when the rows do not add up."""
-        return reconciliation.file_results(
-            self._manifest, reports, merge_plan.accepted_rows, merge_plan.superseded_rows
-        )
+            rebuilt = self._ports.facts.branch_heads(epoch)[INDEX]
+            return from_heads({**heads, INDEX: rebuilt})
 
     def _properties(self, epoch: int) -> dict[str, str]:
         return {"batch_id": self._command.batch_id, "epoch": str(epoch)}

@@ -11,7 +11,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
 
 from services.transformer.engines.port import (
     FILE_COLUMNS,
@@ -119,7 +118,9 @@ class DuckDBSession:
         source = self._facts.table(table)
         files = data_files(source, snapshot_id, rows)
         if table == INDEX and files:
-            self._view_of_files(relation, columns, source, files)
+            paths = map(str, self._copies.paths_of(source.io, files))
+            lying = self._database.read_parquet(list(paths)).select(*columns)
+            self._database.execute(f"create or replace temp view {relation} as {lying.sql_query()}")
             return
         found = read_rows(source, columns, rows, files)
         later = [name for name in columns if name in READ_AS]
@@ -196,17 +197,6 @@ class DuckDBSession:
                 small[day].append(file)
         many = [each for each in small.values() if len(each) >= MANY_SMALL_FILES]
         return replaced, [file for each in many for file in each]
-
-    def _view_of_files(
-        self, relation: str, columns: Sequence[str], table: Table, files: Sequence[DataFile]
-    ) -> None:
-        """Read where they lie, as often as they are asked for, and never held in memory whole."""
-        paths = self._copies.paths_of(table.io, files)
-        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-        self._database.execute(
-            f"create or replace temp view {relation} as select {', '.join(columns)} "
-            f"from read_parquet([{listed}])"
-        )
 
     def _arrow_of(self, write: BranchWrite) -> pa.Table:
         names = [field.name for field in SCHEMAS[write.table].fields]
