@@ -52,7 +52,7 @@ class Ending:
 
 def load(path: Path) -> dict[str, Any]:
     """The jobs of a workflow, by name."""
-    workflow: dict[str, Any] = yaml.safe_load(path.read_text())
+    workflow: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     jobs: dict[str, Any] = workflow["jobs"]
     return jobs
 

@@ -30,6 +30,8 @@ HELD_SECONDS = 30
 """How long letters are hidden from others at most, should whoever looks at them die meanwhile."""
 RECEIVED_AT_ONCE = 10
 """Limit of ReceiveMessage (AWS API reference)."""
+LAST_LOOK_SECONDS = 1
+"""Long polling asks all of SQS's servers; an answer without it may leave letters out."""
 HIDDEN_TOKEN = "(hidden: task tokens are secrets)"  # noqa: S105
 HEAD_CHARACTERS = 1_000
 
@@ -140,7 +142,7 @@ def _receive_all(sqs: Any, queue_url: str, letters: dict[str, Letter]) -> None:
             QueueUrl=queue_url,
             MaxNumberOfMessages=RECEIVED_AT_ONCE,
             VisibilityTimeout=HELD_SECONDS,
-            WaitTimeSeconds=1 if empty_answers else 0,
+            WaitTimeSeconds=LAST_LOOK_SECONDS if empty_answers else 0,
             MessageAttributeNames=["All"],
             AttributeNames=["All"],
         )

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from contracts.printable import printable
 from infra.ecp.dead_letters import commands as dlq
+from infra.ecp.dead_letters import queries
 from infra.ecp.dead_letters.advice import ADVICE, advice_for
 from infra.ecp.dead_letters.queries import held, read_letters, send_back
 from infra.ecp.main import app
@@ -29,6 +30,7 @@ ARCHIVE = "the-archive"
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(queries, "LAST_LOOK_SECONDS", 0)  # moto has one server
     with mock_aws():
         client = boto3.client("sqs", region_name="us-east-1")
         for name in (QUEUE, DEAD, "event-relay-dlq", "somebody-elses-dlq"):
