@@ -111,6 +111,10 @@ COMMANDS = {
         LOOK, "kpis.commands", "app",
         "The published daily KPIs: of all orders, or by category.",
     ),
+    "freshness": Entry(
+        LOOK, "kpis.freshness", "freshness",
+        "How new the numbers are: days with and without KPIs, and when each source's files came.",
+    ),
     "quarantine": Entry(
         LOOK, "quarantine.group", "app",
         "Rows and files that were refused: why, and what to do.",

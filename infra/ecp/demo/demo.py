@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from contracts.clock import system_clock
 from infra.ecp.batches.outcome_view import EXIT_CODES, print_outcome
 from infra.ecp.demo.notifications import notifications
 from infra.ecp.demo.sample_catalogue import DEFAULT_SEED
@@ -23,6 +24,7 @@ from infra.ecp.kpis.queries import (
     ORDER_FIELDS,
     Kpi,
     Period,
+    PublishedKpis,
     category_kpis,
     order_kpis,
 )
@@ -107,18 +109,18 @@ def _show(target: Target, directory: Path, scale: int) -> None:
         outcome = wait_for_outcome(target, submission, as_json=False)
         print_outcome(outcome)
         told = next_notification()
-    dynamodb, period = target.client("dynamodb"), Period()
+    published = PublishedKpis(target.client("dynamodb"), system_clock().date())
     print_heading("What came of it")
     kpis.print_kpis(
         "OrderKPIs",
-        order_kpis(dynamodb, period),
+        order_kpis(published, Period()),
         ORDER_FIELDS,
         limit=SHOWN_DAYS,
         more="`ecp kpis orders` has every day",
     )
     kpis.print_kpis(
         "CategoryKPIs",
-        by_day(category_kpis(dynamodb, period)),
+        by_day(category_kpis(published, Period())),
         CATEGORY_FIELDS,
         limit=SHOWN_CATEGORIES,
         more="`ecp kpis categories` has every day",

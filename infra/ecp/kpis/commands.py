@@ -1,47 +1,69 @@
-"""`ecp kpis`: the published daily figures."""
+"""`ecp kpis`: the published figures, by day, week or month, for people and for programs."""
 
 from typing import Annotated
 
 import typer
 
 from contracts.clock import system_clock
-from infra.ecp.kpis.queries import (
-    CATEGORY_FIELDS,
-    ORDER_FIELDS,
-    Kpi,
-    Period,
-    category_kpis,
-    for_people,
-    order_kpis,
+from infra.ecp.kpis.answering import Asked, categories_found, orders_found
+from infra.ecp.kpis.formats import deliver, refuse_bytes_on_a_terminal
+from infra.ecp.kpis.options import (
+    As,
+    ComparedWith,
+    Format,
+    From,
+    Output,
+    Periods,
+    To,
+    can_be_compared,
+    chosen_format,
+    period,
 )
-from infra.ecp.kpis.queries import categories as all_categories
+from infra.ecp.kpis.queries import Kpi, PublishedKpis, for_people
+from infra.ecp.kpis.view import print_category_kpis, print_order_kpis
 from infra.ecp.kpis.waiting import unknown_products
 from infra.ecp.target import current_target
-from infra.ecp.terminal.days import FORMS, day
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.near_names import nearest
 from infra.ecp.terminal.options import AsJson
-from infra.ecp.terminal.output import print_json, print_line, print_note, print_table
+from infra.ecp.terminal.output import print_line, print_note, print_table
+from services.api.kpis.periods import By
 
 UNKNOWN = "Unknown"
 """The category of lines whose product has not come (docs/design.md, Facts and KPIs)."""
 app = typer.Typer(help="The published daily KPIs: of all orders, or by category.")
 
-From = Annotated[
-    str | None, typer.Option("--from", metavar="DAY", help=f"First day: {FORMS} (UTC).")
-]
-To = Annotated[str | None, typer.Option("--to", metavar="DAY", help=f"Last day: {FORMS} (UTC).")]
-
 
 @app.command()
-def orders(first: From = None, last: To = None, as_json: AsJson = False) -> None:
-    """KPIs per day over all orders: number, revenue, items, return rate, customers.
+def orders(
+    first: From = None,
+    last: To = None,
+    by: Periods = By.DAY,
+    compare: ComparedWith = None,
+    format: As = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """KPIs over all orders by day, week or month: number, revenue, items, return rate, customers.
 
-    Example: `ecp kpis orders --from 2025-07-01 --to 2025-07-31`
+    Without days it is all that is published. A number that days cannot tell of a longer period is
+    `-`, and null or empty for programs. `--json` of days is a list of what is published; with
+    `--by` or `--compare` it is what the HTTP API answers.
+
+    Example: `ecp kpis orders --from 2025-01-01 --by month --compare previous`
+
+    For a spreadsheet: `ecp kpis orders --from 2025-07-01 --output july.xlsx`
     """
-    wanted = period(first, last)
-    found = order_kpis(current_target().client("dynamodb"), wanted)
-    _print("OrderKPIs", found, ORDER_FIELDS, as_json=as_json)
+    today = system_clock().date()
+    asked = Asked(period(first, last, today), by, compare)
+    can_be_compared(asked.period, compare)
+    chosen = chosen_format(format, as_json, output)
+    refuse_bytes_on_a_terminal(chosen, output)
+    found = orders_found(asked, PublishedKpis(current_target().client("dynamodb"), today))
+    if chosen is Format.TABLE:
+        print_order_kpis(found)
+    else:
+        deliver("orders", found, chosen, output)
 
 
 @app.command()
@@ -49,20 +71,41 @@ def categories(
     first: From = None,
     last: To = None,
     category: Annotated[str | None, typer.Option("--category", help="Only this one.")] = None,
+    by: Periods = By.DAY,
+    compare: ComparedWith = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", min=1, metavar="N", help="Only the N that sold most in these days."),
+    ] = None,
+    format: As = None,
+    output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """KPIs per category and day: revenue, average order value, average return rate.
+    """KPIs by category and day, week or month: revenue, average order value and return rate.
 
-    Example: `ecp kpis categories --category Electronics --json`
+    Averages of a longer period are made of its sums and counts, never of daily averages.
+
+    Example: `ecp kpis categories --from 2025-07-01 --to 2025-07-31 --by week --top 5`
+
+    One category for a program: `ecp kpis categories --category Electronics --json`
     """
-    wanted = period(first, last)
+    today = system_clock().date()
+    asked = Asked(period(first, last, today), by, compare, category, top)
+    if category is not None and top is not None:
+        raise WrongUsage("--category and --top: of one category there is no ranking; name one")
+    can_be_compared(asked.period, compare)
+    chosen = chosen_format(format, as_json, output)
+    refuse_bytes_on_a_terminal(chosen, output)
     target = current_target()
-    dynamodb = target.client("dynamodb")
-    found = category_kpis(dynamodb, wanted, category)
-    if category is not None and not found:
-        _say_what_was_meant(category, all_categories(dynamodb))
-    _print("CategoryKPIs", found, CATEGORY_FIELDS, as_json=as_json)
-    if not as_json and any(kpi["category"] == UNKNOWN for kpi in found):
+    kpis = PublishedKpis(target.client("dynamodb"), today)
+    found = categories_found(asked, kpis)
+    if category is not None and not found.rows:
+        _say_what_was_meant(category, kpis)
+    if chosen is not Format.TABLE:
+        deliver("categories", found, chosen, output)
+        return
+    print_category_kpis(found)
+    if any(row["category"] == UNKNOWN for row in found.rows):
         print_line(unknown_products(target))
 
 
@@ -72,25 +115,13 @@ def did_you_mean(category: str, names: set[str]) -> str:
     return f" (did you mean {meant}?)" if meant else ""
 
 
-def _say_what_was_meant(category: str, names: set[str]) -> None:
+def _say_what_was_meant(category: str, kpis: PublishedKpis) -> None:
     """Beside the empty answer, where there is no such category at all."""
-    if category not in names:
+    if not kpis.has_category(category):
         print_note(
-            f"there is no category {category}{did_you_mean(category, names)}; "
+            f"there is no category {category}{did_you_mean(category, kpis.recent_categories())}; "
             "`ecp kpis categories` shows those that there are"
         )
-
-
-def period(first: str | None, last: str | None) -> Period:
-    """The period between two days as text; raises WrongUsage for what is no day."""
-    today = system_clock().date()
-    span = Period(
-        None if first is None else day("--from", first, today),
-        None if last is None else day("--to", last, today),
-    )
-    if span.first and span.last and span.first > span.last:
-        raise WrongUsage(f"--from {span.first} is after --to {span.last}")
-    return span
 
 
 def print_kpis(
@@ -110,10 +141,3 @@ def print_kpis(
         empty="none in this period; `ecp status` shows what runs",
         more=more,
     )
-
-
-def _print(title: str, found: list[Kpi], fields: tuple[str, ...], *, as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-    else:
-        print_kpis(title, found, fields)

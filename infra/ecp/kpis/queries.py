@@ -8,8 +8,8 @@ from typing import Any
 
 from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
 from services.api.adapters import KpiTables
-from services.api.kpis.periods import Span
-from services.runtime.storage import items
+from services.api.kpis.bounds import MAX_DAYS_OF_ALL_CATEGORIES
+from services.api.kpis.periods import DAY, Span
 from services.transformer.batch.kpis import DEFAULT_MEASURES
 
 ORDER_FIELDS = (
@@ -33,8 +33,11 @@ SET_BY_FIELDS = ("batch_id", "epoch", "updated_at")
 MONEY_FIELDS = frozenset({"total_revenue", "daily_revenue", "avg_order_value"})
 RATE_FIELDS = frozenset({"return_rate", "avg_return_rate"})
 
-MAX_DAYS_BY_KEY = 366
-"""A longer period is most of what there is: the table is read whole."""
+FIRST_DAY = date(1970, 1, 1)
+"""No file may hold an earlier order_date, nor one after tomorrow (contracts/files/orders)."""
+DAYS_AT_ONCE = 1600
+"""Sixteen requests of a hundred days side by side."""
+DAYS_FOR_NAMES = 31
 
 Kpi = dict[str, Any]
 
@@ -51,42 +54,82 @@ class Period:
             self.last is None or order_date <= str(self.last)
         )
 
-    def days(self) -> list[date] | None:
-        """Each of them, where they can be asked for one by one."""
-        if self.first is None or self.last is None:
+
+class PublishedKpis:
+    """The KPI tables, read by key only, however long a span is.
+
+    Which days have KPIs is found by asking for each day's OrderKPIs item: without `--from` and
+    `--to` these are all days that a file may hold, 1970 to tomorrow, which are 200 requests of a
+    hundred keys. Categories of more than a year are asked for on the days that have such an item: a
+    category's KPIs are made of orders, and so its day has them too.
+    """
+
+    def __init__(self, dynamodb: Any, today: date) -> None:
+        self._tables = KpiTables(dynamodb, ORDER_KPIS_TABLE, CATEGORY_KPIS_TABLE)
+        self._latest = today + DAY
+        self._known: dict[date, Kpi | None] = {}
+
+    def orders(self, days: Iterable[date]) -> list[Kpi]:
+        """OrderKPIs of the days that have some, by day; each day is asked for once."""
+        wanted = sorted({day for day in days if FIRST_DAY <= day <= self._latest})
+        unknown = [day for day in wanted if day not in self._known]
+        found = {item["order_date"]: item for item in self._tables.orders(unknown)}
+        self._known |= {day: found.get(str(day)) for day in unknown}
+        return [item for day in wanted if (item := self._known[day]) is not None]
+
+    def category(self, name: str, span: Span) -> list[Kpi]:
+        """CategoryKPIs of one category in a span."""
+        return self._tables.category(name, span)
+
+    def categories(self, days: Iterable[date]) -> list[Kpi]:
+        """CategoryKPIs of the days that have some."""
+        wanted = {day for day in days if FIRST_DAY <= day <= self._latest}
+        if len(wanted) > MAX_DAYS_OF_ALL_CATEGORIES:
+            wanted = {date.fromisoformat(item["order_date"]) for item in self.orders(wanted)}
+        return self._tables.categories(wanted)
+
+    def has_category(self, name: str) -> bool:
+        """Whether there is any KPI of it, on whatever day."""
+        return bool(self.category(name, Span(FIRST_DAY, self._latest)))
+
+    def span(self, period: Period, category: str | None = None) -> Span | None:
+        """The period with its open ends closed by the first and the last day that has KPIs.
+
+        `category`: that has KPIs of it. None when an end is open and no day has any.
+        """
+        if period.first and period.last:
+            return Span(period.first, period.last)
+        whole = Span(period.first or FIRST_DAY, period.last or self._latest)
+        found = self.category(category, whole) if category else self.orders(whole.dates())
+        if not found:
             return None
-        span = Span(self.first, self.last)
-        return list(span.dates()) if span.days <= MAX_DAYS_BY_KEY else None
+        earliest, latest = (date.fromisoformat(found[at]["order_date"]) for at in (0, -1))
+        return Span(period.first or earliest, period.last or latest)
+
+    def recent_categories(self) -> set[str]:
+        """Names of the categories of the newest days that have KPIs; enough to guess one by."""
+        last, days = self._latest, list[date]()
+        while last >= FIRST_DAY and len(days) < DAYS_FOR_NAMES:
+            first = max(last - (DAYS_AT_ONCE - 1) * DAY, FIRST_DAY)
+            found = self.orders(Span(first, last).dates())
+            days += [date.fromisoformat(item["order_date"]) for item in reversed(found)]
+            last = first - DAY
+        return {str(item["category"]) for item in self.categories(days[:DAYS_FOR_NAMES])}
 
 
-def order_kpis(dynamodb: Any, period: Period) -> list[Kpi]:
+def order_kpis(kpis: PublishedKpis, period: Period) -> list[Kpi]:
     """OrderKPIs of a period, by day; money in units of the currency."""
-    days = period.days()
-    found = (
-        items.scan(dynamodb, ORDER_KPIS_TABLE) if days is None else _by_key(dynamodb).orders(days)
-    )
-    return choose(found, ORDER_FIELDS, period)
+    span = kpis.span(period)
+    return choose(kpis.orders(span.dates()) if span else [], ORDER_FIELDS, period)
 
 
-def category_kpis(dynamodb: Any, period: Period, category: str | None = None) -> list[Kpi]:
+def category_kpis(kpis: PublishedKpis, period: Period, category: str | None = None) -> list[Kpi]:
     """CategoryKPIs of a period, by category and day; of one category where it is given."""
-    days = period.days()
-    if category is not None:
-        found = items.query(dynamodb, CATEGORY_KPIS_TABLE, {"category": category})
-    elif days is not None:
-        found = _by_key(dynamodb).categories(days)
-    else:
-        found = items.scan(dynamodb, CATEGORY_KPIS_TABLE)
+    span = kpis.span(period, category)
+    if span is None:
+        return []
+    found = kpis.categories(span.dates()) if category is None else kpis.category(category, span)
     return choose(found, CATEGORY_FIELDS, period)
-
-
-def _by_key(dynamodb: Any) -> KpiTables:
-    return KpiTables(dynamodb, ORDER_KPIS_TABLE, CATEGORY_KPIS_TABLE)
-
-
-def categories(dynamodb: Any) -> set[str]:
-    """The names of all categories that have a KPI."""
-    return {str(item["category"]) for item in items.scan(dynamodb, CATEGORY_KPIS_TABLE)}
 
 
 def choose(

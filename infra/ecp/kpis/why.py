@@ -8,7 +8,7 @@ import typer
 from contracts.clock import system_clock
 from infra.ecp.batches.timeline import plural
 from infra.ecp.kpis.commands import UNKNOWN, did_you_mean
-from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS, categories, for_people
+from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS, PublishedKpis, for_people
 from infra.ecp.kpis.waiting import unknown_products
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.days import FORMS, day
@@ -68,8 +68,10 @@ def _find(target: Target, on: date, category: str | None, *, with_rows: bool) ->
 
 
 def _named(category: str, target: Target) -> str:
-    names = categories(target.client("dynamodb"))
-    return f"category {category}" + ("" if category in names else did_you_mean(category, names))
+    kpis = PublishedKpis(target.client("dynamodb"), system_clock().date())
+    if kpis.has_category(category):
+        return f"category {category}"
+    return f"category {category}{did_you_mean(category, kpis.recent_categories())}"
 
 
 def _print(found: dict[str, Any], target: Target, *, with_rows: bool) -> None:

@@ -8,6 +8,7 @@ keys (a plain key is its own name); `create` makes a file and follows no symboli
 import errno
 import os
 import re
+import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -67,6 +68,47 @@ def create(directory: Path, place: PurePosixPath) -> Iterator[BinaryIO]:
         except BaseException:
             os.unlink(place.name, dir_fd=folder)
             raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of whatever is at the path once it is whole, and not before.
+
+    It is written beside it; whoever is killed meanwhile leaves `.ecp-….part` there, and never half
+    a file under the path. A link is followed; a device or a pipe is written to as it is. Raises
+    WrongUsage for a folder, or where there is none to write into.
+    """
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise WrongUsage(f"{path} is a folder; name a file in it")
+    if place.exists() and not place.is_file():
+        with place.open("wb") as file:
+            yield file
+        return
+    if not place.parent.is_dir():
+        raise WrongUsage(f"{path}: there is no folder {place.parent}; make it first")
+    descriptor, part = tempfile.mkstemp(prefix=".ecp-", suffix=".part", dir=place.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(descriptor, _mode_of(place))
+            os.fsync(descriptor)
+        os.replace(part, place)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+        raise
+
+
+def _mode_of(place: Path) -> int:
+    """Of the file that is there, else of a new one."""
+    try:
+        return place.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def refuse_what_is_there(paths: Sequence[Path]) -> None:

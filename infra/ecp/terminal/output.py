@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from contracts.printable import printable, printable_json
+from contracts.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -81,12 +81,35 @@ def painted(text: str, style: str) -> "Text":
 
 
 def print_json(document: object) -> None:
-    """One JSON document on standard output; Decimal becomes a JSON number.
+    """One JSON document on standard output; Decimal becomes a JSON number."""
+    sys.stdout.write(json_text(document))
+
+
+def write_text(text: str) -> None:
+    """Text for programs, as it is; where people read it, with escapes for what acts on a terminal.
+
+    Its lines end as they are, on every system.
+    """
+    if sys.stdout.isatty():
+        sys.stdout.write(printable_lines(text))
+    else:
+        write_bytes(text.encode())
+
+
+def write_bytes(content: bytes) -> None:
+    """Bytes for programs on standard output."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def json_text(document: object) -> str:
+    """A document as JSON, with a newline at its end.
 
     Characters that could act on a terminal are JSON escapes in it: equal when parsed.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False, default=_json_value)
-    sys.stdout.write(printable_json(text) + "\n")
+    return printable_json(text) + "\n"
 
 
 def print_line(line: "str | Text" = "") -> None:

@@ -1,11 +1,8 @@
 """JSON or CSV, as the question's Accept header or `format` asks; ETags and 304."""
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
 from services.api.http.problems import ProblemFound
+from services.api.kpis.tables import csv_text
 
 JSON, CSV = "application/json", "text/csv"
 FORMATS = {"json": JSON, "csv": CSV}
@@ -79,22 +77,10 @@ def as_json(model: BaseModel, etag: str) -> Response[str]:
 def as_csv(
     columns: Sequence[str], rows: Sequence[Mapping[str, Any]], etag: str, next_: str | None
 ) -> Response[str]:
-    """RFC 4180 with a header; where more follows, X-Next-Cursor has the next page's cursor.
-
-    Values are what they are: a spreadsheet may take a name that begins with `=` for a formula.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    """RFC 4180 with a header; where more follows, X-Next-Cursor has the next page's cursor."""
     more = {"X-Next-Cursor": next_} if next_ else {}
-    return _answer(f"{CSV}; charset=utf-8; header=present", text.getvalue(), etag, more)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return "" if value is None else value
+    content_type = f"{CSV}; charset=utf-8; header=present"
+    return _answer(content_type, csv_text(columns, rows), etag, more)
 
 
 def _answer(content_type: str, text: str, etag: str, more: Mapping[str, str]) -> Response[str]:

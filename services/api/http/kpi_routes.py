@@ -1,7 +1,7 @@
 """The routes of KPIs: by period, by category, and how new they are."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from http import HTTPStatus
 from typing import Any
 
@@ -9,13 +9,6 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from services.api.http import formats
 from services.api.http.answering import header, known, viewed
-from services.api.http.kpi_answers import (
-    Answered,
-    Question,
-    category_answer,
-    order_answer,
-    revenue_within,
-)
 from services.api.http.models import (
     CategoryKpis,
     CategoryRow,
@@ -37,17 +30,25 @@ from services.api.http.parameters import (
 )
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
-from services.api.kpis.domain import CATEGORY_MEASURES, ORDER_MEASURES
-from services.api.kpis.periods import By, Compare, Span
+from services.api.kpis.answers import (
+    Answered,
+    Question,
+    category_answer,
+    order_answer,
+    revenue_within,
+)
+from services.api.kpis.bounds import (
+    FIRST_DAY,
+    LAST_DAY,
+    MAX_DAYS,
+    MAX_DAYS_OF_ALL_CATEGORIES,
+    usual_span,
+)
+from services.api.kpis.freshness import days_of
+from services.api.kpis.periods import By, Span
+from services.api.kpis.tables import category_columns, flat, order_columns
 from services.api.views.domain import SOURCES, SPAN, sources_from
 from services.api.views.models import SourceView
-
-MAX_DAYS = 731
-MAX_DAYS_OF_ALL_CATEGORIES = 366
-"""Each day is a query of its own."""
-USUAL_DAYS = 30
-FIRST_DAY, LAST_DAY = date(1972, 1, 1), date(2199, 12, 31)
-"""What is compared with them can be reckoned too."""
 
 
 def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
@@ -72,7 +73,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         if known(app, etag):
             return formats.not_modified(etag)
         if media == formats.CSV:
-            return formats.as_csv(*_flat(rows, ORDER_MEASURES, (), compare), etag, more)
+            return formats.as_csv(order_columns(compare), flat(rows), etag, more)
         body = OrderKpis(
             **_asked(question),
             rows=[OrderRow.model_validate(row) for row in rows],
@@ -102,8 +103,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         if known(app, etag):
             return formats.not_modified(etag)
         if media == formats.CSV:
-            table = _flat(rows, CATEGORY_MEASURES, ("category",), compare)
-            return formats.as_csv(*table, etag, more)
+            return formats.as_csv(category_columns(compare), flat(rows), etag, more)
         body = CategoryKpis(
             **_asked(question),
             rows=[CategoryRow.model_validate(row) for row in rows],
@@ -117,13 +117,12 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     def freshness(first: From = None, to: To = None) -> Response[str]:
         """Which days have KPIs, since when, and when each source's files came last."""
         span = _span_of(ports, first, to, MAX_DAYS)
-        published = {item["order_date"]: item for item in ports.kpis.orders(span.dates())}
         registers = ports.views.page(SOURCES, "", None, 1000)
         body = Freshness(
             first=str(span.first),
             last=str(span.last),
             last_day=(ports.views.get(SPAN, "last-day") or {}).get("last_day"),
-            days=[_day(str(day), published.get(str(day))) for day in span.dates()],
+            days=[Day(**day) for day in days_of(span, ports.kpis.orders(span.dates()))],
             sources=[SourceView(**one) for one in sources_from(registers.bodies)],
         )
         return viewed(app, body)
@@ -135,7 +134,7 @@ def _span_of(ports: Ports, first: date | None, last: date | None, most: int) -> 
     if not FIRST_DAY <= last <= LAST_DAY or (first and first < FIRST_DAY):
         detail = f"days go from {FIRST_DAY} to {LAST_DAY}"
         raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
-    span = Span(first or last - timedelta(days=USUAL_DAYS - 1), last)
+    span = Span(first, last) if first else usual_span(last)
     if span.first > span.last:
         raise ProblemFound(HTTPStatus.BAD_REQUEST, f"from {span.first} is after to {span.last}")
     if span.days > most:
@@ -180,26 +179,3 @@ def _stamps(found: Answered) -> list[Any]:
         (item.get("category"), item["order_date"], item["epoch"], item["updated_at"])
         for item in found.items
     ]
-
-
-def _flat(
-    rows: list[dict[str, Any]],
-    measures: tuple[str, ...],
-    first: tuple[str, ...],
-    compare: Compare | None,
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns and rows of CSV: what a row is compared with is `compared_<name>` beside it."""
-    told = ("period", "order_date", "last_date", *measures)
-    other = [f"compared_{name}" for name in told] if compare else []
-    flat = [
-        row | {f"compared_{name}": value for name, value in (row["compared"] or {}).items()}
-        for row in rows
-    ]
-    return [*first, *told, "updated_at", *other], flat
-
-
-def _day(order_date: str, item: Mapping[str, Any] | None) -> Day:
-    if item is None:
-        return Day(order_date=order_date, state="missing")
-    stamps = {name: item[name] for name in ("updated_at", "batch_id", "epoch")}
-    return Day(order_date=order_date, state="published", **stamps)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from contracts.clock import Clock
-from services.api.http.kpi_answers import Kpis
+from services.api.kpis.answers import Kpis
 
 Position = Mapping[str, str] | None
 

@@ -35,6 +35,7 @@ class Account:
             "platform/notification-topic-arn": topic,
             "aggregator/command-queue-url": self.commands,
             "lock/command-queue-url": self.lock_commands,
+            "api/views-table": "PipelineViews",
         }.items():
             path = f"/ecommerce-pipeline/{name}"
             client("ssm").put_parameter(Name=path, Value=value, Type="String")

@@ -11,6 +11,7 @@ KEYS = {
     "ProcessingLockTable": {"LockId": "S"},
     "AggregatorState": {"pk": "S", "sk": "S"},
     "EventStore": {"stream_id": "S", "stream_version": "N"},
+    "PipelineViews": {"pk": "S", "sk": "S"},
 }
 
 
@@ -20,13 +21,17 @@ def create_table(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]] = 
     if name == "EventStore":
         _create_event_store(dynamodb)
         return
-    by_day = [("order_date", "HASH"), ("category", "RANGE")]
-    indexes = [_index("by-day", by_day)] if name == "CategoryKPIs" else []
+    indexes, attributes = [], dict(keys)
+    if name == "CategoryKPIs":
+        indexes = [_index("by-day", [("order_date", "HASH"), ("category", "RANGE")])]
+    if name == "PipelineViews":
+        attributes |= {"list": "S", "at": "S"}
+        indexes = [_index("by-time", [("list", "HASH"), ("at", "RANGE")])]
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
-            {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
+            {"AttributeName": key, "AttributeType": kind} for key, kind in attributes.items()
         ],
         KeySchema=[
             {"AttributeName": key, "KeyType": role}

@@ -429,6 +429,7 @@ def test_an_erasure_needs_an_id_that_could_be_and_somebody_who_says_yes(
 
 
 def test_a_category_that_is_spelled_otherwise_is_suggested(account: Account) -> None:
+    put_items(account.client("dynamodb"), "OrderKPIs", [a_day("2025-07-07")])
     put_items(account.client("dynamodb"), "CategoryKPIs", [a_category("Books", "2025-07-07")])
     said = ecp("kpis", "categories", "--category", "books", "--json")
     assert (said.exit_code, json.loads(said.stdout)) == (0, [])

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from infra.ecp.kpis.commands import period
+from infra.ecp.kpis import options
 from infra.ecp.kpis.queries import (
     CATEGORY_FIELDS,
     ORDER_FIELDS,
     SET_BY_FIELDS,
     Period,
+    PublishedKpis,
     category_kpis,
     for_people,
     order_kpis,
@@ -24,6 +25,15 @@ from infra.ecp.terminal.output import print_json
 from tests.unit.infra.tables import create_table
 
 EVER = Period()
+TODAY = date(2025, 8, 1)
+
+
+def reading(dynamodb: Any) -> PublishedKpis:
+    return PublishedKpis(dynamodb, TODAY)
+
+
+def period(first: str | None, last: str | None) -> Period:
+    return options.period(first, last, TODAY)
 
 
 def a_day(order_date: str, **changes: Any) -> dict[str, Any]:
@@ -53,7 +63,7 @@ def a_category(category: str, order_date: str, **changes: Any) -> dict[str, Any]
 def test_days_come_in_calendar_order_with_the_promised_fields_and_no_other(aws: Any) -> None:
     dynamodb = aws("dynamodb")
     create_table(dynamodb, "OrderKPIs", [a_day("2025-07-09"), a_day("2025-07-01")])
-    found = order_kpis(dynamodb, EVER)
+    found = order_kpis(reading(dynamodb), EVER)
     assert [kpi["order_date"] for kpi in found] == ["2025-07-01", "2025-07-09"]
     assert all(tuple(kpi) == (*ORDER_FIELDS, *SET_BY_FIELDS) for kpi in found)
 
@@ -63,7 +73,7 @@ def test_both_ends_of_a_period_belong_to_it(aws: Any) -> None:
     create_table(dynamodb, "OrderKPIs", [a_day(f"2025-07-0{day}") for day in (1, 2, 3, 4)])
 
     def days(first: str | None, last: str | None) -> list[str]:
-        return [kpi["order_date"][-1] for kpi in order_kpis(dynamodb, period(first, last))]
+        return [kpi["order_date"][-1] for kpi in order_kpis(reading(dynamodb), period(first, last))]
 
     assert days("2025-07-02", "2025-07-03") == ["2", "3"]
     assert days("2025-07-03", None) == ["3", "4"]
@@ -75,7 +85,7 @@ def test_every_page_is_read(aws: Any) -> None:
     padding = "x" * 390_000  # DynamoDB answers with 1 MB at most
     days = [a_day(f"2025-07-{day:02}", padding=padding) for day in range(1, 7)]
     create_table(dynamodb, "OrderKPIs", days)
-    assert len(order_kpis(dynamodb, EVER)) == 6
+    assert len(order_kpis(reading(dynamodb), EVER)) == 6
 
 
 def test_days_between_two_are_asked_for_one_by_one_and_no_other_is_read(aws: Any) -> None:
@@ -90,8 +100,8 @@ def test_days_between_two_are_asked_for_one_by_one_and_no_other_is_read(aws: Any
     )
     july = period("2025-07-02", "2025-08-01")
     wanted = ["2025-07-02", "2025-08-01"]
-    assert [kpi["order_date"] for kpi in order_kpis(dynamodb, july)] == wanted
-    found = [(kpi["category"], kpi["order_date"]) for kpi in category_kpis(dynamodb, july)]
+    assert [kpi["order_date"] for kpi in order_kpis(reading(dynamodb), july)] == wanted
+    found = [(kpi["category"], kpi["order_date"]) for kpi in category_kpis(reading(dynamodb), july)]
     assert found == [(name, day) for name in ("Books", "Toys") for day in wanted]
     assert set(calls) == {"BatchGetItem", "Query"}
 
@@ -100,11 +110,14 @@ def test_one_category_is_asked_for_by_its_name(aws: Any) -> None:
     dynamodb = aws("dynamodb")
     items = [a_category("Toys", "2025-07-02"), a_category("Books", "2025-07-02")]
     create_table(dynamodb, "CategoryKPIs", [*items, a_category("Books", "2025-07-01")])
-    every = [(kpi["category"], kpi["order_date"][-1]) for kpi in category_kpis(dynamodb, EVER)]
+    create_table(dynamodb, "OrderKPIs", [a_day("2025-07-01"), a_day("2025-07-02")])
+    every = [
+        (kpi["category"], kpi["order_date"][-1]) for kpi in category_kpis(reading(dynamodb), EVER)
+    ]
     assert every == [("Books", "1"), ("Books", "2"), ("Toys", "2")]
-    books = category_kpis(dynamodb, Period(date(2025, 7, 2)), "Books")
+    books = category_kpis(reading(dynamodb), Period(date(2025, 7, 2)), "Books")
     assert [(kpi["category"], kpi["order_date"]) for kpi in books] == [("Books", "2025-07-02")]
-    assert category_kpis(dynamodb, EVER, "books") == []
+    assert category_kpis(reading(dynamodb), EVER, "books") == []
 
 
 def test_programs_get_json_numbers_whole_ones_as_such(aws: Any) -> None:
@@ -112,7 +125,7 @@ def test_programs_get_json_numbers_whole_ones_as_such(aws: Any) -> None:
     create_table(dynamodb, "OrderKPIs", [a_day("2025-07-01", total_revenue=Decimal("9999.10"))])
     out = io.StringIO()
     with redirect_stdout(out):
-        print_json(order_kpis(dynamodb, EVER))
+        print_json(order_kpis(reading(dynamodb), EVER))
     [kpi] = json.loads(out.getvalue())
     assert kpi == {
         "order_date": "2025-07-01",

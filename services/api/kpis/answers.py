@@ -81,6 +81,17 @@ def category_answer(question: Question, kpis: Kpis) -> Answered:
     return Answered(rows, totals, items)
 
 
+def top(answered: Answered, count: int) -> Answered:
+    """Only the categories that sold most in the span; of two that sold the same, by name."""
+    ranked = sorted(answered.totals, key=lambda row: (-row["daily_revenue"], row["category"]))
+    kept = {row["category"] for row in ranked[:count]}
+    return Answered(
+        [row for row in answered.rows if row["category"] in kept],
+        [row for row in answered.totals if row["category"] in kept],
+        answered.items,
+    )
+
+
 def revenue_within(items: Sequence[Item], span: Span) -> Any:
     """Of all categories."""
     return revenue_of(
@@ -103,7 +114,8 @@ def _rows_and_totals(
         if not found and not before:
             return None
         told = _told(span, name, measure(found))
-        told["updated_at"] = max((item["updated_at"] for item in found), default=None)
+        stamps = (item.get("updated_at") for item in found)
+        told["updated_at"] = max(filter(None, stamps), default=None)
         told["compared"] = _told(*other, measure(before)) if other and before else None
         return told
 

@@ -1,0 +1,197 @@
+"""`ecp freshness`: which days have KPIs, which sources are late, and whether daily numbers are."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from enum import StrEnum
+from itertools import groupby
+from typing import Annotated, Any
+
+import typer
+
+from contracts.clock import from_rfc3339, system_clock
+from infra.ecp.kpis.arrivals import chosen, newest_day, recent_arrivals, sources
+from infra.ecp.kpis.options import From, To, period
+from infra.ecp.kpis.queries import PublishedKpis
+from infra.ecp.target import current_target
+from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
+from infra.ecp.terminal.options import AsJson
+from infra.ecp.terminal.output import print_json, print_line, print_table, styled, write_text
+from services.api.adapters import ViewsTable
+from services.api.kpis.bounds import usual_span
+from services.api.kpis.freshness import Rhythm, days_of, rhythm_of, what_is_missing
+from services.api.kpis.periods import DAY, Span
+from services.api.kpis.tables import csv_text
+
+LATE_AFTER_DAYS = 7
+DAY_COLUMNS = ("order_date", "state", "updated_at", "batch_id", "epoch")
+ONE_BY_ONE = 2
+"""So many missing days in a row are shown each, more of them as one line."""
+
+
+class Expect(StrEnum):
+    """What the numbers are expected to be."""
+
+    DAILY = "daily"
+
+
+class Format(StrEnum):
+    """How the days are written; JSON has the sources too."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def freshness(
+    first: From = None,
+    last: To = None,
+    expect: Annotated[
+        Expect | None,
+        typer.Option(
+            "--expect", help="Exit with 1 if yesterday (UTC) has no KPIs or a source is late."
+        ),
+    ] = None,
+    late_after: Annotated[
+        int,
+        typer.Option(
+            "--late-after", min=1, metavar="DAYS", help="For a source whose rhythm is not known."
+        ),
+    ] = LATE_AFTER_DAYS,
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", metavar="NAME", help="Only this source; may be given again."),
+    ] = None,
+    format: Annotated[
+        Format | None, typer.Option("--format", help="csv has the days only.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How new the numbers are: days with and without KPIs, and when each source's files came.
+
+    A source is late when its last file is older than twice its usual gap: the median of the days
+    between the days on which its files came, in the newest 60 batches. Where fewer than three such
+    days are known, it is late after --late-after days; products, which no batch needs, are not.
+
+    Example: `ecp freshness --expect daily`
+    """
+    now = system_clock()
+    if as_json and format not in (None, Format.JSON):
+        raise WrongUsage(f"--json and --format {format}: name one")
+    target = current_target()
+    dynamodb = target.client("dynamodb")
+    views = ViewsTable(dynamodb, target.names.get("api", "views-table"))
+    kpis = PublishedKpis(dynamodb, now.date())
+    newest, yesterday = newest_day(views), now.date() - DAY
+    span = _span(first, last, newest, now.date())
+    days = days_of(span, kpis.orders(span.dates()))
+    try:
+        found = chosen(sources(views), source or [])
+    except KeyError as error:
+        raise WrongUsage(f"--source {error.args[0]}: no file of it has come yet") from error
+    came = recent_arrivals(views)
+    rhythms = [
+        rhythm_of(one.model_dump(), came.get(one.source, ()), now, late_after) for one in found
+    ]
+    missing = what_is_missing(yesterday, bool(kpis.orders([yesterday])), rhythms, now)
+    if as_json or format is Format.JSON:
+        print_json(
+            {
+                "first": str(span.first),
+                "last": str(span.last),
+                "last_day": newest and str(newest),
+                "days": days,
+                "sources": [
+                    one.model_dump() | _judged(rhythm)
+                    for one, rhythm in zip(found, rhythms, strict=True)
+                ],
+                "yesterday": str(yesterday),
+                "missing": missing,
+            }
+        )
+    elif format is Format.CSV:
+        write_text(csv_text(DAY_COLUMNS, days, "\n"))
+    else:
+        _print_days(days, newest, now.date())
+        _print_sources([one.model_dump() for one in found], rhythms, now)
+        if expect is None:
+            for sentence in missing:
+                print_line(styled("[yellow]{}[/]", sentence))
+    if expect is Expect.DAILY and missing:
+        raise CommandFailed("; ".join(missing), ExitCode.DATA_REJECTED)
+
+
+def _span(first: str | None, last: str | None, newest: date | None, today: date) -> Span:
+    """The days to show; without any named, the newest thirty and those since."""
+    named = period(first, last, today)
+    until = named.last or max(newest or today - DAY, today - DAY)
+    since = named.first or usual_span(named.last or newest or until).first
+    if since > until:
+        raise WrongUsage(f"--from {since}: name a day --to {since} or later, or an earlier one")
+    return Span(since, until)
+
+
+def _judged(rhythm: Rhythm) -> dict[str, Any]:
+    fields = asdict(rhythm)
+    names = {"usual_gap": "usual_gap_days", "late_after": "late_after_days", "is_late": "is_late"}
+    return {shown: fields[name] for name, shown in names.items()}
+
+
+def _print_days(days: Sequence[dict[str, Any]], newest: date | None, today: date) -> None:
+    print_table("Days", ("order_date", "KPIs", "set at (UTC)", "by batch"), list(_rows(days)))
+    published = sum(day["state"] == "published" for day in days)
+    said = "no batch has published a day yet"
+    if newest is not None:
+        ago = (today - newest).days
+        when = {0: "today", 1: "yesterday"}.get(ago, f"{ago:,} days ago" if ago > 0 else "ahead")
+        said = f"the newest day is {newest}, {when}"
+    print_line(f"{published:,} of {len(days):,} days have KPIs; {said}")
+
+
+def _rows(days: Sequence[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
+    for state, group in groupby(days, key=lambda day: day["state"]):
+        run = list(group)
+        if state == "missing" and len(run) > ONE_BY_ONE:
+            ends = f"{run[0]['order_date']} to {run[-1]['order_date']}"
+            yield ends, f"missing, {len(run):,} days", None, None
+            continue
+        for day in run:
+            yield day["order_date"], state, _instant(day["updated_at"]), day["batch_id"]
+
+
+def _print_sources(
+    found: Sequence[dict[str, Any]], rhythms: Sequence[Rhythm], now: datetime
+) -> None:
+    rows = [
+        (
+            one["source"],
+            _instant(one["arrived_at"]),
+            _age(one["arrived_at"], now),
+            one["arrived_key"],
+            _instant(one["published_at"]),
+            one["published_batch"],
+            "-" if rhythm.usual_gap is None else f"every {_days(rhythm.usual_gap)}",
+            _verdict(rhythm),
+        )
+        for one, rhythm in zip(found, rhythms, strict=True)
+    ]
+    columns = ("source", "last file came (UTC)", "ago", "file", "published (UTC)", "by batch")
+    print_table("Sources", (*columns, "comes", "late"), rows, empty="no file has come yet")
+
+
+def _verdict(rhythm: Rhythm) -> str:
+    if rhythm.late_after is None:
+        return "not judged"
+    return "LATE" if rhythm.is_late else f"no, after {_days(rhythm.late_after)}"
+
+
+def _days(count: float) -> str:
+    return "1 day" if count == 1 else f"{count:g} days"
+
+
+def _age(at: str | None, now: datetime) -> str | None:
+    return None if at is None else f"{(now - from_rfc3339(at)) / DAY:.1f} days"
+
+
+def _instant(at: str | None) -> str | None:
+    return None if at is None else at[:19].replace("T", " ")
