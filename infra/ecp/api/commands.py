@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from infra.ecp.api.address import api_url
 from infra.ecp.api.rebuilding import consumed, emptied, resent, waiting
 from infra.ecp.batches.timeline import plural
-from infra.ecp.target import Target, current_target
+from infra.ecp.target import current_target
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, progress
 
@@ -58,11 +59,3 @@ def rebuild(
     else:
         done = "taken" if wait else "sent, and are taken as they come"
         print_line(f"{plural(sent, 'event')} {done}")
-
-
-def api_url(target: Target) -> str:
-    """The address of the API, without a slash at its end; of a local cloud below its own."""
-    if target.endpoint:
-        api_id = target.names.get("api", "http-api-id")
-        return f"{target.endpoint.rstrip('/')}/_aws/execute-api/{api_id}"
-    return target.names.get("api", "url")

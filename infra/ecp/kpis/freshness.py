@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from itertools import groupby
 from typing import Annotated, Any
 
 import typer
 
-from contracts.clock import from_rfc3339, system_clock
+from contracts.clock import system_clock
 from infra.ecp.kpis.arrivals import chosen, newest_day, recent_arrivals, sources
 from infra.ecp.kpis.options import From, To, period
 from infra.ecp.kpis.queries import PublishedKpis
@@ -26,7 +26,7 @@ from services.api.kpis.tables import csv_text
 LATE_AFTER_DAYS = 7
 DAY_COLUMNS = ("order_date", "state", "updated_at", "batch_id", "epoch")
 ONE_BY_ONE = 2
-"""So many missing days in a row are shown each, more of them as one line."""
+"""So many days in a row are shown each, more of them as one line."""
 
 
 class Expect(StrEnum):
@@ -113,7 +113,7 @@ def freshness(
         write_text(csv_text(DAY_COLUMNS, days, "\n"))
     else:
         _print_days(days, newest, now.date())
-        _print_sources([one.model_dump() for one in found], rhythms, now)
+        _print_sources([one.model_dump() for one in found], rhythms)
         if expect is None:
             for sentence in missing:
                 print_line(styled("[yellow]{}[/]", sentence))
@@ -149,34 +149,32 @@ def _print_days(days: Sequence[dict[str, Any]], newest: date | None, today: date
 
 
 def _rows(days: Sequence[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
-    for state, group in groupby(days, key=lambda day: day["state"]):
+    """A line for a day, or for more than two in a row of which the same is to be said."""
+    for state, group in groupby(days, key=lambda day: (day["state"], day["batch_id"])):
         run = list(group)
-        if state == "missing" and len(run) > ONE_BY_ONE:
+        if len(run) > ONE_BY_ONE:
             ends = f"{run[0]['order_date']} to {run[-1]['order_date']}"
-            yield ends, f"missing, {len(run):,} days", None, None
+            latest = max((day["updated_at"] for day in run if day["updated_at"]), default=None)
+            yield ends, f"{state[0]}, {len(run):,} days", _instant(latest), state[1]
             continue
         for day in run:
-            yield day["order_date"], state, _instant(day["updated_at"]), day["batch_id"]
+            yield day["order_date"], state[0], _instant(day["updated_at"]), state[1]
 
 
-def _print_sources(
-    found: Sequence[dict[str, Any]], rhythms: Sequence[Rhythm], now: datetime
-) -> None:
+def _print_sources(found: Sequence[dict[str, Any]], rhythms: Sequence[Rhythm]) -> None:
     rows = [
         (
             one["source"],
             _instant(one["arrived_at"]),
-            _age(one["arrived_at"], now),
-            one["arrived_key"],
-            _instant(one["published_at"]),
-            one["published_batch"],
             "-" if rhythm.usual_gap is None else f"every {_days(rhythm.usual_gap)}",
             _verdict(rhythm),
+            _instant(one["published_at"]),
+            one["published_batch"],
         )
         for one, rhythm in zip(found, rhythms, strict=True)
     ]
-    columns = ("source", "last file came (UTC)", "ago", "file", "published (UTC)", "by batch")
-    print_table("Sources", (*columns, "comes", "late"), rows, empty="no file has come yet")
+    columns = ("source", "last file (UTC)", "comes", "late", "published (UTC)", "by batch")
+    print_table("Sources", columns, rows, empty="no file has come yet")
 
 
 def _verdict(rhythm: Rhythm) -> str:
@@ -187,10 +185,6 @@ def _verdict(rhythm: Rhythm) -> str:
 
 def _days(count: float) -> str:
     return "1 day" if count == 1 else f"{count:g} days"
-
-
-def _age(at: str | None, now: datetime) -> str | None:
-    return None if at is None else f"{(now - from_rfc3339(at)) / DAY:.1f} days"
 
 
 def _instant(at: str | None) -> str | None:

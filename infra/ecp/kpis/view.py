@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,26 +11,28 @@ from infra.ecp.kpis.queries import Kpi, for_people
 from infra.ecp.terminal.output import print_line, print_table, styled
 from infra.ecp.terminal.sparklines import can_be_shown, sparkline
 from services.api.kpis.domain import CATEGORY_MEASURES, ORDER_MEASURES
-from services.api.kpis.periods import By, label, periods
+from services.api.kpis.periods import By, Span, label, periods
 from services.api.kpis.tables import COMPARED
 
 NOTHING = "none in this period; `ecp status` shows what runs, `ecp freshness` which days have some"
 TREND_OF_CATEGORY = 24
 Row = Mapping[str, Any]
+OF_SINGLE_DAYS = frozenset({"unique_customers"})
 MONTHS_DO_NOT_TELL = (
-    "unique_customers is of single days: who orders on two days is one customer of a month"
+    "unique_customers is known of single days only: who orders on two is one customer"
 )
 
 
 def print_order_kpis(found: Found) -> None:
     """Rows, their total as the last one, and the revenue as a line of bars."""
     place, compared = _place(found), _compared(found, "total_orders", "total_revenue")
-    rows = [(*_where(found, row), *_cells(row, ORDER_MEASURES, compared)) for row in found.rows]
-    if rows:
-        total = found.totals[0]
-        blank = ["total", *[None] * (len(place) - 1)]
-        rows.append((*blank, *_cells(total, ORDER_MEASURES, compared)))
-    print_table("OrderKPIs", (*place, *ORDER_MEASURES, *compared), rows, empty=NOTHING)
+    is_daily = found.asked.by is By.DAY
+    measures = [name for name in ORDER_MEASURES if is_daily or name not in OF_SINGLE_DAYS]
+    rows = [(*_where(found, row), *_cells(row, measures, compared)) for row in found.rows]
+    if rows and found.span:
+        where = ("total",) if is_daily else ("total", found.span.days)
+        rows.append((*where, *_cells(found.totals[0], measures, compared)))
+    print_table("OrderKPIs", (*place, *measures, *compared), rows, empty=NOTHING)
     if not found.rows:
         return
     _print_compared(found)
@@ -39,7 +42,7 @@ def print_order_kpis(found: Found) -> None:
         print_line(
             styled("total_revenue  {}  {:,} to {:,} by {}", trend, least, most, found.asked.by)
         )
-    if any(row["unique_customers"] is None for row in found.rows):
+    if not is_daily:
         print_line(styled("[dim]{}[/]", MONTHS_DO_NOT_TELL))
 
 
@@ -101,13 +104,15 @@ def _print_category_totals(found: Found, compared: Mapping[str, str]) -> None:
 
 
 def _place(found: Found) -> tuple[str, ...]:
-    if found.asked.by is By.DAY:
-        return ("order_date",)
-    return ("period", "order_date", "last_date")
+    return ("order_date",) if found.asked.by is By.DAY else ("period", "days")
 
 
 def _where(found: Found, row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in _place(found))
+    """Its name, and how many of its days were asked for: the first and the last may be parts."""
+    if found.asked.by is By.DAY:
+        return (row["order_date"],)
+    first, last = (date.fromisoformat(row[name]) for name in ("order_date", "last_date"))
+    return row["period"], Span(first, last).days
 
 
 def _cells(row: Row, measures: Sequence[str], compared: Mapping[str, str]) -> Iterable[object]:

@@ -211,8 +211,8 @@ def print_table(
 ) -> None:
     """A table with numbers to the right; with `limit`, its first rows and how many are left out.
 
-    A column is numeric when its first row holds a number or a percentage there. `more` says where
-    the rest is.
+    A column is numeric when the first of its cells that holds anything is a number or a percentage.
+    `more` says where the rest is.
     """
     every = list(rows)
     shown = every if limit is None else every[:limit]
@@ -223,7 +223,9 @@ def print_table(
 
     laid_out = [
         Column(
-            printable(name), [printable(text(row[at])) for row in shown], _is_number(every[0][at])
+            printable(name),
+            [printable(text(row[at])) for row in shown],
+            _is_number(next((row[at] for row in every if row[at] is not None), None)),
         )
         for at, name in enumerate(columns)
     ]

@@ -1,0 +1,82 @@
+"""Rows as pandas DataFrames: the same columns with the same types, also when there is no row."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from services.api.kpis.tables import Kind, kind_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pydantic import BaseModel
+
+Numbers = Literal["decimal", "float"]
+Row = Mapping[str, Any]
+
+
+class Beside(StrEnum):
+    """What columns of views hold, beside those of KPIs."""
+
+    FLAG = "flag"
+    TEXTS = "texts"
+
+
+Kinds = Mapping[str, Kind | Beside]
+
+
+def kpi_frame(columns: Sequence[str], rows: Iterable[Row], numbers: Numbers) -> "DataFrame":
+    """KPIs; which columns there are is known before any row."""
+    return _frame({name: kind_of(name) for name in columns}, list(rows), numbers)
+
+
+def view_frame(model: "type[BaseModel]", rows: Iterable[Row]) -> "DataFrame":
+    """A view, with a column for each field that its model has."""
+    kinds = {name: _kind(name, field.annotation) for name, field in model.model_fields.items()}
+    return _frame(kinds, list(rows), "decimal")
+
+
+def _kind(name: str, annotation: Any) -> Kind | Beside:
+    possible = {annotation, *get_args(annotation)}
+    if bool in possible:
+        return Beside.FLAG
+    if int in possible:
+        return Kind.COUNT
+    if list[str] in possible:
+        return Beside.TEXTS
+    if name.endswith("_at"):
+        return Kind.INSTANT
+    return Kind.DAY if name.endswith("_day") else Kind.TEXT
+
+
+def _frame(kinds: Kinds, rows: Sequence[Row], numbers: Numbers) -> "DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            name: _series([row.get(name) for row in rows], kind, numbers)
+            for name, kind in kinds.items()
+        }
+    )
+
+
+def _series(values: list[Any], kind: Kind | Beside, numbers: Numbers) -> Any:
+    import pandas as pd
+
+    match kind:
+        case Kind.DAY:
+            return pd.Series(pd.to_datetime(values, format="%Y-%m-%d"), dtype="datetime64[ns]")
+        case Kind.INSTANT:
+            instants = pd.to_datetime(values, format="ISO8601", utc=True)
+            return pd.Series(instants, dtype="datetime64[ns, UTC]")
+        case Kind.COUNT:
+            return pd.Series(values, dtype="Int64")
+        case Kind.MONEY | Kind.RATE if numbers == "decimal":
+            return pd.Series(values, dtype="object")
+        case Kind.MONEY | Kind.RATE:
+            floats = [None if value is None else float(value) for value in values]
+            return pd.Series(floats, dtype="float64" if kind is Kind.MONEY else "Float64")
+        case Beside.FLAG:
+            return pd.Series(values, dtype="boolean")
+        case Beside.TEXTS:
+            return pd.Series(values, dtype="object")
+    return pd.Series(values, dtype="str")

@@ -1,0 +1,90 @@
+"""Answers from the tables themselves: no HTTP API, read by key with the caller's own rights."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from ecommerce_pipeline.answers import Asked, Row
+from ecommerce_pipeline.errors import ApiError, NoAnswer, NotLetIn
+from services.api.adapters import KpiTables, ViewsTable
+from services.api.kpis.answers import Question, category_answer, order_answer
+from services.api.kpis.bounds import usual_span
+from services.api.kpis.periods import Span
+from services.api.views.domain import BATCHES, QUARANTINE, SPAN
+
+PAGE = 100
+REFUSED = frozenset(
+    {
+        *("AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException"),
+        *("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"),
+    }
+)
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """What AWS says of a wrong caller, a missing table or a fault, as ApiError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from contracts.errors import PipelineError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError, PipelineError) as error:
+        from infra.ecp.terminal.explaining import explain
+
+        cause = error if isinstance(error, ClientError) else error.__cause__
+        answer = cause.response if isinstance(cause, ClientError) else {}
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        code = answer.get("Error", {}).get("Code", "")
+        kind: type[ApiError] = NotLetIn if code in REFUSED else NoAnswer
+        raise kind(explain(error)[0], status=status, title=code) from error
+
+
+class TableAnswers:
+    """OrderKPIs, CategoryKPIs and PipelineViews, by the same rules as the API's."""
+
+    def __init__(self, views: ViewsTable, kpis: KpiTables, clock: Callable[[], datetime]) -> None:
+        self._views, self._kpis, self._clock = views, kpis, clock
+
+    def order_kpis(self, asked: Asked) -> Iterator[Row]:
+        """KPIs over all orders, by period."""
+        question = Question(self._span(asked), asked.by, asked.compare)
+        with translating():
+            rows = order_answer(question, self._kpis).rows
+        yield from rows
+
+    def category_kpis(self, asked: Asked) -> Iterator[Row]:
+        """KPIs by category and period."""
+        question = Question(self._span(asked), asked.by, asked.compare, asked.category)
+        with translating():
+            rows = category_answer(question, self._kpis).rows
+        yield from rows
+
+    def last_day(self) -> date | None:
+        """The newest day that a batch has published."""
+        with translating():
+            found = self._views.get(SPAN, "last-day")
+        return date.fromisoformat(found["last_day"]) if found else None
+
+    def batches(self) -> Iterator[Row]:
+        """Batches, the one that was sealed last first."""
+        return self._newest(BATCHES)
+
+    def quarantine(self) -> Iterator[Row]:
+        """Files with rows in quarantine, the newest first."""
+        return self._newest(QUARANTINE)
+
+    def _span(self, asked: Asked) -> Span:
+        return asked.span or usual_span(self.last_day() or self._clock().date())
+
+    def _newest(self, listed: str) -> Iterator[Row]:
+        position: Any = None
+        while True:
+            with translating():
+                page = self._views.newest(listed, position, PAGE)
+            yield from page.bodies
+            position = page.next
+            if position is None:
+                return
