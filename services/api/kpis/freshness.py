@@ -87,7 +87,11 @@ def what_is_missing(
         allowed = (
             f"{one.late_after:g} are allowed"
             if one.usual_gap is None
-            else f"they come every {one.usual_gap:g} days, so {one.late_after:g} are allowed"
+            else f"files come every {_days(one.usual_gap)}, so {one.late_after:g} are allowed"
         )
         said.append(f"{one.source} is late: its last file came {age:.1f} days ago; {allowed}")
     return said
+
+
+def _days(count: float) -> str:
+    return "day" if count == 1 else f"{count:g} days"
