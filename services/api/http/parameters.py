@@ -51,7 +51,11 @@ Format = Annotated[
     Literal["json", "csv"] | None,
     Query(description="In place of the header Accept", examples=["csv"]),
 ]
-Category = Annotated[str | None, Query(min_length=1, max_length=200, description="Only this one")]
+LONGEST_CATEGORY = 256
+"""As long as contracts/files/products lets a category be."""
+Category = Annotated[
+    str | None, Query(min_length=1, max_length=LONGEST_CATEGORY, description="Only this one")
+]
 BatchId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Its first 16 hex digits")]
 
 _REFUSED = {

@@ -1,0 +1,207 @@
+"""DataFrames of the client: columns and types, with rows and without, whatever is in them."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ecommerce_pipeline import Client, WrongQuestion, connect
+from ecommerce_pipeline.on_aws import TableAnswers
+from services.api.kpis.bounds import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES
+from tests.support.served_api import Served, served
+from tests.unit.api.harness import TODAY, ApiHarness, a_life
+from tests.unit.api.kpi_items import Order, published
+
+TYPES = {
+    "period": "str",
+    "order_date": "datetime64[ns]",
+    "last_date": "datetime64[ns]",
+    "total_orders": "Int64",
+    "total_revenue": "object",
+    "total_items_sold": "Int64",
+    "return_rate": "object",
+    "unique_customers": "Int64",
+    "guests": "Int64",
+    "updated_at": "datetime64[ns, UTC]",
+}
+
+
+def some(day: str, cents: int = 1000, category: str = "Books", returned: bool = False) -> Order:
+    return Order(date.fromisoformat(day), "anna", returned, ((category, cents),))
+
+
+@pytest.fixture
+def harness() -> ApiHarness:
+    return ApiHarness()
+
+
+@pytest.fixture
+def api(harness: ApiHarness) -> Iterator[Served]:
+    with served(harness.app.resolve) as found:
+        yield found
+
+
+@pytest.fixture(params=["http", "tables"])
+def client(request: pytest.FixtureRequest, harness: ApiHarness, api: Served) -> Client:
+    if request.param == "http":
+        return connect(api.url)
+    answers: Any = TableAnswers(harness.views, harness.kpis, lambda: TODAY)  # type: ignore[arg-type]
+    return Client(answers, "here", clock=lambda: TODAY)
+
+
+def types_of(frame: Any) -> dict[str, str]:
+    return {name: str(dtype) for name, dtype in frame.dtypes.items()}
+
+
+def fill(harness: ApiHarness, *orders: Order) -> None:
+    harness.kpis.order_items, harness.kpis.category_items = published(orders)
+
+
+def test_columns_and_types_are_the_same_with_and_without_rows(
+    harness: ApiHarness, client: Client
+) -> None:
+    empty = client.order_kpis("2025-07-01", "2025-07-31")
+    assert (len(empty), types_of(empty)) == (0, TYPES)
+    none = client.category_kpis("2025-07-01", "2025-07-31", compare="previous")
+    batches, quarantine = client.batches(), client.quarantine()
+    assert (len(batches), len(quarantine)) == (0, 0)
+    fill(harness, some("2025-07-01", 1050), some("2025-07-02"))
+    harness.hear(*a_life())
+    found = client.order_kpis("2025-07-01", "2025-07-31")
+    assert (len(found), types_of(found)) == (2, TYPES)
+    filled = client.category_kpis("2025-07-01", "2025-07-31", compare="previous")
+    assert types_of(filled) == types_of(none)
+    assert types_of(client.batches()) == types_of(batches)
+    assert types_of(client.quarantine()) == types_of(quarantine)
+
+
+def test_money_and_rates_are_exact_decimals(harness: ApiHarness, client: Client) -> None:
+    fill(harness, some("2025-07-01", 1050, returned=True), some("2025-07-01", 25))
+    [row] = client.order_kpis("2025-07-01", "2025-07-01").to_dict("records")
+    assert (row["total_revenue"], row["return_rate"]) == (Decimal("10.75"), Decimal("0.5000"))
+    assert str(row["total_revenue"] * 3) == "32.25"
+    assert row["order_date"] == pd.Timestamp("2025-07-01")
+    assert row["updated_at"] == pd.Timestamp("2025-07-08T00:00:00Z")
+
+
+def test_numbers_may_be_floats(harness: ApiHarness, api: Served) -> None:
+    fill(harness, some("2025-07-01", 1050), some("2025-07-02"))
+    found = connect(api.url, numbers="float").order_kpis("2025-07-01", "2025-07-31", by="month")
+    assert types_of(found) == TYPES | {"total_revenue": "float64", "return_rate": "Float64"}
+    assert found["total_revenue"].sum() == 20.5
+    assert found["unique_customers"].isna().all()
+
+
+def test_what_a_row_is_compared_with_is_beside_it(harness: ApiHarness, client: Client) -> None:
+    fill(harness, some("2025-06-30", 300), some("2025-07-31", 100))
+    [row] = client.order_kpis(
+        "2025-07-01", "2025-07-31", by="month", compare="previous"
+    ).to_dict("records")  # fmt: skip
+    assert row["compared_period"] == "2025-06"
+    assert row["compared_total_revenue"] == Decimal("3.00")
+    alone = client.order_kpis("2025-06-01", "2025-06-30", by="month", compare="previous")
+    assert pd.isna(alone["compared_period"][0])
+    assert alone["compared_order_date"].isna().all()
+
+
+@pytest.mark.parametrize("by", ["day", "week", "month"])
+def test_a_span_of_many_years_is_cut_and_put_together(
+    by: Any, harness: ApiHarness, api: Served
+) -> None:
+    days = [f"{year}-{month:02d}-28" for year in range(2016, 2026) for month in (1, 2, 12)]
+    fill(harness, *(some(day, 100 + n) for n, day in enumerate(days)))
+    client = connect(api.url)
+    orders = client.order_kpis("2016-01-01", "2025-12-31", by=by, compare="last_year")
+    assert sum(orders["total_revenue"]) * 100 == sum(100 + n for n in range(len(days)))
+    categories = client.category_kpis("2016-01-01", "2025-12-31", by=by)
+    assert sum(categories["daily_revenue"]) == sum(orders["total_revenue"])
+    assert categories["order_date"].is_monotonic_increasing
+    pieces = 3653 // MAX_DAYS + 1, 3653 // MAX_DAYS_OF_ALL_CATEGORIES + 1
+    assert len(api.asked) >= sum(pieces)
+    assert not orders["period"].duplicated().any()
+
+
+def test_pages_are_followed_to_the_end(harness: ApiHarness, api: Served) -> None:
+    names = [f"category {n:04d}" for n in range(1203)]
+    fill(harness, *(some("2025-07-01", 100, name) for name in names))
+    found = connect(api.url).category_kpis("2025-07-01", "2025-07-01")
+    assert list(found["category"]) == names
+    assert len(api.asked) == 2
+
+
+def test_batches_and_quarantine_as_the_views_have_them(harness: ApiHarness, client: Client) -> None:
+    harness.hear(*a_life())
+    [batch] = client.batches().to_dict("records")
+    assert (batch["status"], batch["rows_in"], batch["first_day"]) == (
+        "COMPLETED", 30, pd.Timestamp("2025-07-01"),
+    )  # fmt: skip
+    [file] = client.quarantine().to_dict("records")
+    assert (file["key"], file["quarantined"], file["is_dismissed"]) == ("orders/a.csv", 2, False)
+    assert len(client.batches(limit=0)) == 0
+    with pytest.raises(WrongQuestion, match="limit=-1"):
+        client.batches(limit=-1)
+
+
+def test_without_days_the_thirty_newest_are_meant(harness: ApiHarness, client: Client) -> None:
+    fill(harness, some("2025-06-01"), some("2025-07-20"))
+    assert list(client.order_kpis()["period"]) == ["2025-07-20"]
+    assert list(client.order_kpis("2025-01-01")["period"]) == ["2025-06-01", "2025-07-20"]
+    assert list(client.order_kpis(last="2025-06-15")["period"]) == ["2025-06-01"]
+    since = client.order_kpis(datetime(2025, 6, 2, tzinfo=UTC), date(2025, 7, 31))
+    assert list(since["period"]) == ["2025-07-20"]
+
+
+HOSTILE = [
+    "=1+1",
+    "a&b=c#d/ä?",
+    "\x01\x1b[2J",
+    "q\"u'o",
+    "x" * 1024,
+    "y" * 256,
+    "🛒 \u202e",
+    " a ",
+    "a\r\nb",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_category_may_be_called_anything(name: str, harness: ApiHarness, client: Client) -> None:
+    fill(harness, some("2025-07-01", 100, name), some("2025-07-01", 200))
+    found = client.category_kpis("2025-07-01", "2025-07-31")
+    assert set(found["category"]) == {name, "Books"}
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if len(name) <= 256])
+def test_a_category_is_asked_for_by_whatever_it_is_called(
+    name: str, harness: ApiHarness, client: Client
+) -> None:
+    fill(harness, some("2025-07-01", 100, name), some("2025-07-01", 200))
+    found = client.category_kpis("2025-07-01", "2025-07-31", category=name)
+    assert list(found["category"]) == [name]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"first": "2025-02-30"}, "first='2025-02-30' is no day"),
+        ({"first": "20250701"}, "is no day; write YYYY-MM-DD"),
+        ({"last": 7}, "last=7 is no day"),
+        ({"first": "2025-07-02", "last": "2025-07-01"}, "first 2025-07-02 is after"),
+        ({"first": "1970-01-01"}, "days go from 1972-01-01 to 2199-12-31"),
+        ({"by": "year"}, "by='year': there is day, week, month"),
+        ({"compare": "before"}, "compare='before': there is previous, last_year"),
+    ],
+)
+def test_a_wrong_question_says_what_can_be_asked(asked: Any, said: str, client: Client) -> None:
+    with pytest.raises(WrongQuestion, match=said):
+        client.order_kpis(**asked)
+
+
+def test_there_is_no_ranking_of_one_category(client: Client) -> None:
+    with pytest.raises(WrongQuestion):
+        client.category_kpis(top=0)
+    with pytest.raises(WrongQuestion):
+        client.category_kpis(top=1, category="Books")
