@@ -9,6 +9,9 @@ from infra.local.processes import ChildProcess
 from infra.local.versions import Versions
 from infra.local.workers import READY_FILE, WorkerDefinition
 
+AS_IN_IMAGES = Path(__file__).parent / "as_in_images"
+"""What Python would find here and finds in no image."""
+
 
 class Launcher:
     """Starts workers of one local cloud."""
@@ -19,7 +22,8 @@ class Launcher:
     def __call__(self, definition: WorkerDefinition, ready_file: Path, log: Path) -> ChildProcess:
         """Start it; its own version's code goes before whatever else Python would find."""
         inherited = ministack.inherited_environment()
-        path = [str(self._versions.code_of(definition.image)), inherited.get("PYTHONPATH", "")]
+        code = str(self._versions.code_of(definition.image))
+        path = [code, str(AS_IN_IMAGES), inherited.get("PYTHONPATH", "")]
         return ChildProcess(
             definition.command,
             {

@@ -2,12 +2,16 @@
 
 import csv
 import json
+import os
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
+from ecommerce_pipeline import connect
 from infra.ecp.demo.sample_shop import write_sample_shop
 from infra.local.cloud import RunningCloud
 from tests.model import ShopModel
@@ -50,7 +54,7 @@ def write_set(folder: Path, day: str, *, orders_text: str | None = None) -> Path
 
 
 def test_submit_waits_and_prints_what_became_of_the_batch(
-    running_cloud: RunningCloud, tmp_path: Path
+    running_cloud: RunningCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = write_sample_shop(tmp_path / "shop").directory
 
@@ -73,6 +77,10 @@ def test_submit_waits_and_prints_what_became_of_the_batch(
     assert all(ROW_FIELDS.issubset(row) for row in rows)
     assert_published_equals_accepted(shop, rows, orders, categories)
     assert_the_api_says_the_same(running_cloud, outcome, orders, categories)
+    monkeypatch.chdir(running_cloud.directory)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    assert_analysts_find_the_same(running_cloud, tmp_path, outcome, orders, categories)
 
 
 def assert_the_api_says_the_same(
@@ -113,6 +121,35 @@ def assert_the_api_says_the_same(
     assert run(cloud, "api", "rebuild", "--json").document["sent_events"] >= batch["events"]
     assert eventually(completed) == batch
     assert ask(f"/batches/{outcome['batch_id']}") == before
+
+
+def assert_analysts_find_the_same(
+    cloud: RunningCloud,
+    folder: Path,
+    outcome: dict[str, Any],
+    orders: list[dict[str, Any]],
+    categories: list[dict[str, Any]],
+) -> None:
+    """In files, and in DataFrames of the pipeline that is found in this directory."""
+    span = orders[0]["order_date"], orders[-1]["order_date"]
+    revenue = [Decimal(str(row["total_revenue"])) for row in orders]
+    by_category = [Decimal(str(row["daily_revenue"])) for row in categories]
+    assert run(cloud, "kpis", "orders", "--output", folder / "orders.parquet").exit_code == 0
+    table = parquet.read_table(folder / "orders.parquet")
+    assert table["total_revenue"].to_pylist() == revenue
+    month = run(cloud, "kpis", "categories", "--by", "month", "--json").document
+    assert round(month["total_revenue"] * 100) == sum(by_category) * 100
+    for client in (connect(), connect(aws=True)):
+        assert list(client.order_kpis(*span)["total_revenue"]) == revenue
+        assert list(client.category_kpis(*span)["daily_revenue"]) == by_category
+        [batch] = client.batches().to_dict("records")
+        assert (batch["batch_id"], batch["status"]) == (outcome["batch_id"], "COMPLETED")
+        quarantined = sum(file["quarantined"] for file in outcome["files"])
+        assert client.quarantine()["quarantined"].sum() == quarantined
+    fresh = run(cloud, "freshness", "--expect", "daily", "--from", span[0], "--to", span[1])
+    assert (fresh.exit_code, "yesterday, UTC" in fresh.err) == (1, True)
+    assert f"{len(orders)} of {len(orders)} days have KPIs" in fresh.out
+    assert {"orders", "order_items", "products"} <= set(fresh.out.split())
 
 
 def assert_published_equals_accepted(

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import infra
+from infra.local.launch import AS_IN_IMAGES
 
 PROJECT = Path(infra.__file__).parent.parent
-AS_IN_IMAGES = Path(__file__).parent / "as_in_images"
 
 
 def code_path(*first: Path) -> str:

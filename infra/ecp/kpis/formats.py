@@ -1,7 +1,6 @@
 """KPIs as programs, spreadsheets and notebooks take them, on standard output or in a file."""
 
 import io
-import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +9,14 @@ from infra.ecp.kpis.answering import Found
 from infra.ecp.kpis.options import Format
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.landing import replacing
-from infra.ecp.terminal.output import json_text, print_beside, print_note, write_bytes, write_text
+from infra.ecp.terminal.output import (
+    is_on_a_terminal,
+    json_text,
+    print_beside,
+    print_note,
+    write_bytes,
+    write_text,
+)
 from services.api.kpis.tables import csv_text
 
 BINARY = frozenset({Format.PARQUET, Format.XLSX})
@@ -18,7 +24,7 @@ BINARY = frozenset({Format.PARQUET, Format.XLSX})
 
 def refuse_bytes_on_a_terminal(format: Format, output: Path | None) -> None:
     """Raises WrongUsage, before anything is asked."""
-    if format in BINARY and output is None and sys.stdout.isatty():
+    if format in BINARY and output is None and is_on_a_terminal():
         raise WrongUsage(f"--format {format} is no text: name a file, `--output kpis.{format}`")
 
 

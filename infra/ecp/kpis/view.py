@@ -8,13 +8,13 @@ from typing import Any
 
 from infra.ecp.kpis.answering import Found
 from infra.ecp.kpis.queries import Kpi, for_people
-from infra.ecp.terminal.output import print_line, print_table, styled
-from infra.ecp.terminal.sparklines import can_be_shown, sparkline
+from infra.ecp.terminal.output import can_show, print_line, print_table, styled
+from infra.ecp.terminal.sparklines import BARS, NOTHING, sparkline
 from services.api.kpis.domain import CATEGORY_MEASURES, ORDER_MEASURES
 from services.api.kpis.periods import By, Span, label, periods
 from services.api.kpis.tables import COMPARED
 
-NOTHING = "none in this period; `ecp status` shows what runs, `ecp freshness` which days have some"
+NONE = "none in this period; `ecp status` shows what runs, `ecp freshness` which days have some"
 TREND_OF_CATEGORY = 24
 Row = Mapping[str, Any]
 OF_SINGLE_DAYS = frozenset({"unique_customers"})
@@ -32,7 +32,7 @@ def print_order_kpis(found: Found) -> None:
     if rows and found.span:
         where = ("total",) if is_daily else ("total", found.span.days)
         rows.append((*where, *_cells(found.totals[0], measures, compared)))
-    print_table("OrderKPIs", (*place, *measures, *compared), rows, empty=NOTHING)
+    print_table("OrderKPIs", (*place, *measures, *compared), rows, empty=NONE)
     if not found.rows:
         return
     _print_compared(found)
@@ -58,7 +58,7 @@ def print_category_kpis(found: Found) -> None:
             (row["category"], *_where(found, row), *_cells(row, CATEGORY_MEASURES, compared))
             for row in found.rows
         ],
-        empty=NOTHING,
+        empty=NONE,
     )
     if found.rows:
         _print_category_totals(found, compared)
@@ -156,7 +156,7 @@ def _percent(part: Decimal, whole: Decimal | None) -> str:
 
 def _trend(found: Found, by_period: Mapping[str, Any], widest: int = 60) -> str:
     """A bar for each period of the span; empty for a single one."""
-    if found.span is None or not can_be_shown():
+    if found.span is None or not can_show(BARS + NOTHING):
         return ""
     by = found.asked.by
     names = [label(period, by) for period in periods(found.span, by)]

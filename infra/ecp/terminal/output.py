@@ -85,12 +85,26 @@ def print_json(document: object) -> None:
     sys.stdout.write(json_text(document))
 
 
+def is_on_a_terminal() -> bool:
+    """Whether standard output is read by people at once."""
+    return sys.stdout.isatty()
+
+
+def can_show(characters: str) -> bool:
+    """Whether the encoding of standard output has these characters."""
+    try:
+        characters.encode(sys.stdout.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def write_text(text: str) -> None:
     """Text for programs, as it is; where people read it, with escapes for what acts on a terminal.
 
     Its lines end as they are, on every system.
     """
-    if sys.stdout.isatty():
+    if is_on_a_terminal():
         sys.stdout.write(printable_lines(text))
     else:
         write_bytes(text.encode())

@@ -1,6 +1,5 @@
 """A row of amounts as a line of bars, each one character wide."""
 
-import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -18,15 +17,6 @@ def sparkline(amounts: Sequence[Decimal | int | None], widest: int = WIDEST) -> 
     cells = _put_together(amounts, widest)
     largest = max((cell for cell in cells if cell is not None), default=0)
     return "".join(_bar(cell, largest) for cell in cells)
-
-
-def can_be_shown() -> bool:
-    """Whether standard output has these characters."""
-    try:
-        (BARS + NOTHING).encode(sys.stdout.encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _bar(amount: Decimal | int | None, largest: Decimal | int) -> str:
