@@ -1,4 +1,4 @@
-"""What runs as in an image, and `ecp` itself, find no pandas, which Arrow would load for nothing."""
+"""What runs as in an image, and `ecp`, find no pandas, which Arrow would load for nothing."""
 
 import subprocess
 import sys
