@@ -83,6 +83,14 @@ def test_money_and_rates_are_exact_decimals(harness: ApiHarness, client: Client)
     [row] = client.order_kpis("2025-07-01", "2025-07-01").to_dict("records")
     assert (row["total_revenue"], row["return_rate"]) == (Decimal("10.75"), Decimal("0.5000"))
     assert str(row["total_revenue"] * 3) == "32.25"
+    fill(harness, some("2025-07-01", 1000), some("2025-07-02", 2000))
+    months = client.order_kpis("2025-07-01", "2025-07-31", by="month")
+    days = client.order_kpis("2025-07-01", "2025-07-31")["total_revenue"]
+    assert [str(value) for value in (*days, *months["total_revenue"])] == [
+        "10.00",
+        "20.00",
+        "30.00",
+    ]
     assert row["order_date"] == pd.Timestamp("2025-07-01")
     assert row["updated_at"] == pd.Timestamp("2025-07-08T00:00:00Z")
 

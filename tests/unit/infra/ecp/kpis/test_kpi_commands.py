@@ -1,6 +1,7 @@
 """`ecp kpis` by period, compared, in files: what people and programs get, what is refused."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from contracts.printable import is_shown
 from infra.ecp import target
 from infra.ecp.app import app
 from infra.ecp.kpis import formats
+from infra.ecp.kpis.queries import PublishedKpis
 from infra.ecp.terminal.sparklines import BARS
+from services.api.kpis.periods import Span
 from tests.unit.infra.accounts import Account
 from tests.unit.infra.ecp.kpis.test_kpi_queries import a_category, a_day
 from tests.unit.infra.tables import put_items
@@ -67,6 +70,21 @@ def test_no_question_scans_a_table(account: Account, monkeypatch: pytest.MonkeyP
     long = ("--from", "2000-01-01", "--to", "2025-12-31")
     assert len(json.loads(ecp("categories", *long, "--json").stdout)) == 6
     assert called == {"BatchGetItem", "Query"}
+
+
+def test_categories_of_many_years_are_asked_for_on_days_that_have_some(account: Account) -> None:
+    publish(account, d0701=10, d0702=20)
+    dynamodb = account.client("dynamodb")
+    asked: list[str] = []
+    dynamodb.meta.events.register(
+        "before-call.dynamodb", lambda model, **_: asked.append(model.name)
+    )
+    kpis = PublishedKpis(dynamodb, date(2025, 8, 1))
+    found = kpis.categories(Span(date(2020, 1, 1), date(2025, 12, 31)).dates())
+    assert len(found) == 6
+    assert (asked.count("Query"), asked.count("BatchGetItem")) == (2, 21)
+    kpis.orders(Span(date(2020, 1, 1), date(2025, 12, 31)).dates())
+    assert asked.count("BatchGetItem") == 21
 
 
 def test_the_plain_json_of_days_is_as_it_was(account: Account) -> None:
