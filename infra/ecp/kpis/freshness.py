@@ -1,22 +1,21 @@
 """`ecp freshness`: which days have KPIs, which sources are late, and whether daily numbers are."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from enum import StrEnum
-from itertools import groupby
 from typing import Annotated, Any
 
 import typer
 
 from contracts.clock import system_clock
 from infra.ecp.kpis.arrivals import chosen, newest_day, recent_arrivals, sources
+from infra.ecp.kpis.freshness_view import print_days, print_sources
 from infra.ecp.kpis.options import From, To, period
 from infra.ecp.kpis.queries import PublishedKpis
 from infra.ecp.target import current_target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson
-from infra.ecp.terminal.output import print_json, print_line, print_table, styled, write_text
+from infra.ecp.terminal.output import print_json, print_line, styled, write_text
 from services.api.adapters import ViewsTable
 from services.api.kpis.bounds import usual_span
 from services.api.kpis.freshness import Rhythm, days_of, rhythm_of, what_is_missing
@@ -25,8 +24,6 @@ from services.api.kpis.tables import csv_text
 
 LATE_AFTER_DAYS = 7
 DAY_COLUMNS = ("order_date", "state", "updated_at", "batch_id", "epoch")
-ONE_BY_ONE = 2
-"""So many days in a row are shown each, more of them as one line."""
 
 
 class Expect(StrEnum):
@@ -112,8 +109,8 @@ def freshness(
     elif format is Format.CSV:
         write_text(csv_text(DAY_COLUMNS, days, "\n"))
     else:
-        _print_days(days, newest, now.date())
-        _print_sources([one.model_dump() for one in found], rhythms)
+        print_days(days, newest, now.date())
+        print_sources([one.model_dump() for one in found], rhythms)
         if expect is None:
             for sentence in missing:
                 print_line(styled("[yellow]{}[/]", sentence))
@@ -135,57 +132,3 @@ def _judged(rhythm: Rhythm) -> dict[str, Any]:
     fields = asdict(rhythm)
     names = {"usual_gap": "usual_gap_days", "late_after": "late_after_days", "is_late": "is_late"}
     return {shown: fields[name] for name, shown in names.items()}
-
-
-def _print_days(days: Sequence[dict[str, Any]], newest: date | None, today: date) -> None:
-    print_table("Days", ("order_date", "KPIs", "set at (UTC)", "by batch"), list(_rows(days)))
-    published = sum(day["state"] == "published" for day in days)
-    said = "no batch has published a day yet"
-    if newest is not None:
-        ago = (today - newest).days
-        when = {0: "today", 1: "yesterday"}.get(ago, f"{ago:,} days ago" if ago > 0 else "ahead")
-        said = f"the newest day is {newest}, {when}"
-    print_line(f"{published:,} of {len(days):,} days have KPIs; {said}")
-
-
-def _rows(days: Sequence[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
-    """A line for a day, or for more than two in a row of which the same is to be said."""
-    for state, group in groupby(days, key=lambda day: (day["state"], day["batch_id"])):
-        run = list(group)
-        if len(run) > ONE_BY_ONE:
-            ends = f"{run[0]['order_date']} to {run[-1]['order_date']}"
-            latest = max((day["updated_at"] for day in run if day["updated_at"]), default=None)
-            yield ends, f"{state[0]}, {len(run):,} days", _instant(latest), state[1]
-            continue
-        for day in run:
-            yield day["order_date"], state[0], _instant(day["updated_at"]), state[1]
-
-
-def _print_sources(found: Sequence[dict[str, Any]], rhythms: Sequence[Rhythm]) -> None:
-    rows = [
-        (
-            one["source"],
-            _instant(one["arrived_at"]),
-            "-" if rhythm.usual_gap is None else f"every {_days(rhythm.usual_gap)}",
-            _verdict(rhythm),
-            _instant(one["published_at"]),
-            one["published_batch"],
-        )
-        for one, rhythm in zip(found, rhythms, strict=True)
-    ]
-    columns = ("source", "last file (UTC)", "comes", "late", "published (UTC)", "by batch")
-    print_table("Sources", columns, rows, empty="no file has come yet")
-
-
-def _verdict(rhythm: Rhythm) -> str:
-    if rhythm.late_after is None:
-        return "not judged"
-    return "LATE" if rhythm.is_late else f"no, after {_days(rhythm.late_after)}"
-
-
-def _days(count: float) -> str:
-    return "1 day" if count == 1 else f"{count:g} days"
-
-
-def _instant(at: str | None) -> str | None:
-    return None if at is None else at[:19].replace("T", " ")
