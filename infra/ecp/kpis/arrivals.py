@@ -1,6 +1,6 @@
 """What the views of the api hold of sources: when their files came, and how often they come."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -15,22 +15,26 @@ RECENT_BATCHES = 60
 
 def sources(views: ViewsTable) -> list[SourceView]:
     """Every source that has sent a file, by name."""
-    bodies: list[dict[str, Any]] = []
-    position = None
-    while True:
-        page = views.page(SOURCES, "", position, None)
-        bodies += page.bodies
-        position = page.next
-        if position is None:
-            return [SourceView(**one) for one in sources_from(bodies)]
+    return [SourceView(**one) for one in sources_from(_all(views, SOURCES, ""))]
 
 
 def recent_arrivals(views: ViewsTable) -> dict[str, set[date]]:
     """By source, the days on which files of it came in the newest batches."""
     files: list[dict[str, Any]] = []
     for batch in views.newest(BATCHES, None, RECENT_BATCHES).bodies:
-        files += views.page(partition_of(batch["batch_id"]), "file#", None, None).bodies
+        files += _all(views, partition_of(batch["batch_id"]), "file#")
     return days_of_arrival(files)
+
+
+def _all(views: ViewsTable, pk: str, beginning: str) -> Iterator[dict[str, Any]]:
+    """Every page of a partition."""
+    position = None
+    while True:
+        page = views.page(pk, beginning, position, None)
+        yield from page.bodies
+        position = page.next
+        if position is None:
+            return
 
 
 def newest_day(views: ViewsTable) -> date | None:

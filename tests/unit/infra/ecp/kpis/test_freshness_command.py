@@ -11,6 +11,7 @@ from contracts.clock import to_rfc3339
 from infra.ecp import target
 from infra.ecp.app import app
 from infra.ecp.kpis import freshness
+from infra.ecp.kpis.arrivals import recent_arrivals
 from services.api.adapters import ViewsTable
 from services.api.views.domain import BATCHES, SOURCES, SPAN, ViewItem, partition_of
 from tests.unit.infra.accounts import Account
@@ -110,6 +111,28 @@ def test_programs_get_every_day_and_what_is_known_of_sources(account: Account) -
     assert len(found["missing"]) == 2
     text = ecp("--from", "2025-07-29", "--to", "2025-07-30", "--format", "csv").stdout
     assert text.splitlines()[2] == "2025-07-30,missing,,,"
+
+
+def test_sources_and_files_of_every_page_are_looked_at(account: Account) -> None:
+    days(account, "2025-07-30")
+    padding = "x" * 300_000  # DynamoDB answers with 1 MB at most
+    at = to_rfc3339(NOW - timedelta(days=9))
+    pk = partition_of("a")
+    put = [ViewItem(pk, "view", "1", {"batch_id": "a"}, BATCHES, at)]
+    for number in range(5):
+        name = f"shop-{number}"
+        file = {"source": name, "validated_at": at, "padding": padding}
+        arrived = {"source": name, "arrived_at": at, "padding": padding}
+        put += [
+            ViewItem(pk, f"file#{number:05d}", "1", file),
+            ViewItem(SOURCES, f"{name}#arrived", at, arrived),
+        ]
+    views(account).put(put)
+    found = json.loads(ecp("--from", "2025-07-30", "--json").stdout)["sources"]
+    assert [(source["source"], source["is_late"]) for source in found] == [
+        (f"shop-{number}", True) for number in range(5)
+    ]
+    assert set(recent_arrivals(views(account))) == {f"shop-{number}" for number in range(5)}
 
 
 def test_many_days_of_one_kind_are_one_line(account: Account) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from contracts.printable import is_shown
 from infra.ecp import target
 from infra.ecp.app import app
-from infra.ecp.kpis import formats
+from infra.ecp.kpis import formats, workbook
 from infra.ecp.kpis.queries import PublishedKpis
 from infra.ecp.terminal.sparklines import BARS
 from services.api.kpis.periods import Span
@@ -186,6 +186,17 @@ def test_parquet_has_types_that_keep_every_cent_also_without_rows(
         assert {field.name: str(field.type) for field in table.schema} == expected
         assert table.num_rows == rows
         publish(account, d0701=10)
+
+
+def test_more_rows_than_a_sheet_has_are_refused_and_nothing_is_written(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(account, d0701=10, d0702=10)
+    monkeypatch.setattr(workbook, "MOST_ROWS", 5)
+    said = ecp("categories", *JULY, "--output", str(tmp_path / "k.xlsx"))
+    assert said.exit_code == 3
+    assert "6 rows, and a sheet has 5: ask for less, or for Parquet" in said.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_found_is_a_header_and_a_note(account: Account) -> None:
