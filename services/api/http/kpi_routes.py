@@ -45,6 +45,7 @@ from services.api.views.models import SourceView
 MAX_DAYS = 731
 MAX_DAYS_OF_ALL_CATEGORIES = 366
 """Each day is a query of its own."""
+_TABLES = {formats.CSV: formats.as_csv, formats.PARQUET: formats.as_parquet}
 USUAL_DAYS = 30
 FIRST_DAY, LAST_DAY = date(1972, 1, 1), date(2199, 12, 31)
 """What is compared with them can be reckoned too."""
@@ -53,7 +54,7 @@ FIRST_DAY, LAST_DAY = date(1972, 1, 1), date(2199, 12, 31)
 def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     """`/kpis/orders`, `/kpis/categories` and `/freshness`."""
 
-    @question(app, "/kpis/orders", OrderKpis, csv=True)
+    @question(app, "/kpis/orders", OrderKpis, tables=True)
     def kpis_of_orders(
         first: From = None,
         to: To = None,
@@ -71,8 +72,8 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
         if known(app, etag):
             return formats.not_modified(etag)
-        if media == formats.CSV:
-            return formats.as_csv(*_flat(rows, ORDER_MEASURES, (), compare), etag, more)
+        if media != formats.JSON:
+            return _TABLES[media](*_flat(rows, ORDER_MEASURES, (), compare), etag, more)
         body = OrderKpis(
             **_asked(question),
             rows=[OrderRow.model_validate(row) for row in rows],
@@ -81,7 +82,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         )
         return formats.as_json(body, etag)
 
-    @question(app, "/kpis/categories", CategoryKpis, csv=True)
+    @question(app, "/kpis/categories", CategoryKpis, tables=True)
     def kpis_of_categories(
         first: From = None,
         to: To = None,
@@ -101,9 +102,9 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
         if known(app, etag):
             return formats.not_modified(etag)
-        if media == formats.CSV:
+        if media != formats.JSON:
             table = _flat(rows, CATEGORY_MEASURES, ("category",), compare)
-            return formats.as_csv(*table, etag, more)
+            return _TABLES[media](*table, etag, more)
         body = CategoryKpis(
             **_asked(question),
             rows=[CategoryRow.model_validate(row) for row in rows],
@@ -188,7 +189,7 @@ def _flat(
     first: tuple[str, ...],
     compare: Compare | None,
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns and rows of CSV: what a row is compared with is `compared_<name>` beside it."""
+    """Columns and rows of a table: what a row is compared with is `compared_<name>` beside it."""
     told = ("period", "order_date", "last_date", *measures)
     other = [f"compared_{name}" for name in told] if compare else []
     flat = [
