@@ -63,7 +63,7 @@ def add_why_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         """A file's quarantined rows by line: what is wrong, and the record as it came."""
         first = _first(cursor)
         file = _file(ports, batch_id, file_index)
-        found = [] if not file.quarantined else _rows(ports, file, first, limit + 1)
+        found = _rows(ports, file, first, limit + 1)
         position = {"row": str(first + limit)} if len(found) > limit else None
         page = [QuarantinedRow.model_validate(row) for row in found[:limit]]
         told = {"batch_id": batch_id, "file_index": file_index, "key": file.key}
@@ -79,11 +79,16 @@ def _file(ports: Ports, batch_id: str, file_index: int) -> FileView:
 
 
 def _rows(ports: Ports, file: FileView, first: int, limit: int) -> list[dict[str, object]]:
+    """A file that was refused as a whole may have rows too: those that were too many."""
+    if file.status == "accepted" and not file.quarantined:
+        return []
     try:
         found = ports.others.rows(file.batch_id, file.file_index, first, limit)
     except TooLarge as error:
         detail = f"{error}; `ecp quarantine export {file.batch_id}` has them"
         raise ProblemFound(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
+    if found is None and file.status == "rejected":
+        return []
     if found is None:
         detail = f"the quarantined rows of {file.key} are kept no longer"
         raise ProblemFound(HTTPStatus.NOT_FOUND, detail)

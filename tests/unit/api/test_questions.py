@@ -18,7 +18,7 @@ from services.api.questions.adapters import Questions
 from services.api.questions.domain import explain
 from services.api.questions.ports import TooLarge
 from tests.contract.builders import BATCH, a_document
-from tests.unit.api.harness import ApiHarness, a_life
+from tests.unit.api.harness import ApiHarness, a_life, an_event
 
 DAY = "2025-07-01"
 BUCKET = "data"
@@ -123,6 +123,15 @@ def test_quarantined_rows_come_by_page(api: ApiHarness) -> None:
 def test_a_file_without_quarantined_rows_has_none(api: ApiHarness) -> None:
     answer = api.ask(f"/batches/{BATCH}/files/1/rows")
     assert (answer.status, answer.json["rows"]) == (200, [])
+
+
+def test_a_refused_file_shows_the_rows_for_which_it_was_refused(api: ApiHarness) -> None:
+    refused = {"batch_id": BATCH, "file_index": 4, "key": "orders/z.csv", "kind": "orders"}
+    api.hear(an_event("FileRejected", f"validation/{BATCH}/0004", 1, 20, **refused))
+    path = f"/batches/{BATCH}/files/4/rows"
+    assert api.ask(path).json["rows"] == []
+    api.others.quarantined[BATCH, 4] = [a_row(2)]
+    assert api.ask(path).json["rows"] == [a_row(2)]
 
 
 def test_rows_that_are_not_there_are_told_as_such(api: ApiHarness) -> None:
