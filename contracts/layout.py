@@ -91,6 +91,11 @@ def result_key(batch_id: str) -> str:
     return f"{PROCESSING_PREFIX}{batch_id}/result.json"
 
 
+def explanation_key(question_id: str) -> str:
+    """The document that says what a number is made of."""
+    return f"{PROCESSING_PREFIX}explanations/{question_id}.json"
+
+
 def quarantined_rows_prefix(batch_id: str) -> str:
     """All quarantined rows of one batch."""
     return f"{QUARANTINE_PREFIX}{batch_id}/rows/"

@@ -79,6 +79,20 @@ class DismissQuarantine(BaseModel):
     reason: Annotated[str, Field(max_length=2000)]
 
 
+class ExplainKpi(BaseModel):
+    """
+    Say what one published number is made of
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    question_id: str
+    order_date: str
+    category: str | None = None
+    requested_by: str
+
+
 class ExtendLease(BaseModel):
     """
     The holder is alive: push lease_until forward
@@ -724,6 +738,39 @@ class ErasedPlace(BaseModel):
     uncertain_rows: int
 
 
+class ExplainedLine(BaseModel):
+    """
+    An order line that a number is made of
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    line: int
+    order_id: str
+    product_id: str
+    line_id: str | None = None
+    quantity: int
+    unit_price: str | None = None
+    line_amount: str | None = None
+    added_to_total: str | None = None
+
+
+class ExplainedMeasure(BaseModel):
+    """
+    A measure as it is published, and as the facts give it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    name: str
+    published: str | None = None
+    recomputed: str | None = None
+
+
 class ExportColumns(BaseModel):
     """
     How a file of a source is searched for a user, as the source says
@@ -762,6 +809,25 @@ class FileResult(BaseModel):
     unknown_columns: list[str] = []
     left_out: dict[str, int] = {}
     source: str | None = None
+
+
+class KpiContribution(BaseModel):
+    """
+    The rows of one file of one batch that a number is made of
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    kind: Literal["orders", "order_items"]
+    batch_id: str
+    key: str
+    rows: int
+    orders: int
+    quantity: int | None = None
+    amount: str
+    returned_orders: int | None = None
+    snapshot: str | None = None
 
 
 class ObjectRef(BaseModel):
@@ -1151,6 +1217,31 @@ class ErasureRequest(BaseModel):
     user_token: str | None = None
     pseudonyms: list[PseudonymErasure]
     said_as: list[dict[str, str]] = []
+
+
+class KpiExplanation(BaseModel):
+    """
+    What one number is made of: its files, batches and order lines
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    question_id: str
+    explained_at: str
+    order_date: str
+    category: str | None = None
+    measures: list[ExplainedMeasure]
+    equal: bool
+    published_by: str | None = None
+    published_epoch: int | None = None
+    published_at: str | None = None
+    in_work: str | None = None
+    snapshots: dict[str, str]
+    contributions: list[KpiContribution]
+    contributions_left_out: int = 0
+    lines: list[ExplainedLine]
+    lines_left_out: int = 0
 
 
 class ReplayAnswers(BaseModel):

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from botocore.exceptions import ClientError
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
 from contracts.envelope import Message, parse
-from contracts.errors import Transient
+from contracts.errors import PipelineError, Transient
 from services.api.kpis.periods import Span
 from services.api.views.domain import ViewItem, partition_of
 from services.runtime.storage import items
-from services.runtime.storage.aws import translated
+from services.runtime.storage.aws import error_code, translated
 
 Position = Mapping[str, str]
 Body = dict[str, Any]
@@ -63,8 +62,8 @@ class ViewsTable:
                         ExpressionAttributeNames={"#rank": "rank"},
                         ExpressionAttributeValues=items.typed({":rank": one.rank}),
                     )
-            except Exception as error:
-                if not _is_outranked(error):
+            except PipelineError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
                     raise
 
     def events_of(self, batch_id: str) -> list[Message]:
@@ -187,11 +186,3 @@ class KpiTables:
         except RetryError as error:
             raise Transient(f"DynamoDB leaves items of {self._order_kpis} unread") from error
         return found
-
-
-def _is_outranked(error: BaseException) -> bool:
-    cause = error.__cause__
-    return (
-        isinstance(cause, ClientError)
-        and cause.response["Error"]["Code"] == "ConditionalCheckFailedException"
-    )

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from contracts.clock import system_clock
+from contracts.clock import new_event_id, system_clock
 from services.api.adapters import KpiTables, ViewsTable
 from services.api.http.app import make_app
 from services.api.http.callers import Caller
 from services.api.http.frozen import frozen_openapi
 from services.api.http.ports import Ports
+from services.api.questions.adapters import Questions
 from services.api.settings import ApiSettings, ViewsSettings
 from services.api.use_cases import Intake, Views
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
@@ -84,6 +85,14 @@ def api_on_aws() -> Any:
         KpiTables(dynamodb, settings.order_kpis_table, settings.category_kpis_table),
         system_clock,
         frozen_openapi,
+        Questions(
+            {"dynamodb": dynamodb, "s3": client("s3"), "sqs": client("sqs")},
+            bucket=settings.data_bucket,
+            queue_url=settings.transformer_queue_url,
+            views_table=settings.views_table,
+            clock=system_clock,
+            new_id=new_event_id,
+        ),
     )
     return make_app(ports, Caller(settings.jwt_scope, settings.aws_endpoint_url))
 

@@ -15,5 +15,7 @@ class ApiSettings(BaseSettings):
     views_table: str
     order_kpis_table: str
     category_kpis_table: str
+    data_bucket: str
+    transformer_queue_url: str
     jwt_scope: str = ""
     aws_endpoint_url: str = ""

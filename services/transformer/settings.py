@@ -16,6 +16,7 @@ class Settings(BaseSettings):
     aws_endpoint_url: str | None = None
     event_store_table: str
     warehouse_bucket: str
+    data_bucket: str = ""
     command_queue_url: str
     lock_queue_url: str
     state_table: str
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     transform_batch_deadline_seconds: float = 14_400
     abandon_batch_deadline_seconds: float = 3_600
     upkeep_deadline_seconds: float = 14_400
+    explain_deadline_seconds: float = 300
 
     @model_validator(mode="after")
     def _emr_settings_are_complete(self) -> Self:
@@ -58,7 +60,8 @@ class Settings(BaseSettings):
     def deadline_seconds(self) -> Mapping[str, float]:
         """How long a message may be in hand: after that the saga waits for it no more.
 
-        For the work between two batches no saga waits; it is given as long as a batch.
+        For the work between two batches no saga waits; it is given as long as a batch. Who asks
+        what a number is made of asks again.
         """
         return {
             "TransformBatch": self.transform_batch_deadline_seconds,
@@ -68,6 +71,7 @@ class Settings(BaseSettings):
             "EraseFromFacts": self.upkeep_deadline_seconds,
             "RekeyFacts": self.upkeep_deadline_seconds,
             "AdmitFence": self.upkeep_deadline_seconds,
+            "ExplainKpi": self.explain_deadline_seconds,
         }
 
     @property

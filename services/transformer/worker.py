@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 
 from contracts.clock import new_event_id, system_clock
 from contracts.messages import TransformBatch
@@ -23,10 +24,12 @@ from services.transformer.adapters import (
 )
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.publication import TableNames
-from services.transformer.batch.state import SOURCE, Answer, Ports
+from services.transformer.batch.state import SOURCE, Answer, Ports, current_state
 from services.transformer.batch.transform import transform_batch, warm_up
 from services.transformer.emr.runner import JobRunner, transform_where_it_fits
 from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.published import PublishedFacts
+from services.transformer.history.explaining import explain_kpi
 from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
 from services.transformer.settings import Settings
 
@@ -61,6 +64,11 @@ def on_aws(settings: Settings) -> QueueWorker:
     ports = ports_on_aws(settings)
     transform = transform_by(settings, ports)
     key_of = rotation_keys(client("secretsmanager"), settings.rotation_secret_id)
+    catalog = cache(partial(glue_catalog, settings))
+
+    def look() -> PublishedFacts:
+        return PublishedFacts(catalog(), settings.glue_database, lambda: current_state(ports))
+
     ask = ask_the_lock(sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id)
     return QueueWorker(
         sqs,
@@ -76,6 +84,9 @@ def on_aws(settings: Settings) -> QueueWorker:
                 "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
                 "EraseFromFacts": lambda message: erasure.erase_from_facts(message.data, ports),
                 "RekeyFacts": lambda message: rekeying.rekey_facts(message.data, ports, key_of),
+                "ExplainKpi": lambda message: explain_kpi(
+                    message.data, ports, look, settings.data_bucket
+                ),
             },
             answers,
             SqsDeadLetters(sqs),

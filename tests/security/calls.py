@@ -14,6 +14,7 @@ from tests.security.targets import (
     EVENT_STREAM,
     EVERYTHING,
     EXECUTION,
+    EXPLANATION,
     FACTS_FILE,
     MANIFEST,
     PSEUDONYM_KEY,
@@ -29,6 +30,7 @@ from tests.security.targets import (
     WHOM_TO_ERASE,
     Target,
     archived,
+    asked,
     bucket,
     glue,
     index,
@@ -247,8 +249,10 @@ def _transformer() -> Iterator[Call]:
     rights = "dynamodb:PutItem dynamodb:DeleteItem"
     yield from _calls(TRANSFORMER, EVENT_STORE, "transact_write_items", rights, *kpis)
     yield from _calls(TRANSFORMER, EVENT_STORE, "scan", "dynamodb:Scan", *kpis)
+    yield from _calls(TRANSFORMER, EVENT_STORE, "get_item", "dynamodb:GetItem", *kpis)
     yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
-    yield from _calls(TRANSFORMER, DOCUMENTS, "put_object", "s3:PutObject", RESULT)
+    put = ("put_object", "s3:PutObject")
+    yield from _calls(TRANSFORMER, DOCUMENTS, *put, RESULT, EXPLANATION)
     yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObjectVersion", WHICH_PSEUDONYM)
     yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObject", REPORT)
     yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObjectVersion", *staged())
@@ -328,6 +332,15 @@ def _api() -> Iterator[Call]:
     yield from _calls(API, adapters, *days, table("OrderKPIs"))
     by_day = index("CategoryKPIs", "by-day")
     yield from _calls(API, adapters, None, "dynamodb:Query", kpis, by_day)
+    questions = "services/api/questions/adapters.py"
+    yield from _calls(API, questions, "put_item", "dynamodb:PutItem", asked("why-0199f0a27d6e"))
+    send = ("send_message", "sqs:SendMessage")
+    yield from _calls(API, questions, *send, queue("transformer-commands"))
+    read = ("get_object", "s3:GetObject")
+    yield from _calls(API, questions, *read, EXPLANATION, QUARANTINED_ROWS)
+    # Without it, S3 says 403 instead of 404.
+    beginnings = (listed(DATA, "processing/explanations/"), listed(DATA, "quarantine/"))
+    yield from _calls(API, questions, "get_object", "s3:ListBucket", *beginnings)
     yield from _logs(API, BY_LAMBDA, "/aws/lambda/api")
 
 

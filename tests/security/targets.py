@@ -51,6 +51,13 @@ def index(table_name: str, name: str) -> Target:
     return Target(f"{table(table_name).resource}/index/{name}", f"{table_name} {name}")
 
 
+def asked(question_id: str) -> Target:
+    """The item of the api's views that says a question is under way."""
+    arn = named("AWS::DynamoDB::Table", "PipelineViews").arn
+    key = f"question#{question_id}"
+    return Target(arn, f"PipelineViews {key}", {"dynamodb:LeadingKeys": [key]})
+
+
 def queue(name: str) -> Target:
     return Target(named("AWS::SQS::Queue", name).arn, name)
 
@@ -91,6 +98,7 @@ def archived() -> tuple[Target, ...]:
 MANIFEST = stored(DATA, f"processing/{BATCH}/manifest.json")
 REPORT = stored(DATA, f"processing/{BATCH}/reports/0000.json")
 RESULT = stored(DATA, f"processing/{BATCH}/result.json")
+EXPLANATION = stored(DATA, "processing/explanations/why-0199f0a27d6e.json")
 QUARANTINED_ROWS = stored(DATA, f"quarantine/{BATCH}/rows/0000.parquet")
 QUARANTINED_FILE = stored(DATA, f"quarantine/{BATCH}/files/orders/july.csv")
 ARCHIVED = stored(ARCHIVE, f"archive/{BATCH}/orders/july.csv")

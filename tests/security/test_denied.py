@@ -30,6 +30,7 @@ from tests.security.targets import (
     EVENT_STREAM,
     EVERYTHING,
     EXECUTION,
+    EXPLANATION,
     FACTS_FILE,
     MANIFEST,
     PSEUDONYM_KEY,
@@ -104,7 +105,7 @@ QUEUES = {
     "api-events": API_VIEWS,
 }
 COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
-"""The saga commands; the two workers ask the lock to extend the lease."""
+"""The saga commands; the two workers ask the lock to extend the lease. The api asks why."""
 PAPER = stored(ARCHIVE, f"archive/{BATCH}/_audit/manifest.json")
 """What is kept beside archived inputs, and names no user."""
 Row = tuple[str, str, Target]
@@ -129,7 +130,8 @@ def another_service() -> Iterator[Row]:
         for other in others(owner):
             yield other, "sqs:ReceiveMessage", queue(name)
             yield other, "sqs:DeleteMessage", queue(name)
-        for other in others(owner, *COMMANDERS):
+        asking = [API] if name == "transformer-commands" else []
+        for other in others(owner, *COMMANDERS, *asking):
             yield other, "sqs:SendMessage", queue(name)
     for name in ("validator-commands", "transformer-commands", "archiver-commands"):
         yield VALIDATOR, "sqs:SendMessage", queue(name)
@@ -194,10 +196,13 @@ def objects() -> Iterator[Row]:
             yield name, "s3:DeleteObjectVersion", one
         for one in (QUARANTINED_ROWS, QUARANTINED_FILE):
             for action in ("GetObject", "GetObjectVersion", "PutObject", "DeleteObject"):
-                yield name, f"s3:{action}", one
+                if (name, action, one) != (API, "GetObject", QUARANTINED_ROWS):
+                    yield name, f"s3:{action}", one
         yield name, "s3:PutObject", REPORT
         for one in staged():
             yield name, "s3:PutObject", one
+    for name in others(TRANSFORMER):
+        yield name, "s3:PutObject", EXPLANATION
     for name in others(VALIDATOR, TRANSFORMER):
         for one in staged():
             yield name, "s3:GetObject", one

@@ -1,10 +1,8 @@
 """The facts behind the figures, for reading: where they stand, and one number with its evidence."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from contracts.envelope import Message
@@ -13,24 +11,23 @@ from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS
 from infra.ecp.names import CATEGORY_KPIS_TABLE, FACTS_DATABASE, ORDER_KPIS_TABLE
 from services.runtime.event_store import EventStore
 from services.runtime.storage import items
-from services.transformer.batch.domain import STATE_ID, TransformerState, as_text
+from services.transformer.batch.domain import STATE_ID, TransformerState
 from services.transformer.batch.kpis import DEFAULT_MEASURES, CategoryDay, OrderDay
-from services.transformer.engines.duckdb_engine import DuckDBEngine
-from services.transformer.facts.catalog import tag_of
+from services.transformer.facts import published as facts_of
 from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.order_index import index_faults
-from services.transformer.facts.reading import ReadOnlyFacts, days_with_facts, kpis_at, spans
-from services.transformer.history.provenance import Contribution, Evidence, evidence_of
+from services.transformer.facts.reading import days_with_facts, kpis_at, spans
+from services.transformer.history.explaining import Explained, explained
+from services.transformer.history.provenance import Contribution
 from services.transformer.maintenance.erasure import holding_snapshots, trace
 from services.transformer.maintenance.rebuild import compare, key_of
 from services.transformer.maintenance.rewriting import TABLE
 from services.transformer.maintenance.upkeep import path_of, plan_upkeep, stored_files
 
 TRANSFORMER_STATE_TABLE = "TransformerState"
-LOOKS = 3
 
 
-class PublishedFacts:
+class PublishedFacts(facts_of.PublishedFacts):
     """The facts as they were last published; `catalog` is a pyiceberg catalog.
 
     Raises PipelineError when nothing was ever published.
@@ -38,72 +35,25 @@ class PublishedFacts:
 
     def __init__(self, catalog: Any, dynamodb: Any) -> None:
         self.dynamodb = dynamodb
-        self.facts = ReadOnlyFacts(catalog, FACTS_DATABASE)
-        self.state = self.read_state()
-        self.heads = self.state.standing(self.facts.load(-1))
+        super().__init__(catalog, FACTS_DATABASE, self._state)
 
-    @cached_property
-    def engine(self) -> DuckDBEngine:
-        """The engine that every batch uses, over these tables."""
-        return DuckDBEngine(self.facts)
-
-    def read_state(self) -> TransformerState:
-        """Who may write now, and what is published."""
+    def _state(self) -> TransformerState:
         key = {"StateId": STATE_ID}
         found = items.get_item(self.dynamodb, TRANSFORMER_STATE_TABLE, key)
         return TransformerState.from_item(found)
-
-    def snapshot_ids(self, tables: Iterable[str]) -> dict[str, str]:
-        """The published snapshot of these tables, as text."""
-        return as_text({table: self.heads[table] for table in tables})
-
-    def tagged(self, batch_id: str, table: str) -> str | None:
-        """The snapshot that a batch's tag names; None when the tag is kept no longer."""
-        ref = self.facts.table(table).refs().get(tag_of(batch_id))
-        return None if ref is None else str(ref.snapshot_id)
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A published item beside the same number from the facts; an absent one is None."""
-
-    order_date: date
-    category: str | None
-    published: Mapping[str, Any] | None
-    evidence: Evidence
-    facts: PublishedFacts
-
-    @property
-    def recomputed(self) -> dict[str, Any] | None:
-        """The item that the facts give."""
-        return None if self.evidence.kpi is None else self.evidence.kpi.item()
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether what is published is what the facts give."""
-        fields = ORDER_FIELDS if self.category is None else CATEGORY_FIELDS
-        shown = self.published and {
-            name: self.published.get(name, DEFAULT_MEASURES.get(name)) for name in fields
-        }
-        return shown == self.recomputed
 
 
 def explain(
     catalog: Any, dynamodb: Any, day: date, category: str | None, *, with_rows: bool
 ) -> Explained:
-    """Read the item and the facts under one and the same writer epoch, looking again if need be.
-
-    Between two looks a batch may publish; after three the last is given as it is.
-    """
-    for _ in range(LOOKS):
-        published = PublishedFacts(catalog, dynamodb)
-        evidence = evidence_of(
-            published.engine, published.heads, day, category, with_rows=with_rows
-        )
-        explained = Explained(day, category, read_kpi(dynamodb, day, category), evidence, published)
-        if published.read_state() == published.state or explained.is_equal:
-            break
-    return explained
+    """A published item beside the same number from the facts."""
+    return explained(
+        lambda: PublishedFacts(catalog, dynamodb),
+        lambda: read_kpi(dynamodb, day, category),
+        day,
+        category,
+        with_rows=with_rows,
+    )
 
 
 def read_kpi(dynamodb: Any, day: date, category: str | None) -> dict[str, Any] | None:
@@ -135,19 +85,19 @@ def locations(
     return found
 
 
-def as_document(explained: Explained, places: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+def as_document(found: Explained, places: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """What `ecp why --json` prints; amounts in units of the currency."""
-    facts, item = explained.facts, explained.published
-    fields = ORDER_FIELDS if explained.category is None else CATEGORY_FIELDS
+    facts, item = found.facts, found.published
+    fields = ORDER_FIELDS if found.category is None else CATEGORY_FIELDS
     flight = facts.state.in_flight
     return {
-        "order_date": explained.order_date.isoformat(),
-        "category": explained.category,
+        "order_date": found.order_date.isoformat(),
+        "category": found.category,
         "published": item and {name: item.get(name, DEFAULT_MEASURES.get(name)) for name in fields},
         "published_by": item
         and {name: item.get(name) for name in ("batch_id", "epoch", "updated_at")},
-        "recomputed": explained.recomputed,
-        "equal": explained.is_equal,
+        "recomputed": found.recomputed,
+        "equal": found.is_equal,
         "in_work": flight.batch_id if flight else None,
         "snapshots": facts.snapshot_ids(("orders", "order_items")),
         "contributions": [
@@ -163,9 +113,9 @@ def as_document(explained: Explained, places: Mapping[tuple[str, str], str]) -> 
                 "snapshot": facts.tagged(each.batch_id, each.kind),
                 "location": places[each.batch_id, each.source_key],
             }
-            for each in explained.evidence.contributions
+            for each in found.evidence.contributions
         ],
-        "rows": [_row(row) for row in explained.evidence.rows],
+        "rows": [_row(row) for row in found.evidence.rows],
     }
 
 

@@ -17,6 +17,7 @@ from services.api.http.parameters import know_parameters
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound, problem, wrong_parameters
 from services.api.http.view_routes import add_view_routes
+from services.api.http.why_routes import add_why_routes
 from services.runtime.observability.logs import logger
 
 TITLE, VERSION = "E-commerce pipeline: numbers and what made them", "1"
@@ -27,6 +28,7 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
     app = APIGatewayHttpResolver(enable_validation=True)
     add_kpi_routes(app, ports)
     add_view_routes(app, ports)
+    add_why_routes(app, ports)
 
     @app.get("/openapi.json", include_in_schema=False, middlewares=[know_parameters])
     def openapi() -> Response[str]:

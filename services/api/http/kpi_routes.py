@@ -50,11 +50,13 @@ from services.api.kpis.tables import category_columns, flat, order_columns
 from services.api.views.domain import SOURCES, SPAN, sources_from
 from services.api.views.models import SourceView
 
+_TABLES = {formats.CSV: formats.as_csv, formats.PARQUET: formats.as_parquet}
+
 
 def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     """`/kpis/orders`, `/kpis/categories` and `/freshness`."""
 
-    @question(app, "/kpis/orders", OrderKpis, csv=True)
+    @question(app, "/kpis/orders", OrderKpis, tables=True)
     def kpis_of_orders(
         first: From = None,
         to: To = None,
@@ -72,8 +74,8 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
         if known(app, etag):
             return formats.not_modified(etag)
-        if media == formats.CSV:
-            return formats.as_csv(order_columns(compare), flat(rows), etag, more)
+        if media != formats.JSON:
+            return _TABLES[media](order_columns(compare), flat(rows), etag, more)
         body = OrderKpis(
             **_asked(question),
             rows=[OrderRow.model_validate(row) for row in rows],
@@ -82,7 +84,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         )
         return formats.as_json(body, etag)
 
-    @question(app, "/kpis/categories", CategoryKpis, csv=True)
+    @question(app, "/kpis/categories", CategoryKpis, tables=True)
     def kpis_of_categories(
         first: From = None,
         to: To = None,
@@ -102,8 +104,8 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
         if known(app, etag):
             return formats.not_modified(etag)
-        if media == formats.CSV:
-            return formats.as_csv(category_columns(compare), flat(rows), etag, more)
+        if media != formats.JSON:
+            return _TABLES[media](category_columns(compare), flat(rows), etag, more)
         body = CategoryKpis(
             **_asked(question),
             rows=[CategoryRow.model_validate(row) for row in rows],

@@ -149,6 +149,90 @@ class IgnoredPage(BaseModel):
     next: str | None = None
 
 
+class QuarantinedRow(BaseModel):
+    """A row that did not count, and why; `column` is None where it is the whole record's fault."""
+
+    kind: str
+    line: int = Field(description="Physical line where the record starts, from 1")
+    column: str | None
+    rule: str
+    message: str
+    raw: str = Field(description="The record as the file has it")
+
+
+class RowPage(BaseModel):
+    """A file's quarantined rows by line."""
+
+    batch_id: str
+    file_index: int
+    key: str
+    rows: list[QuarantinedRow]
+    next: str | None = None
+
+
+class Measure(BaseModel):
+    """A measure as it is published, and as the facts give it; None for none."""
+
+    name: str
+    published: float | None
+    recomputed: float | None
+
+
+class WhyContribution(BaseModel):
+    """The rows of one file of one batch that a number is made of."""
+
+    kind: Literal["orders", "order_items"]
+    batch_id: str
+    key: str
+    rows: int
+    orders: int
+    quantity: int | None = None
+    amount: float
+    returned_orders: int | None = None
+    snapshot: str | None = None
+
+
+class WhyLine(BaseModel):
+    """An order line that a number is made of, and where it stood."""
+
+    batch_id: str
+    key: str
+    line: int
+    order_id: str
+    product_id: str
+    line_id: str | None = None
+    quantity: int
+    unit_price: float | None = None
+    line_amount: float | None = None
+    added_to_total: float | None = None
+
+
+class Why(BaseModel):
+    """What a published number is made of. `equal`: the facts give what is published."""
+
+    order_date: str
+    category: str | None = None
+    explained_at: str
+    measures: list[Measure]
+    equal: bool
+    published_by: str | None = None
+    published_epoch: int | None = None
+    published_at: str | None = None
+    in_work: str | None = Field(default=None, description="Batch that may change it just now")
+    snapshots: dict[str, str]
+    contributions: list[WhyContribution]
+    contributions_left_out: int = 0
+    lines: list[WhyLine]
+    lines_left_out: int = 0
+
+
+class Asked(BaseModel):
+    """The answer is being worked out: ask the same again after `Retry-After` seconds."""
+
+    question_id: str
+    status: Literal["asked"] = "asked"
+
+
 class Health(BaseModel):
     """`newest_event_at`: how far the views have come; null before the first event."""
 

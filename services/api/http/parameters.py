@@ -48,7 +48,7 @@ Cursor = Annotated[
     Query(min_length=1, max_length=MAX_CURSOR_CHARACTERS, description="`next` of the page before"),
 ]
 Format = Annotated[
-    Literal["json", "csv"] | None,
+    Literal["json", "csv", "parquet"] | None,
     Query(description="In place of the header Accept", examples=["csv"]),
 ]
 LONGEST_CATEGORY = 256
@@ -56,6 +56,8 @@ LONGEST_CATEGORY = 256
 Category = Annotated[
     str | None, Query(min_length=1, max_length=LONGEST_CATEGORY, description="Only this one")
 ]
+OnDay = Annotated[date, _WrittenOut, Query(description="The day (UTC)", examples=["2025-07-07"])]
+FileIndex = Annotated[int, Path(ge=0, le=9999, description="`file_index` of the file")]
 BatchId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Its first 16 hex digits")]
 
 _REFUSED = {
@@ -69,17 +71,27 @@ _REFUSED = {
 
 
 def question(
-    app: APIGatewayHttpResolver, path: str, model: type[BaseModel], *, csv: bool = False
+    app: APIGatewayHttpResolver,
+    path: str,
+    model: type[BaseModel],
+    *,
+    tables: bool = False,
+    missing: str | None = None,
+    later: type[BaseModel] | None = None,
 ) -> Callable[[F], F]:
-    """Add a route, which the document describes by its docstring and what it answers."""
+    """Add a route, which the document describes by its docstring and what it answers.
+
+    `tables`: it is answered as CSV and Parquet too. `missing`: what 404 says. `later`: what 202
+    says, where the answer has to be worked out.
+    """
     content: dict[str, Any] = {formats.JSON: {"model": model}}
-    if csv:
-        content[formats.CSV] = {"schema": {"type": "string"}}
     refused = dict(_REFUSED)
-    if csv:
-        refused[406] = "Neither JSON nor CSV would be taken"
-    if "<" in path:
-        refused[404] = "There is no such batch"
+    if tables:
+        content[formats.CSV] = {"schema": {"type": "string"}}
+        content[formats.PARQUET] = {"schema": {"type": "string", "format": "binary"}}
+        refused[406] = "None of JSON, CSV and Parquet would be taken"
+    if missing is not None:
+        refused[404] = missing
     responses: Any = {
         200: {"description": "The answer", "content": content},
         304: {"description": "What If-None-Match names is still the answer"},
@@ -88,6 +100,10 @@ def question(
             for status, why in sorted(refused.items())
         },
     }
+
+    if later is not None:
+        content = {formats.JSON: {"model": later}}
+        responses[202] = {"description": "It is being worked out; ask again", "content": content}
 
     def add(answer: F) -> F:
         app.get(path, summary=getdoc(answer), responses=responses, middlewares=[know_parameters])(

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from contracts.clock import Clock
 from services.api.kpis.answers import Kpis
+from services.api.questions.ports import AsksOthers
 
 Position = Mapping[str, str] | None
 
@@ -43,3 +44,4 @@ class Ports:
     kpis: Kpis
     clock: Clock
     openapi: Callable[[], str]
+    others: AsksOthers

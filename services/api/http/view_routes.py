@@ -21,6 +21,8 @@ from services.api.http.problems import ProblemFound
 from services.api.views.domain import BATCHES, IGNORED, QUARANTINE, partition_of
 from services.api.views.models import BatchView, FileView, LeftOutFile
 
+NO_BATCH = "There is no such batch"
+
 
 def add_view_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     """`/batches`, `/quarantine`, `/ignored` and `/health`."""
@@ -32,7 +34,7 @@ def add_view_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         found = [BatchView(**body) for body in page.bodies]
         return viewed(app, BatchPage(batches=found, next=cursor_of(page.next)))
 
-    @question(app, "/batches/<batch_id>", BatchDetail)
+    @question(app, "/batches/<batch_id>", BatchDetail, missing=NO_BATCH)
     def batch(batch_id: BatchId, limit: Limit = 1000, cursor: Cursor = None) -> Response[str]:
         """A batch, and its events in order of time."""
         body = _batch(ports, batch_id)
@@ -44,7 +46,7 @@ def add_view_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
             app, BatchDetail(batch=BatchView(**body), timeline=timeline, next=cursor_of(page.next))
         )
 
-    @question(app, "/batches/<batch_id>/files", FilePage)
+    @question(app, "/batches/<batch_id>/files", FilePage, missing=NO_BATCH)
     def files(batch_id: BatchId, limit: Limit = 100, cursor: Cursor = None) -> Response[str]:
         """The batch's files that are validated, and what became of their rows."""
         _batch(ports, batch_id)

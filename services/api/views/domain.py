@@ -63,6 +63,11 @@ def partition_of(batch_id: str) -> str:
     return f"batch#{batch_id}"
 
 
+def file_key(file_index: int) -> str:
+    """The sort key of a file's view, beside its batch's."""
+    return f"file#{file_index:05d}"
+
+
 def event_item(batch_id: str, message: Message) -> ViewItem:
     """An event of a batch, under its own place in its stream; in order of time."""
     place = f"event#{message.occurred_at}#{message.stream_id}#{message.stream_version:08d}"
@@ -103,7 +108,7 @@ def batch_items(
         found.append(
             ViewItem(
                 pk,
-                f"file#{file.file_index:05d}",
+                file_key(file.file_index),
                 f"{told[file.file_index] + told[file.key]:08d}",
                 file.model_dump(),
                 QUARANTINE if in_quarantine else None,

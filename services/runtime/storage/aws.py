@@ -59,3 +59,9 @@ def translated(what: str) -> Iterator[None]:
         raise PipelineError(f"{what}: {error}") from error
     except BotoCoreError as error:
         raise Transient(f"{what}: AWS cannot be reached: {error}") from error
+
+
+def error_code(error: BaseException) -> str | None:
+    """AWS's code of an error that `translated` may have told anew; None when it was not AWS's."""
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    return cause.response["Error"]["Code"] if isinstance(cause, ClientError) else None

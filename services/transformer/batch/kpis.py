@@ -13,6 +13,15 @@ from contracts.messages import PublishedCounts
 T = TypeVar("T")
 MONEY_PLACES = Decimal("0.01")
 RATE_PLACES = Decimal("0.0001")
+ORDER_MEASURES = (
+    *("total_orders", "total_revenue", "total_items_sold", "return_rate"),
+    *("unique_customers", "guests"),
+)
+CATEGORY_MEASURES = ("daily_revenue", "avg_order_value", "avg_return_rate")
+PLACES: Mapping[str, Decimal] = {
+    **dict.fromkeys(("total_revenue", "daily_revenue", "avg_order_value"), MONEY_PLACES),
+    **dict.fromkeys(("return_rate", "avg_return_rate"), RATE_PLACES),
+}
 MAX_TRANSACTION_ITEMS = 99
 """TransactWriteItems takes 100 (AWS API reference); one is the check of the writer's epoch."""
 
@@ -146,6 +155,13 @@ def money(cents: int | Decimal, parts: int = 1) -> Decimal:
 def rate(part: int, whole: int) -> Decimal:
     """A ratio with four places, rounded half up; of nothing it is 0."""
     return _rounded(Decimal(part) / whole, RATE_PLACES) if whole else Decimal("0.0000")
+
+
+def measure_text(name: str, value: Any) -> str | None:
+    """A measure as decimal text; a store gives 10 for 10.00."""
+    if value is None:
+        return None
+    return f"{Decimal(value).quantize(PLACES[name]):f}" if name in PLACES else str(int(value))
 
 
 def _rounded(value: Decimal, places: Decimal) -> Decimal:

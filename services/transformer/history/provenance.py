@@ -37,11 +37,18 @@ class Evidence:
 
 
 def evidence_of(
-    engine: Engine, heads: Heads, day: date, category: str | None, *, with_rows: bool = False
+    engine: Engine,
+    heads: Heads,
+    day: date,
+    category: str | None,
+    *,
+    with_rows: bool = False,
+    most_rows: int | None = None,
 ) -> Evidence:
     """Of a category on a day, or (category None) of all orders of the day.
 
-    Of a category also the orders count: their status makes its return rate.
+    Of a category also the orders count: their status makes its return rate. With rows come all
+    order lines, or the first `most_rows` by batch, file and line.
     """
     computed = kpis_at(engine, heads, [day])
     kpi = next((kpi for kpi in computed if kpi.category == category), None)
@@ -50,7 +57,7 @@ def evidence_of(
             load_whole(session, f"day_{table}", table, OnDays(frozenset((day,))), heads)
         chosen = "true" if category is None else f"{CATEGORY} = {_quoted(category)}"
         contributions = (*_lines(session, chosen), *_orders(session, chosen, category))
-        rows = _rows(session, chosen) if with_rows else ()
+        rows = _rows(session, chosen, most_rows) if with_rows else ()
     return Evidence(kpi, contributions, rows)
 
 
@@ -96,9 +103,10 @@ def _orders(session: Session, chosen: str, category: str | None) -> list[Contrib
     ]
 
 
-def _rows(session: Session, chosen: str) -> tuple[dict[str, Any], ...]:
+def _rows(session: Session, chosen: str, most: int | None) -> tuple[dict[str, Any], ...]:
     found = session.fetch(
         f"select {', '.join(ROW_COLUMNS)} from day_order_items where {chosen} order by 1, 2, 3"
+        + ("" if most is None else f" limit {most}")
     )
     return tuple(dict(zip(ROW_COLUMNS, row, strict=True)) for row in found)
 

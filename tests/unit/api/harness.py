@@ -1,6 +1,7 @@
 """The api on doubles: views and KPIs in dictionaries, questions as the gateway hands them on."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -9,6 +10,7 @@ from urllib.parse import urlencode
 from zlib import crc32
 
 from contracts.envelope import Message, parse
+from contracts.messages import ExplainKpi
 from services.api.adapters import Page
 from services.api.http.app import make_app
 from services.api.http.callers import Caller
@@ -98,12 +100,41 @@ class InMemoryKpis:
 
 
 @dataclass
+class InMemoryOthers:
+    """What was asked of others, their answers, and quarantined rows by batch and file."""
+
+    asked: list[ExplainKpi] = field(default_factory=list)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    quarantined: dict[tuple[str, int], list[dict[str, Any]] | Exception] = field(
+        default_factory=dict
+    )
+
+    def answer(self, question_id: str) -> dict[str, Any] | None:
+        return self.answers.get(question_id)
+
+    def ask(self, command: ExplainKpi) -> None:
+        self.asked.append(command)
+
+    def rows(
+        self, batch_id: str, file_index: int, first: int, limit: int
+    ) -> list[dict[str, Any]] | None:
+        found = self.quarantined.get((batch_id, file_index))
+        if isinstance(found, Exception):
+            raise found
+        return None if found is None else found[first : first + limit]
+
+
+@dataclass
 class Answer:
     """What the gateway gets."""
 
     status: int
     headers: Mapping[str, str]
-    text: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
 
     @property
     def json(self) -> Any:
@@ -134,7 +165,9 @@ class ApiHarness:
 
     def __init__(self, endpoint: str = HERE, scope: str = "") -> None:
         self.views, self.kpis = InMemoryViews(), InMemoryKpis()
-        ports = Ports(self.views, self.kpis, lambda: TODAY, lambda: '{"openapi": "3.1.0"}')
+        self.others = InMemoryOthers()
+        openapi = '{"openapi": "3.1.0"}'
+        ports = Ports(self.views, self.kpis, lambda: TODAY, lambda: openapi, self.others)
         self.app = make_app(ports, Caller(scope, endpoint))
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
@@ -142,7 +175,9 @@ class ApiHarness:
 
     def handle(self, event: dict[str, Any]) -> Answer:
         said = self.app.resolve(event, None)
-        return Answer(said["statusCode"], said["headers"], said["body"])
+        body = said["body"]
+        content = b64decode(body) if said["isBase64Encoded"] else body.encode()
+        return Answer(said["statusCode"], said["headers"], content)
 
     def hear(self, *messages: Message) -> None:
         """As one delivery of the queue."""

@@ -1,14 +1,21 @@
 """Questions over HTTP: what is said of batches, of files, and of a question that is wrong."""
 
+import io
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from contracts.errors import Transient
+from services.api.http.formats import PARQUET
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.api.harness import AWS_CALLER, Answer, ApiHarness, a_life, a_question, an_event
+from tests.unit.api.kpi_items import Order, published
 
 AWS = ""
+NAME = '=1+1 "quoted",\x07\u202e<b>'
 
 
 @pytest.fixture
@@ -244,3 +251,44 @@ def test_a_caller_is_let_in_by_signature_or_scope(authorizer: Any, status: int) 
 )
 def test_only_a_cloud_on_this_very_machine_knows_no_callers(endpoint: str, status: int) -> None:
     assert ApiHarness(endpoint=endpoint).ask("/health").status == status
+
+
+def test_kpis_come_as_parquet_with_the_types_of_their_columns() -> None:
+    api = ApiHarness()
+    orders = [
+        Order(day, user, is_returned=returned, lines=((NAME, cents),))
+        for day, user, returned, cents in (
+            (date(2025, 7, 1), "u", True, 1250),
+            (date(2025, 7, 1), "v", False, 999_999_999_999),
+            (date(2025, 7, 2), "u", False, 1),
+        )
+    ]
+    api.kpis.order_items, api.kpis.category_items = published(orders)
+    span = {"from": "2025-07-01", "to": "2025-07-03"}
+
+    answer = api.ask("/kpis/categories", {"Accept": PARQUET}, compare="previous", **span)
+    table = pq.read_table(io.BytesIO(answer.content))
+
+    assert answer.headers["Content-Type"] == PARQUET
+    assert str(table.schema.field("daily_revenue").type) == "decimal128(38, 2)"
+    rows = [
+        (row["category"], row["order_date"], row["daily_revenue"], row["avg_return_rate"])
+        for row in table.to_pylist()
+    ]
+    assert rows == [
+        (NAME, date(2025, 7, 1), Decimal("10000000012.49"), Decimal("0.5000")),
+        (NAME, date(2025, 7, 2), Decimal("0.01"), Decimal("0.0000")),
+        (NAME, date(2025, 7, 3), Decimal("0.00"), Decimal("0.0000")),
+    ]
+    compared = [row["compared_daily_revenue"] for row in table.to_pylist()]
+    assert compared == [None, Decimal("10000000012.49"), Decimal("0.01")]
+    first = api.ask("/kpis/orders", format="parquet", limit=1, **span)
+    assert pq.read_table(io.BytesIO(first.content)).num_rows == 1
+    assert first.headers["X-Next-Cursor"]
+
+
+def test_a_span_without_orders_is_a_parquet_file_without_rows() -> None:
+    span = {"from": "2025-07-01", "to": "2025-07-03"}
+    answer = ApiHarness().ask("/kpis/orders", format="parquet", **span)
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert (table.num_rows, str(table.schema.field("order_date").type)) == (0, "date32[day]")

@@ -49,7 +49,7 @@ class Gateway:
         answer = self._api.handle(event)
         self.answered[answer.headers.get("Content-Type", ""), answer.status] += 1
         start_response(f"{answer.status} ", list(answer.headers.items()))
-        return [answer.text.encode()]
+        return [answer.content]
 
 
 def test_every_answer_is_one_that_the_document_tells_of() -> None:

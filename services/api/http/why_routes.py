@@ -1,0 +1,105 @@
+"""The routes that others are asked for: what a number is made of, and quarantined rows."""
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from services.api.http import formats
+from services.api.http.answering import viewed
+from services.api.http.models import Asked, QuarantinedRow, RowPage, Why
+from services.api.http.paging import cursor_of, position_of
+from services.api.http.parameters import (
+    BatchId,
+    Category,
+    Cursor,
+    FileIndex,
+    Limit,
+    OnDay,
+    question,
+)
+from services.api.http.ports import Ports
+from services.api.http.problems import ProblemFound
+from services.api.kpis.periods import Span
+from services.api.questions.domain import SOURCE, explain
+from services.api.questions.ports import TooLarge
+from services.api.views.domain import file_key, partition_of
+from services.api.views.models import FileView
+
+ASK_AGAIN_SECONDS = "1"
+
+
+def add_why_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
+    """`/kpis/why` and `/batches/<batch_id>/files/<file_index>/rows`."""
+
+    @question(app, "/kpis/why", Why, missing="Nothing of it is published", later=Asked)
+    def why(order_date: OnDay, category: Category = None) -> Response[str]:
+        """The files, batches and order lines that a day's number is made of."""
+        if category is None:
+            items = ports.kpis.orders([order_date])
+        else:
+            items = ports.kpis.category(category, Span(order_date, order_date))
+        if not items:
+            what = "orders" if category is None else f"category {category}"
+            detail = f"nothing of {what} is published for {order_date}"
+            raise ProblemFound(HTTPStatus.NOT_FOUND, detail)
+        command = explain(items[0], SOURCE)
+        found = ports.others.answer(command.question_id)
+        if found is not None:
+            return viewed(app, Why.model_validate(found))
+        ports.others.ask(command)
+        body = Asked(question_id=command.question_id)
+        headers = {"Retry-After": ASK_AGAIN_SECONDS, "Cache-Control": "no-store"}
+        return Response(int(HTTPStatus.ACCEPTED), formats.JSON, body.model_dump_json(), headers)
+
+    @question(
+        app,
+        "/batches/<batch_id>/files/<file_index>/rows",
+        RowPage,
+        missing="There is no such file, or its rows are kept no longer",
+    )
+    def rows(
+        batch_id: BatchId, file_index: FileIndex, limit: Limit = 100, cursor: Cursor = None
+    ) -> Response[str]:
+        """A file's quarantined rows by line: what is wrong, and the record as it came."""
+        first = _first(cursor)
+        file = _file(ports, batch_id, file_index)
+        found = _rows(ports, file, first, limit + 1)
+        position = {"row": str(first + limit)} if len(found) > limit else None
+        page = [QuarantinedRow.model_validate(row) for row in found[:limit]]
+        told = {"batch_id": batch_id, "file_index": file_index, "key": file.key}
+        return viewed(app, RowPage(rows=page, next=cursor_of(position), **told))
+
+
+def _file(ports: Ports, batch_id: str, file_index: int) -> FileView:
+    body = ports.views.get(partition_of(batch_id), file_key(file_index))
+    if body is None:
+        detail = f"batch {batch_id} has no validated file {file_index}"
+        raise ProblemFound(HTTPStatus.NOT_FOUND, detail)
+    return FileView(**body)
+
+
+def _rows(ports: Ports, file: FileView, first: int, limit: int) -> list[dict[str, object]]:
+    """A file that was refused as a whole may have rows too: those that were too many."""
+    if file.status == "accepted" and not file.quarantined:
+        return []
+    try:
+        found = ports.others.rows(file.batch_id, file.file_index, first, limit)
+    except TooLarge as error:
+        detail = f"{error}; `ecp quarantine export {file.batch_id}` has them"
+        raise ProblemFound(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
+    if found is None and file.status == "rejected":
+        return []
+    if found is None:
+        detail = f"the quarantined rows of {file.key} are kept no longer"
+        raise ProblemFound(HTTPStatus.NOT_FOUND, detail)
+    return found
+
+
+def _first(cursor: str | None) -> int:
+    """Where the page begins; raises ProblemFound (400) for what no page ended with."""
+    position = position_of(cursor, "row")
+    if position is None:
+        return 0
+    if not (position["row"].isascii() and position["row"].isdigit()) or len(position["row"]) > 12:
+        raise ProblemFound(HTTPStatus.BAD_REQUEST, "cursor: it is of another question")
+    return int(position["row"])

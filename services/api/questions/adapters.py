@@ -1,0 +1,105 @@
+"""Questions on AWS: asked by SQS, answered by a document in S3; quarantined rows from Parquet."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+from contracts.clock import Clock, NewId, to_rfc3339
+from contracts.errors import PipelineError
+from contracts.layout import explanation_key, quarantined_rows_key
+from contracts.messages import ExplainKpi
+from services.api.questions.domain import ASK_AGAIN_AFTER, KEPT, message_of
+from services.api.questions.ports import TooLarge
+from services.runtime.storage import items
+from services.runtime.storage.aws import error_code, translated
+
+MAX_PARQUET_BYTES = 64 << 20
+"""What a function of 1 GB reads in a moment; quarantine of more is looked at by `ecp`."""
+ROW_FIELDS = ("kind", "line", "column", "rule", "message", "raw")
+
+
+class Questions:
+    """On boto3 clients; `queue_url` is the transformer's, `views_table` keeps what was asked."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, Any],
+        *,
+        bucket: str,
+        queue_url: str,
+        views_table: str,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._s3, self._sqs, self._dynamodb = (clients[name] for name in ("s3", "sqs", "dynamodb"))
+        self._bucket, self._queue_url, self._views_table = bucket, queue_url, views_table
+        self._clock, self._new_id = clock, new_id
+
+    def answer(self, question_id: str) -> dict[str, Any] | None:
+        """The KpiExplanation; None before it is there."""
+        body = self._body(explanation_key(question_id))
+        return None if body is None else json.loads(body.read())
+
+    def ask(self, command: ExplainKpi) -> None:
+        """Send the command, unless it was sent within the last minute."""
+        now = self._clock()
+        asked = {
+            "pk": f"question#{command.question_id}",
+            "sk": "asked",
+            "asked_at": to_rfc3339(now),
+            "expires_at": int((now + KEPT).timestamp()),
+        }
+        try:
+            with translated(f"item of {self._views_table}"):
+                self._dynamodb.put_item(
+                    TableName=self._views_table,
+                    Item=items.typed(asked),
+                    ConditionExpression="attribute_not_exists(pk) OR asked_at < :before",
+                    ExpressionAttributeValues=items.typed(
+                        {":before": to_rfc3339(now - ASK_AGAIN_AFTER)}
+                    ),
+                )
+        except PipelineError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                return
+            raise
+        message = message_of(command, self._new_id(), now)
+        with translated(f"queue {self._queue_url}"):
+            self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=message.to_json())
+
+    def rows(
+        self, batch_id: str, file_index: int, first: int, limit: int
+    ) -> list[dict[str, Any]] | None:
+        """Quarantined rows of a file by line, from the `first` (0) on; None when they are gone.
+
+        Raises TooLarge.
+        """
+        # Only those who ask for rows wait for it: 0.2 s.
+        import duckdb
+
+        body = self._body(quarantined_rows_key(batch_id, file_index))
+        if body is None:
+            return None
+        content = body.read(MAX_PARQUET_BYTES + 1)
+        if len(content) > MAX_PARQUET_BYTES:
+            raise TooLarge(f"the quarantined rows have over {MAX_PARQUET_BYTES} bytes")
+        names = ", ".join(f'"{name}"' for name in ROW_FIELDS)
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as database:
+            file.write(content)
+            file.flush()
+            found = database.execute(
+                f'select {names} from read_parquet(?) order by line, "column", rule '
+                "limit ? offset ?",
+                [file.name, limit, first],
+            ).fetchall()
+        return [dict(zip(ROW_FIELDS, row, strict=True)) for row in found]
+
+    def _body(self, key: str) -> Any:
+        try:
+            with translated(f"s3://{self._bucket}/{key}"):
+                return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
+        except PipelineError as error:
+            if error_code(error) == "NoSuchKey":
+                return None
+            raise

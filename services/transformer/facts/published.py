@@ -1,0 +1,40 @@
+"""The facts as they were last published, for whoever looks and changes nothing."""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+from pyiceberg.catalog import Catalog
+
+from services.transformer.batch.domain import TransformerState, as_text
+from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.facts.catalog import tag_of
+from services.transformer.facts.reading import ReadOnlyFacts
+
+
+class PublishedFacts:
+    """One look: `state` says who may write and what is published, `heads` its snapshots.
+
+    Raises PipelineError when nothing was ever published.
+    """
+
+    def __init__(
+        self, catalog: Catalog, database: str, read_state: Callable[[], TransformerState]
+    ) -> None:
+        self.facts = ReadOnlyFacts(catalog, database)
+        self.read_state = read_state
+        self.state = read_state()
+        self.heads = self.state.standing(self.facts.load(-1))
+
+    @cached_property
+    def engine(self) -> DuckDBEngine:
+        """The engine that every batch uses, over these tables."""
+        return DuckDBEngine(self.facts)
+
+    def snapshot_ids(self, tables: Iterable[str]) -> dict[str, str]:
+        """The published snapshot of these tables, as text."""
+        return as_text({table: self.heads[table] for table in tables})
+
+    def tagged(self, batch_id: str, table: str) -> str | None:
+        """The snapshot that a batch's tag names; None when the tag is kept no longer."""
+        ref = self.facts.table(table).refs().get(tag_of(batch_id))
+        return None if ref is None else str(ref.snapshot_id)
