@@ -35,5 +35,11 @@ class Answers(Protocol):
     def batches(self) -> Iterator[Row]:
         """Batches, the one that was sealed last first."""
 
+    def why(self, order_date: date, category: str | None) -> Row | None:
+        """What a day's number is made of (the API's `/kpis/why`); None while it is worked out.
+
+        Raises NotFound when there is no such number.
+        """
+
     def quarantine(self) -> Iterator[Row]:
         """Files that were rejected, or of which rows are in quarantine, the newest first."""

@@ -1,14 +1,15 @@
 """The client: numbers and what made them as pandas DataFrames."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from contracts.clock import system_clock
 from ecommerce_pipeline.answers import Answers, Asked, Row
-from ecommerce_pipeline.errors import WrongQuestion
-from ecommerce_pipeline.frames import Numbers, kpi_frame, view_frame
+from ecommerce_pipeline.errors import Busy, WrongQuestion
+from ecommerce_pipeline.frames import Numbers, Part, kpi_frame, view_frame, why_frame
 from services.api.kpis.bounds import (
     FIRST_DAY,
     LAST_DAY,
@@ -27,6 +28,8 @@ Day = date | datetime | str
 """A date, an instant of which the day is taken, or `YYYY-MM-DD`."""
 Periods = Literal["day", "week", "month"]
 ComparedWith = Literal["previous", "last_year"]
+POLL_SECONDS = 1.0
+"""As long as the API asks to wait."""
 
 
 class Client:
@@ -45,9 +48,10 @@ class Client:
         where: str,
         numbers: Numbers = "decimal",
         clock: Callable[[], datetime] = system_clock,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._answers, self._where = answers, where
-        self._numbers, self._clock = numbers, clock
+        self._numbers, self._clock, self._sleep = numbers, clock, sleep
 
     def __repr__(self) -> str:
         return f"<ecommerce_pipeline client of {self._where}, numbers={self._numbers!r}>"
@@ -102,6 +106,38 @@ class Client:
         if top is not None:
             rows = _top(rows, top)
         return kpi_frame(category_columns(asked.compare), flat(rows), self._numbers)
+
+    def why(
+        self,
+        order_date: Day,
+        category: str | None = None,
+        *,
+        of: Part = "files",
+        wait_seconds: float = 60.0,
+    ) -> "DataFrame":
+        """What a day's number is made of: of all orders, or of one category.
+
+        `of="files"` has a row for each file of each batch that gave some of it, `"lines"` for each
+        order line (of the first 1,000), `"measures"` for each KPI as it is published and as the
+        facts give it now. `attrs` of the DataFrame has `equal` (whether these are the same),
+        `published_by` (a batch), `published_at`, `in_work` (a batch that may change it just now)
+        and `left_out`, how many rows there are more.
+
+        It is worked out when it is asked for first, behind a batch that is being transformed, and
+        waited for: raises Busy when it is not there after `wait_seconds`, and NotFound when there
+        is no such number.
+        """
+        day = _day("order_date", order_date)
+        if day is None:
+            raise WrongQuestion("order_date: name the day of the number")
+        if of not in get_args(Part):
+            raise WrongQuestion(f"of={of!r}: there is {', '.join(get_args(Part))}")
+        for _ in range(max(int(wait_seconds / POLL_SECONDS), 1)):
+            answer = self._answers.why(day, category)
+            if answer is not None:
+                return why_frame(answer, of, self._numbers)
+            self._sleep(POLL_SECONDS)
+        raise Busy(f"it is still worked out after {wait_seconds:g} s: ask again later")
 
     def batches(self, limit: int | None = 1000) -> "DataFrame":
         """Batches, the one that was sealed last first; `limit=None` for all of them.

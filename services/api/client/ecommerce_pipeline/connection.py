@@ -1,9 +1,10 @@
 """`connect`: which pipeline is meant, and how its numbers are reached."""
 
 import os
+from functools import cache
 from typing import Any
 
-from contracts.clock import system_clock
+from contracts.clock import new_event_id, system_clock
 from ecommerce_pipeline.client import Client
 from ecommerce_pipeline.errors import NoAnswer
 from ecommerce_pipeline.frames import Numbers
@@ -69,8 +70,22 @@ def _from_tables(session: Any, numbers: Numbers) -> Client:
         order_kpis, category_kpis = (
             names.get("transformer", f"{kind}-kpis-table") for kind in ("order", "category")
         )
+
+    def others() -> Any:
+        from services.api.questions.adapters import Questions
+
+        return Questions(
+            {"dynamodb": dynamodb, "s3": client("s3"), "sqs": client("sqs")},
+            bucket=names.data_bucket,
+            queue_url=names.get("transformer", "command-queue-url"),
+            views_table=names.get("api", "views-table"),
+            clock=system_clock,
+            new_id=new_event_id,
+        )
+
     kpis = KpiTables(dynamodb, order_kpis, category_kpis)
-    return Client(TableAnswers(views, kpis, system_clock), f"the tables of {where}", numbers)
+    answers = TableAnswers(views, kpis, system_clock, cache(others))
+    return Client(answers, f"the tables of {where}", numbers)
 
 
 def _found_url(session: Any) -> str:

@@ -1,6 +1,7 @@
 """Rows as pandas DataFrames: the same columns with the same types, also when there is no row."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 Numbers = Literal["decimal", "float"]
 Row = Mapping[str, Any]
+_PLACES = {Kind.COUNT: Decimal(1), Kind.MONEY: Decimal("0.01"), Kind.RATE: Decimal("0.0001")}
 
 
 class Beside(StrEnum):
@@ -31,8 +33,52 @@ def kpi_frame(columns: Sequence[str], rows: Iterable[Row], numbers: Numbers) -> 
 
 def view_frame(model: "type[BaseModel]", rows: Iterable[Row]) -> "DataFrame":
     """A view, with a column for each field that its model has."""
-    kinds = {name: _kind(name, field.annotation) for name, field in model.model_fields.items()}
-    return _frame(kinds, list(rows), "decimal")
+    return _frame(_kinds_of(model), list(rows), "decimal")
+
+
+def _kinds_of(model: "type[BaseModel]") -> Kinds:
+    return {name: _kind(name, field.annotation) for name, field in model.model_fields.items()}
+
+
+Part = Literal["files", "lines", "measures"]
+
+
+def why_frame(answer: Row, part: Part, numbers: Numbers) -> "DataFrame":
+    """A part of what a number is made of; in `attrs` the rest, and how many rows are left out.
+
+    Amounts have the places that they have in the answer, at least two for money.
+    """
+    from services.api.http.models import Measure, WhyContribution, WhyLine
+
+    parts: dict[Part, tuple[str, type[BaseModel]]] = {
+        "files": ("contributions", WhyContribution),
+        "lines": ("lines", WhyLine),
+        "measures": ("measures", Measure),
+    }
+    name, model = parts[part]
+    kinds = _kinds_of(model)
+    rows = [
+        {
+            field: _amount(value, row.get("name")) if kinds[field] is Kind.MONEY else value
+            for field, value in row.items()
+        }
+        for row in answer[name]
+    ]
+    frame = _frame(kinds, rows, numbers)
+    beside = ("equal", "explained_at", "published_by", "published_epoch", "published_at", "in_work")
+    frame.attrs = {field: answer.get(field) for field in beside}
+    frame.attrs["left_out"] = answer.get(f"{name}_left_out", 0)
+    return frame
+
+
+def _amount(value: Any, measure: str | None) -> Decimal | None:
+    """`measure`: the KPI that it is the value of, whose places it has."""
+    if value is None:
+        return None
+    exact = Decimal(str(value))
+    places = _PLACES.get(kind_of(measure)) if measure else _PLACES[Kind.MONEY]
+    rounded = exact if places is None else exact.quantize(places)
+    return rounded if rounded == exact else exact
 
 
 def _kind(name: str, annotation: Any) -> Kind | Beside:
@@ -41,6 +87,8 @@ def _kind(name: str, annotation: Any) -> Kind | Beside:
         return Beside.FLAG
     if int in possible:
         return Kind.COUNT
+    if float in possible:
+        return Kind.MONEY
     if list[str] in possible:
         return Beside.TEXTS
     if name.endswith("_at"):

@@ -6,14 +6,17 @@ from datetime import date, datetime
 from typing import Any
 
 from ecommerce_pipeline.answers import Asked, Row
-from ecommerce_pipeline.errors import ApiError, NoAnswer, NotLetIn
+from ecommerce_pipeline.errors import ApiError, NoAnswer, NotFound, NotLetIn
 from services.api.adapters import KpiTables, ViewsTable
 from services.api.kpis.answers import Question, category_answer, order_answer
 from services.api.kpis.bounds import usual_span
 from services.api.kpis.periods import Span
+from services.api.questions.domain import explain as explain_number
+from services.api.questions.ports import AsksOthers
 from services.api.views.domain import BATCHES, QUARANTINE, SPAN
 
 PAGE = 100
+REQUESTED_BY = "ecommerce-pipeline/client"
 REFUSED = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException"),
@@ -45,8 +48,15 @@ def translating() -> Iterator[None]:
 class TableAnswers:
     """OrderKPIs, CategoryKPIs and PipelineViews, by the same rules as the API's."""
 
-    def __init__(self, views: ViewsTable, kpis: KpiTables, clock: Callable[[], datetime]) -> None:
-        self._views, self._kpis, self._clock = views, kpis, clock
+    def __init__(
+        self,
+        views: ViewsTable,
+        kpis: KpiTables,
+        clock: Callable[[], datetime],
+        others: Callable[[], AsksOthers],
+    ) -> None:
+        self._views, self._kpis = views, kpis
+        self._clock, self._others = clock, others
 
     def order_kpis(self, asked: Asked) -> Iterator[Row]:
         """KPIs over all orders, by period."""
@@ -71,6 +81,26 @@ class TableAnswers:
     def batches(self) -> Iterator[Row]:
         """Batches, the one that was sealed last first."""
         return self._newest(BATCHES)
+
+    def why(self, order_date: date, category: str | None) -> Row | None:
+        """What a day's number is made of, asked of the transformer; None before it has said."""
+        from services.api.http.models import Why
+
+        with translating():
+            if category is None:
+                found = self._kpis.orders([order_date])
+            else:
+                found = self._kpis.category(category, Span(order_date, order_date))
+            if not found:
+                what = "orders" if category is None else f"category {category}"
+                detail = f"nothing of {what} is published for {order_date}"
+                raise NotFound(detail, status=404, title="Not Found")
+            command, others = explain_number(found[0], REQUESTED_BY), self._others()
+            answer = others.answer(command.question_id)
+            if answer is None:
+                others.ask(command)
+                return None
+            return Why.model_validate(answer).model_dump()
 
     def quarantine(self) -> Iterator[Row]:
         """Files with rows in quarantine, the newest first."""

@@ -112,6 +112,12 @@ class HttpAnswers:
         """Files with rows in quarantine, the newest first."""
         return self._pages("/quarantine", "files", BATCHES_PAGE)
 
+    def why(self, order_date: date, category: str | None) -> Row | None:
+        """What a day's number is made of; None while it is worked out."""
+        query = {"order_date": str(order_date)} | ({"category": category} if category else {})
+        status, found = self._answer("/kpis/why", query)
+        return None if status == requests.codes.accepted else found
+
     def _pages(self, path: str, name: str, limit: int, **query: str) -> Iterator[Row]:
         asked: dict[str, str] = {**query, "limit": str(limit)}
         while True:
@@ -127,6 +133,9 @@ class HttpAnswers:
             asked["cursor"] = cursor
 
     def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        return self._answer(path, query)[1]
+
+    def _answer(self, path: str, query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         url = f"{self.url}{path}"
         if query:
             url += "?" + urlencode(query, quote_via=quote, safe="-_.~")
@@ -141,7 +150,7 @@ class HttpAnswers:
         except requests.RequestException as error:
             why = str(error).split("(Caused by ")[-1].rstrip(")")
             raise NoAnswer(f"{self.url} does not answer: {why}") from error
-        if answer.status_code != requests.codes.ok:
+        if answer.status_code not in (requests.codes.ok, requests.codes.accepted):
             raise _error_of(self.url, answer)
         try:
             found = answer.json(parse_float=Decimal)
@@ -149,7 +158,7 @@ class HttpAnswers:
             raise NoAnswer(f"{self.url}{path} is not this API: its answer is no JSON") from error
         if not isinstance(found, dict):
             raise NoAnswer(f"{self.url}{path} is not this API: its answer is no object")
-        return found
+        return answer.status_code, found
 
 
 def checked_url(url: str) -> str:

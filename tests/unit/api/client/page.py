@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from infra.environments import PROJECT
+from services.api.questions.domain import SOURCE, explain
+from tests.contract.builders import BATCH, a_document
 from tests.unit.api.harness import ApiHarness, a_life
 from tests.unit.api.kpi_items import Order, published
 
@@ -60,4 +62,15 @@ def a_small_shop() -> ApiHarness:
     ]
     harness.kpis.order_items, harness.kpis.category_items = published(orders)
     harness.hear(*a_life())
+    [item] = [one for one in harness.kpis.category_items
+              if (one["order_date"], one["category"]) == ("2025-07-31", "Books")]  # fmt: skip
+    question_id = explain(item, SOURCE).question_id
+    revenue = str(item["daily_revenue"])
+    measure = {"name": "daily_revenue", "published": revenue, "recomputed": revenue}
+    file = {"kind": "order_items", "batch_id": BATCH, "key": "order_items/a.csv", "rows": 4,
+            "orders": 4, "quantity": 4, "amount": revenue}  # fmt: skip
+    harness.others.answers[question_id] = a_document(
+        "KpiExplanation", question_id=question_id, category="Books", order_date="2025-07-31",
+        measures=[measure], contributions=[file], lines=[], equal=True,
+    )  # fmt: skip
     return harness

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 
 from ecommerce_pipeline import Client, WrongQuestion, connect
 from ecommerce_pipeline.on_aws import TableAnswers
+from services.api.adapters import KpiTables, ViewsTable
 from services.api.kpis.bounds import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES
 from tests.support.served_api import Served, served
 from tests.unit.api.harness import TODAY, ApiHarness, a_life
@@ -48,7 +49,8 @@ def api(harness: ApiHarness) -> Iterator[Served]:
 def client(request: pytest.FixtureRequest, harness: ApiHarness, api: Served) -> Client:
     if request.param == "http":
         return connect(api.url)
-    answers: Any = TableAnswers(harness.views, harness.kpis, lambda: TODAY)  # type: ignore[arg-type]
+    views, kpis = cast(ViewsTable, harness.views), cast(KpiTables, harness.kpis)
+    answers = TableAnswers(views, kpis, lambda: TODAY, lambda: harness.others)
     return Client(answers, "here", clock=lambda: TODAY)
 
 
