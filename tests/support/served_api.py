@@ -1,5 +1,6 @@
 """The api by real HTTP on loopback: what it is asked is remembered, answers can be spoiled."""
 
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,13 +29,15 @@ def served(resolve: Callable[[dict[str, Any], Any], Mapping[str, Any]]) -> Itera
         def do_GET(self) -> None:
             state.asked.append((self.path, dict(self.headers)))
             if state.spoil:
-                self._answer(*state.spoil.pop(0))
+                status, headers, text = state.spoil.pop(0)
+                self._answer(status, headers, text.encode())
                 return
             said = resolve(an_event(self.path, dict(self.headers)), None)
-            self._answer(said["statusCode"], said["headers"], said["body"])
+            body = said["body"]
+            content = b64decode(body) if said.get("isBase64Encoded") else body.encode()
+            self._answer(said["statusCode"], said["headers"], content)
 
-        def _answer(self, status: int, headers: Mapping[str, str], text: str) -> None:
-            content = text.encode()
+        def _answer(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
             self.send_response(status)
             for name, value in (*headers.items(), ("Content-Length", str(len(content)))):
                 self.send_header(name, value)

@@ -27,6 +27,7 @@ from services.api.http.app import make_app
 from services.api.http.callers import Caller
 from services.api.http.ports import Ports
 from tests.support.served_api import Served, served
+from tests.unit.api.harness import InMemoryOthers
 from tests.unit.api.kpi_items import Order, of, plain_category, plain_orders, published
 from tests.unit.infra.accounts import Account
 from tests.unit.infra.tables import put_items
@@ -85,7 +86,9 @@ def account(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Account:
 def api(account: Account) -> Iterator[Served]:
     dynamodb = account.client("dynamodb")
     kpis = KpiTables(dynamodb, "OrderKPIs", "CategoryKPIs")
-    ports = Ports(ViewsTable(dynamodb, "PipelineViews"), kpis, system_clock, lambda: "{}")
+    ports = Ports(
+        ViewsTable(dynamodb, "PipelineViews"), kpis, system_clock, lambda: "{}", InMemoryOthers()
+    )
     with served(make_app(ports, Caller("", "http://127.0.0.1")).resolve) as found:
         yield found
 
@@ -161,6 +164,11 @@ def test_the_same_numbers_everywhere(
         "ecp, CSV": numbers(read_csv(ecp(*asked, "--format", "csv").decode()), measures),
         "ecp, xlsx": numbers(sheet(ecp(*asked, "--format", "xlsx")), measures),
     }
+    columns = requests.get(
+        f"{api.url}/kpis/{what}", params={**question, "format": "parquet"}, timeout=30
+    )
+    table = parquet.read_table(io.BytesIO(columns.content))
+    found["API, Parquet"] = numbers(table.to_pylist(), measures)
     file = tmp_path / "kpis.parquet"
     ecp(*asked, "--output", str(file))
     found["ecp, Parquet"] = numbers(parquet.read_table(file).to_pylist(), measures)
