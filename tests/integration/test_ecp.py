@@ -144,6 +144,10 @@ def assert_analysts_find_the_same(
         assert list(client.category_kpis(*span)["daily_revenue"]) == by_category
         [batch] = client.batches().to_dict("records")
         assert (batch["batch_id"], batch["status"]) == (outcome["batch_id"], "COMPLETED")
+        name, day = categories[0]["category"], categories[0]["order_date"]
+        why = client.why(day, name, of="measures").set_index("name")
+        assert why["published"]["daily_revenue"] == by_category[0]
+        assert why.attrs["equal"] is True
         quarantined = sum(file["quarantined"] for file in outcome["files"])
         assert client.quarantine()["quarantined"].sum() == quarantined
     fresh = run(cloud, "freshness", "--expect", "daily", "--from", span[0], "--to", span[1])
