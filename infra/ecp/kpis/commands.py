@@ -91,6 +91,8 @@ def categories(
     """
     today = system_clock().date()
     asked = Asked(period(first, last, today), by, compare, category, top)
+    if category == "":
+        raise WrongUsage("--category: name one, or leave it out for all")
     if category is not None and top is not None:
         raise WrongUsage("--category and --top: of one category there is no ranking; name one")
     can_be_compared(asked.period, compare)

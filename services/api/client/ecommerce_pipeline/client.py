@@ -130,6 +130,7 @@ class Client:
         day = _day("order_date", order_date)
         if day is None:
             raise WrongQuestion("order_date: name the day of the number")
+        _named(category)
         if of not in get_args(Part):
             raise WrongQuestion(f"of={of!r}: there is {', '.join(get_args(Part))}")
         for _ in range(max(int(wait_seconds / POLL_SECONDS), 1)):
@@ -165,6 +166,7 @@ class Client:
         self, first: Day | None, last: Day | None, by: str, compare: str | None,
         category: str | None = None,
     ) -> Asked:  # fmt: skip
+        _named(category)
         since, until = _day("first", first), _day("last", last)
         if since is not None and until is None:
             until = max(self._answers.last_day() or self._clock().date(), since)
@@ -203,6 +205,11 @@ def _day(name: str, day: Day | None) -> date | None:
         return date.fromisoformat(day)
     except (TypeError, ValueError) as error:
         raise WrongQuestion(f"{name}={day!r} is no day; write YYYY-MM-DD") from error
+
+
+def _named(category: str | None) -> None:
+    if category == "":
+        raise WrongQuestion("category: name one, or None for all")
 
 
 def _one_of(kind: Any, name: str, value: str) -> Any:

@@ -213,6 +213,9 @@ def test_a_wrong_question_says_what_can_be_asked(asked: Any, said: str, client: 
 
 
 def test_there_is_no_ranking_of_one_category(client: Client) -> None:
+    for ask in (client.category_kpis, client.why):
+        with pytest.raises(WrongQuestion, match="category: name one"):
+            ask("2025-07-01", category="")
     with pytest.raises(WrongQuestion):
         client.category_kpis(top=0)
     with pytest.raises(WrongQuestion):

@@ -249,6 +249,7 @@ def test_a_terminal_gets_no_bytes_and_no_name_acts_on_it(
         (("orders", "--output", "kpis"), "say --format (json, csv, parquet, xlsx)"),
         (("orders", "--output", "k.csv", "--format", "table"), "say --format"),
         (("categories", "--top", "3", "--category", "Books"), "--category and --top"),
+        (("categories", "--category", ""), "--category: name one"),
         (("orders", "--from", "1971-01-01", "--compare", "last_year"), "days from 1972-01-01"),
         (("orders", "--output", "nowhere/k.csv"), "there is no folder"),
     ],
