@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 Verdict = Literal["run", "skip", "fail"]
@@ -45,7 +46,20 @@ def docker_lacks() -> str | None:
     return engine.lacks()
 
 
-NEEDS: Mapping[str, Callable[[], str | None]] = {"spark": spark_lacks, "docker": docker_lacks}
+CHROMIUM = "/usr/bin/chromium"
+
+
+@cache
+def browser_lacks() -> str | None:
+    """What is missing for a browser, or None."""
+    return None if Path(CHROMIUM).exists() else "Chromium is missing (apt-get install chromium)"
+
+
+NEEDS: Mapping[str, Callable[[], str | None]] = {
+    "spark": spark_lacks,
+    "docker": docker_lacks,
+    "browser": browser_lacks,
+}
 """By marker."""
 
 
