@@ -18,8 +18,8 @@ help:  ## List the targets
 
 setup: .venv/ready-to-develop  ## Make .venv with all that development needs
 
-demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Docker, no Java
-	$(BIN)/ecp demo
+demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Docker, no Java; KEEP=1 leaves it running
+	$(BIN)/ecp demo $(if $(KEEP),--keep)
 
 ##@ Change
 

@@ -2,9 +2,9 @@
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.unit.api.harness import ApiHarness, a_question
@@ -16,6 +16,8 @@ PREFIX = "/_aws/execute-api/abcdef1234"
 @contextmanager
 def serving(api: ApiHarness) -> Iterator[str]:
     """The address of the API, on a free port of loopback."""
+
+    one_at_a_time = Lock()  # as in a Lambda function
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -29,7 +31,8 @@ def serving(api: ApiHarness) -> Iterator[str]:
             event = a_question(path.removeprefix(PREFIX) or "/", dict(self.headers))
             event["rawQueryString"] = asked.query
             event["queryStringParameters"] = dict(parse_qsl(asked.query, keep_blank_values=True))
-            said = api.app.resolve(event, None)
+            with one_at_a_time:
+                said = api.app.resolve(event, None)
             body = said.get("body") or ""
             raw = base64.b64decode(body) if said.get("isBase64Encoded") else body.encode()
             self.send_response(said["statusCode"])
@@ -39,6 +42,10 @@ def serving(api: ApiHarness) -> Iterator[str]:
                 self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
+
+        def handle(self) -> None:
+            with suppress(ConnectionResetError):  # browsers leave when they have what they want
+                super().handle()
 
         def log_message(self, format: str, *args: object) -> None:
             """Said by nobody: the browser tells of what failed."""

@@ -45,11 +45,13 @@
   };
 
   const ask = async () => {
-    const answer = await fetch(location.href, { cache: "no-store", headers: etag ? { "If-None-Match": etag } : {} });
-    if (answer.status === 304) return;
+    // The browser asks with the ETag that it knows, and has the same answer again after a 304.
+    const answer = await fetch(location.href, { cache: "no-cache" });
+    const text = await answer.text();
     if (!answer.ok) throw new Error(String(answer.status));
-    etag = answer.headers.get("ETag") || "";
-    take(await answer.text());
+    if (etag === answer.headers.get("ETag")) return;
+    etag = answer.headers.get("ETag");
+    take(text);
   };
 
   const turn = async () => {

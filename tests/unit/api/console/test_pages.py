@@ -107,7 +107,7 @@ def test_a_page_may_do_nothing_that_its_policy_does_not_say(shop: ApiHarness, ad
     assert answer.headers["Content-Security-Policy"] == POLICY
     assert "unsafe" not in POLICY
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
     found = read(answer.text)
     for one in found.all():
         assert not [name for name in one.attributes if name == "style" or name.startswith("on")]
