@@ -21,7 +21,7 @@ HOSTILE = "<script>alert(1)</script>\"'\u202e=cmd|'/c calc'!A1\x07" + "long" * 2
 DONE, FAILED, REJECTED, RUNNING, WAITING = (f"{n:016x}" for n in range(0xA11CE, 0xA11CE + 5))
 
 
-def orders() -> list[Order]:
+def orders(hostile: str = HOSTILE) -> list[Order]:
     """Some thousand orders; weekends and December are better days."""
     chance = random.Random(7)
     found = []
@@ -37,7 +37,7 @@ def orders() -> list[Order]:
             lines = tuple((one, int(CATEGORIES[one] * chance.uniform(0.6, 1.7))) for one in names)
             user = "" if chance.random() < 0.05 else f"u{chance.randint(1, 900)}"
             found.append(Order(day, user, chance.random() < 0.06, lines))
-    found.append(Order(date(2025, 7, 30), "u1", is_returned=False, lines=((HOSTILE, 4200),)))
+    found.append(Order(date(2025, 7, 30), "u1", is_returned=False, lines=((hostile, 4200),)))
     return found
 
 
@@ -126,16 +126,16 @@ def some_files(tag: str, quarantined: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def everything() -> list[Message]:
+def everything(hostile: str = HOSTILE) -> list[Message]:
     """Batches of every kind, and files that were left out."""
     messages: list[Message] = []
     for n in range(12):
         began = NOW - timedelta(days=12 - n, hours=2)
         files = some_files(f"{n + 10}", n % 3)
         messages += published_batch(f"{n + 0xBEEF0:016x}", began, files).messages
-    hostile = [*some_files("30", 17), a_file(f"orders/{HOSTILE}.csv", 10, 4)]
-    messages += published_batch(DONE, NOW - timedelta(hours=5), hostile).messages
-    for told in (a_failed(), a_rejected(), a_running(), a_waiting(), left_out()):
+    files = [*some_files("30", 17), a_file(f"orders/{hostile}.csv", 10, 4)]
+    messages += published_batch(DONE, NOW - timedelta(hours=5), files).messages
+    for told in (a_failed(), a_rejected(), a_running(), a_waiting(), left_out(hostile)):
         messages += told.messages
     return messages
 
@@ -177,13 +177,13 @@ def a_waiting() -> Told:
     return told.say("LockQueued", f"lock/{WAITING}", 2, **of, position=1)
 
 
-def left_out() -> Told:
+def left_out(hostile: str) -> Told:
     """What came and does not count, and what came last of each source."""
     told, stream = Told(NOW - timedelta(days=1)), "file-set/ecommerce-data-bucket/9"
     place = {"bucket": "ecommerce-data-bucket", "version_id": "v1"}
     ignored = [
         ("order/2025-07-31.csv", "no folder that inputs come in", "orders/2025-07-31.csv"),
-        (f"notes/{HOSTILE}", "not a CSV file", None),
+        (f"notes/{hostile}", "not a CSV file", None),
     ]
     for key, reason, meant in ignored:
         told.say("FileIgnored", stream, 1, **place, key=key, reason=reason, did_you_mean=meant)
@@ -195,9 +195,10 @@ def left_out() -> Told:
     return told
 
 
-def a_shop() -> ApiHarness:
-    """The API with all of it."""
+def a_shop(*, is_hostile: bool = True) -> ApiHarness:
+    """The API with all of it, and a name that means harm."""
+    name = HOSTILE if is_hostile else "Handmade"
     api = ApiHarness(clock=lambda: NOW)
-    api.hear(*everything())
-    api.kpis.order_items, api.kpis.category_items = published(orders())
+    api.hear(*everything(name))
+    api.kpis.order_items, api.kpis.category_items = published(orders(name))
     return api

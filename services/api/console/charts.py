@@ -94,9 +94,9 @@ def _drawn(
         style=Style(label_font_size=13, major_label_font_size=13, no_data_font_size=18),
         **settings,
     )
-    chart.x_labels = list(labels)
+    chart.x_labels = [printable(label) for label in labels]
     for one in lines:
-        chart.add(one.name, [_value(value, form) for value in one.values])
+        chart.add(printable(one.name), [_value(value, form) for value in one.values])
     root = chart.render_tree()
     _strip(root)
     root.set("role", "img")
