@@ -2,7 +2,9 @@
 
 import random
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
+from zlib import crc32
 
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, parse
@@ -18,7 +20,16 @@ CATEGORIES = {
     "Sports": 5200, "Toys": 2300, "Clothing": 3900,
 }  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"'\u202e=cmd|'/c calc'!A1\x07" + "long" * 25
-DONE, FAILED, REJECTED, RUNNING, WAITING = (f"{n:016x}" for n in range(0xA11CE, 0xA11CE + 5))
+
+
+def an_id(name: str) -> str:
+    """As batches have them."""
+    return sha256(name.encode()).hexdigest()[:16]
+
+
+DONE, FAILED, REJECTED, RUNNING, WAITING = map(
+    an_id, ("done", "failed", "rejected", "running", "waiting")
+)
 
 
 def orders(hostile: str = HOSTILE) -> list[Order]:
@@ -51,7 +62,7 @@ class Told:
     def say(self, event_type: str, stream: str, second: float, **told: Any) -> "Told":
         version = self._versions[stream] = self._versions.get(stream, 0) + 1
         at = to_rfc3339(self._began + timedelta(seconds=second))
-        place = abs(hash((stream, version, at))) % 16**12
+        place = crc32(f"{stream} {version} {at}".encode())
         self.messages.append(
             parse(
                 an_envelope(
@@ -132,7 +143,7 @@ def everything(hostile: str = HOSTILE) -> list[Message]:
     for n in range(12):
         began = NOW - timedelta(days=12 - n, hours=2)
         files = some_files(f"{n + 10}", n % 3)
-        messages += published_batch(f"{n + 0xBEEF0:016x}", began, files).messages
+        messages += published_batch(an_id(str(n)), began, files).messages
     files = [*some_files("30", 17), a_file(f"orders/{hostile}.csv", 10, 4)]
     messages += published_batch(DONE, NOW - timedelta(hours=5), files).messages
     for told in (a_failed(), a_rejected(), a_running(), a_waiting(), left_out(hostile)):

@@ -63,6 +63,12 @@ class PeriodsPage:
     total: Row | None
     charts: list[Chart]
 
+    @property
+    def not_known(self) -> list[Measure]:
+        """Measures that are null somewhere, where there are orders."""
+        rows = [row for row in (*self.rows, self.total) if row and row["updated_at"]]
+        return [one for one in self.measures if any(row[one.name] is None for row in rows)]
+
 
 @dataclass(frozen=True)
 class CategoriesPage:

@@ -100,6 +100,7 @@ def _environment() -> Environment:
     environment.globals |= {"DASH": shown.DASH}
     environment.filters |= {
         "number": shown.number,
+        "signed": shown.signed_number,
         "long_day": shown.long_day,
         "instant": shown.instant,
         "span_of_time": shown.span_of_time,

@@ -60,6 +60,11 @@ def number(value: Any, form: Form) -> str:
     return text.replace("-", MINUS)
 
 
+def signed_number(value: Any, form: Form) -> str:
+    """`+1,234.50`: how much more, or less."""
+    return f"+{number(value, form)}" if value > 0 else number(value, form)
+
+
 def short_number(value: float, form: Form) -> str:
     """For an axis: `1.2M`, `12k`, `4 %`."""
     if form == Form.RATE:

@@ -237,7 +237,7 @@ def test_movers_are_those_that_changed_most(shop: ApiHarness) -> None:
     most = sorted(moved, key=lambda name: -abs(moved[name]))[:5]
     shown = rows(table(found, "largest changes"))
     assert [row[0] for row in shown] == most
-    assert shown[0][3].replace("\u2212", "-") == f"{moved[most[0]] / 100:,.2f}"
+    assert shown[0][3].replace("\u2212", "-") == f"{moved[most[0]] / 100:+,.2f}"
 
 
 def test_the_overview_is_of_today_yesterday_and_the_month(shop: ApiHarness) -> None:
@@ -399,3 +399,10 @@ def test_a_longer_span_is_shown_by_longer_periods(shop: ApiHarness, days: int) -
 @pytest.mark.parametrize("address", EVERY)
 def test_a_page_is_light(shop: ApiHarness, address: str) -> None:
     assert len(ask(shop, address).text.encode()) < 120_000
+
+
+def test_what_is_not_known_is_said_once_in_words(shop: ApiHarness) -> None:
+    told = page(shop, "/console/orders?by=month").one("main").text
+    assert "Customers \u2013: known for single days only" in told
+    books = page(shop, "/console/categories?category=Books").one("main").text
+    assert "known for" not in books
