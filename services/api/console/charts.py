@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-import pygal
 from markupsafe import Markup
-from pygal.style import Style
 
 from contracts.printable import printable
 from services.api.console.shown import Form, number, short_number
@@ -35,7 +33,7 @@ class Series:
 def line_chart(title: str, labels: Sequence[str], lines: Sequence[Series], form: Form) -> Markup:
     """Values by period; `title` says to those who cannot see it what it shows."""
     return _drawn(
-        pygal.Line,
+        "Line",
         title,
         labels,
         lines,
@@ -52,7 +50,7 @@ def bar_chart(title: str, labels: Sequence[str], bars: Series, form: Form) -> Ma
     """A value by name, the first one on top."""
     short = [_shortened(label) for label in labels]
     return _drawn(
-        pygal.HorizontalBar,
+        "HorizontalBar",
         title,
         short[::-1],
         [Series(bars.name, list(bars.values)[::-1])],
@@ -68,14 +66,17 @@ def _shortened(label: str) -> str:
 
 
 def _drawn(
-    kind: Any,
+    kind: str,
     title: str,
     labels: Sequence[str],
     lines: Sequence[Series],
     form: Form,
     **settings: Any,
 ) -> Markup:
-    chart = kind(
+    import pygal  # 0.1 s, which programs need not wait for
+    from pygal.style import Style
+
+    chart = getattr(pygal, kind)(
         js=[],
         css=[],
         no_prefix=True,

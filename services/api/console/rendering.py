@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from contracts.printable import printable
@@ -16,6 +15,9 @@ from services.api.console import shown
 from services.api.console.assets import assets
 from services.api.http import formats
 from services.api.http.answering import known
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).with_name("templates")
 HTML = "text/html; charset=utf-8"
@@ -88,7 +90,9 @@ def with_headers(answer: Response[str]) -> Response[str]:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 0.1 s, for pages only
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
