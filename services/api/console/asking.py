@@ -24,7 +24,8 @@ FirstDay = Annotated[From, _Given]
 LastDay = Annotated[To, _Given]
 ChosenBy = Annotated[By | None, _Given, Query(alias="by")]
 ChosenComparison = Annotated[Compare | None, _Given, Query(alias="compare")]
-ChosenCategory = Annotated[str | None, _Given, Query(alias="category", max_length=200)]
+ChosenCategory = Annotated[str | None, _Given, Query(alias="category", max_length=2048)]
+"""DynamoDB takes no longer key; what a page shows, a link of it leads to."""
 
 
 def page_route(app: APIGatewayHttpResolver, path: str) -> Callable[[F], F]:

@@ -18,10 +18,15 @@ ADVICE = {
 }
 
 
+def is_page(path: str) -> bool:
+    """Whether a page is asked for there, be there one or not."""
+    return path == PLACE or path.startswith(f"{PLACE}/")
+
+
 def for_people(app: APIGatewayHttpResolver, answer: Response[str]) -> Response[str]:
     """A problem as a page, where a page was asked for; else as it is."""
     path = app.current_event.path
-    if path != PLACE and not path.startswith(f"{PLACE}/"):
+    if not is_page(path):
         return answer
     told = json.loads(str(answer.body))
     status = HTTPStatus(answer.status_code)

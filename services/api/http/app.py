@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from contracts.errors import Transient
-from services.api.console.errors import for_people
+from services.api.console.errors import for_people, is_page
 from services.api.console.routes import add_console_routes
 from services.api.http import formats
 from services.api.http.answering import known
@@ -50,6 +50,8 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
             answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"ask by GET, and not by {method}")
             answer.headers["Allow"] = "GET"
             return answer
+        if is_page(path):
+            return problem(HTTPStatus.NOT_FOUND, f"there is no page {path}")
         return problem(HTTPStatus.NOT_FOUND, f"there is no GET {path}; /openapi.json says what is")
 
     def let_in(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:

@@ -204,6 +204,8 @@ def test_categories_of_a_month_are_what_a_plain_model_says(shop: ApiHarness) -> 
     names = {name for one in june for name, _ in one.lines}
     shown = {row[0]: row[1:] for row in rows(table(found, "Largest revenue first"))}
     assert shown.keys() == names
+    revenues = [Decimal(row[0].replace(",", "")) for row in shown.values()]
+    assert revenues == sorted(revenues, reverse=True)
     for name in names:
         expected = plain_category(june, name)
         assert shown[name] == [
@@ -339,7 +341,7 @@ def test_the_root_leads_to_the_console(shop: ApiHarness) -> None:
 @pytest.mark.parametrize(
     ("address", "status", "words"),
     [
-        ("/console/nope", 404, "/console/nope"),
+        ("/console/nope", 404, "there is no page /console/nope"),
         ("/console/batches/nope", 422, "batch_id"),
         (f"/console/batches/{'0' * 16}", 404, "no batch"),
         ("/console/batches?cursor=x", 400, "no such cursor"),
@@ -406,3 +408,24 @@ def test_what_is_not_known_is_said_once_in_words(shop: ApiHarness) -> None:
     assert "Customers \u2013: known for single days only" in told
     books = page(shop, "/console/categories?category=Books").one("main").text
     assert "known for" not in books
+
+
+@pytest.mark.parametrize(("first", "is_compared"), [("2024-08-01", False), ("2025-06-01", True)])
+def test_a_sum_is_compared_only_with_about_as_many_days(
+    shop: ApiHarness, first: str, is_compared: bool
+) -> None:
+    """The shop begins in June 2024."""
+    address = f"/console/orders?from={first}&to=2025-07-31&by=month&compare=last_year"
+    [tiles] = page(shop, address).all("dl", class_="tiles")
+    assert ("%" in next(tiles.all("small")).text) is is_compared
+
+
+def test_a_category_with_a_name_of_a_kilobyte_can_be_asked_for() -> None:
+    api, name = a_shop(), "x" * 1024
+    for item in api.kpis.category_items:
+        if item["category"] == "Toys":
+            item["category"] = name
+    [link, *_] = [one for one in page(api, "/console/categories").all("a") if one.text == name]
+    found = page(api, link.attributes["href"].replace("../", "/"))
+    assert name in found.one("h1").text
+    assert not [one for one in found.all("a") if "Download" in one.text], "the API takes 200 characters"
