@@ -23,7 +23,7 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 
 ##@ Change
 
-unit: .venv/ready-to-develop  ## What needs neither Java, Docker nor a local cloud; SERVICE=lock for one service
+unit: .venv/ready-to-develop  ## What needs neither Java, Docker, Chromium nor a local cloud; SERVICE=lock for one service
 	HYPOTHESIS_PROFILE=dev TEST_STRIDE=10 $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service

@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.console.shop import DONE, FAILED, REJECTED, RUNNING
-from tests.support.needs import CHROMIUM
+from tests.support.needs import chromium
 
 PAGES = {
     "overview": "/console",
@@ -45,7 +45,7 @@ RULES = {
 def a_browser() -> Iterator[Browser]:
     """Chromium as the system has it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()
 

@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 Verdict = Literal["run", "skip", "fail"]
@@ -46,13 +45,19 @@ def docker_lacks() -> str | None:
     return engine.lacks()
 
 
-CHROMIUM = "/usr/bin/chromium"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""What Debian, Ubuntu and CI services call it."""
+
+
+def chromium() -> str | None:
+    """The browser that the system has."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @cache
 def browser_lacks() -> str | None:
     """What is missing for a browser, or None."""
-    return None if Path(CHROMIUM).exists() else "Chromium is missing (apt-get install chromium)"
+    return None if chromium() else "Chromium is missing (apt-get install chromium)"
 
 
 NEEDS: Mapping[str, Callable[[], str | None]] = {
