@@ -23,6 +23,8 @@ PAGES = {
     "rejected": f"/console/batches/{REJECTED}",
     "files": f"/console/batches/{DONE}/files",
     "quarantine": "/console/quarantine",
+    "rows": f"/console/batches/{DONE}/files/0",
+    "why": "/console/why?order_date=2025-07-31",
     "ignored": "/console/ignored",
     "freshness": "/console/freshness",
     "empty": "/console/orders?from=2001-01-01&to=2001-01-31",

@@ -8,6 +8,8 @@ from zlib import crc32
 
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, parse
+from services.api.kpis.periods import Span
+from services.api.questions.domain import explain
 from tests.contract.builders import an_envelope, an_example
 from tests.unit.api.harness import ApiHarness
 from tests.unit.api.kpi_items import Order, published
@@ -206,10 +208,67 @@ def left_out(hostile: str) -> Told:
     return told
 
 
+def bad_rows(count: int, name: str) -> list[dict[str, Any]]:
+    """Orders with a day that there is not, a bad amount, and one that is no record at all."""
+    found = []
+    for n in range(count):
+        line = 40 + 31 * n
+        if n % 3 == 0:
+            raw = f"{9100 + n},{name},2025-02-30,{20 + n}.00,completed"
+            fault = ("order_date", "order_date.format", "order_date '2025-02-30' is not a date")
+        elif n % 3 == 1:
+            raw = f"{9100 + n},u{n},2025-07-30,12.x,completed"
+            fault = ("total_amount", "total_amount.format", "total_amount '12.x' is not an amount")
+        else:
+            raw = f'{9100 + n},"u{n},2025-07-30,14.00,completed'
+            fault = ("", "record.quote", f"a quote is opened in line {line} and never closed")
+        told = {"column": fault[0] or None, "rule": fault[1], "message": fault[2], "raw": raw}
+        found.append({"kind": "orders", "line": line, **told})
+    return found
+
+
+def why(item: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the transformer says of an item of the KPI tables."""
+    category = item.get("category")
+    names = ("daily_revenue", "avg_order_value") if category else ("total_revenue", "total_orders")
+    line = {
+        "batch_id": DONE, "key": "order_items/2025-07-30.csv", "product_id": "p-17",
+        "quantity": 2, "unit_price": "9.50", "line_amount": "19.00",
+    }  # fmt: skip
+    file = {
+        "kind": "order_items", "batch_id": DONE, "key": f"order_items/{name}.csv",
+        "rows": 28, "orders": 22, "quantity": 41, "amount": "1145.76",
+    }  # fmt: skip
+    return {
+        "question_id": explain(item, "tests").question_id,
+        "explained_at": to_rfc3339(NOW),
+        "order_date": item["order_date"],
+        "category": category,
+        "measures": [
+            {"name": one, "published": str(item[one]), "recomputed": str(item[one])}
+            for one in names
+        ],
+        "equal": True,
+        "published_by": DONE,
+        "published_epoch": 3,
+        "published_at": to_rfc3339(NOW),
+        "in_work": None,
+        "snapshots": {},
+        "contributions": [file],
+        "lines": [{**line, "line": 2 + n, "order_id": f"{1001 + n}"} for n in range(12)],
+        "lines_left_out": 16,
+    }
+
+
 def a_shop(*, is_hostile: bool = True) -> ApiHarness:
     """The API with all of it, and a name that means harm."""
     name = HOSTILE if is_hostile else "Handmade"
     api = ApiHarness(clock=lambda: NOW)
     api.hear(*everything(name))
     api.kpis.order_items, api.kpis.category_items = published(orders(name))
+    rows = {(an_id(str(n)), 0): bad_rows(n % 3, name) for n in range(12)}
+    api.others.quarantined = {**rows, (DONE, 0): bad_rows(17, name), (DONE, 3): bad_rows(4, name)}
+    for item in (api.kpis.order_items[str(LAST)], *api.kpis.category("Books", Span(LAST, LAST))):
+        answer = why(item, name)
+        api.others.answers[answer["question_id"]] = answer
     return api

@@ -99,7 +99,7 @@ def test_a_batch_is_followed_to_its_end_without_a_reload(page: Page) -> None:
     with serving(api) as address:
         page.goto(f"{address}/console/batches/{RUNNING}")
         page.evaluate("window.same = true")
-        expect(page.get_by_role("status")).to_have_text("Live: this page follows the batch.")
+        expect(page.get_by_role("status")).to_have_text("Live: this page brings itself up to date.")
         link = page.get_by_role("link", name="All batches")
         link.focus()
         of = {"batch_id": RUNNING}

@@ -24,16 +24,18 @@ from services.api.console.kpi_pages import (
     quick_spans,
 )
 from services.api.console.overview import overview
+from services.api.console.records import cells_of
 from services.api.console.rendering import page, with_headers
 from services.api.console.running import step_of
 from services.api.console.shown import OF_CATEGORIES, OF_ORDERS
 from services.api.http.kpi_answers import Question
 from services.api.http.paging import cursor_of, position_of
-from services.api.http.parameters import BatchId, Cursor, know_parameters
+from services.api.http.parameters import BatchId, Cursor, FileIndex, OnDay, know_parameters
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
 from services.api.http.spans import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES, span_of
 from services.api.http.view_routes import batch_body, list_position
+from services.api.http.why_routes import explanation, quarantined_rows, validated_file
 from services.api.kpis.periods import Compare
 from services.api.views.domain import (
     BATCHES,
@@ -47,6 +49,7 @@ from services.api.views.models import BatchView, FileView, LeftOutFile, SourceVi
 
 BATCHES_ON_A_PAGE = 50
 FILES_ON_A_PAGE = 100
+ROWS_ON_A_PAGE = 50
 MONTHS = 6
 
 
@@ -118,6 +121,19 @@ def _add_kpi_pages(app: APIGatewayHttpResolver, ports: Ports) -> None:
             measures=OF_CATEGORIES,
         )
 
+    @page_route(app, "/why")
+    def why(order_date: OnDay, category: ChosenCategory = None) -> Response[str]:
+        _, found = explanation(ports, order_date, category)
+        measures = OF_ORDERS if category is None else OF_CATEGORIES
+        return page(
+            app,
+            "why.html",
+            found=found,
+            order_date=order_date,
+            category=category,
+            measures={one.name: one for one in measures},
+        )
+
     @page_route(app, "/freshness")
     def freshness(to: LastDay = None) -> Response[str]:
         span = span_of(ports, None, to, MAX_DAYS)
@@ -170,6 +186,19 @@ def _add_view_pages(app: APIGatewayHttpResolver, ports: Ports) -> None:
             batch_id=batch_id,
             files=[FileView(**body) for body in found.bodies],
             next=cursor_of(found.next),
+            is_first=cursor is None,
+        )
+
+    @page_route(app, "/batches/<batch_id>/files/<file_index>")
+    def rows(batch_id: BatchId, file_index: FileIndex, cursor: Cursor = None) -> Response[str]:
+        file = validated_file(ports, batch_id, file_index)
+        found = quarantined_rows(ports, file, ROWS_ON_A_PAGE, cursor)
+        return page(
+            app,
+            "rows.html",
+            file=file,
+            rows=[cells_of(row) for row in found.rows],
+            next=found.next,
             is_first=cursor is None,
         )
 

@@ -59,7 +59,7 @@
       try {
         await ask();
         failures = 0;
-        say(seconds() ? "Live: this page follows the batch." : "This is how it ended.");
+        say(seconds() ? "Live: this page brings itself up to date." : "This is how it stands.");
       } catch {
         failures += 1;
         say("The console does not answer; it is asked again.");
@@ -69,7 +69,7 @@
   };
 
   if (seconds()) {
-    say("Live: this page follows the batch.");
+    say("Live: this page brings itself up to date.");
     setTimeout(turn, 1000 * seconds());
   }
 })();

@@ -10,8 +10,11 @@ import pytest
 
 from contracts.errors import Transient
 from contracts.printable import printable
+from services.api.console.records import cells_of
 from services.api.console.rendering import POLICY
+from services.api.http.models import QuarantinedRow
 from services.api.kpis.periods import By
+from services.api.questions.ports import TooLarge
 from tests.console.pages import Element, addresses, asked, read, rows
 from tests.console.shop import (
     DONE,
@@ -24,6 +27,7 @@ from tests.console.shop import (
     WAITING,
     a_shop,
     orders,
+    why,
 )
 from tests.unit.api.harness import Answer, ApiHarness, a_question, an_event
 from tests.unit.api.kpi_items import of, plain_category, plain_orders
@@ -42,6 +46,12 @@ EVERY = [
     "/console/batches",
     *(f"/console/batches/{one}" for one in (DONE, FAILED, REJECTED, RUNNING, WAITING)),
     f"/console/batches/{DONE}/files",
+    f"/console/batches/{DONE}/files/0",
+    f"/console/batches/{DONE}/files/1",
+    f"/console/batches/{REJECTED}/files/0",
+    "/console/why?order_date=2025-07-31",
+    "/console/why?order_date=2025-07-31&category=Books",
+    "/console/why?order_date=2025-07-30",
     "/console/quarantine",
     "/console/ignored",
     "/console/freshness",
@@ -157,7 +167,9 @@ def test_a_chart_has_a_table_beside_it(shop: ApiHarness, address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["/console", "/console/categories", "/console/quarantine", "/console/ignored",
-     f"/console/batches/{DONE}", f"/console/batches/{DONE}/files"],
+     f"/console/batches/{DONE}", f"/console/batches/{DONE}/files",
+     f"/console/batches/{DONE}/files/0", f"/console/batches/{DONE}/files/3",
+     "/console/why?order_date=2025-07-31"],
 )  # fmt: skip
 def test_a_hostile_name_is_shown_as_text(shop: ApiHarness, address: str) -> None:
     text = ask(shop, address).text
@@ -350,6 +362,9 @@ def test_the_root_leads_to_the_console(shop: ApiHarness) -> None:
         ("/console/orders?from=2025-07-02&to=2025-07-01", 400, "is after"),
         ("/console/orders?from=2024-01-01&to=2025-07-01&by=day", 400, "by week or month"),
         ("/console/assets/style.css", 404, "style.css"),
+        ("/console/why?order_date=2001-01-01", 404, "nothing of orders is published"),
+        ("/console/why", 422, "order_date"),
+        (f"/console/batches/{DONE}/files/99", 404, "no validated file"),
     ],
 )
 def test_a_wrong_question_is_answered_by_a_page_that_says_why(
@@ -431,3 +446,73 @@ def test_a_category_with_a_name_of_a_kilobyte_can_be_asked_for() -> None:
     assert not [one for one in found.all("a") if "Download" in one.text], (
         "the API takes 200 characters"
     )
+
+
+def test_a_quarantined_row_has_its_wrong_cell_marked(shop: ApiHarness) -> None:
+    found = page(shop, f"/console/batches/{DONE}/files/0")
+    first, second, third, *_ = rows(table(found, "By line"))
+    assert first[:2] == [
+        "40", "order_date '2025-02-30' is not a date column order_date, rule order_date.format",
+    ]  # fmt: skip
+    assert [one.text for one in found.all("mark")][:2] == ["wrong: 2025-02-30", "wrong: 12.x"]
+    assert second[2] == "9101 , u1 , 2025-07-30 , wrong: 12.x , completed"
+    assert third[2] == '9102,"u2,2025-07-30,14.00,completed', "no record: shown as it came"
+
+
+@pytest.mark.parametrize(
+    ("raw", "message", "column", "wrong"),
+    [
+        ("1,a,a", "user_id 'a' is too short", "user_id", []),
+        ("1, 7x ,b", "quantity '7x' is not a number", "quantity", [1]),
+        ("1,,b", "user_id '' is missing", "user_id", []),
+        ("1,a", "the record has 2 fields and not 'a'", None, []),
+        ('1,"a,b"', "name 'a,b' has a comma", "name", [1]),
+        ('1,"a', "name '1' is no name", "name", []),
+    ],
+)
+def test_a_cell_is_marked_where_it_alone_has_the_value_that_is_quoted(
+    raw: str, message: str, column: str | None, wrong: list[int]
+) -> None:
+    row = QuarantinedRow(kind="orders", line=2, column=column, rule="r", message=message, raw=raw)
+    cells = cells_of(row).cells
+    assert [n for n, cell in enumerate(cells) if cell.is_wrong] == wrong
+
+
+def test_a_file_with_rows_in_quarantine_leads_to_them(shop: ApiHarness) -> None:
+    found = page(shop, "/console/quarantine")
+    links = {asked(one)[0] for one in addresses(found, "/console/quarantine")}
+    assert f"/console/batches/{DONE}/files/0" in links
+    assert f"/console/batches/{DONE}/files/1" not in links
+
+
+def test_rows_that_are_gone_and_files_that_are_too_large_are_told() -> None:
+    api, address = a_shop(), f"/console/batches/{DONE}/files/0"
+    del api.others.quarantined[DONE, 0]
+    gone = ask(api, address)
+    assert (gone.status, "kept no longer" in read(gone.text).one("main").text) == (404, True)
+    api.others.quarantined[DONE, 0] = TooLarge("its rows have 99 MB")
+    large = ask(api, address)
+    assert (large.status, "ecp quarantine export" in large.text) == (413, True)
+
+
+def test_every_number_of_a_day_leads_to_its_why(shop: ApiHarness) -> None:
+    address = f"/console/why?order_date={LAST}"
+    assert address in addresses(page(shop, "/console"), "/console")
+    assert address in addresses(page(shop, "/console/orders"), "/console/orders")
+    books = "/console/categories?category=Books"
+    assert f"{address}&category=Books" in addresses(page(shop, books), "/console/categories")
+    assert "Why" not in page(shop, "/console/orders?by=month").one("main").text
+
+
+def test_why_is_followed_until_it_is_there() -> None:
+    api = a_shop()
+    address = "/console/why?order_date=2025-07-29"
+    waiting = page(api, address)
+    assert waiting.one("main").attributes["data-live"] == "1"
+    [command] = api.others.asked
+    api.others.answers[command.question_id] = why(api.kpis.order_items["2025-07-29"], HOSTILE)
+    found = page(api, address)
+    assert "data-live" not in found.one("main").attributes
+    assert "The facts give exactly what is published" in found.one("main").text
+    files = rows(table(found, "Rows of each file"))
+    assert files[0][1:] == [DONE, "28", "22", "41", "1,145.76"]
