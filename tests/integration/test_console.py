@@ -70,6 +70,10 @@ def test_a_batch_is_watched_from_its_start_to_the_numbers_of_its_month(
     page.get_by_role("link", name=DAY).click()
     row = page.get_by_role("region", name="All orders by day").get_by_role("row", name=DAY)
     expect(row).to_contain_text("125.00")
+    row.get_by_role("link", name="Why").click()  # the page waits for the transformer's answer
+    expect(page.get_by_text("The facts give exactly what is published.")).to_be_visible()
+    expect(page.get_by_role("region", name="Rows of each file").get_by_role("row")).to_have_count(3)
+    page.go_back()
     page.get_by_role("link", name="This month").click()
     page.get_by_label("By", exact=True).select_option("month")
     page.get_by_role("button", name="Show").click()
@@ -80,6 +84,8 @@ def test_a_batch_is_watched_from_its_start_to_the_numbers_of_its_month(
     page.get_by_role("link", name="Books & <b>more</b>").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Books & <b>more</b>")
     places.get_by_role("link", name="Quarantine").click()
-    expect(page.get_by_role("row", name="orders/console.csv")).to_be_visible()
+    page.get_by_role("link", name="1 rows of orders/console.csv").click()
+    expect(page.locator("mark")).to_have_text("wrong: 2025-02-30")
+    expect(page.get_by_text("x<script>", exact=True)).to_be_visible()
     assert violations(page) == []
     assert complaints == []
