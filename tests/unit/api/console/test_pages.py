@@ -26,6 +26,7 @@ from tests.console.shop import (
     RUNNING,
     WAITING,
     a_shop,
+    bad_rows,
     orders,
     why,
 )
@@ -516,3 +517,13 @@ def test_why_is_followed_until_it_is_there() -> None:
     assert "The facts give exactly what is published" in found.one("main").text
     files = rows(table(found, "Rows of each file"))
     assert files[0][1:] == [DONE, "28", "22", "41", "1,145.76"]
+
+
+def test_a_refused_file_shows_the_rows_for_which_it_was_refused() -> None:
+    api, address = a_shop(), f"/console/batches/{REJECTED}/files/0"
+    assert address in addresses(page(api, "/console/quarantine"), "/console/quarantine")
+    assert "not for single rows" in page(api, address).one("main").text
+    api.others.quarantined[REJECTED, 0] = bad_rows(2, HOSTILE)
+    found = page(api, address)
+    assert "The rows for which it was refused" in found.one("main").text
+    assert len(rows(table(found, "By line"))) == 2
