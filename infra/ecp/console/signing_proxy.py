@@ -65,16 +65,18 @@ class SigningProxy:
         return None
 
     def ask(self, method: str, target: str, headers: Any, body: bytes) -> Any:
-        """The API's answer to a request below the prefix; raises urllib3's HTTPError."""
-        sent = {name: headers[name] for name in ASKED if headers.get(name)}
-        request = AWSRequest(
-            method, f"{self._api}{target.removeprefix(self._prefix)}", sent, body or None
-        )
+        """The API's answer to a request below the prefix; raises urllib3's HTTPError.
+
+        Host, time, token and body are signed; what is on the way may rewrite other headers.
+        """
+        url = f"{self._api}{target.removeprefix(self._prefix)}"
+        request = AWSRequest(method, url, data=body or None)
         frozen = self._credentials.get_frozen_credentials()
         SigV4Auth(frozen, SERVICE, self._region).add_auth(request)
         signed = request.prepare()
+        sent = {name: headers[name] for name in ASKED if headers.get(name)}
         return self._pool.request(
-            method, signed.url, headers=dict(signed.headers), body=body or None,
+            method, signed.url, headers=sent | dict(signed.headers), body=body or None,
             redirect=False, decode_content=False, preload_content=True,
         )  # fmt: skip
 

@@ -97,6 +97,7 @@ def test_what_a_browser_asks_is_signed_and_otherwise_left_as_it_is(
         in (asked.headers["Authorization"])
     )
     assert asked.headers["Authorization"].endswith(signature_of(asked, api))
+    assert "SignedHeaders=host;x-amz-date;x-amz-security-token," in asked.headers["Authorization"]
     assert "Cookie" not in asked.headers
     assert (answer.status, answer.data) == (200, b"<h1>Overview</h1>")
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
