@@ -40,7 +40,7 @@ OF_ORDERS = (
     Measure("total_items_sold", "Items sold", Form.COUNT),
     RETURN_RATE,
     Measure("unique_customers", "Customers", Form.COUNT, NOT_OF_DAYS),
-    Measure("guests", "Guest orders", Form.COUNT),
+    Measure("guests", "Guests", Form.COUNT),
 )
 CATEGORY_REVENUE = Measure("daily_revenue", "Revenue", Form.MONEY)
 OF_CATEGORIES = (
