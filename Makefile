@@ -4,12 +4,12 @@ BIN := .venv/bin
 # Compiled modules are kept whatever the environment says: each process of a test would compile all anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or integration or performance or slow)"
+QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow)"
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit watch test check new-service bench simulate mutants mutation troubles matrix linearizability containers format changelog clean
+.PHONY: help setup demo unit watch test check new-service bench simulate mutants mutation troubles matrix linearizability containers screenshots format changelog clean
 
 ##@ Begin
 
@@ -18,12 +18,12 @@ help:  ## List the targets
 
 setup: .venv/ready-to-develop  ## Make .venv with all that development needs
 
-demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Docker, no Java
-	$(BIN)/ecp demo
+demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Docker, no Java; KEEP=1 leaves it running
+	$(BIN)/ecp demo $(if $(KEEP),--keep)
 
 ##@ Change
 
-unit: .venv/ready-to-develop  ## What needs neither Java, Docker nor a local cloud; SERVICE=lock for one service
+unit: .venv/ready-to-develop  ## What needs neither Java, Docker, Chromium nor a local cloud; SERVICE=lock for one service
 	HYPOTHESIS_PROFILE=dev TEST_STRIDE=10 $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service
@@ -81,6 +81,9 @@ containers: .venv/ready-to-develop  ## Build and run both images for real; sizes
 	$(BIN)/python -m pytest tests/containers --timeout 1800
 	$(BIN)/python -m tests.containers.measure
 	$(BIN)/python -m tests.performance.report
+
+screenshots: .venv/ready-to-develop  ## Pictures of the console's pages, into docs/images/console
+	$(BIN)/python -m tests.console.screenshots
 
 bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer
 	$(BIN)/python -m pytest tests/performance -m performance -s

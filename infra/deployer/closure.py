@@ -16,6 +16,8 @@ DATA_FILES = {
     "contracts.file_contracts": "contracts/files/*/v*.json",
     "contracts.sources.parser": "contracts/sources/source.schema.json",
     "contracts.sources.shipped": "contracts/sources/*/v*.yaml",
+    "services.api.console.assets": "services/api/console/static/*",
+    "services.api.console.rendering": "services/api/console/templates/*.html",
     "services.api.http.frozen": "services/api/http/openapi.json",
     "services.transformer.engines.port": "services/transformer/sql/*.sql",
 }

@@ -131,6 +131,10 @@ COMMANDS = {
         LOOK, "dead_letters.commands", "app",
         "Messages that could not be taken: why, and sending them back.",
     ),
+    "console": Entry(
+        LOOK, "console.commands", "console",
+        "Open the web console: KPIs, batches as they run, quarantine, freshness.",
+    ),
     "api": Entry(
         LOOK, "api.commands", "app",
         "The HTTP API: where it is, and its views made anew.",

@@ -141,6 +141,10 @@ class Target:
         for_threads(catalog.glue)
         return catalog
 
+    def credentials(self) -> Any:
+        """What requests are signed with, as botocore has it; None where there are none."""
+        return self._session.get_credentials()
+
     @cached_property
     def _session(self) -> Any:
         import boto3

@@ -51,6 +51,16 @@ READS = {
         "said = [shipped_source(name).label for name in shipped_sources()]",
         [shipped_source(name).label for name in shipped_sources()],
     ),
+    "services/api/console/assets.py": (
+        "from services.api.console.assets import assets\nsaid = sorted(assets())",
+        ["icon.svg", "live.js", "style.css"],
+    ),
+    "services/api/console/rendering.py": (
+        "from services.api.console.rendering import rendered\n"
+        "told = {'title': 'Gone', 'detail': '', 'advice': ''}\n"
+        "said = 'Gone' in rendered('/console/x', 'problem.html', **told)",
+        True,
+    ),
     "services/api/http/frozen.py": (
         "import json\nfrom services.api.http.frozen import frozen_openapi\n"
         "said = json.loads(frozen_openapi())['openapi']",
@@ -137,7 +147,7 @@ def test_it_holds_the_files_that_its_modules_read(unpacked: tuple[str, Path]) ->
     for program, expected in read.values():
         assert said_alone(program, folder) == expected
     kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
-    assert kinds <= {".py", ".json", ".sql", ".yaml"}
+    assert kinds <= {".py", ".json", ".sql", ".yaml", ".html", ".css", ".js", ".svg"}
 
 
 def test_every_module_that_reads_files_beside_it_is_known() -> None:

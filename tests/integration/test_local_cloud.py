@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import urllib3
 
 from infra.deployer.templates import discover
 from infra.environments import local_environment
@@ -223,3 +224,18 @@ def test_the_demo_shows_everything_and_leaves_nothing(directory: Path) -> None:
     ):
         assert part in said.out, part
     assert list(directory.iterdir()) == []
+
+
+def test_a_demo_that_is_kept_ends_with_the_address_of_its_console(directory: Path) -> None:
+    said = ecp("demo", "--keep", directory=directory)
+    kept = directory / "ecp-demo"
+    try:
+        assert said.exit_code == 0, said.err
+        address = said.out.splitlines()[-1].removeprefix("the console is at ")
+        assert b"80,130.49" in urllib3.request("GET", address).data
+        again = ecp("demo", "--keep", directory=directory)
+        assert (again.exit_code, "ecp-demo is there already" in again.err) == (3, True)
+        opened = ecp("console", "--no-open", "--json", directory=kept)
+        assert opened.document["console"] == address
+    finally:
+        assert ecp("down", "--forget", directory=kept).exit_code == 0

@@ -45,7 +45,26 @@ def docker_lacks() -> str | None:
     return engine.lacks()
 
 
-NEEDS: Mapping[str, Callable[[], str | None]] = {"spark": spark_lacks, "docker": docker_lacks}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""What Debian, Ubuntu and CI services call it."""
+
+
+def chromium() -> str | None:
+    """The browser that the system has."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@cache
+def browser_lacks() -> str | None:
+    """What is missing for a browser, or None."""
+    return None if chromium() else "Chromium is missing (apt-get install chromium)"
+
+
+NEEDS: Mapping[str, Callable[[], str | None]] = {
+    "spark": spark_lacks,
+    "docker": docker_lacks,
+    "browser": browser_lacks,
+}
 """By marker."""
 
 

@@ -48,38 +48,54 @@ from infra.ecp.terminal.output import (
 if TYPE_CHECKING:
     from infra.ecp.demo.sample_shop import SampleShop
 
+KEPT = "ecp-demo"
+"""Folder of a demo that is kept."""
 SHOWN_DAYS = 7
 SHOWN_CATEGORIES = 6
 SHOWN_ROWS = 12
 Scale = Annotated[int, typer.Option("--scale", min=1, help="100 makes it a hundred times larger.")]
 
 
-def demo(scale: Scale = 1) -> None:
+def demo(
+    scale: Scale = 1,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help=f"Leave the cloud running, in ./{KEPT}, and say how to look."),
+    ] = False,
+) -> None:
     """See everything at once: a local cloud, a month of an invented shop, KPIs, quarantine.
 
-    It needs nothing but this command, takes some seconds, and stops what it started.
+    It needs nothing but this command, takes some seconds, and stops what it started. With --keep
+    the cloud goes on, and the last line is the address of the web console.
 
     Example: `ecp demo --scale 100`
     """
     began = time.monotonic()
-    with _stopped_by_sigterm(), _own_directory() as directory:
+    with _stopped_by_sigterm(), _kept_directory() if keep else _own_directory() as directory:
         from infra.local import cloud
 
+        is_kept = False
         print_heading("A cloud of its own")
         try:
             with progress("starting the local cloud") as say:
                 running = cloud.up(directory, 0, pipeline_settings(os.environ), say)
             print_line(f"ready at {running.endpoint} after {time.monotonic() - began:.1f} s")
-            _show(
-                Target(running.environment(), f"the local cloud at {running.endpoint}"),
-                directory,
-                scale,
-            )
+            target = Target(running.environment(), f"the local cloud at {running.endpoint}")
+            _show(target, directory, scale)
+            is_kept = keep
         finally:
-            with progress("stopping the local cloud"):
-                cloud.down(directory, keep=False)
+            if not is_kept:
+                with progress("stopping the local cloud"):
+                    cloud.down(directory, keep=False)
     took = time.monotonic() - began
-    print_line(styled("[dim]all of it took {:.1f} s; nothing is left running[/]", took))
+    if not is_kept:
+        print_line(styled("[dim]all of it took {:.1f} s; nothing is left running[/]", took))
+        return
+    from infra.ecp.api.address import api_url
+    from infra.ecp.console.commands import console_url
+
+    print_line(styled("[dim]all of it took {:.1f} s; `ecp down` in ./{} stops it[/]", took, KEPT))
+    print_line(styled("the console is at [bold]{}[/]", console_url(api_url(target))))
 
 
 def sample(
@@ -148,6 +164,7 @@ ecp validate shop/*/*.csv         the same checks, without uploading
 ecp submit shop/ --wait           the same run, on your files
 ecp quarantine show orders/2025-07-part1.csv
 ecp kpis categories --category Electronics
+ecp console                       KPIs, batches and quarantine in a browser
 ecp status                        what runs and what waits
 ecp down                          stops it"""
 
@@ -169,6 +186,23 @@ def _described(shop: "SampleShop") -> str:
         f"{shop.orders:,} orders, {shop.order_items:,} order lines, {shop.products:,} products "
         f"and {shop.bad_rows:,} bad rows in {len(shop.files)} files under {shop.directory}"
     )
+
+
+@contextmanager
+def _kept_directory() -> Iterator[Path]:
+    """Where `ecp` finds the cloud afterwards; what is there already is left alone."""
+    directory = Path(KEPT).resolve()
+    if directory.exists():
+        raise CommandFailed(
+            f"./{KEPT} is there already: go there, `ecp up` and `ecp console` show it again; "
+            "or `ecp down` there and remove it"
+        )
+    directory.mkdir(parents=True)
+    try:
+        yield directory
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from contracts.errors import Transient
+from services.api.console.errors import for_people, is_page
+from services.api.console.routes import add_console_routes
 from services.api.http import formats
 from services.api.http.answering import known
 from services.api.http.callers import Caller, NotLetIn
@@ -29,6 +31,7 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
     add_kpi_routes(app, ports)
     add_view_routes(app, ports)
     add_why_routes(app, ports)
+    add_console_routes(app, ports)
 
     @app.get("/openapi.json", include_in_schema=False, middlewares=[know_parameters])
     def openapi() -> Response[str]:
@@ -39,11 +42,16 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
         return Response(200, formats.JSON, text, {"ETag": etag, **formats.VARY})
 
     def not_found(_error: NotFoundError) -> Response[str]:
+        return for_people(app, nothing_there())
+
+    def nothing_there() -> Response[str]:
         path, method = app.current_event.path, app.current_event.http_method
         if method != "GET":
             answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"ask by GET, and not by {method}")
             answer.headers["Allow"] = "GET"
             return answer
+        if is_page(path):
+            return problem(HTTPStatus.NOT_FOUND, f"there is no page {path}")
         return problem(HTTPStatus.NOT_FOUND, f"there is no GET {path}; /openapi.json says what is")
 
     def let_in(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:
@@ -52,9 +60,13 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
 
     app.not_found(not_found)
     for error, said in _SAID.items():
-        app.exception_handler(error)(said)
+        app.exception_handler(error)(_told_to(app, said))
     app.use([let_in])
     return app
+
+
+def _told_to(app: APIGatewayHttpResolver, said: Any) -> Any:
+    return lambda error: for_people(app, said(error))
 
 
 def openapi_of(app: APIGatewayHttpResolver) -> dict[str, Any]:

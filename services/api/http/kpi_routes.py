@@ -1,8 +1,6 @@
 """The routes of KPIs: by period, by category, and how new they are."""
 
 from collections.abc import Mapping
-from datetime import date
-from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -29,7 +27,7 @@ from services.api.http.parameters import (
     question,
 )
 from services.api.http.ports import Ports
-from services.api.http.problems import ProblemFound
+from services.api.http.spans import span_of
 from services.api.kpis.answers import (
     Answered,
     Question,
@@ -37,15 +35,9 @@ from services.api.kpis.answers import (
     order_answer,
     revenue_within,
 )
-from services.api.kpis.bounds import (
-    FIRST_DAY,
-    LAST_DAY,
-    MAX_DAYS,
-    MAX_DAYS_OF_ALL_CATEGORIES,
-    usual_span,
-)
+from services.api.kpis.bounds import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES
 from services.api.kpis.freshness import days_of
-from services.api.kpis.periods import By, Span
+from services.api.kpis.periods import By
 from services.api.kpis.tables import category_columns, flat, order_columns
 from services.api.views.domain import SOURCES, SPAN, sources_from
 from services.api.views.models import SourceView
@@ -68,7 +60,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     ) -> Response[str]:
         """KPIs over all orders, by day, week or month."""
         media = formats.media_type(header(app, "accept"), format)
-        question = Question(_span_of(ports, first, to, MAX_DAYS), by, compare)
+        question = Question(span_of(ports, first, to, MAX_DAYS), by, compare)
         found = order_answer(question, ports.kpis)
         rows, more = _page(found.rows, cursor, limit)
         etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
@@ -98,7 +90,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         """KPIs by category, by day, week or month."""
         media = formats.media_type(header(app, "accept"), format)
         most = MAX_DAYS if category else MAX_DAYS_OF_ALL_CATEGORIES
-        question = Question(_span_of(ports, first, to, most), by, compare, category)
+        question = Question(span_of(ports, first, to, most), by, compare, category)
         found = category_answer(question, ports.kpis)
         rows, more = _page(found.rows, cursor, limit)
         etag = formats.etag_of(vars(question), media, limit, cursor, _stamps(found))
@@ -118,7 +110,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     @question(app, "/freshness", Freshness)
     def freshness(first: From = None, to: To = None) -> Response[str]:
         """Which days have KPIs, since when, and when each source's files came last."""
-        span = _span_of(ports, first, to, MAX_DAYS)
+        span = span_of(ports, first, to, MAX_DAYS)
         registers = ports.views.page(SOURCES, "", None, 1000)
         body = Freshness(
             first=str(span.first),
@@ -128,27 +120,6 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
             sources=[SourceView(**one) for one in sources_from(registers.bodies)],
         )
         return viewed(app, body)
-
-
-def _span_of(ports: Ports, first: date | None, last: date | None, most: int) -> Span:
-    """The span that is asked for; raises ProblemFound (400) for one that cannot be answered."""
-    last = last or _newest_day(ports)
-    if not FIRST_DAY <= last <= LAST_DAY or (first and first < FIRST_DAY):
-        detail = f"days go from {FIRST_DAY} to {LAST_DAY}"
-        raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
-    span = Span(first, last) if first else usual_span(last)
-    if span.first > span.last:
-        raise ProblemFound(HTTPStatus.BAD_REQUEST, f"from {span.first} is after to {span.last}")
-    if span.days > most:
-        detail = f"{span.first} to {last} are {span.days} days; ask for at most {most} at once"
-        raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
-    return span
-
-
-def _newest_day(ports: Ports) -> date:
-    """The newest day that a batch has published; today where none has said."""
-    found = ports.views.get(SPAN, "last-day")
-    return date.fromisoformat(found["last_day"]) if found else ports.clock().date()
 
 
 def _page(

@@ -1,5 +1,6 @@
 """The routes that others are asked for: what a number is made of, and quarantined rows."""
 
+from datetime import date
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -34,20 +35,10 @@ def add_why_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     @question(app, "/kpis/why", Why, missing="Nothing of it is published", later=Asked)
     def why(order_date: OnDay, category: Category = None) -> Response[str]:
         """The files, batches and order lines that a day's number is made of."""
-        if category is None:
-            items = ports.kpis.orders([order_date])
-        else:
-            items = ports.kpis.category(category, Span(order_date, order_date))
-        if not items:
-            what = "orders" if category is None else f"category {category}"
-            detail = f"nothing of {what} is published for {order_date}"
-            raise ProblemFound(HTTPStatus.NOT_FOUND, detail)
-        command = explain(items[0], SOURCE)
-        found = ports.others.answer(command.question_id)
+        question_id, found = explanation(ports, order_date, category)
         if found is not None:
-            return viewed(app, Why.model_validate(found))
-        ports.others.ask(command)
-        body = Asked(question_id=command.question_id)
+            return viewed(app, found)
+        body = Asked(question_id=question_id)
         headers = {"Retry-After": ASK_AGAIN_SECONDS, "Cache-Control": "no-store"}
         return Response(int(HTTPStatus.ACCEPTED), formats.JSON, body.model_dump_json(), headers)
 
@@ -61,16 +52,43 @@ def add_why_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         batch_id: BatchId, file_index: FileIndex, limit: Limit = 100, cursor: Cursor = None
     ) -> Response[str]:
         """A file's quarantined rows by line: what is wrong, and the record as it came."""
-        first = _first(cursor)
-        file = _file(ports, batch_id, file_index)
-        found = _rows(ports, file, first, limit + 1)
-        position = {"row": str(first + limit)} if len(found) > limit else None
-        page = [QuarantinedRow.model_validate(row) for row in found[:limit]]
-        told = {"batch_id": batch_id, "file_index": file_index, "key": file.key}
-        return viewed(app, RowPage(rows=page, next=cursor_of(position), **told))
+        file = validated_file(ports, batch_id, file_index)
+        return viewed(app, quarantined_rows(ports, file, limit, cursor))
 
 
-def _file(ports: Ports, batch_id: str, file_index: int) -> FileView:
+def explanation(ports: Ports, order_date: date, category: str | None) -> tuple[str, Why | None]:
+    """What a number is made of, under the id of its question; None while that is worked out.
+
+    Raises ProblemFound (404) where nothing is published.
+    """
+    if category is None:
+        items = ports.kpis.orders([order_date])
+    else:
+        items = ports.kpis.category(category, Span(order_date, order_date))
+    if not items:
+        what = "orders" if category is None else f"category {category}"
+        detail = f"nothing of {what} is published for {order_date}"
+        raise ProblemFound(HTTPStatus.NOT_FOUND, detail)
+    command = explain(items[0], SOURCE)
+    found = ports.others.answer(command.question_id)
+    if found is None:
+        ports.others.ask(command)
+        return command.question_id, None
+    return command.question_id, Why.model_validate(found)
+
+
+def quarantined_rows(ports: Ports, file: FileView, limit: int, cursor: str | None) -> RowPage:
+    """Rows of a file by line; raises ProblemFound for a cursor (400), rows that are gone (404)."""
+    first = _first(cursor)
+    found = _rows(ports, file, first, limit + 1)
+    position = {"row": str(first + limit)} if len(found) > limit else None
+    page = [QuarantinedRow.model_validate(row) for row in found[:limit]]
+    told = {"batch_id": file.batch_id, "file_index": file.file_index, "key": file.key}
+    return RowPage(rows=page, next=cursor_of(position), **told)
+
+
+def validated_file(ports: Ports, batch_id: str, file_index: int) -> FileView:
+    """The view of a file; raises ProblemFound (404) where there is none."""
     body = ports.views.get(partition_of(batch_id), file_key(file_index))
     if body is None:
         detail = f"batch {batch_id} has no validated file {file_index}"

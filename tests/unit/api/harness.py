@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zlib import crc32
 
+from contracts.clock import Clock
 from contracts.envelope import Message, parse
 from contracts.messages import ExplainKpi
 from services.api.adapters import Page
@@ -163,11 +164,11 @@ def a_question(path: str, headers: Mapping[str, str] | None = None, **query: Any
 class ApiHarness:
     """Events in, questions answered."""
 
-    def __init__(self, endpoint: str = HERE, scope: str = "") -> None:
+    def __init__(self, endpoint: str = HERE, scope: str = "", clock: Clock = lambda: TODAY) -> None:
         self.views, self.kpis = InMemoryViews(), InMemoryKpis()
         self.others = InMemoryOthers()
         openapi = '{"openapi": "3.1.0"}'
-        ports = Ports(self.views, self.kpis, lambda: TODAY, lambda: openapi, self.others)
+        ports = Ports(self.views, self.kpis, clock, lambda: openapi, self.others)
         self.app = make_app(ports, Caller(scope, endpoint))
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:

@@ -51,7 +51,7 @@ FAILING: dict[str, list[str]] = {
             "status", "batches", "kpis orders", "kpis categories", "quarantine list",
             "quarantine export", "lock show", "dlq list", "rebuild", "maintain",
             "privacy receipts", "up", "down", "demo", "ignored", "waiting", "bootstrap",
-            "api url", "api rebuild", "freshness",
+            "api url", "api rebuild", "freshness", "console",
         )
     },
     **{name: [HOSTILE] for name in ("batch", "logs", "diff", "redrive", "quarantine show")},

@@ -102,15 +102,17 @@ def test_what_is_no_pair_is_wrong_usage(text: str) -> None:
         pairs("--parameter", [text])
 
 
+@pytest.mark.parametrize("switches", [[], ["--keep"]])
 def test_a_demo_that_cannot_start_leaves_no_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switches: list[str]
 ) -> None:
     def up(*_: object) -> RunningCloud:
         raise LocalCloudError("the local cloud is not up")
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cloud, "up", up)
-    said = CliRunner().invoke(app, ["demo"])
+    said = CliRunner().invoke(app, ["demo", *switches])
     assert said.exit_code == 3
     assert said.stderr.splitlines()[-1] == "error: the local cloud is not up"
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,1 @@
+"""`ecp console`: the web console, opened; on AWS through a proxy that signs."""

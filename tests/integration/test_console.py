@@ -1,0 +1,91 @@
+"""The console of a running local cloud, in a browser: a batch as it runs, then its month."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from infra.local.cloud import RunningCloud
+from tests.console.browser import a_browser, complaints_of, violations
+from tests.support.ecp import ecp
+from tests.support.pipeline import Pipeline
+from tests.support.shop import (
+    a_product,
+    an_item,
+    an_order,
+    items_csv,
+    orders_csv,
+    products_csv,
+)
+
+pytestmark = [pytest.mark.integration, pytest.mark.browser]
+MINUTE = 60_000
+DAY = "2025-07-07"
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with a_browser() as browser:
+        found = browser.new_page()
+        found.set_default_timeout(MINUTE)
+        expect.set_options(timeout=MINUTE)
+        yield found
+        expect.set_options(timeout=5_000)
+
+
+def test_a_batch_is_watched_from_its_start_to_the_numbers_of_its_month(
+    running_cloud: RunningCloud, pipeline: Pipeline, page: Page, tmp_path: Path
+) -> None:
+    environment = running_cloud.environment()
+    said = ecp("console", "--no-open", "--json", directory=tmp_path, environment=environment)
+    assert said.exit_code == 0, said.err
+    addresses = said.document
+    assert addresses["console"] == f"{addresses['api']}/console"
+    complaints = complaints_of(page)
+    page.goto(f"{addresses['api']}/")
+    expect(page.get_by_text("No KPIs have been published yet")).to_be_visible()
+
+    orders = [an_order(str(n), f"u{n % 3}", DAY, "12.50") for n in range(1, 11)]
+    broken = an_order("x<script>", "u1", "2025-02-30", "1.00")
+    pipeline.upload_set(
+        "console",
+        {
+            "orders/console.csv": orders_csv(*orders, broken),
+            "order_items/console.csv": items_csv(
+                *(an_item(str(n), "p1", "1", "12.50") for n in range(1, 11))
+            ),
+            "products/console.csv": products_csv(a_product("p1", "Books & <b>more</b>")),
+        },
+    )
+    now = page.get_by_role("region", name="The newest batches")  # the page comes to it by itself
+    now.get_by_role("link").first.click()
+    expect(page.locator(".lead .status")).to_have_text("completed")
+    expect(page.locator(".stages .done")).to_have_count(6)
+    expect(page.get_by_role("cell", name="COMPLETED", exact=True)).to_be_visible()
+    expect(
+        page.get_by_role("row", name="orders/console.csv orders accepted 11 10 1")
+    ).to_be_visible()
+
+    page.get_by_role("link", name=DAY).click()
+    row = page.get_by_role("region", name="All orders by day").get_by_role("row", name=DAY)
+    expect(row).to_contain_text("125.00")
+    row.get_by_role("link", name="Why").click()  # the page waits for the transformer's answer
+    expect(page.get_by_text("The facts give exactly what is published.")).to_be_visible()
+    expect(page.get_by_role("region", name="Rows of each file").get_by_role("row")).to_have_count(3)
+    page.go_back()
+    page.get_by_role("link", name="This month").click()
+    page.get_by_label("By", exact=True).select_option("month")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("row", name="2025-07 125.00 10")).to_be_visible()
+
+    places = page.get_by_role("navigation", name="Console")
+    places.get_by_role("link", name="Categories").click()
+    page.get_by_role("link", name="Books & <b>more</b>").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Books & <b>more</b>")
+    places.get_by_role("link", name="Quarantine").click()
+    page.get_by_role("link", name="1 rows of orders/console.csv").click()
+    expect(page.locator("mark")).to_have_text("wrong: 2025-02-30")
+    expect(page.get_by_text("x<script>", exact=True)).to_be_visible()
+    assert violations(page) == []
+    assert complaints == []
