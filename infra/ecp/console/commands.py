@@ -1,6 +1,5 @@
 """`ecp console`: where the web console is, opened in a browser."""
 
-import sys
 import webbrowser
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from infra.ecp.api.address import api_url
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed
 from infra.ecp.terminal.options import AsJson
-from infra.ecp.terminal.output import print_json, print_line, print_note, styled
+from infra.ecp.terminal.output import flush, print_json, print_line, print_note, styled
 
 
 def console(
@@ -58,7 +57,7 @@ def _tell(base: str, as_json: bool, no_open: bool) -> None:
         print_json({"console": found, "api": base})
     else:
         print_line(styled("the console is at [bold]{}[/]", found))
-    sys.stdout.flush()  # it may stay, and a program waits for this line
+    flush()  # the command may stay, and a program waits for this line
     if not no_open and not webbrowser.open(found):
         print_note("no browser could be opened here: open that address yourself")
 

@@ -131,6 +131,11 @@ def print_line(line: "str | Text" = "") -> None:
     console().say(printable(line) if isinstance(line, str) else line)
 
 
+def flush() -> None:
+    """Let a program that reads standard output have what was printed so far."""
+    console().file.flush()
+
+
 def print_lines(text: str) -> None:
     """Text of our own that has several lines."""
     for line in text.split("\n"):
