@@ -15,6 +15,7 @@ from services.api.console import shown
 from services.api.console.assets import assets
 from services.api.http import formats
 from services.api.http.answering import known
+from services.api.http.parameters import LONGEST_CATEGORY
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -101,7 +102,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"DASH": shown.DASH}
+    environment.globals |= {"DASH": shown.DASH, "LONGEST_CATEGORY": LONGEST_CATEGORY}
     environment.filters |= {
         "number": shown.number,
         "signed": shown.signed_number,

@@ -445,7 +445,7 @@ def test_a_category_with_a_name_of_a_kilobyte_can_be_asked_for() -> None:
     found = page(api, link.attributes["href"].replace("../", "/"))
     assert name in found.one("h1").text
     assert not [one for one in found.all("a") if "Download" in one.text], (
-        "the API takes 200 characters"
+        "the API takes no such category"
     )
 
 
