@@ -24,7 +24,7 @@ from tests.support.pipeline import DATA_BUCKET, Pipeline
 
 MACHINERY = Path(__file__).parent / "machinery"
 FUNCTION_SECONDS = 5
-VISIBILITY_SECONDS = 6
+"""What comes late in a cell comes later than this."""
 SWEEP_SECONDS = 3.0
 """A minute in the templates: what only a sweep cures would make each cell a minute long."""
 SWEEPS = {
@@ -72,8 +72,11 @@ class Stand:
 
 
 @contextmanager
-def standing(directory: Path) -> Iterator[Stand]:
-    """A cloud of its own, swept often, until the end of the block."""
+def standing(directory: Path, function_seconds: int = FUNCTION_SECONDS) -> Iterator[Stand]:
+    """A cloud of its own, swept often, until the end of the block.
+
+    `function_seconds`: what a function may take, which on a busy machine its start alone may.
+    """
     port = ministack.claim_port(0)
     proxy = FaultProxy(port)
     proxy.start()
@@ -90,7 +93,7 @@ def standing(directory: Path) -> Iterator[Stand]:
         direct = Pipeline(running.environment())
         through = Pipeline({**running.environment(), "AWS_ENDPOINT_URL": proxy.url})
         stand = Stand(directory, proxy, clocks, direct, through)
-        _shorten_timeouts(stand)
+        _shorten_timeouts(stand, function_seconds)
         with _swept(stand):
             yield stand
     finally:
@@ -98,26 +101,28 @@ def standing(directory: Path) -> Iterator[Stand]:
         proxy.stop()
 
 
-def _shorten_timeouts(stand: Stand) -> None:
+def _shorten_timeouts(stand: Stand, function_seconds: int) -> None:
     """Functions, their queues, and what the workers ask for: seconds instead of minutes."""
+    visibility_seconds = function_seconds + 1
     sqs, functions = stand.direct.client("sqs"), stand.direct.client("lambda")
     for function in functions.list_functions()["Functions"]:
         functions.update_function_configuration(
-            FunctionName=function["FunctionName"], Timeout=FUNCTION_SECONDS
+            FunctionName=function["FunctionName"], Timeout=function_seconds
         )
     for url in sqs.list_queues()["QueueUrls"]:
         if not url.endswith("-dlq"):
             sqs.set_queue_attributes(
-                QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+                QueueUrl=url, Attributes={"VisibilityTimeout": str(visibility_seconds)}
             )
-    stand.proxy.rewrites.append(_short_visibility)
 
+    def short_visibility(request: Request) -> Request:
+        """A worker asks for three heartbeats' worth; here it gets as much as a function."""
+        if request.operation != "sqs:ReceiveMessage":
+            return request
+        given = {**request.parameters, "VisibilityTimeout": visibility_seconds}
+        return request.with_parameters(given)
 
-def _short_visibility(request: Request) -> Request:
-    """A worker asks for three heartbeats' worth; here it gets as much as a function."""
-    if request.operation != "sqs:ReceiveMessage":
-        return request
-    return request.with_parameters({**request.parameters, "VisibilityTimeout": VISIBILITY_SECONDS})
+    stand.proxy.rewrites.append(short_visibility)
 
 
 @contextmanager
