@@ -20,8 +20,8 @@ from services.api.http.parameters import (
 )
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
-from services.api.kpis.periods import Span
-from services.api.questions.domain import SOURCE, explain
+from services.api.questions.asking import NothingPublished, explanation_of
+from services.api.questions.domain import SOURCE
 from services.api.questions.ports import TooLarge
 from services.api.views.domain import file_key, partition_of
 from services.api.views.models import FileView
@@ -61,20 +61,11 @@ def explanation(ports: Ports, order_date: date, category: str | None) -> tuple[s
 
     Raises ProblemFound (404) where nothing is published.
     """
-    if category is None:
-        items = ports.kpis.orders([order_date])
-    else:
-        items = ports.kpis.category(category, Span(order_date, order_date))
-    if not items:
-        what = "orders" if category is None else f"category {category}"
-        detail = f"nothing of {what} is published for {order_date}"
-        raise ProblemFound(HTTPStatus.NOT_FOUND, detail)
-    command = explain(items[0], SOURCE)
-    found = ports.others.answer(command.question_id)
-    if found is None:
-        ports.others.ask(command)
-        return command.question_id, None
-    return command.question_id, Why.model_validate(found)
+    try:
+        question_id, found = explanation_of(ports.kpis, ports.others, order_date, category, SOURCE)
+    except NothingPublished as error:
+        raise ProblemFound(HTTPStatus.NOT_FOUND, str(error)) from error
+    return question_id, None if found is None else Why.model_validate(found)
 
 
 def quarantined_rows(ports: Ports, file: FileView, limit: int, cursor: str | None) -> RowPage:

@@ -11,7 +11,7 @@ from services.api.adapters import KpiTables, ViewsTable
 from services.api.kpis.answers import Question, category_answer, order_answer
 from services.api.kpis.bounds import usual_span
 from services.api.kpis.periods import Span
-from services.api.questions.domain import explain as explain_number
+from services.api.questions.asking import NothingPublished, explanation_of
 from services.api.questions.ports import AsksOthers
 from services.api.views.domain import BATCHES, QUARANTINE, SPAN
 
@@ -87,20 +87,13 @@ class TableAnswers:
         from services.api.http.models import Why
 
         with translating():
-            if category is None:
-                found = self._kpis.orders([order_date])
-            else:
-                found = self._kpis.category(category, Span(order_date, order_date))
-            if not found:
-                what = "orders" if category is None else f"category {category}"
-                detail = f"nothing of {what} is published for {order_date}"
-                raise NotFound(detail, status=404, title="Not Found")
-            command, others = explain_number(found[0], REQUESTED_BY), self._others()
-            answer = others.answer(command.question_id)
-            if answer is None:
-                others.ask(command)
-                return None
-            return Why.model_validate(answer).model_dump()
+            try:
+                _, found = explanation_of(
+                    self._kpis, self._others(), order_date, category, REQUESTED_BY
+                )
+            except NothingPublished as error:
+                raise NotFound(str(error), status=404, title="Not Found") from error
+            return None if found is None else Why.model_validate(found).model_dump()
 
     def quarantine(self) -> Iterator[Row]:
         """Files with rows in quarantine, the newest first."""
