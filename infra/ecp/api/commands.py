@@ -6,10 +6,10 @@ import typer
 
 from infra.ecp.api.address import api_url
 from infra.ecp.api.rebuilding import consumed, emptied, resent, waiting
-from infra.ecp.batches.timeline import plural
 from infra.ecp.target import current_target
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, progress
+from services.runtime.wording import plural
 
 app = typer.Typer(help="The HTTP API: where it is, and its views made anew.")
 

@@ -33,7 +33,7 @@ from infra.ecp.batches.outcome_view import (
 )
 from infra.ecp.batches.progress import ENDS, PUBLICATION_WORDS, ending, publication, this_attempt
 from infra.ecp.batches.summaries import read_summaries
-from infra.ecp.batches.timeline import timeline, times
+from infra.ecp.batches.timeline import timeline
 from infra.ecp.batches.view import print_closed, print_moments
 from infra.ecp.names import SOURCE
 from infra.ecp.requester import requester
@@ -42,6 +42,7 @@ from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed, WrongUsage
 from infra.ecp.terminal.options import AsJson, Wait
 from infra.ecp.terminal.output import print_json, print_line
+from services.runtime.wording import times
 
 
 def list_batches(

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.ecp.batches.timeline import plural
 from infra.ecp.submissions import hints
 from infra.ecp.terminal.errors import ExitCode
 from infra.ecp.terminal.output import painted, print_line, print_table, styled
+from services.runtime.wording import plural
 
 EXIT_CODES = {
     "COMPLETED": ExitCode.DONE,

@@ -6,7 +6,8 @@ from enum import Enum
 from typing import Any
 
 from contracts.envelope import Message
-from infra.ecp.batches.timeline import describe, plural, size
+from services.api.views.sentences import describe
+from services.runtime.wording import plural, size
 
 ENDS = {"BatchCompleted": "COMPLETED", "BatchRejected": "REJECTED", "BatchFailed": "FAILED"}
 

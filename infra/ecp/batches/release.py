@@ -9,7 +9,6 @@ from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import ReleaseBatch
 from infra.ecp.batches.open_set import read_open_set
-from infra.ecp.batches.timeline import describe, listed, plural
 from infra.ecp.names import SOURCE
 from infra.ecp.requester import requester
 from infra.ecp.target import Target, current_target
@@ -17,6 +16,8 @@ from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import confirm, print_json, print_line
 from infra.ecp.terminal.recorded import until_recorded
+from services.api.views.sentences import describe
+from services.runtime.wording import listed, plural
 
 LONGEST_REASON = 2000
 """Limit of ReleaseBatch."""

@@ -6,27 +6,7 @@ from types import MappingProxyType
 
 from contracts.clock import from_rfc3339
 from contracts.envelope import Message
-from services.api.views.sentences import (
-    SHOWN_LINES,
-    describe,
-    duration,
-    listed,
-    plural,
-    size,
-    times,
-)
-
-__all__ = [
-    "SHOWN_LINES",
-    "Moment",
-    "describe",
-    "duration",
-    "listed",
-    "plural",
-    "size",
-    "timeline",
-    "times",
-]
+from services.api.views.sentences import describe
 
 
 @dataclass(frozen=True)

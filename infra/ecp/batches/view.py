@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infra.ecp.batches.timeline import Moment, times
+from infra.ecp.batches.timeline import Moment
 from infra.ecp.terminal.output import print_table
+from services.runtime.wording import times
 
 Batch = dict[str, Any]
 HEAD = ("batch", "status", "files", "sealed (UTC)")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.ecp.batches.timeline import listed
 from infra.ecp.settings import CliSettings, pipeline_settings
 from infra.ecp.target import cloud_directory
 from infra.ecp.terminal.options import AsJson
@@ -21,6 +20,7 @@ from infra.ecp.terminal.output import (
     progress,
     styled,
 )
+from services.runtime.wording import listed
 
 if TYPE_CHECKING:
     from infra.local.records import Restoration

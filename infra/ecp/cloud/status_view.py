@@ -5,11 +5,11 @@ from typing import Any
 
 from contracts.clock import system_clock
 from infra.ecp.batches.open_set import waiting_for_besides
-from infra.ecp.batches.timeline import listed, plural, size
 from infra.ecp.batches.view import print_closed, print_running
 from infra.ecp.cloud.status_queries import Sources, read_status
 from infra.ecp.target import Target, cloud_directory
 from infra.ecp.terminal.output import print_json, print_line, print_table
+from services.runtime.wording import listed, plural, size
 
 SHOWN_FILES, SHOWN_REASONS, SHOWN_MESSAGES, SHOWN_KEYS = 20, 5, 10, 10
 

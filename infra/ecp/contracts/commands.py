@@ -150,7 +150,7 @@ def _print_findings(findings: Sequence[dict[str, Any]]) -> None:
 
 
 def _print_state(gate: "ContractGate") -> None:
-    from infra.ecp.batches.timeline import plural
+    from services.runtime.wording import plural
 
     releases, unreleased = len(gate.releases.index), sum(map(len, _changes(gate.plan).values()))
     print_line(

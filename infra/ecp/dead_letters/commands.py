@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 from contracts.clock import system_clock
 from contracts.layout import dropped_letter_key
-from infra.ecp.batches.timeline import plural, times
 from infra.ecp.dead_letters.advice import advice_for
 from infra.ecp.dead_letters.queries import (
     DEAD_LETTER_SUFFIX,
@@ -35,6 +34,7 @@ from infra.ecp.terminal.output import (
     print_verbatim,
     styled,
 )
+from services.runtime.wording import plural, times
 
 app = typer.Typer(help="Messages that could not be taken: why, and sending them back.")
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from infra.ecp.batches.timeline import listed
 from infra.ecp.terminal.output import ask, print_json, print_table
+from services.runtime.wording import listed
 
 if TYPE_CHECKING:
     from infra.deployer.plan import PlannedStack

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from infra.ecp.batches.progress import ENDS, ending, this_attempt
-from infra.ecp.batches.timeline import plural
 from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS, for_people
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table
+from services.runtime.wording import plural
 
 KEYS = ("order_date", "category")
 SHOWN_DAYS, SHOWN_KPIS = 60, 100

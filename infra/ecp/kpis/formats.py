@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
-from infra.ecp.batches.timeline import plural
 from infra.ecp.kpis.answering import Found
 from infra.ecp.kpis.options import Format
 from infra.ecp.terminal.errors import WrongUsage
@@ -18,6 +17,7 @@ from infra.ecp.terminal.output import (
     write_text,
 )
 from services.api.kpis.tables import csv_text
+from services.runtime.wording import plural
 
 BINARY = frozenset({Format.PARQUET, Format.XLSX})
 

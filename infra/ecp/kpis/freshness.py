@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from contracts.clock import system_clock
-from infra.ecp.kpis.arrivals import chosen, newest_day, recent_arrivals, sources
+from infra.ecp.kpis.arrivals import chosen, recent_arrivals
 from infra.ecp.kpis.freshness_view import print_days, print_sources
-from infra.ecp.kpis.options import From, To, period
+from infra.ecp.kpis.options import From, To, period, refuse_two_formats
 from infra.ecp.kpis.queries import PublishedKpis
 from infra.ecp.target import current_target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
@@ -21,6 +21,7 @@ from services.api.kpis.bounds import usual_span
 from services.api.kpis.freshness import Rhythm, days_of, rhythm_of, what_is_missing
 from services.api.kpis.periods import DAY, Span
 from services.api.kpis.tables import csv_text
+from services.api.views.reading import newest_day, sources_of
 
 LATE_AFTER_DAYS = 7
 DAY_COLUMNS = ("order_date", "state", "updated_at", "batch_id", "epoch")
@@ -73,8 +74,7 @@ def freshness(
     Example: `ecp freshness --expect daily`
     """
     now = system_clock()
-    if as_json and format not in (None, Format.JSON):
-        raise WrongUsage(f"--json and --format {format}: name one")
+    refuse_two_formats(format, as_json)
     target = current_target()
     dynamodb = target.client("dynamodb")
     views = ViewsTable(dynamodb, target.names.get("api", "views-table"))
@@ -83,7 +83,7 @@ def freshness(
     span = _span(first, last, newest, now.date())
     days = days_of(span, kpis.orders(span.dates()))
     try:
-        found = chosen(sources(views), source or [])
+        found = chosen(sources_of(views), source or [])
     except KeyError as error:
         raise WrongUsage(f"--source {error.args[0]}: no file of it has come yet") from error
     came = recent_arrivals(views)

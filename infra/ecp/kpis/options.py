@@ -61,10 +61,15 @@ def can_be_compared(wanted: Period, compare: Compare | None) -> None:
             raise WrongUsage(f"{option} {named}: compared are days from {FIRST_DAY} to {LAST_DAY}")
 
 
-def chosen_format(format: Format | None, as_json: bool, output: Path | None) -> Format:
-    """The format that is meant; raises WrongUsage where two are, or none can be told."""
+def refuse_two_formats(format: StrEnum | None, as_json: bool) -> None:
+    """Raises WrongUsage where `--json` and another format are asked for."""
     if as_json and format not in (None, Format.JSON):
         raise WrongUsage(f"--json and --format {format}: name one")
+
+
+def chosen_format(format: Format | None, as_json: bool, output: Path | None) -> Format:
+    """The format that is meant; raises WrongUsage where two are, or none can be told."""
+    refuse_two_formats(format, as_json)
     if as_json or format is not None:
         chosen = Format.JSON if as_json else format
     elif output is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
 from services.api.adapters import KpiTables
+from services.api.kpis.answers import OrdersOnce
 from services.api.kpis.bounds import MAX_DAYS_OF_ALL_CATEGORIES
 from services.api.kpis.periods import DAY, Span
 from services.transformer.batch.kpis import DEFAULT_MEASURES
@@ -67,15 +68,11 @@ class PublishedKpis:
     def __init__(self, dynamodb: Any, today: date) -> None:
         self._tables = KpiTables(dynamodb, ORDER_KPIS_TABLE, CATEGORY_KPIS_TABLE)
         self._latest = today + DAY
-        self._known: dict[date, Kpi | None] = {}
+        self._orders = OrdersOnce(self._tables)
 
     def orders(self, days: Iterable[date]) -> list[Kpi]:
         """OrderKPIs of the days that have some, by day; each day is asked for once."""
-        wanted = sorted({day for day in days if FIRST_DAY <= day <= self._latest})
-        unknown = [day for day in wanted if day not in self._known]
-        found = {item["order_date"]: item for item in self._tables.orders(unknown)}
-        self._known |= {day: found.get(str(day)) for day in unknown}
-        return [item for day in wanted if (item := self._known[day]) is not None]
+        return self._orders.orders(day for day in days if FIRST_DAY <= day <= self._latest)
 
     def category(self, name: str, span: Span) -> list[Kpi]:
         """CategoryKPIs of one category in a span."""

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from contracts.errors import PipelineError
-from infra.ecp.batches.timeline import listed, plural
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table
+from services.runtime.wording import listed, plural
 
 SHOWN = 50
 FIRST = 3

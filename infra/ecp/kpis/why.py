@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from contracts.clock import system_clock
-from infra.ecp.batches.timeline import plural
 from infra.ecp.kpis.commands import UNKNOWN, did_you_mean
 from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS, PublishedKpis, for_people
 from infra.ecp.kpis.waiting import unknown_products
@@ -15,6 +14,7 @@ from infra.ecp.terminal.days import FORMS, day
 from infra.ecp.terminal.errors import CommandFailed, WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table, styled
+from services.runtime.wording import plural
 
 ALL_ORDERS = "orders"
 SHOWN_ROWS = 100

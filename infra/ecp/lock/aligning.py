@@ -7,7 +7,6 @@ import typer
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import AdmitFence, RaiseFence
-from infra.ecp.batches.timeline import describe
 from infra.ecp.lock.fences import LOCK_STREAM, Fences, read_fences
 from infra.ecp.maintenance.between_batches import completed
 from infra.ecp.names import LOCK_ID, SOURCE
@@ -17,6 +16,7 @@ from infra.ecp.terminal.errors import CommandFailed, WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line
 from infra.ecp.terminal.recorded import until_recorded
+from services.api.views.sentences import describe
 from services.runtime.fences import LEAP
 
 MOST_STEPS = 100

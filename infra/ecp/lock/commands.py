@@ -9,7 +9,6 @@ import typer
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import BreakLock
-from infra.ecp.batches.timeline import describe, duration
 from infra.ecp.lock.queries import explain_lock, how_it_was_given_up, read_lock
 from infra.ecp.names import SOURCE
 from infra.ecp.requester import requester
@@ -18,6 +17,8 @@ from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import confirm, print_json, print_line, print_table, styled
 from infra.ecp.terminal.recorded import until_recorded
+from services.api.views.sentences import describe
+from services.runtime.wording import duration
 
 app = typer.Typer(help="The single-writer lock: one batch writes at a time.")
 

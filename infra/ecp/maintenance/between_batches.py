@@ -5,12 +5,12 @@ from typing import Any
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message
-from infra.ecp.batches.timeline import describe
 from infra.ecp.maintenance.requests import request_message, wait_for_end, wake_worker
 from infra.ecp.settings import CliSettings
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed
 from infra.ecp.terminal.output import print_beside, spinner
+from services.api.views.sentences import describe
 
 
 def carried_out(target: Target, command: Any, *, quietly: bool) -> Message | None:

@@ -6,12 +6,12 @@ import typer
 
 from contracts.clock import new_event_id, system_clock
 from contracts.messages import MaintainFacts, RebuildKpis
-from infra.ecp.batches.timeline import plural, size
 from infra.ecp.maintenance.between_batches import completed
 from infra.ecp.requester import requester
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table
+from services.runtime.wording import plural, size
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look, and change nothing.")]
 Index = Annotated[

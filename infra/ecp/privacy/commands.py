@@ -10,7 +10,6 @@ from contracts.clock import system_clock
 from contracts.file_contracts import file_contract
 from contracts.layout import erasure_receipt_key
 from contracts.messages import ErasureReceipt
-from infra.ecp.batches.timeline import plural
 from infra.ecp.privacy import erasure
 from infra.ecp.privacy.erasing import Erasing
 from infra.ecp.privacy.rotating import Rotating
@@ -20,6 +19,7 @@ from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import confirm, print_json, print_line, print_note, print_table
 from services.runtime.csv_files.row_checks import field_check, passed
 from services.runtime.privacy.user_ids import USER_COLUMN
+from services.runtime.wording import plural
 
 SHOWN_OBJECTS = 50
 app = typer.Typer(help="Erasing one user everywhere; new pseudonyms for all.")

@@ -30,7 +30,6 @@ from contracts.messages import (
     ObjectRef,
     ObjectVersion,
 )
-from infra.ecp.batches.timeline import describe
 from infra.ecp.maintenance.requests import wake_worker
 from infra.ecp.names import SOURCE
 from infra.ecp.privacy import erasure
@@ -40,6 +39,7 @@ from infra.ecp.settings import CliSettings
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed
 from infra.ecp.terminal.output import print_beside, spinner
+from services.api.views.sentences import describe
 from services.runtime.privacy.erasure import Erasure, erase_in, replacement_of
 from services.runtime.privacy.pseudonyms import Keyed, keys_of
 from services.runtime.privacy.user_ids import Replacement

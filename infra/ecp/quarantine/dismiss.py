@@ -9,7 +9,6 @@ import typer
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import DismissQuarantine
-from infra.ecp.batches.timeline import describe, plural
 from infra.ecp.names import SOURCE
 from infra.ecp.quarantine.commands import resolutions_in
 from infra.ecp.quarantine.queries import listing, read_rows
@@ -19,6 +18,8 @@ from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, styled
 from infra.ecp.terminal.recorded import until_recorded
+from services.api.views.sentences import describe
+from services.runtime.wording import plural
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from contracts.layout import KINDS
-from infra.ecp.batches.timeline import plural
 from infra.ecp.quarantine.commands import resolutions_in
 from infra.ecp.quarantine.corrections import columns_of, exported
 from infra.ecp.quarantine.explanations import ONCE_GIVEN_BACK
@@ -18,6 +17,7 @@ from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.landing import create, landing_places, refuse_what_is_there
 from infra.ecp.terminal.output import print_line
+from services.runtime.wording import plural
 from services.validator.quarantine.export_rows import ExportFormat, as_export, records
 from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.resolutions import Resolutions

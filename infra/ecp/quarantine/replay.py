@@ -14,7 +14,6 @@ from contracts.layout import replay_answers_key
 from contracts.messages import ObjectRef, ReplayAnswers
 from infra.ecp.batches.outcome_view import EXIT_CODES, print_outcome
 from infra.ecp.batches.queries import is_running, newest_batches
-from infra.ecp.batches.timeline import plural
 from infra.ecp.quarantine.corrections import read_corrections
 from infra.ecp.quarantine.export_replay import ExportReplay, decide_exports, write_export
 from infra.ecp.quarantine.exports import are_exports
@@ -38,6 +37,7 @@ from infra.ecp.terminal.output import (
     styled,
 )
 from services.runtime.storage.documents import check_document
+from services.runtime.wording import plural
 from services.validator.quarantine.replay_check import Verdict
 from services.validator.quarantine.replay_links import UploadedRow, links
 from services.validator.quarantine.replay_plan import Plan

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from infra.ecp.batches.timeline import plural, size
 from infra.ecp.quarantine.explanations import advice, pointed_at
 from infra.ecp.terminal.output import print_line, print_table, print_verbatim, styled
 from services.runtime.csv_files.rule_names import without_rules
+from services.runtime.wording import plural, size
 from services.validator.quarantine.replays import Replay, row_id
 from services.validator.quarantine.resolutions import Dismissal, Resolution, Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row

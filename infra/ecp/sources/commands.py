@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.ecp.batches.timeline import listed
 from infra.ecp.sources.keeping import own_of_the_cloud
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table, print_verbatim, styled
+from services.runtime.wording import listed
 
 if TYPE_CHECKING:
     from contracts.sources.model import Source

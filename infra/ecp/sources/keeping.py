@@ -9,7 +9,6 @@ from contracts.layout import source_of
 from contracts.sources.faults import did_you_mean
 from contracts.sources.model import Source
 from contracts.sources.shipped import ROOT, shipped_source, shipped_sources
-from infra.ecp.batches.timeline import plural
 from infra.ecp.sources.own_sources import (
     ReadSource,
     added,
@@ -33,6 +32,7 @@ from infra.ecp.terminal.output import (
     print_verbatim,
     styled,
 )
+from services.runtime.wording import plural
 
 _NAMED = 5
 _ARE = ("is", "are")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contracts.sources.model import Source
-from infra.ecp.batches.timeline import plural
 from infra.ecp.sources.keeping import read_source
 from infra.ecp.submissions.lookups import lookups_by_name
 from infra.ecp.terminal.errors import ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson, Lookups
 from infra.ecp.terminal.output import print_json, print_line, print_table, spinner, styled
+from services.runtime.wording import plural
 
 if TYPE_CHECKING:
     from infra.ecp.sources.kpis_of_files import FilesKpis

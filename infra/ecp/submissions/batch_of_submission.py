@@ -10,13 +10,13 @@ from contracts.envelope import Message
 from contracts.identities import FileIdentity
 from infra.ecp.batches.open_set import load_open_set
 from infra.ecp.batches.queries import batch_holding, newest_batches
-from infra.ecp.batches.timeline import listed, plural
 from infra.ecp.submissions.completion import Completion, completion, is_noticed
 from infra.ecp.submissions.upload import Submission
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode
 from services.aggregator.open_set.completeness import blocked_by
 from services.aggregator.open_set.domain import FileSet
+from services.runtime.wording import listed, plural
 
 LOOK_EVERY_SECONDS = 0.5
 SEARCH_EVERY_SECONDS = 3.0

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from contracts.input_names import nearest_folder, why_not_an_input
 from contracts.layout import CSV_SUFFIXES, KINDS, kind_of
-from infra.ecp.batches.timeline import plural
 from infra.ecp.submissions.file_headers import kind_by_header
 from infra.ecp.terminal.errors import WrongUsage
+from services.runtime.wording import plural
 
 COUNTED_FILES = 1000
 """Files of a folder that is left out are counted up to here."""

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.file_contracts import file_contract
-from infra.ecp.batches.timeline import listed, plural
+from services.runtime.wording import listed, plural
 
 RETURNED = "returned"
 SHOWN_STATUSES = 8

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from infra.ecp.batches.timeline import listed, plural
 from infra.ecp.submissions.directories import Gathered, LeftOut
 from infra.ecp.terminal.output import print_line, print_table, styled
+from services.runtime.wording import listed, plural
 
 SHOWN = 30
 SHOWN_HIDDEN = 5

@@ -6,12 +6,12 @@ from contracts.clock import system_clock
 from contracts.messages import ObjectRef
 from infra.ecp.batches.follow import view_for
 from infra.ecp.batches.progress import Step, StepState
-from infra.ecp.batches.timeline import listed, plural, size
 from infra.ecp.submissions.directories import InputFile
 from infra.ecp.submissions.upload import Submission, Uploader
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode
 from infra.ecp.terminal.output import print_note, spinner
+from services.runtime.wording import listed, plural, size
 
 NAMED_FILES = 3
 

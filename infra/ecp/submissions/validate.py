@@ -15,7 +15,6 @@ from pydantic_settings import BaseSettings
 from contracts.clock import system_clock
 from contracts.file_contracts import file_contract
 from contracts.layout import source_of
-from infra.ecp.batches.timeline import plural
 from infra.ecp.quarantine.commands import JSON_FIELDS
 from infra.ecp.quarantine.view import explain_rows
 from infra.ecp.submissions.directories import Gathered, InputFile
@@ -34,6 +33,7 @@ from infra.ecp.submissions.watched_file import Say, WatchedFile
 from infra.ecp.terminal.errors import ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson, Lookups, SourceName
 from infra.ecp.terminal.output import print_json, print_line, print_table, spinner, styled
+from services.runtime.wording import plural
 
 CONTRADICTED = ".contradicted"
 ROWS_FOR_PEOPLE = 1000

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.clock import from_rfc3339
 from contracts.envelope import parse
 from services.api.console.shown import seconds_between
 from services.api.console.stages import Stage, is_moving, stages
 from services.api.http.paging import cursor_of
-from services.api.http.ports import Ports, Position
+from services.api.http.ports import Ports
 from services.api.views.batch import in_order
 from services.api.views.domain import partition_of
 from services.api.views.models import BatchView, FileView
+from services.api.views.reading import Position
 from services.api.views.sentences import describe
 
 SHOWN_EVENTS = 500
@@ -87,7 +87,7 @@ def duration_of(batch: BatchView) -> float | None:
     """From its sealing to its end; None while it has none."""
     if batch.sealed_at is None or batch.closed_at is None:
         return None
-    return max((from_rfc3339(batch.closed_at) - from_rfc3339(batch.sealed_at)).total_seconds(), 0)
+    return max(seconds_between(batch.sealed_at, batch.closed_at), 0)
 
 
 def _bars(found: list[Stage]) -> list[Bar]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from services.api.kpis.periods import Span
+from services.api.kpis.periods import Span, month_end
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -59,8 +59,7 @@ def month_of(first: date, items: Mapping[str, Mapping[str, Any]], today: date) -
 
 def whole_months(firsts: list[date]) -> Span:
     """All days of months that follow each other."""
-    *_, last_week = Calendar().monthdatescalendar(firsts[-1].year, firsts[-1].month)
-    return Span(firsts[0], max(day for day in last_week if day.month == firsts[-1].month))
+    return Span(firsts[0], month_end(firsts[-1]))
 
 
 def _day(day: date, item: Mapping[str, Any] | None, today: date) -> CalendarDay:

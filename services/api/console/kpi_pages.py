@@ -30,6 +30,7 @@ from services.api.kpis.periods import (
     compared,
     compared_whole,
     label,
+    month_end,
     periods,
 )
 
@@ -164,7 +165,7 @@ def quick_spans(newest: Span) -> list[tuple[str, Span]]:
     """Spans that are often asked for, ending with the newest day or its month."""
     last = newest.last
     month = Span(last.replace(day=1), last)
-    before = compared(Span(month.first, _month_end(month)), By.MONTH, Compare.PREVIOUS)
+    before = compared(Span(month.first, month_end(last)), By.MONTH, Compare.PREVIOUS)
     return [
         ("7 days", Span(last - 6 * DAY, last)),
         ("30 days", Span(last - 29 * DAY, last)),
@@ -172,10 +173,6 @@ def quick_spans(newest: Span) -> list[tuple[str, Span]]:
         ("Month before", before),
         ("12 months", Span(last - timedelta(days=364), last)),
     ]
-
-
-def _month_end(month: Span) -> Any:
-    return (month.first + timedelta(days=31)).replace(day=1) - DAY
 
 
 def _periods_page(

@@ -12,11 +12,11 @@ from services.api.console.charts import Series, line_chart
 from services.api.console.running import Running, running
 from services.api.console.shown import REVENUE, long_day
 from services.api.http.ports import Ports
-from services.api.http.spans import newest_day
-from services.api.kpis.answers import Question, order_answer
+from services.api.kpis.answers import Orders, OrdersOnce, Question, order_answer
 from services.api.kpis.periods import DAY, By, Compare, Span, compared
 from services.api.views.domain import BATCHES, QUARANTINE
 from services.api.views.models import BatchView, FileView
+from services.api.views.reading import newest_day
 
 CHART_DAYS = 30
 SHOWN_BATCHES = 6
@@ -57,18 +57,19 @@ class Overview:
 
 def overview(ports: Ports) -> Overview:
     """All of it; the days are those around `anchor`, today or the newest day with KPIs."""
-    today, newest = ports.clock().date(), newest_day(ports)
+    today, newest = ports.clock().date(), newest_day(ports.views)
     is_behind = newest is not None and newest < today - DAY
     anchor = newest if newest is not None and is_behind else today
     span = Span(anchor - (CHART_DAYS - 1) * DAY, anchor)
-    rows = order_answer(Question(span, By.DAY), ports.kpis).rows
+    kpis = OrdersOnce(ports.kpis)
+    rows = order_answer(Question(span, By.DAY), kpis).rows
     first = months_to(anchor, 1)
     month = Span(first[0], anchor)
-    items = {item["order_date"]: item for item in ports.kpis.orders(month.dates())}
+    items = {item["order_date"]: item for item in kpis.orders(month.dates())}
     batches = [BatchView(**body) for body in ports.views.newest(BATCHES, None, 50).bodies]
     files = [FileView(**body) for body in ports.views.newest(QUARANTINE, None, 50).bodies]
     return Overview(
-        tiles=_tiles(ports, anchor, is_today=not is_behind),
+        tiles=_tiles(kpis, anchor, is_today=not is_behind),
         note=_note(newest, today) if is_behind else "",
         chart=_chart(rows, span),
         rows=rows[::-1],
@@ -90,7 +91,7 @@ def _note(newest: date | None, today: date) -> str:
     )
 
 
-def _tiles(ports: Ports, anchor: date, *, is_today: bool) -> list[Tile]:
+def _tiles(kpis: Orders, anchor: date, *, is_today: bool) -> list[Tile]:
     before = anchor - DAY
     titles = ("Today", "Yesterday") if is_today else (long_day(anchor), long_day(before))
     month = Span(anchor.replace(day=1), anchor)
@@ -100,7 +101,7 @@ def _tiles(ports: Ports, anchor: date, *, is_today: bool) -> list[Tile]:
             title,
             long_day(day) if is_today else "",
             Span(day, day),
-            _row(ports, Span(day, day), By.DAY),
+            _row(kpis, Span(day, day), By.DAY),
             "the day before",
         )
         for title, day in zip(titles, (anchor, before), strict=True)
@@ -109,13 +110,13 @@ def _tiles(ports: Ports, anchor: date, *, is_today: bool) -> list[Tile]:
     named = f"{against.first} to {against.last}"
     return [
         *found,
-        Tile(f"{anchor:%B %Y}", so_far, month, _row(ports, month, By.MONTH), named),
+        Tile(f"{anchor:%B %Y}", so_far, month, _row(kpis, month, By.MONTH), named),
     ]
 
 
-def _row(ports: Ports, span: Span, by: By) -> Mapping[str, Any] | None:
+def _row(kpis: Orders, span: Span, by: By) -> Mapping[str, Any] | None:
     """The one row of a period; one that has KPIs only before it has none itself."""
-    rows = order_answer(Question(span, by, Compare.PREVIOUS), ports.kpis).rows
+    rows = order_answer(Question(span, by, Compare.PREVIOUS), kpis).rows
     return rows[0] if rows and rows[0]["updated_at"] else None
 
 

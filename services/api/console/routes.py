@@ -1,6 +1,7 @@
 """The pages of the console; `/` leads to the first one."""
 
 from http import HTTPStatus
+from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
@@ -28,6 +29,7 @@ from services.api.console.records import cells_of
 from services.api.console.rendering import page, with_headers
 from services.api.console.running import step_of
 from services.api.console.shown import OF_CATEGORIES, OF_ORDERS
+from services.api.http.kpi_routes import MOST_REGISTERS
 from services.api.http.paging import cursor_of, position_of
 from services.api.http.parameters import BatchId, Cursor, FileIndex, OnDay, know_parameters
 from services.api.http.ports import Ports
@@ -42,11 +44,10 @@ from services.api.views.domain import (
     BATCHES,
     IGNORED,
     QUARANTINE,
-    SOURCES,
     partition_of,
-    sources_from,
 )
-from services.api.views.models import BatchView, FileView, LeftOutFile, SourceView
+from services.api.views.models import BatchView, FileView, LeftOutFile
+from services.api.views.reading import sources_of
 
 BATCHES_ON_A_PAGE = 50
 FILES_ON_A_PAGE = 100
@@ -142,29 +143,27 @@ def _add_kpi_pages(app: APIGatewayHttpResolver, ports: Ports) -> None:
         published = ports.kpis.orders(whole_months(firsts).dates())
         by_day = {item["order_date"]: item for item in published}
         today = ports.clock().date()
-        registers = ports.views.page(SOURCES, "", None, 1000)
         return page(
             app,
             "freshness.html",
             months=[month_of(first, by_day, today) for first in reversed(firsts)],
-            sources=[SourceView(**one) for one in sources_from(registers.bodies)],
+            sources=sources_of(ports.views, MOST_REGISTERS),
             earlier=months_to(firsts[0], 2)[0],
         )
 
 
 def _add_view_pages(app: APIGatewayHttpResolver, ports: Ports) -> None:
+    def newest(listed: str, most: int, cursor: str | None) -> tuple[list[Any], dict[str, Any]]:
+        """Bodies of a list, newest first, and what its page says of where it stands."""
+        found = ports.views.newest(listed, list_position(cursor, listed), most)
+        return found.bodies, {"next": cursor_of(found.next), "is_first": cursor is None}
+
     @page_route(app, "/batches")
     def batches(cursor: Cursor = None) -> Response[str]:
-        position = list_position(cursor, BATCHES)
-        found = ports.views.newest(BATCHES, position, BATCHES_ON_A_PAGE)
+        bodies, place = newest(BATCHES, BATCHES_ON_A_PAGE, cursor)
+        shown = [BatchView(**body) for body in bodies]
         return page(
-            app,
-            "batches.html",
-            batches=[BatchView(**body) for body in found.bodies],
-            next=cursor_of(found.next),
-            is_first=cursor is None,
-            duration_of=duration_of,
-            step_of=step_of,
+            app, "batches.html", batches=shown, duration_of=duration_of, step_of=step_of, **place
         )
 
     @page_route(app, "/batches/<batch_id>")
@@ -205,24 +204,10 @@ def _add_view_pages(app: APIGatewayHttpResolver, ports: Ports) -> None:
 
     @page_route(app, "/quarantine")
     def quarantine(cursor: Cursor = None) -> Response[str]:
-        position = list_position(cursor, QUARANTINE)
-        found = ports.views.newest(QUARANTINE, position, FILES_ON_A_PAGE)
-        return page(
-            app,
-            "quarantine.html",
-            files=[FileView(**body) for body in found.bodies],
-            next=cursor_of(found.next),
-            is_first=cursor is None,
-        )
+        bodies, place = newest(QUARANTINE, FILES_ON_A_PAGE, cursor)
+        return page(app, "quarantine.html", files=[FileView(**body) for body in bodies], **place)
 
     @page_route(app, "/ignored")
     def ignored(cursor: Cursor = None) -> Response[str]:
-        position = list_position(cursor, IGNORED)
-        found = ports.views.newest(IGNORED, position, FILES_ON_A_PAGE)
-        return page(
-            app,
-            "ignored.html",
-            files=[LeftOutFile(**body) for body in found.bodies],
-            next=cursor_of(found.next),
-            is_first=cursor is None,
-        )
+        bodies, place = newest(IGNORED, FILES_ON_A_PAGE, cursor)
+        return page(app, "ignored.html", files=[LeftOutFile(**body) for body in bodies], **place)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from contracts.clock import from_rfc3339
 from contracts.envelope import Message
+from services.api.console.shown import seconds_between
 from services.api.views.models import BatchView
 
 State = Literal["done", "now", "stopped", "next", "skipped", "unreached"]
@@ -46,7 +47,7 @@ def is_open(batch: BatchView) -> bool:
 
 def is_moving(batch: BatchView, now: datetime) -> bool:
     """Whether its page may be another one in a moment."""
-    return is_open(batch) or _since(batch.last_event_at, now) < SETTLING_SECONDS
+    return is_open(batch) or seconds_between(batch.last_event_at, now) < SETTLING_SECONDS
 
 
 def stages(batch: BatchView, ordered: Sequence[Message], now: datetime) -> list[Stage]:
@@ -55,7 +56,9 @@ def stages(batch: BatchView, ordered: Sequence[Message], now: datetime) -> list[
     if not began:
         return []
     start = min(began.values())
-    end = ended or (None if is_open(batch) else max(_at(batch.last_event_at), *began.values()))
+    end = ended or (
+        None if is_open(batch) else max(from_rfc3339(batch.last_event_at), *began.values())
+    )
     found = []
     for position, (event, label) in enumerate(STAGES):
         if event not in began:
@@ -86,7 +89,7 @@ def _marks(ordered: Sequence[Message]) -> tuple[dict[str, datetime], datetime | 
     ended = None
     names = {event for event, _ in STAGES}
     for message in ordered:
-        at = _at(message.occurred_at)
+        at = from_rfc3339(message.occurred_at)
         if message.event_type == "BatchRedriven":
             began, ended = {"BatchSealed": at}, None
         elif message.event_type == "BatchArchived":
@@ -94,11 +97,3 @@ def _marks(ordered: Sequence[Message]) -> tuple[dict[str, datetime], datetime | 
         elif message.event_type in names:
             began.setdefault(message.event_type, at)
     return began, ended
-
-
-def _at(instant: str) -> datetime:
-    return from_rfc3339(instant)
-
-
-def _since(instant: str, now: datetime) -> float:
-    return (now - _at(instant)).total_seconds()

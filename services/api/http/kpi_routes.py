@@ -39,9 +39,9 @@ from services.api.kpis.bounds import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES
 from services.api.kpis.freshness import days_of
 from services.api.kpis.periods import By
 from services.api.kpis.tables import category_columns, flat, order_columns
-from services.api.views.domain import SOURCES, SPAN, sources_from
-from services.api.views.models import SourceView
+from services.api.views.reading import newest_day, sources_of
 
+MOST_REGISTERS = 1000
 _TABLES = {formats.CSV: formats.as_csv, formats.PARQUET: formats.as_parquet}
 
 
@@ -111,13 +111,13 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     def freshness(first: From = None, to: To = None) -> Response[str]:
         """Which days have KPIs, since when, and when each source's files came last."""
         span = span_of(ports, first, to, MAX_DAYS)
-        registers = ports.views.page(SOURCES, "", None, 1000)
+        newest = newest_day(ports.views)
         body = Freshness(
             first=str(span.first),
             last=str(span.last),
-            last_day=(ports.views.get(SPAN, "last-day") or {}).get("last_day"),
+            last_day=None if newest is None else str(newest),
             days=[Day(**day) for day in days_of(span, ports.kpis.orders(span.dates()))],
-            sources=[SourceView(**one) for one in sources_from(registers.bodies)],
+            sources=sources_of(ports.views, MOST_REGISTERS),
         )
         return viewed(app, body)
 

@@ -7,12 +7,12 @@ from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
 from services.api.kpis.bounds import FIRST_DAY, LAST_DAY, usual_span
 from services.api.kpis.periods import Span
-from services.api.views.domain import SPAN
+from services.api.views.reading import newest_day
 
 
 def span_of(ports: Ports, first: date | None, last: date | None, most: int) -> Span:
     """The span that is asked for; raises ProblemFound (400) for one that cannot be answered."""
-    last = last or newest_day(ports) or ports.clock().date()
+    last = last or newest_day(ports.views) or ports.clock().date()
     if not FIRST_DAY <= last <= LAST_DAY or (first and first < FIRST_DAY):
         detail = f"days go from {FIRST_DAY} to {LAST_DAY}"
         raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
@@ -23,9 +23,3 @@ def span_of(ports: Ports, first: date | None, last: date | None, most: int) -> S
         detail = f"{span.first} to {last} are {span.days} days; ask for at most {most} at once"
         raise ProblemFound(HTTPStatus.BAD_REQUEST, detail)
     return span
-
-
-def newest_day(ports: Ports) -> date | None:
-    """The newest day that a batch has published; None where none has said."""
-    found = ports.views.get(SPAN, "last-day")
-    return date.fromisoformat(found["last_day"]) if found else None

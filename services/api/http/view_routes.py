@@ -16,10 +16,11 @@ from services.api.http.models import (
 )
 from services.api.http.paging import cursor_of, position_of
 from services.api.http.parameters import BatchId, Cursor, Limit, question
-from services.api.http.ports import PageRead, Ports
+from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
 from services.api.views.domain import BATCHES, IGNORED, QUARANTINE, partition_of
 from services.api.views.models import BatchView, FileView, LeftOutFile
+from services.api.views.reading import PageRead
 
 NO_BATCH = "There is no such batch"
 

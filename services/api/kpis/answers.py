@@ -1,7 +1,7 @@
 """The KPIs of a span as rows and totals: gather the days' items, and sum them up."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -21,17 +21,36 @@ Item = Mapping[str, Any]
 Row = dict[str, Any]
 
 
-class Kpis(Protocol):
-    """The published KPIs by day."""
+class Orders(Protocol):
+    """The published OrderKPIs."""
 
-    def orders(self, days: Any) -> list[dict[str, Any]]:
-        """OrderKPIs of these days."""
+    def orders(self, days: Iterable[date]) -> list[dict[str, Any]]:
+        """Those of the days that have some, by day."""
+
+
+class Kpis(Orders, Protocol):
+    """The published KPIs by day."""
 
     def category(self, name: str, span: Span) -> list[dict[str, Any]]:
         """CategoryKPIs of one category in a span."""
 
     def categories(self, days: Any) -> list[dict[str, Any]]:
         """CategoryKPIs of these days."""
+
+
+class OrdersOnce:
+    """OrderKPIs of which each day is asked for once, however many questions are about it."""
+
+    def __init__(self, kpis: Orders) -> None:
+        self._kpis, self._known = kpis, dict[date, dict[str, Any] | None]()
+
+    def orders(self, days: Iterable[date]) -> list[dict[str, Any]]:
+        """Those of the days that have some, by day."""
+        wanted = sorted(set(days))
+        unknown = [day for day in wanted if day not in self._known]
+        found = {item["order_date"]: item for item in self._kpis.orders(unknown)} if unknown else {}
+        self._known |= {day: found.get(str(day)) for day in unknown}
+        return [item for day in wanted if (item := self._known[day]) is not None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +72,7 @@ class Answered:
     items: Sequence[Item]
 
 
-def order_answer(question: Question, kpis: Kpis) -> Answered:
+def order_answer(question: Question, kpis: Orders) -> Answered:
     """KPIs over all orders."""
     items = kpis.orders(_days(question))
     return Answered(

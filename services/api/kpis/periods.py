@@ -85,7 +85,7 @@ def compared_whole(span: Span, compare: Compare) -> Span:
     """
     if compare is Compare.LAST_YEAR:
         return _moved(span, -12)
-    if span.first.day == 1 and _is_month_end(span.last):
+    if span.first.day == 1 and span.last == month_end(span.last):
         months = (span.last.year - span.first.year) * 12 + span.last.month - span.first.month + 1
         return _moved(span, -months)
     return _shifted(span, span.days * DAY)
@@ -95,12 +95,13 @@ def _end(first: date, by: By) -> date:
     if by is By.WEEK:
         return first + (6 - first.weekday()) * DAY
     if by is By.MONTH:
-        return first.replace(day=monthrange(first.year, first.month)[1])
+        return month_end(first)
     return first
 
 
-def _is_month_end(day: date) -> bool:
-    return day.day == monthrange(day.year, day.month)[1]
+def month_end(day: date) -> date:
+    """The last day of its month."""
+    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def _shifted(span: Span, by: timedelta) -> Span:
@@ -110,8 +111,8 @@ def _shifted(span: Span, by: timedelta) -> Span:
 def _moved(span: Span, months: int) -> Span:
     """Whole months stay whole: the last day of a month becomes the last day of the other."""
     first, last = _add_months(span.first, months), _add_months(span.last, months)
-    if span.first.day == 1 and _is_month_end(span.last):
-        last = last.replace(day=monthrange(last.year, last.month)[1])
+    if span.first.day == 1 and span.last == month_end(span.last):
+        last = month_end(last)
     return Span(first, last)
 
 

@@ -75,15 +75,15 @@ class Questions:
 
         Raises TooLarge.
         """
-        # Only those who ask for rows wait for it: 0.2 s.
-        import duckdb
-
         body = self._body(quarantined_rows_key(batch_id, file_index))
         if body is None:
             return None
         content = body.read(MAX_PARQUET_BYTES + 1)
         if len(content) > MAX_PARQUET_BYTES:
             raise TooLarge(f"the quarantined rows have over {MAX_PARQUET_BYTES} bytes")
+        # Only those who get rows wait for it: 0.2 s.
+        import duckdb
+
         names = ", ".join(f'"{name}"' for name in ROW_FIELDS)
         with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as database:
             file.write(content)

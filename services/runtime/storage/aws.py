@@ -63,5 +63,11 @@ def translated(what: str) -> Iterator[None]:
 
 def error_code(error: BaseException) -> str | None:
     """AWS's code of an error that `translated` may have told anew; None when it was not AWS's."""
+    found = client_error_of(error)
+    return None if found is None else found.response["Error"]["Code"]
+
+
+def client_error_of(error: BaseException) -> ClientError | None:
+    """The ClientError that an error is, or was raised from."""
     cause = error if isinstance(error, ClientError) else error.__cause__
-    return cause.response["Error"]["Code"] if isinstance(cause, ClientError) else None
+    return cause if isinstance(cause, ClientError) else None

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from contracts.errors import PipelineError
 from contracts.messages import ObjectRef
+from services.runtime.storage.aws import error_code
 from services.runtime.storage.documents import ObjectStore
 
 GONE = frozenset({"NoSuchKey", "NoSuchVersion"})
@@ -16,7 +15,6 @@ def read_unless_expired(objects: ObjectStore, ref: ObjectRef) -> Any | None:
     try:
         return objects.get_json(ref)
     except PipelineError as error:
-        cause = error.__cause__
-        if isinstance(cause, ClientError) and cause.response["Error"]["Code"] in GONE:
+        if error_code(error) in GONE:
             return None
         raise

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from contracts.clock import to_rfc3339
@@ -22,6 +21,7 @@ from services.transformer.batch.kpis import (
     DEFAULT_MEASURES,
     ORDER_MEASURES,
     measure_text,
+    money,
 )
 from services.transformer.batch.state import Ports
 from services.transformer.facts.published import PublishedFacts
@@ -181,4 +181,4 @@ def _line(row: Item) -> ExplainedLine:
 
 
 def _amount(cents: int | None) -> Any:
-    return None if cents is None else f"{Decimal(cents).scaleb(-2):.2f}"
+    return None if cents is None else str(money(cents))

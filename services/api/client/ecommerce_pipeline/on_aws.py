@@ -13,7 +13,9 @@ from services.api.kpis.bounds import usual_span
 from services.api.kpis.periods import Span
 from services.api.questions.asking import NothingPublished, explanation_of
 from services.api.questions.ports import AsksOthers
-from services.api.views.domain import BATCHES, QUARANTINE, SPAN
+from services.api.views.domain import BATCHES, QUARANTINE
+from services.api.views.reading import newest_day
+from services.runtime.storage.aws import client_error_of
 
 PAGE = 100
 REQUESTED_BY = "ecommerce-pipeline/client"
@@ -37,8 +39,8 @@ def translating() -> Iterator[None]:
     except (BotoCoreError, ClientError, PipelineError) as error:
         from infra.ecp.terminal.explaining import explain
 
-        cause = error if isinstance(error, ClientError) else error.__cause__
-        answer = cause.response if isinstance(cause, ClientError) else {}
+        cause = client_error_of(error)
+        answer = {} if cause is None else cause.response
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
         code = answer.get("Error", {}).get("Code", "")
         kind: type[ApiError] = NotLetIn if code in REFUSED else NoAnswer
@@ -75,8 +77,7 @@ class TableAnswers:
     def last_day(self) -> date | None:
         """The newest day that a batch has published."""
         with translating():
-            found = self._views.get(SPAN, "last-day")
-        return date.fromisoformat(found["last_day"]) if found else None
+            return newest_day(self._views)
 
     def batches(self) -> Iterator[Row]:
         """Batches, the one that was sealed last first."""

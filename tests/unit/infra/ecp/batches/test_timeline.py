@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from contracts.schemas import all_schemas
-from infra.ecp.batches.timeline import describe, plural, size, timeline, times
+from infra.ecp.batches.timeline import timeline
+from services.api.views.sentences import describe
+from services.runtime.wording import plural, size, times
 from tests.unit.infra.batch_events import an_event, completed_batch
 
 EVENT_TYPES = sorted(schema.name for schema in all_schemas() if schema.kind == "events")
