@@ -232,7 +232,7 @@ def test_a_demo_that_is_kept_ends_with_the_address_of_its_console(directory: Pat
     try:
         assert said.exit_code == 0, said.err
         address = said.out.splitlines()[-1].removeprefix("the console is at ")
-        assert b"80,130.49" in urllib3.request("GET", address).data
+        assert b"80,130.49" in urllib3.request("GET", address, timeout=60).data
         again = ecp("demo", "--keep", directory=directory)
         assert (again.exit_code, "ecp-demo is there already" in again.err) == (3, True)
         opened = ecp("console", "--no-open", "--json", directory=kept)
