@@ -6,12 +6,14 @@ from typing import Any
 
 from contracts.clock import new_event_id, system_clock
 from services.api.adapters import KpiTables, ViewsTable
-from services.api.http.app import make_app
+from services.api.http.app import make_app, make_operations_app
 from services.api.http.callers import Caller
 from services.api.http.frozen import frozen_openapi
 from services.api.http.ports import Ports
+from services.api.operations.adapters import SqsQueues
+from services.api.operations.ports import OperationsPorts
 from services.api.questions.adapters import Questions
-from services.api.settings import ApiSettings, ViewsSettings
+from services.api.settings import ApiSettings, OperationsSettings, ViewsSettings
 from services.api.use_cases import Intake, Views
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
 from services.runtime.messaging.dead_letters import DeadLetters, SqsDeadLetters
@@ -45,6 +47,7 @@ class ViewsService:
                 "LockGranted": take,
                 "LockReleased": take,
                 "LockRecovered": take,
+                "LeaseExtended": take,
                 "FileValidated": take,
                 "FileRejected": take,
                 "TransformStarted": take,
@@ -97,6 +100,20 @@ def api_on_aws() -> Any:
     return make_app(ports, Caller(settings.jwt_scope, settings.aws_endpoint_url))
 
 
+@cache
+def operations_on_aws() -> Any:
+    """The pages of operations of this process, made on the first question."""
+    settings = OperationsSettings()
+    queues = SqsQueues(
+        {"sqs": client("sqs"), "s3": client("s3")}, settings.archive_bucket, system_clock
+    )
+    ports = OperationsPorts(
+        ViewsTable(client("dynamodb"), settings.views_table), queues, system_clock
+    )
+    caller = Caller(settings.jwt_scope, settings.aws_endpoint_url)
+    return make_operations_app(ports, caller, settings.jwt_operate_scope)
+
+
 def take_events(event: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
     """Keep the events and the views that they touch."""
     return views_on_aws().handle(event)
@@ -104,7 +121,15 @@ def take_events(event: Mapping[str, Any], _context: object) -> dict[str, list[di
 
 def answer(event: Mapping[str, Any], context: Any) -> Any:
     """Answer one question; a batch of nothing is the deployer's, to see that the code starts."""
-    app = api_on_aws()
+    return _answered(api_on_aws(), event, context)
+
+
+def operate(event: Mapping[str, Any], context: Any) -> Any:
+    """Answer with a page of operations, or with a start that was tried."""
+    return _answered(operations_on_aws(), event, context)
+
+
+def _answered(app: Any, event: Mapping[str, Any], context: Any) -> Any:
     if event.get("Records") == []:
         return {"batchItemFailures": []}
     return app.resolve(event, context)

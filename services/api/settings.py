@@ -19,3 +19,13 @@ class ApiSettings(BaseSettings):
     transformer_queue_url: str
     jwt_scope: str = ""
     aws_endpoint_url: str = ""
+
+
+class OperationsSettings(BaseSettings):
+    """Of the function whose pages are about the pipeline itself."""
+
+    views_table: str
+    archive_bucket: str
+    jwt_scope: str = ""
+    jwt_operate_scope: str = ""
+    aws_endpoint_url: str = ""

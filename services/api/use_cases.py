@@ -13,6 +13,7 @@ from services.api.views.domain import (
     event_item,
     newest_event,
     registers,
+    signs_of_life,
 )
 
 
@@ -58,4 +59,4 @@ class Intake:
             known = self.views.events_of(batch_id)
             self.views.put(batch_items(batch_id, known, touched))
         if self._taken:
-            self.views.put([newest_event(self._taken)])
+            self.views.put([newest_event(self._taken), *signs_of_life(self._taken)])

@@ -27,6 +27,9 @@ PAGES = {
     "why": "/console/why?order_date=2025-07-31",
     "ignored": "/console/ignored",
     "freshness": "/console/freshness",
+    "operations": "/console/operations",
+    "letters": "/console/operations/dead-letters/validator-commands-dlq",
+    "no letters": "/console/operations/dead-letters/lock-commands-dlq",
     "empty": "/console/orders?from=2001-01-01&to=2001-01-31",
 }
 SCHEMES = ("light", "dark")

@@ -32,7 +32,7 @@ def serving(api: ApiHarness) -> Iterator[str]:
             event["rawQueryString"] = asked.query
             event["queryStringParameters"] = dict(parse_qsl(asked.query, keep_blank_values=True))
             with one_at_a_time:
-                said = api.app.resolve(event, None)
+                said = api.resolve(event)
             body = said.get("body") or ""
             raw = base64.b64decode(body) if said.get("isBase64Encoded") else body.encode()
             self.send_response(said["statusCode"])

@@ -9,8 +9,9 @@ from zlib import crc32
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, parse
 from services.api.kpis.periods import Span
+from services.api.operations.letters import Depth, Letter, letter_of
 from services.api.questions.domain import explain
-from tests.contract.builders import an_envelope, an_example
+from tests.contract.builders import a_body, an_envelope, an_example
 from tests.unit.api.harness import ApiHarness
 from tests.unit.api.kpi_items import Order, published
 
@@ -260,6 +261,25 @@ def why(item: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def letters(name: str) -> list[Letter]:
+    """Of a batch that failed, one that is no message of ours, one that SQS would not take."""
+    command = a_body("ValidateFile", task_token="secret-token", correlation_id=FAILED)
+    bodies = [(command, f"the file {name} is gone"), ("{broken <b>", "no JSON"), ("\x07", None)]
+    return [
+        letter_of(
+            {
+                "MessageId": f"0000{n}-letter",
+                "Body": body,
+                "ReceiptHandle": f"r{n}",
+                "Attributes": {"SentTimestamp": "1753963200000", "ApproximateReceiveCount": "3"},
+                "MessageAttributes": {"reason": {"StringValue": reason}} if reason else {},
+            },
+            "validator-commands-dlq",
+        )
+        for n, (body, reason) in enumerate(bodies)
+    ]
+
+
 def a_shop(*, is_hostile: bool = True) -> ApiHarness:
     """The API with all of it, and a name that means harm."""
     name = HOSTILE if is_hostile else "Handmade"
@@ -271,4 +291,11 @@ def a_shop(*, is_hostile: bool = True) -> ApiHarness:
     for item in (api.kpis.order_items[str(LAST)], *api.kpis.category("Books", Span(LAST, LAST))):
         answer = why(item, name)
         api.others.answers[answer["question_id"]] = answer
+    api.queues.counted = [
+        Depth("aggregator-files", 0, 0), Depth("validator-commands", 4, 0),
+        Depth("transformer-commands", 0, 1), Depth("lock-commands", 0, 0),
+    ]  # fmt: skip
+    api.queues.dead = {
+        "validator-commands-dlq": letters(name), "lock-commands-dlq": [], "event-relay-dlq": [],
+    }  # fmt: skip
     return api

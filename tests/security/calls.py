@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.security.targets import (
+    ARCHIVE,
     ARCHIVED,
     BUS,
     DATA,
@@ -53,8 +54,15 @@ from tests.security.targets import (
 AGGREGATOR, LOCK, ARCHIVER = "file-aggregator", "processing-lock", "batch-archiver"
 VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
-API, API_VIEWS = "api", "api-views"
+API, API_VIEWS, API_OPERATIONS = "api", "api-views", "api-operations"
 RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
+
+QUEUES = (
+    *("aggregator-files", "aggregator-commands", "aggregator-events", "lock-commands"),
+    *("lock-events", "validator-commands", "transformer-commands", "archiver-commands"),
+    "api-events",
+)
+DEAD = (*(f"{one}-dlq" for one in QUEUES), "event-relay-dlq")
 
 EVENT_STORE = "services/runtime/event_store/dynamodb.py"
 DOCUMENTS = "services/runtime/storage/documents.py"
@@ -344,6 +352,31 @@ def _api() -> Iterator[Call]:
     yield from _logs(API, BY_LAMBDA, "/aws/lambda/api")
 
 
+def _operations() -> Iterator[Call]:
+    adapters, letters = "services/api/adapters.py", "services/api/operations/letters.py"
+    views, lists = table("PipelineViews"), index("PipelineViews", "by-time")
+    yield from _calls(API_OPERATIONS, adapters, None, "dynamodb:GetItem", views)
+    yield from _calls(API_OPERATIONS, adapters, "query", "dynamodb:Query", views, lists)
+    yield from _calls(API_OPERATIONS, letters, "list_queues", "sqs:ListQueues", EVERYTHING)
+    every = [queue(one) for one in (*QUEUES, *DEAD)]
+    count = ("get_queue_attributes", "sqs:GetQueueAttributes")
+    yield from _calls(API_OPERATIONS, letters, *count, *every)
+    for where in (letters, "services/api/operations/adapters.py"):
+        yield from _calls(API_OPERATIONS, where, "get_queue_url", "sqs:GetQueueUrl", *every)
+    dead = [queue(one) for one in DEAD]
+    for operation, action in (
+        ("receive_message", "sqs:ReceiveMessage"),
+        ("change_message_visibility", "sqs:ChangeMessageVisibility"),
+        ("delete_message", "sqs:DeleteMessage"),
+    ):
+        yield from _calls(API_OPERATIONS, letters, operation, action, *dead)
+    sources = [queue(one) for one in QUEUES]
+    yield from _calls(API_OPERATIONS, letters, "send_message", "sqs:SendMessage", *sources)
+    record = stored(ARCHIVE, "dropped-letters/lock-commands-dlq/5f3c.json")
+    yield from _calls(API_OPERATIONS, letters, "put_object", "s3:PutObject", record)
+    yield from _logs(API_OPERATIONS, BY_LAMBDA, "/aws/lambda/api-operations")
+
+
 def _saga() -> Iterator[Call]:
     owners = ("aggregator", "lock", "validator", "transformer", "archiver")
     commands = [queue(f"{owner}-commands") for owner in owners]
@@ -394,6 +427,7 @@ CALLS = (
     *_archiver(),
     *_relay(),
     *_api(),
+    *_operations(),
     *_saga(),
     *_starts(),
 )

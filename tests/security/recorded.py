@@ -90,6 +90,9 @@ def _glue(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
 
 
 def _sqs(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
+    if operation == "ListQueues":
+        yield Request(f"sqs:{operation}", "*")
+        return
     name = asked["QueueName"] if "QueueName" in asked else asked["QueueUrl"].rsplit("/", 1)[-1]
     yield Request(f"sqs:{operation}", queue(name).resource)
 

@@ -25,7 +25,7 @@ CLIENTS = (
     "sqs",
     "stepfunctions",
 )
-RECEIVERS = {"_dynamodb", "_emr", "_s3", "client", "_client", "sqs", "_sqs", "bus"}
+RECEIVERS = {"_dynamodb", "_emr", "_s3", "s3", "client", "_client", "sqs", "_sqs", "bus"}
 """What a boto3 client is called where one is called."""
 
 

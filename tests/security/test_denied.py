@@ -7,6 +7,7 @@ import pytest
 from tests.security.calls import (
     AGGREGATOR,
     API,
+    API_OPERATIONS,
     API_VIEWS,
     ARCHIVER,
     LOCK,
@@ -64,6 +65,7 @@ DEPLOYING_ROLES = {PLANS, BUILDS, DEPLOYS, STACKS}
 EVERY_ROLE = (
     AGGREGATOR,
     API,
+    API_OPERATIONS,
     API_VIEWS,
     ARCHIVER,
     LOCK,
@@ -105,7 +107,8 @@ QUEUES = {
     "api-events": API_VIEWS,
 }
 COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
-"""The saga commands; the two workers ask the lock to extend the lease. The api asks why."""
+"""The saga commands; the two workers ask the lock to extend the lease. The api asks why, and its
+operations send dead letters back."""
 PAPER = stored(ARCHIVE, f"archive/{BATCH}/_audit/manifest.json")
 """What is kept beside archived inputs, and names no user."""
 Row = tuple[str, str, Target]
@@ -123,14 +126,15 @@ def another_service() -> Iterator[Row]:
                     yield name, f"dynamodb:{action}", stream(one)
     for name, owner in TABLES.items():
         for action in ("GetItem", "PutItem", "DeleteItem", "Query"):
-            reader = [API] if (name, action) in ALSO_READ else []
-            for other in others(owner, *reader):
+            is_view = name == "PipelineViews"
+            readers = [API, *[API_OPERATIONS] * is_view] if (name, action) in ALSO_READ else []
+            for other in others(owner, *readers):
                 yield other, f"dynamodb:{action}", table(name)
     for name, owner in QUEUES.items():
         for other in others(owner):
             yield other, "sqs:ReceiveMessage", queue(name)
             yield other, "sqs:DeleteMessage", queue(name)
-        asking = [API] if name == "transformer-commands" else []
+        asking = [API_OPERATIONS, *[API] * (name == "transformer-commands")]
         for other in others(owner, *COMMANDERS, *asking):
             yield other, "sqs:SendMessage", queue(name)
     for name in ("validator-commands", "transformer-commands", "archiver-commands"):
@@ -318,6 +322,7 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         LOCK: {"lambda.amazonaws.com"},
         RELAY: {"lambda.amazonaws.com"},
         API: {"lambda.amazonaws.com"},
+        API_OPERATIONS: {"lambda.amazonaws.com"},
         API_VIEWS: {"lambda.amazonaws.com"},
         SAGA: {"states.amazonaws.com"},
         TRANSFORMER: {"ecs-tasks.amazonaws.com"},

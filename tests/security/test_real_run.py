@@ -14,6 +14,7 @@ from tests.contract.declared import PROJECT
 from tests.security.calls import (
     AGGREGATOR,
     API,
+    API_OPERATIONS,
     API_VIEWS,
     ARCHIVER,
     CALLS,
@@ -72,6 +73,8 @@ def _use(pipeline: Pipeline, directory: Path) -> None:
     days = "from=2025-07-01&to=2025-07-31"
     for asked_for in (
         *(f"kpis/orders?{days}", f"kpis/categories?{days}", "freshness", "batches", "ignored"),
+        "console/operations",
+        "console/operations/dead-letters/lock-commands-dlq",
         *("health", f"batches/{pipeline.batch_of('orders/good.csv')['batch_id']}"),
     ):
         with urlopen(f"{api}/{asked_for}") as answer:  # noqa: S310
@@ -95,6 +98,7 @@ def test_every_call_of_a_real_run_is_in_the_list(asked: list[tuple[str, Request]
 def test_every_service_was_heard(asked: list[tuple[str, Request]]) -> None:
     heard = {name for name, _ in asked}
     assert heard == {
-        *(AGGREGATOR, API, API_VIEWS, ARCHIVER, LOCK, RELAY, TRANSFORMER, VALIDATOR),
+        *(AGGREGATOR, API, API_OPERATIONS, API_VIEWS, ARCHIVER, LOCK, RELAY),
+        *(TRANSFORMER, VALIDATOR),
     }
     assert len({(name, request.action) for name, request in asked}) > 40

@@ -212,11 +212,15 @@ def test_every_exception_has_a_reason(section: str) -> None:
 
 
 def test_the_api_answers_nobody_unknown_and_bounds_and_records_what_is_asked() -> None:
-    """As it is deployed when nothing is said: one route for all paths, and it is signed."""
+    """As it is deployed when nothing is said: every route is signed."""
     assert [
         (route.properties["RouteKey"], route.properties["AuthorizationType"])
         for route in of_type("AWS::ApiGatewayV2::Route")
-    ] == [("$default", "AWS_IAM")]
+    ] == [
+        ("$default", "AWS_IAM"),
+        ("ANY /console/operations", "AWS_IAM"),
+        ("ANY /console/operations/{proxy+}", "AWS_IAM"),
+    ]
     [stage] = of_type("AWS::ApiGatewayV2::Stage")
     assert stage.properties["DefaultRouteSettings"] == {
         "ThrottlingRateLimit": 50,

@@ -21,6 +21,7 @@ LOG_GROUPS = (
     "/aws/lambda/event-relay",
     "/aws/lambda/api-views",
     "/aws/lambda/api",
+    "/aws/lambda/api-operations",
     "/aws/apigateway/ecommerce-pipeline",
     "/aws/vendedlogs/states/ecsJob",
 )

@@ -11,8 +11,8 @@ from infra.ecp.batches.left_out import read_left_out
 from infra.ecp.batches.open_set import read_open_set
 from infra.ecp.batches.queries import is_running, newest_batches
 from infra.ecp.batches.summaries import READ_AT_ONCE, summary
-from infra.ecp.dead_letters.queries import dead_letters
 from infra.ecp.lock.queries import read_lock
+from services.api.operations.letters import dead_letters
 from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.storage.documents import ObjectStore
 

@@ -1,27 +1,11 @@
 """`ecp dlq`: messages that no service could take; why, sending them back, and dropping them."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import ClientError
 
 from contracts.clock import system_clock
-from contracts.layout import dropped_letter_key
-from infra.ecp.dead_letters.advice import advice_for
-from infra.ecp.dead_letters.queries import (
-    DEAD_LETTER_SUFFIX,
-    Letter,
-    dead_letters,
-    document_of,
-    documents_of,
-    held,
-    is_dead_letter_queue,
-    read_letters,
-    record_of,
-    send_back,
-)
 from infra.ecp.requester import requester
 from infra.ecp.target import current_target
 from infra.ecp.terminal.errors import CommandFailed, WrongUsage
@@ -34,13 +18,28 @@ from infra.ecp.terminal.output import (
     print_verbatim,
     styled,
 )
+from services.api.operations.adapters import url_of
+from services.api.operations.advice import advice_for
+from services.api.operations.letters import (
+    DEAD_LETTER_SUFFIX,
+    LONGEST_REASON,
+    Letter,
+    Told,
+    dead_letters,
+    document_of,
+    documents_of,
+    drop_letter,
+    held,
+    is_dead_letter_queue,
+    read_letters,
+    send_back,
+)
 from services.runtime.wording import plural, times
 
 app = typer.Typer(help="Messages that could not be taken: why, and sending them back.")
 
 SHOWN_LETTERS = 50
 SHOWN_BODY_CHARACTERS = 2_000
-LONGEST_REASON = 2_000
 FAILED_TOO_OFTEN = "failed five times; the log of its service says why"
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="Such as lock-commands-dlq.")]
 OneLetter = Annotated[
@@ -165,15 +164,8 @@ def drop(
     url, bucket = _url_of(sqs, name), target.names.archive_bucket
     with held(sqs, url) as letters:
         letter = _one_of(letters, letter_id, name)
-        record = record_of(letter, requester(), reason.strip(), system_clock())
-        key = dropped_letter_key(name, letter.message_id)
-        target.client("s3").put_object(
-            Bucket=bucket,
-            Key=key,
-            Body=json.dumps(record, indent=2).encode(),
-            ContentType="application/json",
-        )
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+        told = Told(requester(), reason.strip(), system_clock())
+        key = drop_letter({"s3": target.client("s3"), "sqs": sqs}, letter, bucket, told)
     if as_json:
         print_json({"dropped": document_of(letter), "record": f"s3://{bucket}/{key}"})
         return
@@ -223,26 +215,17 @@ def _full_name(queue: str) -> str:
 
 
 def _url_of(sqs: Any, name: str) -> str:
-    found = _find(sqs, name)
+    found = url_of(sqs, name)
     if found is None:
         raise WrongUsage(f"there is no queue {name}; `ecp dlq list` names those that are there")
     return found
 
 
 def _source_url(sqs: Any, name: str, source: str) -> str:
-    found = _find(sqs, source)
+    found = url_of(sqs, source)
     if found is None:
         raise WrongUsage(
             f"the letters of {name} came from no queue, so they cannot be sent back: they name "
             "places in the event store's stream; see the runbook"
         )
     return found
-
-
-def _find(sqs: Any, name: str) -> str | None:
-    try:
-        return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
-    except ClientError as error:
-        if error.response["Error"]["Code"].endswith(("NonExistentQueue", "QueueDoesNotExist")):
-            return None
-        raise

@@ -44,6 +44,7 @@ PLACES = (
     ("console/quarantine", "Quarantine"),
     ("console/ignored", "Ignored"),
     ("console/freshness", "Freshness"),
+    ("console/operations", "Operations"),
 )
 
 

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from contracts.errors import Transient
 from services.api.console.errors import for_people, is_page
+from services.api.console.operations import add_operations_routes
 from services.api.console.routes import add_console_routes
 from services.api.http import formats
 from services.api.http.answering import known
@@ -20,6 +21,7 @@ from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound, problem, wrong_parameters
 from services.api.http.view_routes import add_view_routes
 from services.api.http.why_routes import add_why_routes
+from services.api.operations.ports import OperationsPorts
 from services.runtime.observability.logs import logger
 
 TITLE, VERSION = "E-commerce pipeline: numbers and what made them", "1"
@@ -27,7 +29,7 @@ TITLE, VERSION = "E-commerce pipeline: numbers and what made them", "1"
 
 def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
     """The API on any implementation of its ports."""
-    app = APIGatewayHttpResolver(enable_validation=True)
+    app = _an_app(caller)
     add_kpi_routes(app, ports)
     add_view_routes(app, ports)
     add_why_routes(app, ports)
@@ -40,6 +42,32 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
         if known(app, etag):
             return formats.not_modified(etag)
         return Response(200, formats.JSON, text, {"ETag": etag, **formats.VARY})
+
+    return app
+
+
+def make_operations_app(
+    ports: OperationsPorts, caller: Caller, operate_scope: str
+) -> APIGatewayHttpResolver:
+    """The pages of operations, whose function has rights of its own.
+
+    `operate_scope`: what a token has to have for what changes something.
+    """
+    app = _an_app(caller)
+
+    def act(app: APIGatewayHttpResolver, next_middleware: Any) -> Any:
+        if app.current_event.http_method != "GET":
+            caller.let_act(app.current_event.raw_event, operate_scope)
+        return next_middleware(app)
+
+    app.use([act])
+    add_operations_routes(app, ports)
+    return app
+
+
+def _an_app(caller: Caller) -> APIGatewayHttpResolver:
+    """Who is let in, and what is said of a question that is wrong."""
+    app = APIGatewayHttpResolver(enable_validation=True)
 
     def not_found(_error: NotFoundError) -> Response[str]:
         return for_people(app, nothing_there())

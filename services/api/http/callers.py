@@ -27,18 +27,45 @@ class Caller:
 
     def let_in(self, event: Mapping[str, Any]) -> None:
         """Raises NotLetIn."""
-        authorizer = event.get("requestContext", {}).get("authorizer") or {}
-        if (authorizer.get("iam") or {}).get("userArn"):
+        self._has_scope(event, self._scope)
+
+    def let_act(self, event: Mapping[str, Any], scope: str) -> None:
+        """Whether who is let in may do what tokens have to allow by `scope`; raises NotLetIn.
+
+        Whose requests are signed, the gateway has asked IAM for this method and path.
+        """
+        self._has_scope(event, scope)
+
+    def _has_scope(self, event: Mapping[str, Any], scope: str) -> None:
+        if is_signed(event):
             return
-        token = authorizer.get("jwt")
+        token = _authorizer(event).get("jwt")
         if token is not None:
             claims = token.get("claims") or {}
             given = set(token.get("scopes") or ()) | set(str(claims.get("scope", "")).split())
-            if not self._scope or self._scope in given:
+            if not scope or scope in given:
                 return
-            raise NotLetIn(HTTPStatus.FORBIDDEN, f"the token lacks the scope {self._scope}")
+            raise NotLetIn(HTTPStatus.FORBIDDEN, f"the token lacks the scope {scope}")
         if not self._is_here:
             raise NotLetIn(HTTPStatus.UNAUTHORIZED, "sign the request, or bring a token")
+
+
+def is_signed(event: Mapping[str, Any]) -> bool:
+    """Whether the gateway knows by a signature (IAM) who asks."""
+    return bool((_authorizer(event).get("iam") or {}).get("userArn"))
+
+
+def name_of(event: Mapping[str, Any]) -> str:
+    """Who asks, for records: a role or user of AWS, the subject of a token, or this machine."""
+    authorizer = _authorizer(event)
+    if is_signed(event):
+        return str(authorizer["iam"]["userArn"])
+    claims = (authorizer.get("jwt") or {}).get("claims") or {}
+    return str(claims.get("email") or claims.get("sub") or "the console on this machine")
+
+
+def _authorizer(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return event.get("requestContext", {}).get("authorizer") or {}
 
 
 def is_loopback(endpoint: str) -> bool:

@@ -18,7 +18,7 @@ from services.api.http.paging import cursor_of, position_of
 from services.api.http.parameters import BatchId, Cursor, Limit, question
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
-from services.api.views.domain import BATCHES, IGNORED, QUARANTINE, partition_of
+from services.api.views.domain import BATCHES, IGNORED, QUARANTINE, VIEW, partition_of
 from services.api.views.models import BatchView, FileView, LeftOutFile
 from services.api.views.reading import PageRead
 
@@ -77,7 +77,7 @@ def add_view_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
 
 def batch_body(ports: Ports, batch_id: str) -> dict[str, Any]:
     """The view of a batch; raises ProblemFound (404) where there is none."""
-    body = ports.views.get(partition_of(batch_id), "view")
+    body = ports.views.get(partition_of(batch_id), VIEW)
     if body is None:
         raise ProblemFound(HTTPStatus.NOT_FOUND, f"there is no batch {batch_id}")
     return body

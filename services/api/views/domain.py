@@ -23,12 +23,18 @@ from contracts.messages import (
     FileSuperseded,
     FileValidated,
     KpisPublished,
+    LeaseExtended,
+    LockGranted,
+    LockRecovered,
+    LockReleased,
     QuarantineDismissed,
 )
 from services.api.views.batch import batch_view, file_views, source_name
 from services.api.views.models import BatchView, LeftOutFile
 
-SOURCES, SPAN = "sources", "span"
+SOURCES, SPAN, LOCK, SIGNS = "sources", "span", "lock", "signs"
+VIEW = "view"
+"""The sort key of a batch's own view."""
 BATCHES, QUARANTINE, IGNORED = "batches", "quarantine", "ignored"
 """Lists, newest first, of the index by-time."""
 LEFT_OUT_DAYS = 90
@@ -53,9 +59,19 @@ class ViewItem:
 
 
 def batch_id_of(message: Message) -> str | None:
-    """The batch that an event belongs to; None when it is of none."""
+    """The batch that an event belongs to; None when it is of none.
+
+    A lease is extended once a minute for as long as a batch runs: that is no part of its story.
+    """
+    if isinstance(message.data, LeaseExtended):
+        return None
     named = getattr(message.data, "batch_id", None) or message.correlation_id
-    return named if isinstance(named, str) and _BATCH_ID.fullmatch(named) else None
+    return named if isinstance(named, str) and is_batch_id(named) else None
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether a batch may be called so."""
+    return _BATCH_ID.fullmatch(text) is not None
 
 
 def partition_of(batch_id: str) -> str:
@@ -83,13 +99,44 @@ def registers(message: Message) -> list[ViewItem]:
             return [_version(file, message)]
         case KpisPublished(last_day=str(last_day)):
             return [ViewItem(SPAN, "last-day", last_day, {"last_day": last_day})]
+        case LockGranted() | LockReleased() | LockRecovered() as event:
+            return [_lock_register("holder", message, _holder_after(event, message.occurred_at))]
+        case LeaseExtended() as event:
+            lease = {"fence": event.fence, "lease_until": event.lease_until}
+            return [_lock_register("lease", message, lease | {"at": message.occurred_at})]
     return []
+
+
+def _lock_register(name: str, message: Message, body: Mapping[str, Any]) -> ViewItem:
+    """All events of the lock are of one stream, so the latest is that of the highest version."""
+    return ViewItem(LOCK, name, f"{message.stream_version:012d}", body)
+
+
+def _holder_after(event: LockGranted | LockReleased | LockRecovered, at: str) -> dict[str, Any]:
+    """Who has the lock after an event, since when; a lock that is free says how it became so."""
+    body = {"is_held": isinstance(event, LockGranted), "at": at, "fence": event.fence}
+    if isinstance(event, LockGranted):
+        return body | {"batch_id": event.batch_id, "lease_until": event.lease_until}
+    if isinstance(event, LockRecovered):
+        return body | {"taken_away": event.reason, "detail": event.detail}
+    return body
 
 
 def newest_event(messages: Sequence[Message]) -> ViewItem:
     """How far the views have come."""
     newest = max(message.occurred_at for message in messages)
     return ViewItem("health", "newest-event", newest, {"newest_event_at": newest})
+
+
+def signs_of_life(messages: Iterable[Message]) -> list[ViewItem]:
+    """The last event of each service that the views have."""
+    last = {one.source: one for one in sorted(messages, key=lambda one: one.occurred_at)}
+    found = []
+    for source, one in sorted(last.items()):
+        service = source.rpartition("/")[2]
+        body = {"service": service, "at": one.occurred_at, "said": one.event_type}
+        found.append(ViewItem(SIGNS, service, one.occurred_at, body))
+    return found
 
 
 def batch_items(
@@ -99,7 +146,7 @@ def batch_items(
     batch, files = batch_view(batch_id, messages), file_views(batch_id, messages)
     rank = f"{len(messages):08d}"
     pk, at = partition_of(batch_id), batch.sealed_at or batch.last_event_at
-    found = [ViewItem(pk, "view", rank, batch.model_dump(), BATCHES, f"{at}#{batch_id}")]
+    found = [ViewItem(pk, VIEW, rank, batch.model_dump(), BATCHES, f"{at}#{batch_id}")]
     changed, told = _told_of(touched), _told_of(messages)
     for file in files:
         if not changed[file.file_index] + changed[file.key]:

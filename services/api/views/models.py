@@ -109,3 +109,26 @@ class SourceView(View):
     arrived_key: str | None = None
     published_at: str | None = None
     published_batch: str | None = None
+
+
+class LockView(View):
+    """The processing lock after its last event; `at`: since when it is held, or free.
+
+    `lease_until` is the last that was heard of. `taken_away`: why a free one was not given back.
+    """
+
+    is_held: bool = False
+    at: str | None = None
+    fence: int | None = None
+    batch_id: str | None = None
+    lease_until: str | None = None
+    taken_away: str | None = None
+    detail: str | None = None
+
+
+class SignOfLife(View):
+    """A service, and the last event of it that the views have."""
+
+    service: str
+    at: str
+    said: str

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Protocol
 
-from services.api.views.domain import SOURCES, SPAN, sources_from
-from services.api.views.models import SourceView
+from services.api.views.domain import LOCK, SIGNS, SOURCES, SPAN, sources_from
+from services.api.views.models import LockView, SignOfLife, SourceView
 
 Position = Mapping[str, str] | None
 
@@ -59,3 +59,15 @@ def every(views: ViewsRead, pk: str, beginning: str) -> Iterator[dict[str, Any]]
         position = page.next
         if position is None:
             return
+
+
+def lock_of(views: ViewsRead) -> LockView:
+    """The lock; one that nobody ever took is free."""
+    holder, lease = views.get(LOCK, "holder") or {}, views.get(LOCK, "lease") or {}
+    is_extended = holder.get("is_held") and lease.get("fence") == holder["fence"]
+    return LockView(**holder | ({"lease_until": lease["lease_until"]} if is_extended else {}))
+
+
+def signs_of(views: ViewsRead) -> list[SignOfLife]:
+    """Each service that an event has come from, by name."""
+    return [SignOfLife(**body) for body in every(views, SIGNS, "")]

@@ -13,16 +13,19 @@ from contracts.clock import Clock
 from contracts.envelope import Message, parse
 from contracts.messages import ExplainKpi
 from services.api.adapters import Page
-from services.api.http.app import make_app
+from services.api.http.app import make_app, make_operations_app
 from services.api.http.callers import Caller
 from services.api.http.ports import Ports
 from services.api.kpis.periods import Span
+from services.api.operations.letters import Depth, Letter
+from services.api.operations.ports import OperationsPorts
 from services.api.use_cases import Intake
 from services.api.views.domain import ViewItem, partition_of
 from tests.contract.builders import BATCH, an_envelope, an_example
 
 TODAY = datetime(2025, 7, 31, 12, tzinfo=UTC)
 HERE = "http://127.0.0.1:4566"
+OPERATE = "ecommerce-pipeline/operate"
 AWS_CALLER = {"iam": {"userArn": "arn:aws:iam::000000000000:user/analyst"}}
 
 
@@ -126,6 +129,42 @@ class InMemoryOthers:
 
 
 @dataclass
+class InMemoryQueues:
+    """Queues and their dead letters by name, and what was done to these."""
+
+    counted: list[Depth] = field(default_factory=list)
+    dead: dict[str, list[Letter]] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    dropped: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def depths(self) -> list[Depth]:
+        dead = [Depth(name, len(letters), 0) for name, letters in self.dead.items()]
+        return [*self.counted, *dead]
+
+    def letters(self, queue: str) -> list[Letter] | None:
+        found = self.dead.get(queue)
+        return None if found is None else list(found)
+
+    def can_send_back(self, queue: str) -> bool:
+        return queue.removesuffix("-dlq") in {one.name for one in self.counted}
+
+    def send_back(self, queue: str, message_id: str | None) -> tuple[list[Letter], list[Letter]]:
+        chosen = [one for one in self.dead[queue] if message_id in (None, one.message_id)]
+        sent = [one for one in chosen if one.can_be_sent]
+        self.dead[queue] = [one for one in self.dead[queue] if one not in sent]
+        self.sent += [one.message_id for one in sent]
+        return sent, [one for one in chosen if one not in sent]
+
+    def drop(self, queue: str, message_id: str, who: str, why: str) -> str | None:
+        chosen = [one for one in self.dead[queue] if one.message_id == message_id]
+        if not chosen:
+            return None
+        self.dead[queue].remove(chosen[0])
+        self.dropped.append((message_id, who, why))
+        return f"dropped-letters/{queue}/{message_id}.json"
+
+
+@dataclass
 class Answer:
     """What the gateway gets."""
 
@@ -170,15 +209,24 @@ class ApiHarness:
         openapi = '{"openapi": "3.1.0"}'
         ports = Ports(self.views, self.kpis, clock, lambda: openapi, self.others)
         self.app = make_app(ports, Caller(scope, endpoint))
+        self.queues = InMemoryQueues()
+        self.operations = make_operations_app(
+            OperationsPorts(self.views, self.queues, clock), Caller(scope, endpoint), OPERATE
+        )
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
         return self.handle(a_question(path, headers, **query))
 
     def handle(self, event: dict[str, Any]) -> Answer:
-        said = self.app.resolve(event, None)
+        said = self.resolve(event)
         body = said["body"]
         content = b64decode(body) if said["isBase64Encoded"] else body.encode()
         return Answer(said["statusCode"], said["headers"], content)
+
+    def resolve(self, event: dict[str, Any]) -> dict[str, Any]:
+        """By the function that the gateway would ask."""
+        is_operations = event["rawPath"].startswith("/console/operations")
+        return (self.operations if is_operations else self.app).resolve(event, None)
 
     def hear(self, *messages: Message) -> None:
         """As one delivery of the queue."""

@@ -33,6 +33,7 @@ from tests.console.shop import (
 from tests.unit.api.harness import Answer, ApiHarness, a_question, an_event
 from tests.unit.api.kpi_items import of, plain_category, plain_orders
 
+LETTERS = "/console/operations/dead-letters/validator-commands-dlq"
 EVERY = [
     "/console",
     "/console/",
@@ -57,6 +58,10 @@ EVERY = [
     "/console/ignored",
     "/console/freshness",
     "/console/freshness?to=2024-07-01",
+    "/console/operations",
+    LETTERS,
+    "/console/operations/dead-letters/lock-commands-dlq?dropped=1",
+    "/console/operations/dead-letters/nope",
     "/console/nope",
     "/console/batches/nope",
     "/console/orders?form=2025-07-01",
@@ -170,7 +175,7 @@ def test_a_chart_has_a_table_beside_it(shop: ApiHarness, address: str) -> None:
     ["/console", "/console/categories", "/console/quarantine", "/console/ignored",
      f"/console/batches/{DONE}", f"/console/batches/{DONE}/files",
      f"/console/batches/{DONE}/files/0", f"/console/batches/{DONE}/files/3",
-     "/console/why?order_date=2025-07-31"],
+     "/console/why?order_date=2025-07-31", LETTERS],
 )  # fmt: skip
 def test_a_hostile_name_is_shown_as_text(shop: ApiHarness, address: str) -> None:
     text = ask(shop, address).text
@@ -296,6 +301,7 @@ def test_an_empty_pipeline_has_every_page() -> None:
         "/quarantine",
         "/ignored",
         "/freshness",
+        "/operations",
     ):
         assert page(api, f"/console{place}").one("h1").text
     assert "No KPIs have been published yet" in page(api, "/console").text

@@ -14,12 +14,12 @@ from infra.ecp.batches.left_out import read_left_out
 from infra.ecp.batches.open_set import SETTLES, read_open_set
 from infra.ecp.batches.queries import batch_holding, is_running, newest_batches
 from infra.ecp.cloud.status_queries import Sources, read_status
-from infra.ecp.dead_letters.queries import dead_letters, is_dead_letter_queue
 from infra.ecp.lock.queries import describe_lock, read_lock
 from infra.ecp.names import LOCK_ID, STATE_TABLE
 from infra.environments import PROJECT
 from services.aggregator.open_set.domain import stream_of
 from services.aggregator.read_model import after, batch_writes, left_out_row, open_set_key, row_of
+from services.api.operations.letters import dead_letters, is_dead_letter_queue
 from services.lock.domain import Holder, Lock, Waiter
 from services.lock.items import lock_item
 from services.runtime.event_store import DynamoDBEventStore, InMemoryEventStore, StreamAppend

@@ -14,11 +14,11 @@ from typer.testing import CliRunner, Result
 
 from contracts.printable import printable
 from infra.ecp.dead_letters import commands as dlq
-from infra.ecp.dead_letters import queries
-from infra.ecp.dead_letters.advice import ADVICE, advice_for
-from infra.ecp.dead_letters.queries import held, read_letters, send_back
 from infra.ecp.main import app
 from infra.environments import PROJECT
+from services.api.operations import letters
+from services.api.operations.advice import ADVICE, advice_for
+from services.api.operations.letters import held, read_letters, send_back
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from tests.contract.builders import BATCH, a_body, an_envelope, on_the_bus
 from tests.support.hostile_bodies import HOSTILE
@@ -30,7 +30,7 @@ ARCHIVE = "the-archive"
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setattr(queries, "LAST_LOOK_SECONDS", 0)  # moto has one server
+    monkeypatch.setattr(letters, "LAST_LOOK_SECONDS", 0)  # moto has one server
     with mock_aws():
         client = boto3.client("sqs", region_name="us-east-1")
         for name in (QUEUE, DEAD, "event-relay-dlq", "somebody-elses-dlq"):
@@ -174,7 +174,7 @@ def test_whoever_looks_hides_letters_from_nobody_afterwards(
     def away(_message: Any, _queue: str) -> Any:
         raise ConnectionError("away")
 
-    monkeypatch.setattr("infra.ecp.dead_letters.queries.letter_of", away)
+    monkeypatch.setattr("services.api.operations.letters.letter_of", away)
     with pytest.raises(ConnectionError):
         read_letters(sqs, url_of(sqs, DEAD))
 

@@ -1,4 +1,4 @@
-"""The dead-letter queues: how many wait, what they say, sending them back, and what is dropped."""
+"""The pipeline's queues: how many wait; dead letters shown, sent back, and dropped on record."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from contracts.clock import to_rfc3339
 from contracts.errors import ContractViolation
 from contracts.foreign import json_object
+from contracts.layout import dropped_letter_key
 from services.runtime.messaging import dead_letters as kept
 
 DEAD_LETTER_SUFFIX = "-dlq"
@@ -26,6 +27,7 @@ OWNERS = (
     "api-",
     "saga-",
 )
+WAITING, IN_WORK = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 HELD_SECONDS = 30
 """How long letters are hidden from others at most, should whoever looks at them die meanwhile."""
 RECEIVED_AT_ONCE = 10
@@ -34,6 +36,8 @@ LAST_LOOK_SECONDS = 1
 """Long polling asks all of SQS's servers; an answer without it may leave letters out."""
 HIDDEN_TOKEN = "(hidden: task tokens are secrets)"  # noqa: S105
 HEAD_CHARACTERS = 1_000
+LONGEST_REASON = 2_000
+"""Why a letter is dropped, in characters."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Letter:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def can_be_sent(self) -> bool:
+        """Whether SQS takes its body as it is."""
+        return kept.can_be_sent(self.body)
+
+    @property
     def shown_body(self) -> str:
         """The body exactly as it came, but for its task token."""
         token = _token(self.body)
@@ -71,18 +80,40 @@ class Letter:
         return hidden
 
 
+@dataclass(frozen=True)
+class Told:
+    """Who drops a letter, why, and when."""
+
+    who: str
+    why: str
+    now: datetime
+
+
 def dead_letters(sqs: Any) -> dict[str, int]:
     """Approximate number of visible messages per dead-letter queue of the pipeline."""
-    counts: dict[str, int] = {}
+    return {one.name: one.waiting for one in depths(sqs) if is_dead_letter_queue(one.name)}
+
+
+@dataclass(frozen=True)
+class Depth:
+    """A queue, and about how many of its messages wait and are in work."""
+
+    name: str
+    waiting: int
+    in_work: int
+
+
+def depths(sqs: Any) -> list[Depth]:
+    """Every queue of the pipeline, by name."""
+    found = []
     for page in sqs.get_paginator("list_queues").paginate():
         for url in page.get("QueueUrls", ()):
             name = str(url).rsplit("/", 1)[-1]
-            if is_dead_letter_queue(name):
-                answer = sqs.get_queue_attributes(
-                    QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
-                )
-                counts[name] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
-    return dict(sorted(counts.items()))
+            if name.startswith(OWNERS):
+                answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[WAITING, IN_WORK])
+                counts = answer["Attributes"]
+                found.append(Depth(name, int(counts[WAITING]), int(counts[IN_WORK])))
+    return sorted(found, key=lambda one: one.name)
 
 
 def is_dead_letter_queue(name: str) -> bool:
@@ -110,7 +141,7 @@ def send_back(
         for letter in letters:
             if message_id not in (None, letter.message_id):
                 continue
-            if not kept.can_be_sent(letter.body):
+            if not letter.can_be_sent:
                 left.append(letter)
                 continue
             sqs.send_message(QueueUrl=source_url, MessageBody=letter.body)
@@ -195,6 +226,22 @@ def letter_of(message: Mapping[str, Any], queue: str = "") -> Letter:
             for name, value in attributes.items()
         },
     )
+
+
+def drop_letter(clients: Mapping[str, Any], letter: Letter, bucket: str, told: Told) -> str:
+    """Remove a letter that is held, its record written first; returns the record's key."""
+    key = dropped_letter_key(letter.queue, letter.message_id)
+    record = record_of(letter, told.who, told.why, told.now)
+    s3, sqs = clients["s3"], clients["sqs"]
+    s3.put_object(
+        Bucket=bucket,
+        Key=key,
+        Body=json.dumps(record, indent=2).encode(),
+        ContentType="application/json",
+    )
+    url = sqs.get_queue_url(QueueName=letter.queue)["QueueUrl"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+    return key
 
 
 def document_of(letter: Letter) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What people do about the pipeline itself: its lock, its queues and their dead letters."""
