@@ -21,6 +21,9 @@ SHOTS = (
     ("why", 1280, "light"),
     ("freshness", 1280, "light"),
     ("freshness", 375, "dark"),
+    ("operations", 1280, "light"),
+    ("operations", 375, "dark"),
+    ("letters", 1280, "light"),
 )
 TALLEST = 1300
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from infra.local.cloud import RunningCloud
 from tests.console.browser import a_browser, complaints_of, violations
 from tests.support.ecp import ecp
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import Pipeline, eventually
 from tests.support.shop import (
     a_product,
     an_item,
@@ -89,3 +89,57 @@ def test_a_batch_is_watched_from_its_start_to_the_numbers_of_its_month(
     expect(page.get_by_text("x<script>", exact=True)).to_be_visible()
     assert violations(page) == []
     assert complaints == []
+
+
+def shown_by(page: Page, wanted: Locator) -> None:
+    """Load a page that does not move by itself until it shows what is wanted."""
+
+    def is_there() -> bool:
+        if wanted.count():
+            return True
+        page.reload()
+        return False
+
+    eventually(is_there)
+
+
+def test_a_dead_letter_is_found_sent_back_and_dropped_by_keyboard(
+    running_cloud: RunningCloud, pipeline: Pipeline, page: Page, tmp_path: Path
+) -> None:
+    environment = running_cloud.environment()
+    said = ecp("console", "--no-open", "--json", directory=tmp_path, environment=environment)
+    complaints = complaints_of(page)
+    sqs = pipeline.client("sqs")
+    queue = sqs.get_queue_url(QueueName="aggregator-files")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="{broken <b>")
+
+    page.goto(f"{said.document['console']}/operations")
+    shown_by(page, page.get_by_role("row", name="aggregator-files-dlq 1"))
+    page.get_by_role("link", name="aggregator-files-dlq").press("Enter")
+    expect(page.get_by_text("Cure the reason and send them back")).to_be_visible()
+    expect(page.get_by_text("message is not JSON")).to_be_visible()
+    page.get_by_role("button", name="Send back").press("Enter")
+    expect(page.get_by_role("status")).to_have_text("1 message sent back.")
+
+    places = page.get_by_role("navigation", name="Console")
+    places.get_by_role("link", name="Operations").press("Enter")
+    shown_by(page, page.get_by_role("row", name="aggregator-files-dlq 1"))
+    page.get_by_role("link", name="aggregator-files-dlq").press("Enter")
+    page.locator("summary", has_text="Drop").press("Enter")
+    page.get_by_label("Why; kept with your name for good").fill("a script of mine")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("1 message dropped")
+    expect(page.get_by_text("There are no dead letters here.")).to_be_visible()
+    assert complaints == []
+
+
+def test_an_ignored_file_is_found_with_the_name_it_should_have(
+    running_cloud: RunningCloud, pipeline: Pipeline, page: Page, tmp_path: Path
+) -> None:
+    environment = running_cloud.environment()
+    said = ecp("console", "--no-open", "--json", directory=tmp_path, environment=environment)
+    pipeline.upload("order/july.csv", "order_id\n1\n")
+    page.goto(f"{said.document['console']}/ignored")
+    row = page.get_by_role("row", name="order/july.csv")
+    shown_by(page, row)
+    expect(row).to_contain_text("did you mean orders/july.csv?")

@@ -16,6 +16,7 @@ from services.api.console.assets import assets
 from services.api.http import formats
 from services.api.http.answering import known
 from services.api.http.parameters import LONGEST_CATEGORY
+from services.runtime.wording import times
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -110,6 +111,7 @@ def _environment() -> "Environment":
         "long_day": shown.long_day,
         "instant": shown.instant,
         "span_of_time": shown.span_of_time,
+        "times": times,
         "count": lambda value: shown.number(value, shown.Form.COUNT),
     }
     environment.tests["none_value"] = lambda value: value is None
