@@ -25,6 +25,13 @@ CATEGORIES = {
 HOSTILE = "<script>alert(1)</script>\"'\u202e=cmd|'/c calc'!A1\x07" + "long" * 25
 
 
+LOCK = "lock/ecommerce-pipeline-lock"
+OWNERS = {
+    "batch": "aggregator", "file-set": "aggregator", "lock": "lock", "validation": "validator",
+    "transformation": "transformer", "archive": "archiver",
+}  # fmt: skip
+
+
 def an_id(name: str) -> str:
     """As batches have them."""
     return sha256(name.encode()).hexdigest()[:16]
@@ -64,7 +71,10 @@ class Told:
 
     def say(self, event_type: str, stream: str, second: float, **told: Any) -> "Told":
         version = self._versions[stream] = self._versions.get(stream, 0) + 1
-        at = to_rfc3339(self._began + timedelta(seconds=second))
+        when = self._began + timedelta(seconds=second)
+        if stream == LOCK:  # one stream for all batches: its places go with time
+            version = int(when.timestamp())
+        at = to_rfc3339(when)
         place = crc32(f"{stream} {version} {at}".encode())
         self.messages.append(
             parse(
@@ -74,6 +84,7 @@ class Told:
                     stream_id=stream,
                     stream_version=version,
                     occurred_at=at,
+                    source=f"ecommerce-pipeline/{OWNERS[stream.partition('/')[0]]}",
                     correlation_id=told.get("batch_id"),
                     data=an_example(event_type, **told),
                 )
@@ -90,7 +101,8 @@ def a_batch(batch_id: str, began: datetime, files: list[dict[str, Any]]) -> Told
         "BatchSealed", f"batch/{batch_id}", 0, **of, file_count=len(files), size_bytes=48_211_004
     )
     told.say("BatchStarted", f"batch/{batch_id}", 0.4, **of)
-    told.say("LockGranted", f"lock/{batch_id}", 3.1, **of, fence=7)
+    lease = to_rfc3339(began + timedelta(minutes=15))
+    told.say("LockGranted", LOCK, 3.1, **of, fence=7, lease_until=lease)
     for index, file in enumerate(files):
         kind = "FileRejected" if "rule" in file else "FileValidated"
         told.say(
@@ -188,7 +200,7 @@ def a_waiting() -> Told:
     told, of = Told(NOW - timedelta(seconds=8)), {"batch_id": WAITING}
     told.say("BatchSealed", f"batch/{WAITING}", 0, **of, file_count=4)
     told.say("BatchStarted", f"batch/{WAITING}", 1, **of)
-    return told.say("LockQueued", f"lock/{WAITING}", 2, **of, position=1)
+    return told.say("LockQueued", LOCK, 2, **of, position=1)
 
 
 def left_out(hostile: str) -> Told:
