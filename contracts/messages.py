@@ -64,6 +64,19 @@ class BreakLock(BaseModel):
     reason: str
 
 
+class CompareBatch(BaseModel):
+    """
+    Say what one batch changed in facts and KPIs
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    question_id: str
+    batch_id: str
+    requested_by: str
+
+
 class DismissQuarantine(BaseModel):
     """
     Quarantined rows, or a refused file, will never be corrected: a person says so
@@ -104,6 +117,18 @@ class ExtendLease(BaseModel):
     lock_id: str
     execution_id: str
     fence: int
+
+
+class ListWaiting(BaseModel):
+    """
+    Say which order lines wait for their order or their product
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    question_id: str
+    requested_by: str
 
 
 class MaintainFacts(BaseModel):
@@ -654,6 +679,18 @@ class WaiterSkipped(BaseModel):
     reason: str
 
 
+class AlikeId(BaseModel):
+    """
+    A known id that may be the one that is meant
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    id: str
+    differs_in: str
+
+
 class AnsweredRow(BaseModel):
     """
     A quarantined row, and the row of a replay that stands for it
@@ -682,6 +719,42 @@ class AwaitedFile(BaseModel):
     key: str
     newer_than: str | None = None
     statement: str | None = None
+
+
+class ChangedDay(BaseModel):
+    """
+    Rows that a batch changed on one day
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    order_date: str | None = None
+    orders_added: int = 0
+    orders_restated: int = 0
+    orders_retotalled: int = 0
+    orders_moved_in: int = 0
+    orders_moved_away: int = 0
+    lines_added: int = 0
+    lines_restated: int = 0
+    lines_replaced: int = 0
+    lines_removed: int = 0
+    lines_moved_in: int = 0
+    lines_moved_away: int = 0
+    lines_categorised: int = 0
+
+
+class ChangedMeasure(BaseModel):
+    """
+    A measure before a batch and after it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    name: str
+    before: str | None = None
+    after: str | None = None
 
 
 class Envelope(BaseModel):
@@ -1049,6 +1122,20 @@ class UploadManifestFile(BaseModel):
     )
     key: str
     version_id: str | None = None
+
+
+class WaitingFile(BaseModel):
+    """
+    Lines of one file that wait for one id
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    line: int
+    lines: int
 
 
 class ArchiveBatch(BaseModel):
@@ -1502,6 +1589,19 @@ class UserErasedFromQuarantine(BaseModel):
     unsearched: list[UnsearchedObject]
 
 
+class ChangedKpi(BaseModel):
+    """
+    A KPI item that a batch changed
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    order_date: str
+    category: str | None = None
+    measures: list[ChangedMeasure]
+
+
 class DetectedFile(BaseModel):
     """
     A file in S3 as the aggregator saw it
@@ -1577,6 +1677,21 @@ class ManifestFile(BaseModel):
     lookups: Annotated[list[PinnedLookup], Field(validate_default=True)] = []
 
 
+class MissingId(BaseModel):
+    """
+    An id that lines name and that has not come
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    id: str
+    lines: int
+    files: list[WaitingFile]
+    files_left_out: int = 0
+    alike: list[AlikeId]
+
+
 class PendingManifest(BaseModel):
     """
     An upload manifest and the files it names
@@ -1591,6 +1706,26 @@ class PendingManifest(BaseModel):
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
     one_statement: bool = False
+
+
+class BatchDifference(BaseModel):
+    """
+    What a batch changed: rows by day, and each KPI before and after
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    question_id: str
+    batch_id: str
+    compared_at: str
+    missing: str | None = None
+    days: list[ChangedDay]
+    days_left_out: int = 0
+    products_added: int = 0
+    products_restated: int = 0
+    kpis: list[ChangedKpi]
+    kpis_left_out: int = 0
 
 
 class BatchManifest(BaseModel):
@@ -1641,6 +1776,24 @@ class FileReport(BaseModel):
     left_out: dict[str, int] = {}
     kinds: Annotated[list[KindReport], Field(validate_default=True)] = []
     whole_orders: bool = False
+
+
+class WaitingLines(BaseModel):
+    """
+    Order lines that wait for their order, and those whose product is not known
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    question_id: str
+    listed_at: str
+    order_lines: int
+    product_lines: int
+    orders: list[MissingId]
+    orders_left_out: int = 0
+    products: list[MissingId]
+    products_left_out: int = 0
 
 
 class FilesCarriedOver(BaseModel):

@@ -29,7 +29,9 @@ from services.transformer.batch.transform import transform_batch, warm_up
 from services.transformer.emr.runner import JobRunner, transform_where_it_fits
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.published import PublishedFacts
+from services.transformer.history.comparing import compare_batch
 from services.transformer.history.explaining import explain_kpi
+from services.transformer.history.waiting import list_waiting
 from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
 from services.transformer.settings import Settings
 
@@ -85,6 +87,12 @@ def on_aws(settings: Settings) -> QueueWorker:
                 "EraseFromFacts": lambda message: erasure.erase_from_facts(message.data, ports),
                 "RekeyFacts": lambda message: rekeying.rekey_facts(message.data, ports, key_of),
                 "ExplainKpi": lambda message: explain_kpi(
+                    message.data, ports, look, settings.data_bucket
+                ),
+                "CompareBatch": lambda message: compare_batch(
+                    message.data, ports, look, settings.data_bucket
+                ),
+                "ListWaiting": lambda message: list_waiting(
                     message.data, ports, look, settings.data_bucket
                 ),
             },

@@ -26,6 +26,8 @@ PAGES = {
     "rows": f"/console/batches/{DONE}/files/0",
     "why": "/console/why?order_date=2025-07-31",
     "ignored": "/console/ignored",
+    "waiting": "/console/waiting",
+    "difference": f"/console/batches/{DONE}/difference",
     "freshness": "/console/freshness",
     "operations": "/console/operations",
     "letters": "/console/operations/dead-letters/validator-commands-dlq",

@@ -10,8 +10,11 @@ from contracts.clock import to_rfc3339
 from contracts.envelope import Message, parse
 from services.api.kpis.periods import Span
 from services.api.operations.letters import Depth, Letter, letter_of
-from services.api.questions.domain import explain
-from tests.contract.builders import a_body, an_envelope, an_example
+from services.api.questions.domain import compare, explain, list_waiting
+from services.api.views.domain import VIEW, partition_of
+from services.api.views.models import BatchView
+from services.api.views.reading import newest_publication
+from tests.contract.builders import a_body, a_document, an_envelope, an_example
 from tests.unit.api.harness import ApiHarness
 from tests.unit.api.kpi_items import Order, published
 
@@ -273,6 +276,55 @@ def why(item: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def a_difference(api: ApiHarness, name: str) -> dict[str, Any]:
+    """What the transformer says that the batch DONE changed."""
+    question = compare(BatchView(**batch_view_of(api, DONE)), "tests")
+    day = {"order_date": "2025-07-30", "orders_added": 21, "orders_restated": 3, "lines_added": 40}
+    measures = {
+        None: [("total_revenue", "812.00", "1145.76"), ("total_orders", "19", "22")],
+        name: [("daily_revenue", None, "42.00"), ("avg_return_rate", None, "0.0000")],
+        "Toys": [("daily_revenue", "12.00", None), ("avg_order_value", "12.00", None)],
+    }
+    kpis = [
+        {
+            "order_date": "2025-07-30",
+            "category": category,
+            "measures": [{"name": n, "before": b, "after": a} for n, b, a in found],
+        }
+        for category, found in measures.items()
+    ]
+    days = [day, {"order_date": None, "lines_added": 2}]
+    told = {"question_id": question.question_id, "batch_id": DONE, "days": days, "kpis": kpis}
+    return a_document("BatchDifference", **told)
+
+
+def what_waits(api: ApiHarness, name: str) -> dict[str, Any]:
+    """What the transformer says that waits."""
+    newest = newest_publication(api.views)
+    assert newest is not None
+    file = {"batch_id": DONE, "key": f"order_items/{name}.csv", "line": 12, "lines": 3}
+    alike = [{"id": "00100", "differs_in": "leading zeros"}]
+    orders = [
+        {"id": f"100{name}", "lines": 3, "files": [file], "files_left_out": 0, "alike": alike},
+        {
+            "id": "101",
+            "lines": 1,
+            "files": [{**file, "lines": 1}],
+            "files_left_out": 2,
+            "alike": [],
+        },
+    ]
+    question_id = list_waiting(newest, "tests").question_id
+    return a_document("WaitingLines", question_id=question_id, order_lines=4, orders=orders)
+
+
+def batch_view_of(api: ApiHarness, batch_id: str) -> dict[str, Any]:
+    """As the views have it."""
+    found = api.views.get(partition_of(batch_id), VIEW)
+    assert found is not None
+    return found
+
+
 def letters(name: str) -> list[Letter]:
     """Of a batch that failed, one that is no message of ours, one that SQS would not take."""
     command = a_body("ValidateFile", task_token="secret-token", correlation_id=FAILED)
@@ -303,6 +355,8 @@ def a_shop(*, is_hostile: bool = True) -> ApiHarness:
     for item in (api.kpis.order_items[str(LAST)], *api.kpis.category("Books", Span(LAST, LAST))):
         answer = why(item, name)
         api.others.answers[answer["question_id"]] = answer
+    for document in (a_difference(api, name), what_waits(api, name)):
+        api.others.answers[document["question_id"]] = document
     api.queues.counted = [
         Depth("aggregator-files", 0, 0), Depth("validator-commands", 4, 0),
         Depth("transformer-commands", 0, 1), Depth("lock-commands", 0, 0),

@@ -14,9 +14,6 @@ from services.runtime.wording import plural
 
 KEYS = ("order_date", "category")
 SHOWN_DAYS, SHOWN_KPIS = 60, 100
-KEPT_NO_LONGER = (
-    "its snapshots are kept no longer: they are over 90 days old, or held a user who was erased"
-)
 
 
 def diff(
@@ -60,6 +57,7 @@ def _find(target: Target, batch_id: str) -> dict[str, Any]:
     from infra.ecp.kpis.facts import PublishedFacts, kpi_item
     from services.transformer.batch.domain import as_text
     from services.transformer.history.batch_difference import difference, snapshots_around
+    from services.transformer.history.comparing import KEPT_NO_LONGER
 
     published = PublishedFacts(target.facts, target.client("dynamodb"))
     around = snapshots_around(published.facts, batch_id)

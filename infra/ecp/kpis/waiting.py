@@ -14,8 +14,6 @@ from services.runtime.wording import listed, plural
 SHOWN = 50
 FIRST = 3
 NAMED = 10
-COMPARED_AT_ONCE = 1_000_000
-"""Known ids that a warning is compared with; `ecp waiting` takes any number."""
 
 
 def waiting(
@@ -61,6 +59,8 @@ def warnings(target: Target, batch_id: str) -> list[str]:
     """
     from botocore.exceptions import ClientError
 
+    from services.transformer.history.waiting import COMPARED_AT_ONCE
+
     try:
         found = read(target, COMPARED_AT_ONCE)
     except (PipelineError, ClientError) as error:
@@ -80,7 +80,7 @@ def unknown_products(target: Target, day: str | None = None) -> str:
     from botocore.exceptions import ClientError
 
     from infra.ecp.kpis.facts import PublishedFacts
-    from infra.ecp.kpis.waiting_lines import unknown_products as read_unknown
+    from services.transformer.history.waiting import unknown_products as read_unknown
 
     try:
         published = PublishedFacts(target.facts, target.client("dynamodb"))

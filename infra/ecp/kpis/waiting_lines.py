@@ -1,10 +1,8 @@
-"""What waits in the facts: order lines without their order, and lines without their product.
+"""What waits in the facts (services/transformer/history/waiting.py), with since when it does.
 
-Both have a place of their own there (no order_date, no category), so that nothing else of the
-history is read for them. For near misses the known ids are gone through once, whatever waits.
+When a batch was published, and what its files were read by, its events and manifest say.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +10,10 @@ from contracts.envelope import Message
 from contracts.layout import source_of
 from infra.ecp.batches.file_sources import sources_of_events
 from infra.ecp.kpis.facts import PublishedFacts
-from infra.ecp.kpis.near_misses import NearMiss, near_misses
 from services.runtime.event_store import EventStore
 from services.runtime.storage.documents import ObjectStore
-from services.transformer.engines.port import Session
-from services.transformer.facts.reading import read_ids
-from services.transformer.facts.tables import OnDays, Uncategorised
-
-MOST_IDS = 10_000
-"""So many missing ids are listed; the counts are always of all."""
-COLUMNS = ("order_id", "product_id", "order_date", "batch_id", "source_key", "source_line")
+from services.transformer.history import waiting
+from services.transformer.history.near_misses import NearMiss
 
 
 @dataclass(frozen=True)
@@ -86,76 +78,18 @@ def read_waiting(
 
     No near misses are looked for among more known ids than `compared_ids`; None: among any number.
     """
-    head = published.heads["order_items"]
-    with published.engine.session() as session:
-        for_orders = OnDays(frozenset(), waiting=True)
-        session.load("waiting", "order_items", COLUMNS, for_orders, head)
-        session.load("uncategorised", "order_items", COLUMNS, Uncategorised(), head)
-        orders = _groups(session, "order_id", "waiting")
-        products = _groups(session, "product_id", "uncategorised")
-        counts = session.fetch(
-            "select (select count(*) from waiting), (select count(*) from uncategorised)"
-        )
+    found = waiting.read_waiting(published, compared_ids)
     batches = _Batches(store, objects)
-    near = {
-        table: _near_misses(published, table, name, groups, compared_ids)
-        for table, name, groups in (
-            ("orders", "order_id", orders),
-            ("products", "product_id", products),
-        )
-    }
     return Waiting(
-        orders=_missing(orders, near["orders"], batches),
-        products=_missing(products, near["products"], batches),
-        order_lines=counts[0][0],
-        product_lines=counts[0][1],
+        orders=_missing(found.orders, found.near_orders, batches),
+        products=_missing(found.products, found.near_products, batches),
+        order_lines=found.order_lines,
+        product_lines=found.product_lines,
     )
 
 
-def unknown_products(published: PublishedFacts, day: str | None = None) -> list[str]:
-    """The products that have not come of the lines that count as Unknown, on a day or at all."""
-    on_day = f" and order_date = date '{day}'" if day else ""
-    with published.engine.session() as session:
-        columns = ("product_id", "order_date")
-        head = published.heads["order_items"]
-        session.load("uncategorised", "order_items", columns, Uncategorised(), head)
-        found = session.fetch(
-            "select distinct product_id from uncategorised "
-            f"where order_date is not null{on_day} order by product_id limit {MOST_IDS}"
-        )
-    return [product_id for (product_id,) in found]
-
-
-Groups = Mapping[str, Sequence[tuple[str, str, int, int]]]
-"""By missing id: batch, key, first line and number of lines of each file that has some."""
-
-
-def _groups(session: Session, name: str, relation: str) -> Groups:
-    found: dict[str, list[tuple[str, str, int, int]]] = {}
-    for missing, *stated in session.fetch(
-        f"select {name}, batch_id, source_key, min(source_line), count(*) from {relation} "
-        f"where {name} in (select {name} from {relation} group by {name} "
-        f"order by {name} limit {MOST_IDS}) "
-        "group by 1, 2, 3 order by 1, 2, 3"
-    ):
-        found.setdefault(missing, []).append(tuple(stated))
-    return found
-
-
-def _near_misses(
-    published: PublishedFacts, table: str, name: str, waiting: Groups, compared_ids: int | None
-) -> Mapping[str, Sequence[NearMiss]]:
-    if not waiting:
-        return {}
-    head = published.heads[table]
-    known = published.facts.total_rows({table: head})[table]
-    if compared_ids is not None and known > compared_ids:
-        return {}
-    return near_misses(waiting, read_ids(published.facts.table(table), name, head))
-
-
 def _missing(
-    groups: Groups, near: Mapping[str, Sequence[NearMiss]], batches: "_Batches"
+    groups: waiting.Groups, near: waiting.Near, batches: "_Batches"
 ) -> tuple[Missing, ...]:
     found = [
         Missing(

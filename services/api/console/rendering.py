@@ -44,6 +44,7 @@ PLACES = (
     ("console/batches", "Batches"),
     ("console/quarantine", "Quarantine"),
     ("console/ignored", "Ignored"),
+    ("console/waiting", "Waiting"),
     ("console/freshness", "Freshness"),
     ("console/operations", "Operations"),
 )

@@ -16,6 +16,7 @@ from services.api.console.asking import (
 from services.api.console.assets import FOREVER, asset_named
 from services.api.console.batch_pages import batch_page, duration_of
 from services.api.console.calendars import month_of, months_to, whole_months
+from services.api.console.differences import changes_of, kpi_tables
 from services.api.console.kpi_pages import (
     COMPARISONS,
     categories_page,
@@ -36,7 +37,13 @@ from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
 from services.api.http.spans import span_of
 from services.api.http.view_routes import batch_body, list_position
-from services.api.http.why_routes import explanation, quarantined_rows, validated_file
+from services.api.http.why_routes import (
+    batch_difference,
+    explanation,
+    quarantined_rows,
+    validated_file,
+    waiting_lines,
+)
 from services.api.kpis.answers import Question
 from services.api.kpis.bounds import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES
 from services.api.kpis.periods import Compare
@@ -47,7 +54,7 @@ from services.api.views.domain import (
     partition_of,
 )
 from services.api.views.models import BatchView, FileView, LeftOutFile
-from services.api.views.reading import sources_of
+from services.api.views.reading import newest_publication, sources_of
 
 BATCHES_ON_A_PAGE = 50
 FILES_ON_A_PAGE = 100
@@ -172,6 +179,24 @@ def _add_view_pages(app: APIGatewayHttpResolver, ports: Ports) -> None:
         position = position_of(cursor, pk=partition_of(batch_id), sk="event#")
         found = batch_page(ports, body, position)
         return page(app, "batch.html", found=found, is_first=cursor is None, step_of=step_of)
+
+    @page_route(app, "/batches/<batch_id>/difference")
+    def difference(batch_id: BatchId) -> Response[str]:
+        _, found = batch_difference(ports, batch_id)
+        return page(
+            app,
+            "difference.html",
+            batch_id=batch_id,
+            found=found,
+            changes=changes_of(found) if found else [],
+            tables=kpi_tables(found) if found else [],
+        )
+
+    @page_route(app, "/waiting")
+    def waiting() -> Response[str]:
+        is_anything = newest_publication(ports.views) is not None
+        found = waiting_lines(ports)[1] if is_anything else None
+        return page(app, "waiting.html", found=found, is_anything=is_anything)
 
     @page_route(app, "/batches/<batch_id>/files")
     def files(batch_id: BatchId, cursor: Cursor = None) -> Response[str]:

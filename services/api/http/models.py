@@ -226,6 +226,92 @@ class Why(BaseModel):
     lines_left_out: int = 0
 
 
+class ChangedMeasure(BaseModel):
+    """A measure before a batch and after it; None where there is no such number."""
+
+    name: str
+    before: float | None
+    after: float | None
+
+
+class ChangedKpi(BaseModel):
+    """A KPI item that a batch changed. `category` None: that of all orders."""
+
+    order_date: str
+    category: str | None = None
+    measures: list[ChangedMeasure]
+
+
+class ChangedDay(BaseModel):
+    """Rows that a batch changed on a day; `order_date` None: lines that wait for their order."""
+
+    order_date: str | None = None
+    orders_added: int = 0
+    orders_restated: int = 0
+    orders_retotalled: int = 0
+    orders_moved_in: int = 0
+    orders_moved_away: int = 0
+    lines_added: int = 0
+    lines_restated: int = 0
+    lines_replaced: int = 0
+    lines_removed: int = 0
+    lines_moved_in: int = 0
+    lines_moved_away: int = 0
+    lines_categorised: int = 0
+
+
+class Difference(BaseModel):
+    """What a batch changed. `missing`: why that cannot be told any more."""
+
+    batch_id: str
+    compared_at: str
+    missing: str | None = None
+    days: list[ChangedDay]
+    days_left_out: int = 0
+    products_added: int = 0
+    products_restated: int = 0
+    kpis: list[ChangedKpi]
+    kpis_left_out: int = 0
+
+
+class WaitingFile(BaseModel):
+    """Lines of a file that wait for an id, and the first of them."""
+
+    batch_id: str
+    key: str
+    line: int
+    lines: int
+
+
+class AlikeId(BaseModel):
+    """A known id that may be the one that is meant, and in what it differs."""
+
+    id: str
+    differs_in: str
+
+
+class MissingId(BaseModel):
+    """An id that has not come, and what waits for it."""
+
+    id: str
+    lines: int
+    files: list[WaitingFile]
+    files_left_out: int = 0
+    alike: list[AlikeId]
+
+
+class WaitingLines(BaseModel):
+    """Order lines that count nowhere until their order comes, or as Unknown until their product."""
+
+    listed_at: str
+    order_lines: int
+    product_lines: int
+    orders: list[MissingId]
+    orders_left_out: int = 0
+    products: list[MissingId]
+    products_left_out: int = 0
+
+
 class Asked(BaseModel):
     """The answer is being worked out: ask the same again after `Retry-After` seconds."""
 

@@ -4,10 +4,18 @@ from datetime import date
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from pydantic import BaseModel
 
 from services.api.http import formats
 from services.api.http.answering import viewed
-from services.api.http.models import Asked, QuarantinedRow, RowPage, Why
+from services.api.http.models import (
+    Asked,
+    Difference,
+    QuarantinedRow,
+    RowPage,
+    WaitingLines,
+    Why,
+)
 from services.api.http.paging import cursor_of, position_of
 from services.api.http.parameters import (
     BatchId,
@@ -20,22 +28,38 @@ from services.api.http.parameters import (
 )
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
-from services.api.questions.asking import NothingPublished, explanation_of
-from services.api.questions.domain import SOURCE
+from services.api.http.view_routes import batch_body
+from services.api.questions.asking import NothingPublished, answer_to, explanation_of
+from services.api.questions.domain import SOURCE, compare, list_waiting
 from services.api.questions.ports import TooLarge
 from services.api.views.domain import file_key, partition_of
-from services.api.views.models import FileView
+from services.api.views.models import BatchView, FileView
+from services.api.views.reading import newest_publication
 
 ASK_AGAIN_SECONDS = "1"
 
 
 def add_why_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
-    """`/kpis/why` and `/batches/<batch_id>/files/<file_index>/rows`."""
+    """What the transformer is asked, and quarantined rows."""
 
     @question(app, "/kpis/why", Why, missing="Nothing of it is published", later=Asked)
     def why(order_date: OnDay, category: Category = None) -> Response[str]:
         """The files, batches and order lines that a day's number is made of."""
-        question_id, found = explanation(ports, order_date, category)
+        return told(*explanation(ports, order_date, category))
+
+    @question(
+        app, "/batches/<batch_id>/difference", Difference, missing="It changed nothing", later=Asked
+    )
+    def difference(batch_id: BatchId) -> Response[str]:
+        """What a batch changed: rows by day, and each KPI before and after."""
+        return told(*batch_difference(ports, batch_id))
+
+    @question(app, "/waiting", WaitingLines, missing="Nothing is published yet", later=Asked)
+    def waiting() -> Response[str]:
+        """Order lines that wait for their order, and those whose product is not known."""
+        return told(*waiting_lines(ports))
+
+    def told(question_id: str, found: BaseModel | None) -> Response[str]:
         if found is not None:
             return viewed(app, found)
         body = Asked(question_id=question_id)
@@ -66,6 +90,31 @@ def explanation(ports: Ports, order_date: date, category: str | None) -> tuple[s
     except NothingPublished as error:
         raise ProblemFound(HTTPStatus.NOT_FOUND, str(error)) from error
     return question_id, None if found is None else Why.model_validate(found)
+
+
+def batch_difference(ports: Ports, batch_id: str) -> tuple[str, Difference | None]:
+    """What a batch changed, under the id of its question; None while that is worked out.
+
+    Raises ProblemFound (404) for a batch that there is not, or that has published nothing.
+    """
+    batch = BatchView(**batch_body(ports, batch_id))
+    if batch.published_at is None:
+        detail = f"batch {batch_id} has published nothing: it has changed nothing"
+        raise ProblemFound(HTTPStatus.NOT_FOUND, detail)
+    question_id, found = answer_to(compare(batch, SOURCE), ports.others)
+    return question_id, None if found is None else Difference.model_validate(found)
+
+
+def waiting_lines(ports: Ports) -> tuple[str, WaitingLines | None]:
+    """What waits, under the id of its question; None while that is worked out.
+
+    Raises ProblemFound (404) before anything is published.
+    """
+    newest = newest_publication(ports.views)
+    if newest is None:
+        raise ProblemFound(HTTPStatus.NOT_FOUND, "nothing is published yet, so nothing waits")
+    question_id, found = answer_to(list_waiting(newest, SOURCE), ports.others)
+    return question_id, None if found is None else WaitingLines.model_validate(found)
 
 
 def quarantined_rows(ports: Ports, file: FileView, limit: int, cursor: str | None) -> RowPage:

@@ -8,8 +8,7 @@ from typing import Any
 from contracts.clock import Clock, NewId, to_rfc3339
 from contracts.errors import PipelineError
 from contracts.layout import explanation_key, quarantined_rows_key
-from contracts.messages import ExplainKpi
-from services.api.questions.domain import ASK_AGAIN_AFTER, KEPT, message_of
+from services.api.questions.domain import ASK_AGAIN_AFTER, KEPT, Command, message_of
 from services.api.questions.ports import TooLarge
 from services.runtime.storage import items
 from services.runtime.storage.aws import error_code, translated
@@ -37,11 +36,11 @@ class Questions:
         self._clock, self._new_id = clock, new_id
 
     def answer(self, question_id: str) -> dict[str, Any] | None:
-        """The KpiExplanation; None before it is there."""
+        """The document that answers it; None before it is there."""
         body = self._body(explanation_key(question_id))
         return None if body is None else json.loads(body.read())
 
-    def ask(self, command: ExplainKpi) -> None:
+    def ask(self, command: Command) -> None:
         """Send the command, unless it was sent within the last minute."""
         now = self._clock()
         asked = {

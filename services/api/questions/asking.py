@@ -5,7 +5,7 @@ from typing import Any
 
 from services.api.kpis.answers import Kpis
 from services.api.kpis.periods import Span
-from services.api.questions.domain import explain
+from services.api.questions.domain import Command, explain
 from services.api.questions.ports import AsksOthers
 
 
@@ -27,7 +27,11 @@ def explanation_of(
     if not items:
         what = "orders" if category is None else f"category {category}"
         raise NothingPublished(f"nothing of {what} is published for {order_date}")
-    command = explain(items[0], requested_by)
+    return answer_to(explain(items[0], requested_by), others)
+
+
+def answer_to(command: Command, others: AsksOthers) -> tuple[str, dict[str, Any] | None]:
+    """The document under the id of its question; None while it is worked out."""
     found = others.answer(command.question_id)
     if found is None:
         others.ask(command)

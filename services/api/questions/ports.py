@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from contracts.messages import ExplainKpi
+from services.api.questions.domain import Command
 
 
 class TooLarge(Exception):
@@ -13,9 +13,9 @@ class AsksOthers(Protocol):
     """Questions to the owners of facts and of quarantine."""
 
     def answer(self, question_id: str) -> dict[str, Any] | None:
-        """The KpiExplanation; None before it is there."""
+        """The document that answers it; None before it is there."""
 
-    def ask(self, command: ExplainKpi) -> None:
+    def ask(self, command: Command) -> None:
         """Send the command, unless it was sent a moment ago."""
 
     def rows(

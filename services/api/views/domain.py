@@ -97,14 +97,23 @@ def registers(message: Message) -> list[ViewItem]:
             return [_arrival(file, message), _version(file, message)]
         case FileIgnored() | FileSuperseded() | FileGone() as file:
             return [_version(file, message)]
-        case KpisPublished(last_day=str(last_day)):
-            return [ViewItem(SPAN, "last-day", last_day, {"last_day": last_day})]
+        case KpisPublished() as event:
+            return _publications_of(event, message.occurred_at)
         case LockGranted() | LockReleased() | LockRecovered() as event:
             return [_lock_register("holder", message, _holder_after(event, message.occurred_at))]
         case LeaseExtended() as event:
             lease = {"fence": event.fence, "lease_until": event.lease_until}
             return [_lock_register("lease", message, lease | {"at": message.occurred_at})]
     return []
+
+
+def _publications_of(event: KpisPublished, at: str) -> list[ViewItem]:
+    body = {"batch_id": event.batch_id, "epoch": event.epoch, "at": at}
+    found = [ViewItem(SPAN, "newest-publication", f"{event.epoch:012d}#{at}", body)]
+    if event.last_day is not None:
+        last = {"last_day": event.last_day}
+        found.append(ViewItem(SPAN, "last-day", event.last_day, last))
+    return found
 
 
 def _lock_register(name: str, message: Message, body: Mapping[str, Any]) -> ViewItem:

@@ -111,6 +111,14 @@ class SourceView(View):
     published_batch: str | None = None
 
 
+class Publication(View):
+    """The batch that published last."""
+
+    batch_id: str
+    epoch: int
+    at: str
+
+
 class LockView(View):
     """The processing lock after its last event; `at`: since when it is held, or free.
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from services.api.views.domain import LOCK, SIGNS, SOURCES, SPAN, sources_from
-from services.api.views.models import LockView, SignOfLife, SourceView
+from services.api.views.models import LockView, Publication, SignOfLife, SourceView
 
 Position = Mapping[str, str] | None
 
@@ -39,6 +39,12 @@ def newest_day(views: ViewsRead) -> date | None:
     """The newest day that a batch has published; None where none has said."""
     found = views.get(SPAN, "last-day")
     return date.fromisoformat(found["last_day"]) if found else None
+
+
+def newest_publication(views: ViewsRead) -> Publication | None:
+    """Of all batches; None before the first."""
+    found = views.get(SPAN, "newest-publication")
+    return Publication(**found) if found else None
 
 
 def sources_of(views: ViewsRead, most: int | None = None) -> list[SourceView]:

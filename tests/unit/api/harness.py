@@ -11,7 +11,6 @@ from zlib import crc32
 
 from contracts.clock import Clock
 from contracts.envelope import Message, parse
-from contracts.messages import ExplainKpi
 from services.api.adapters import Page
 from services.api.http.app import make_app, make_operations_app
 from services.api.http.callers import Caller
@@ -19,6 +18,7 @@ from services.api.http.ports import Ports
 from services.api.kpis.periods import Span
 from services.api.operations.letters import Depth, Letter
 from services.api.operations.ports import OperationsPorts
+from services.api.questions.domain import Command
 from services.api.use_cases import Intake
 from services.api.views.domain import ViewItem, partition_of
 from tests.contract.builders import BATCH, an_envelope, an_example
@@ -107,7 +107,7 @@ class InMemoryKpis:
 class InMemoryOthers:
     """What was asked of others, their answers, and quarantined rows by batch and file."""
 
-    asked: list[ExplainKpi] = field(default_factory=list)
+    asked: list[Command] = field(default_factory=list)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     quarantined: dict[tuple[str, int], list[dict[str, Any]] | Exception] = field(
         default_factory=dict
@@ -116,7 +116,7 @@ class InMemoryOthers:
     def answer(self, question_id: str) -> dict[str, Any] | None:
         return self.answers.get(question_id)
 
-    def ask(self, command: ExplainKpi) -> None:
+    def ask(self, command: Command) -> None:
         self.asked.append(command)
 
     def rows(

@@ -228,3 +228,39 @@ def test_rows_are_read_from_parquet_by_line(aws: OnAws, monkeypatch: pytest.Monk
     monkeypatch.setattr(adapters, "MAX_PARQUET_BYTES", 10)
     with pytest.raises(TooLarge):
         aws.questions.rows(BATCH, 3, 0, 5)
+
+
+def test_a_difference_is_asked_first_and_then_told(api: ApiHarness) -> None:
+    first = api.ask(f"/batches/{BATCH}/difference")
+    [command] = api.others.asked
+    assert (first.status, command.batch_id) == (202, BATCH)
+    told = {"question_id": command.question_id, "batch_id": BATCH}
+    api.others.answers[command.question_id] = a_document("BatchDifference", **told)
+    second = api.ask(f"/batches/{BATCH}/difference")
+    assert second.status == 200
+    assert second.json["days"][0]["orders_added"] == 3
+    assert second.json["kpis"][0]["measures"][0] == {
+        "name": "daily_revenue", "before": 12.5, "after": 15.0,
+    }  # fmt: skip
+
+
+def test_a_batch_that_published_nothing_has_changed_nothing(api: ApiHarness) -> None:
+    other = "f" * 16
+    api.hear(an_event("BatchSealed", f"batch/{other}", 1, 1, batch_id=other))
+    assert api.ask(f"/batches/{other}/difference").status == 404
+    assert api.ask(f"/batches/{'0' * 16}/difference").status == 404
+    assert api.others.asked == []
+
+
+def test_what_waits_is_asked_anew_after_each_publication(api: ApiHarness) -> None:
+    assert ApiHarness().ask("/waiting").status == 404
+    assert api.ask("/waiting").status == 202
+    [command] = api.others.asked
+    told = a_document("WaitingLines", question_id=command.question_id)
+    api.others.answers[command.question_id] = told
+    answer = api.ask("/waiting")
+    assert (answer.status, answer.json["order_lines"]) == (200, 3)
+    assert answer.json["orders"][0]["alike"] == [{"id": "00100", "differs_in": "leading zeros"}]
+    api.hear(an_event("KpisPublished", "transformation/later", 1, 40, batch_id="e" * 16, epoch=9))
+    assert api.ask("/waiting").status == 202
+    assert len({one.question_id for one in api.others.asked}) == 2

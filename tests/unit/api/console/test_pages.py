@@ -58,6 +58,9 @@ EVERY = [
     "/console/ignored",
     "/console/freshness",
     "/console/freshness?to=2024-07-01",
+    "/console/waiting",
+    f"/console/batches/{DONE}/difference",
+    f"/console/batches/{FAILED}/difference",
     "/console/operations",
     LETTERS,
     "/console/operations/dead-letters/lock-commands-dlq?dropped=1",
@@ -175,7 +178,8 @@ def test_a_chart_has_a_table_beside_it(shop: ApiHarness, address: str) -> None:
     ["/console", "/console/categories", "/console/quarantine", "/console/ignored",
      f"/console/batches/{DONE}", f"/console/batches/{DONE}/files",
      f"/console/batches/{DONE}/files/0", f"/console/batches/{DONE}/files/3",
-     "/console/why?order_date=2025-07-31", LETTERS],
+     "/console/why?order_date=2025-07-31", LETTERS, "/console/waiting",
+     f"/console/batches/{DONE}/difference"],
 )  # fmt: skip
 def test_a_hostile_name_is_shown_as_text(shop: ApiHarness, address: str) -> None:
     text = ask(shop, address).text
@@ -301,6 +305,7 @@ def test_an_empty_pipeline_has_every_page() -> None:
         "/quarantine",
         "/ignored",
         "/freshness",
+        "/waiting",
         "/operations",
     ):
         assert page(api, f"/console{place}").one("h1").text

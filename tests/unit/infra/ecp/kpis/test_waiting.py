@@ -12,9 +12,10 @@ from infra.ecp.app import app
 from infra.ecp.kpis import facts as facts_query
 from infra.ecp.kpis import waiting as waiting_command
 from infra.ecp.kpis.facts import PublishedFacts
-from infra.ecp.kpis.near_misses import NearMiss, near_misses
-from infra.ecp.kpis.waiting_lines import read_waiting, unknown_products
+from infra.ecp.kpis.waiting_lines import read_waiting
 from services.runtime.event_store import StreamAppend
+from services.transformer.history.near_misses import NearMiss, near_misses
+from services.transformer.history.waiting import unknown_products
 from tests.support import transforming
 from tests.support.transforming import (
     Batch,
