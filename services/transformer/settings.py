@@ -72,6 +72,8 @@ class Settings(BaseSettings):
             "RekeyFacts": self.upkeep_deadline_seconds,
             "AdmitFence": self.upkeep_deadline_seconds,
             "ExplainKpi": self.explain_deadline_seconds,
+            "CompareBatch": self.explain_deadline_seconds,
+            "ListWaiting": self.explain_deadline_seconds,
         }
 
     @property
