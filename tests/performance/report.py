@@ -23,6 +23,7 @@ TITLES = {
     "at_once": "Fifty sets at once on the local cloud",
     "arrivals": "Files that arrive for minutes on the local cloud",
     "memory": "The workers' memory over many batches",
+    "api": "The API on the local cloud",
     "start": "How ecp begins to answer",
     "containers": "The workers' images and how fast they begin",
 }
