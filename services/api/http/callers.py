@@ -1,10 +1,13 @@
 """Who may ask: on AWS whom the gateway has let in; on one machine whoever is on it."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+
+ON_THIS_MACHINE = "somebody on this machine"
 
 
 class NotLetIn(Exception):
@@ -20,25 +23,56 @@ class Caller:
 
     `scope`: what a token has to have, where people come with tokens. `endpoint`: where AWS is when
     it is no AWS; if that is this machine itself, so is who asks, for nothing else is listened to.
+    To correct rows a token needs `correct_scope`, too, and a signed request one of `correctors`:
+    ARNs with an asterisk for any text, separated by commas.
     """
 
-    def __init__(self, scope: str, endpoint: str) -> None:
+    def __init__(
+        self, scope: str, endpoint: str, correct_scope: str = "", correctors: str = ""
+    ) -> None:
         self._scope, self._is_here = scope, is_loopback(endpoint)
+        self._correct_scope = correct_scope
+        self._correctors = [one.strip() for one in correctors.split(",") if one.strip()]
 
     def let_in(self, event: Mapping[str, Any]) -> None:
         """Raises NotLetIn."""
-        authorizer = event.get("requestContext", {}).get("authorizer") or {}
+        authorizer = _authorizer(event)
         if (authorizer.get("iam") or {}).get("userArn"):
             return
         token = authorizer.get("jwt")
         if token is not None:
-            claims = token.get("claims") or {}
-            given = set(token.get("scopes") or ()) | set(str(claims.get("scope", "")).split())
-            if not self._scope or self._scope in given:
+            if not self._scope or self._scope in _scopes(token):
                 return
             raise NotLetIn(HTTPStatus.FORBIDDEN, f"the token lacks the scope {self._scope}")
         if not self._is_here:
             raise NotLetIn(HTTPStatus.UNAUTHORIZED, "sign the request, or bring a token")
+
+    def corrector(self, event: Mapping[str, Any]) -> str:
+        """Who corrects rows, by ARN or subject; raises NotLetIn for whoever may not."""
+        self.let_in(event)
+        authorizer = _authorizer(event)
+        arn = str((authorizer.get("iam") or {}).get("userArn") or "")
+        if arn:
+            if any(fnmatchcase(arn, one) for one in self._correctors):
+                return arn
+            raise NotLetIn(HTTPStatus.FORBIDDEN, f"{arn} is none of those who may correct rows")
+        token = authorizer.get("jwt")
+        if token is not None:
+            if self._correct_scope and self._correct_scope in _scopes(token):
+                return str((token.get("claims") or {}).get("sub") or "token")
+            lacking = self._correct_scope or "to correct rows"
+            raise NotLetIn(HTTPStatus.FORBIDDEN, f"the token lacks the scope {lacking}")
+        return ON_THIS_MACHINE
+
+
+def _authorizer(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = event.get("requestContext", {}).get("authorizer") or {}
+    return found
+
+
+def _scopes(token: Mapping[str, Any]) -> set[str]:
+    claims = token.get("claims") or {}
+    return set(token.get("scopes") or ()) | set(str(claims.get("scope", "")).split())
 
 
 def is_loopback(endpoint: str) -> bool:
