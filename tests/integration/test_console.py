@@ -130,7 +130,9 @@ def test_a_bad_row_is_corrected_in_its_page_by_keyboard_and_counts(
     page.get_by_label("order_date").fill(day)
     page.get_by_role("button", name="Dry run").press("Enter")
     expect(page.get_by_role("status")).to_contain_text("This would go in")
-    expect(page.get_by_role("row", name="orders order_id c2")).to_contain_text(f"order_date {day}")
+    uploaded = page.get_by_role("row", name="corrected")
+    expect(uploaded).to_contain_text(f"order_date {day}, order_id c2")
+    expect(uploaded).not_to_contain_text("u<b>9")
     assert violations(page) == []
     page.get_by_role("button", name="Replay").press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Replay of corrected rows")
