@@ -18,6 +18,8 @@ _LOOKUPS = "lookups"
 PROCESSING_PREFIX = "processing/"
 QUARANTINE_PREFIX = "quarantine/"
 REPLAY_ANSWERS_PREFIX = f"{QUARANTINE_PREFIX}answers/"
+FACTS_DATABASE = "ecommerce"
+"""Glue's database of the facts tables, which lie in a bucket of their own."""
 
 
 def kind_of(key: str) -> str | None:
@@ -109,6 +111,21 @@ def quarantined_rows_key(batch_id: str, file_index: int) -> str:
 def quarantined_file_key(batch_id: str, key: str) -> str:
     """A rejected input, byte for byte."""
     return f"{QUARANTINE_PREFIX}{batch_id}/files/{key}"
+
+
+def corrections_key(replay_id: str) -> str:
+    """Corrected rows that somebody asks to replay; deleted when they are answered."""
+    return f"{QUARANTINE_PREFIX}corrections/{replay_id}.json"
+
+
+def replay_key(replay_id: str) -> str:
+    """What is said of corrected rows, and what became of them (QuarantineReplay)."""
+    return f"{PROCESSING_PREFIX}replays/{replay_id}.json"
+
+
+def replay_input_key(kind: str, name: str) -> str:
+    """The corrected rows of a kind, as a replay uploads them."""
+    return f"{kind}/replays/{name}.csv"
 
 
 def replay_answers_key(name: str) -> str:

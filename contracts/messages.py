@@ -757,6 +757,22 @@ class ChangedMeasure(BaseModel):
     after: str | None = None
 
 
+class CorrectedRow(BaseModel):
+    """
+    A quarantined row, and its fields as somebody has corrected them
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    version_id: str
+    line: int
+    kind: Literal["orders", "order_items", "products"]
+    fields: dict[str, str]
+
+
 class Envelope(BaseModel):
     """
     What surrounds the data of every command and event
@@ -1039,6 +1055,24 @@ class ReplacedStatement(BaseModel):
     replaced_batch_id: str
 
 
+class ReplayedRow(BaseModel):
+    """
+    What is said of one corrected row
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    key: str
+    version_id: str
+    line: int
+    kind: Literal["orders", "order_items", "products"]
+    verdict: Literal["fixed", "wrong", "unchanged", "refused"]
+    changed: list[str] = []
+    message: str | None = None
+
+
 class RestatedRow(BaseModel):
     """
     A standing row, and the row of a replay that states it again unchanged
@@ -1066,6 +1100,20 @@ class Restatement(BaseModel):
     order_items: int
     products: int
     examples: list[ReplacedStatement]
+
+
+class RowToUpload(BaseModel):
+    """
+    A row of the upload that a replay makes
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    kind: Literal["orders", "order_items", "products"]
+    key: str
+    fields: dict[str, str]
+    corrects: bool
 
 
 class SupersededVersion(BaseModel):
@@ -1214,6 +1262,20 @@ class EraseFromQuarantine(BaseModel):
     requested_by: str
 
 
+class ReplayQuarantine(BaseModel):
+    """
+    Judge corrected rows, and bring in those that may come
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    replay_id: str
+    corrections: ObjectRef
+    dry_run: bool
+    requested_by: str
+
+
 class TransformBatch(BaseModel):
     """
     Turn staged rows into facts and publish the KPIs of the affected days
@@ -1329,6 +1391,37 @@ class KpiExplanation(BaseModel):
     contributions_left_out: int = 0
     lines: list[ExplainedLine]
     lines_left_out: int = 0
+
+
+class QuarantineCorrections(BaseModel):
+    """
+    Corrected rows that somebody asks to replay
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    rows: list[CorrectedRow]
+
+
+class QuarantineReplay(BaseModel):
+    """
+    What became of corrected rows that somebody asked to replay
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    replay_id: str
+    dry_run: bool
+    requested_by: str
+    answered_at: str
+    outcome: Literal["would_upload", "uploaded", "nothing", "waits"]
+    batch_id: str | None = None
+    waits_for: str | None = None
+    rows: list[ReplayedRow]
+    uploads: list[RowToUpload]
+    uploads_left_out: int = 0
 
 
 class ReplayAnswers(BaseModel):

@@ -10,7 +10,6 @@ LOCK_ID = "ecommerce-pipeline-lock"
 STATE_TABLE = "AggregatorState"
 CATEGORY_KPIS_TABLE = "CategoryKPIs"
 ORDER_KPIS_TABLE = "OrderKPIs"
-FACTS_DATABASE = "ecommerce"
 PARAMETER_PREFIX = "/ecommerce-pipeline"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.clock import new_event_id, system_clock
 from services.api.adapters import KpiTables, ViewsTable
+from services.api.corrections.adapters import Corrections
 from services.api.http.app import make_app, make_operations_app
 from services.api.http.callers import Caller
 from services.api.http.frozen import frozen_openapi
@@ -83,21 +84,36 @@ def api_on_aws() -> Any:
     """The API of this process, made on the first question."""
     settings = ApiSettings()
     dynamodb = client("dynamodb")
+    clients = {"dynamodb": dynamodb, "s3": client("s3"), "sqs": client("sqs")}
     ports = Ports(
         ViewsTable(dynamodb, settings.views_table),
         KpiTables(dynamodb, settings.order_kpis_table, settings.category_kpis_table),
         system_clock,
         frozen_openapi,
         Questions(
-            {"dynamodb": dynamodb, "s3": client("s3"), "sqs": client("sqs")},
+            clients,
             bucket=settings.data_bucket,
             queue_url=settings.transformer_queue_url,
             views_table=settings.views_table,
             clock=system_clock,
             new_id=new_event_id,
         ),
+        Corrections(
+            clients,
+            bucket=settings.data_bucket,
+            queue_url=settings.validator_queue_url,
+            views_table=settings.views_table,
+            clock=system_clock,
+            new_id=new_event_id,
+        ),
     )
-    return make_app(ports, Caller(settings.jwt_scope, settings.aws_endpoint_url))
+    caller = Caller(
+        settings.jwt_scope,
+        settings.aws_endpoint_url,
+        settings.jwt_correct_scope,
+        settings.correctors,
+    )
+    return make_app(ports, caller)
 
 
 @cache

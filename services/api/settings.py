@@ -17,7 +17,10 @@ class ApiSettings(BaseSettings):
     category_kpis_table: str
     data_bucket: str
     transformer_queue_url: str
+    validator_queue_url: str
     jwt_scope: str = ""
+    jwt_correct_scope: str = ""
+    correctors: str = ""
     aws_endpoint_url: str = ""
 
 

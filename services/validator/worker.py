@@ -1,5 +1,6 @@
 """Entry point of the validator's container: commands from `validator-commands`."""
 
+from functools import cache, partial
 from io import BytesIO
 
 from contracts.clock import new_event_id, system_clock
@@ -19,6 +20,10 @@ from services.validator import use_cases
 from services.validator.adapters import S3Inputs, S3Outputs, pseudonym_keys
 from services.validator.erasure import erase_from_quarantine
 from services.validator.pseudonyms import Pseudonyms
+from services.validator.quarantine.current_facts import glue_catalog
+from services.validator.quarantine.replay_decision import Stores
+from services.validator.quarantine.replaying import Replaying, replay_quarantine
+from services.validator.quarantine.uploads import ReplayUploads
 from services.validator.reading.file_check import check_file
 from services.validator.settings import ValidatorSettings
 
@@ -46,6 +51,21 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         versions_of=lambda bucket: S3Versions(s3, bucket),
         clock=system_clock,
     )
+    replaying = Replaying(
+        stores=Stores(
+            s3=s3,
+            dynamodb=client("dynamodb"),
+            events=ports.store,
+            objects=ports.documents,
+            facts=cache(partial(glue_catalog, settings.aws_region, settings.aws_endpoint_url)),
+            data_bucket=settings.data_bucket,
+            state_table=settings.state_table,
+        ),
+        uploads=ReplayUploads(s3, settings.data_bucket),
+        versions=S3Versions(s3, settings.data_bucket),
+        clock=system_clock,
+        currency=settings.currency or None,
+    )
     ask = ask_the_lock(sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id)
     return QueueWorker(
         sqs,
@@ -56,6 +76,7 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
                     lambda message: use_cases.validate_file(message, ports), ask
                 ),
                 "EraseFromQuarantine": lambda message: erase_from_quarantine(message, erasing),
+                "ReplayQuarantine": lambda message: replay_quarantine(message.data, replaying),
             },
             answers,
             SqsDeadLetters(sqs),

@@ -7,7 +7,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.console.shop import DONE, FAILED, REJECTED, RUNNING
+from tests.console.shop import DONE, FAILED, REJECTED, REPLAY, RUNNING
 from tests.support.needs import chromium
 
 PAGES = {
@@ -24,6 +24,7 @@ PAGES = {
     "files": f"/console/batches/{DONE}/files",
     "quarantine": "/console/quarantine",
     "rows": f"/console/batches/{DONE}/files/0",
+    "replay": f"/console/replays/{REPLAY}",
     "why": "/console/why?order_date=2025-07-31",
     "ignored": "/console/ignored",
     "waiting": "/console/waiting",

@@ -75,12 +75,13 @@ def read(text: str) -> Element:
 
 
 def addresses(page: Element, own: str) -> set[str]:
-    """Whatever a page leads to or loads, as the server is asked for it; no form that acts."""
+    """Whatever a page leads to or loads, as the server is asked for it by GET."""
     found = set()
     for name in ("href", "src", "action"):
         for one in page.all():
-            is_sent = one.attributes.get("method") == "post"
-            if name in one.attributes and not is_sent and one.attributes[name][:1] != "#":
+            if one.attributes.get("method") == "post":
+                continue
+            if name in one.attributes and not one.attributes[name].startswith("#"):
                 found.add(urljoin(own, one.attributes[name]))
     return found
 

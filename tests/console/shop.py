@@ -8,6 +8,7 @@ from zlib import crc32
 
 from contracts.clock import to_rfc3339
 from contracts.envelope import Message, parse
+from contracts.messages import QuarantineReplay
 from services.api.kpis.periods import Span
 from services.api.operations.letters import Depth, Letter, letter_of
 from services.api.questions.domain import compare, explain, list_waiting
@@ -33,6 +34,8 @@ OWNERS = {
     "batch": "aggregator", "file-set": "aggregator", "lock": "lock", "validation": "validator",
     "transformation": "transformer", "archive": "archiver",
 }  # fmt: skip
+HEADER = ["order_id", "user_id", "order_date", "total_amount", "status"]
+REPLAY = f"replay-{'5' * 32}"
 
 
 def an_id(name: str) -> str:
@@ -239,7 +242,8 @@ def bad_rows(count: int, name: str) -> list[dict[str, Any]]:
             raw = f'{9100 + n},"u{n},2025-07-30,14.00,completed'
             fault = ("", "record.quote", f"a quote is opened in line {line} and never closed")
         told = {"column": fault[0] or None, "rule": fault[1], "message": fault[2], "raw": raw}
-        found.append({"kind": "orders", "line": line, **told})
+        row = {"kind": "orders", "line": line, "version_id": "v1", "header": HEADER}
+        found.append({**row, **told})
     return found
 
 
@@ -344,6 +348,23 @@ def letters(name: str) -> list[Letter]:
     ]
 
 
+def a_replay(name: str) -> QuarantineReplay:
+    """A row that was corrected, and one that stays out."""
+    said = a_document("QuarantineReplay")
+    [row], [upload] = said["rows"], said["uploads"]
+    refused = {**row, "line": 71, "verdict": "refused", "message": f"{name} was stated again"}
+    fields = {**upload["fields"], "order_id": name}
+    return QuarantineReplay.model_validate(
+        {
+            **said,
+            "replay_id": REPLAY,
+            "batch_id": DONE,
+            "rows": [row, refused],
+            "uploads": [{**upload, "fields": fields}],
+        }
+    )
+
+
 def a_shop(*, is_hostile: bool = True) -> ApiHarness:
     """The API with all of it, and a name that means harm."""
     name = HOSTILE if is_hostile else "Handmade"
@@ -352,6 +373,7 @@ def a_shop(*, is_hostile: bool = True) -> ApiHarness:
     api.kpis.order_items, api.kpis.category_items = published(orders(name))
     rows = {(an_id(str(n)), 0): bad_rows(n % 3, name) for n in range(12)}
     api.others.quarantined = {**rows, (DONE, 0): bad_rows(17, name), (DONE, 3): bad_rows(4, name)}
+    api.corrects.answers[REPLAY] = a_replay(name)
     for item in (api.kpis.order_items[str(LAST)], *api.kpis.category("Books", Span(LAST, LAST))):
         answer = why(item, name)
         api.others.answers[answer["question_id"]] = answer

@@ -13,7 +13,7 @@ from tests.contract.declared import PROJECT, SAGA, Service, states_in
 REQUIRED = ("event_store_table", "command_queue_url", "lock_queue_url")
 DEADLINES: Mapping[str, Mapping[str, float]] = {
     "validator": ValidatorSettings(
-        **dict.fromkeys((*REQUIRED, "pseudonym_secret_id"), "x")  # type: ignore[arg-type]
+        **dict.fromkeys((*REQUIRED, "pseudonym_secret_id", "data_bucket", "state_table"), "x")  # type: ignore[arg-type]
     ).deadline_seconds,
     "transformer": Settings(
         **dict.fromkeys(  # type: ignore[arg-type]

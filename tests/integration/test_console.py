@@ -143,3 +143,62 @@ def test_an_ignored_file_is_found_with_the_name_it_should_have(
     row = page.get_by_role("row", name="order/july.csv")
     shown_by(page, row)
     expect(row).to_contain_text("did you mean orders/july.csv?")
+
+
+def test_a_bad_row_is_corrected_in_its_page_by_keyboard_and_counts(
+    running_cloud: RunningCloud, page: Page, tmp_path: Path
+) -> None:
+    environment = running_cloud.environment()
+    said = ecp("console", "--no-open", "--json", directory=tmp_path, environment=environment)
+    console, day = said.document["console"], "2025-03-03"
+    broken = an_order("c2", "u<b>9", "2025-02-30", "30.00")
+    files = {
+        "orders/correct.csv": orders_csv(
+            *(an_order(f"c{n}", "u1", day, "12.50") for n in range(10, 20)), broken
+        ),
+        "order_items/correct.csv": items_csv(an_item("c10", "p1", "1", "12.50")),
+        "products/correct.csv": products_csv(a_product("p1", "Books")),
+    }
+    for key, text in files.items():
+        path = tmp_path / "shop" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    submit = ("submit", "shop", "--wait", "--json")
+    sent = ecp(*submit, directory=tmp_path, environment=environment)
+    assert sent.exit_code == 0, sent.err
+    batch_id = sent.document["batch_id"]
+    complaints = complaints_of(page)
+    page.goto(f"{console}/batches/{batch_id}")
+    page.get_by_role("row", name="orders/correct.csv").get_by_role("link").first.press("Enter")
+    page.get_by_role("link", name="correct it").press("Enter")
+    form = page.get_by_role("form", name="Line 12")
+    expect(form.get_by_label("user_id")).to_have_value("u<b>9")
+    expect(page.locator("mark")).to_have_text("wrong: 2025-02-30")
+    wrong = form.get_by_label("order_date")
+    expect(wrong).to_have_attribute("aria-invalid", "true")
+    assert violations(page) == []
+
+    wrong.fill("2025-02-31")
+    form.get_by_role("button", name="Dry run").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Still wrong: order_date '2025-02-31'")
+    page.get_by_label("order_date").fill(day)
+    page.get_by_role("button", name="Dry run").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("This would go in")
+    uploaded = page.get_by_role("row", name="corrected")
+    expect(uploaded).to_contain_text(f"order_date {day}, order_id c2")
+    expect(uploaded).not_to_contain_text("u<b>9")
+    assert violations(page) == []
+    page.get_by_role("button", name="Replay").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Replay of corrected rows")
+    expect(page.locator(".lead .status")).to_have_text("completed")
+    assert violations(page) == []
+    replay = page.locator(".lead .id").text_content()
+
+    page.goto(f"{console}/batches/{batch_id}/files/0")
+    expect(page.get_by_role("row", name="order_date")).to_contain_text(
+        f"answered by batch {replay}"
+    )
+    expect(page.get_by_role("form")).to_have_count(0)
+    page.goto(f"{console}/orders?from={day}&to={day}")
+    expect(page.get_by_role("row", name=day)).to_contain_text("155.00")
+    assert complaints == []

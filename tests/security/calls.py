@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.security.targets import (
+    ANSWERED,
     ARCHIVE,
     ARCHIVED,
     BUS,
+    CORRECTIONS,
     DATA,
     EVENT_STREAM,
     EVERYTHING,
@@ -21,6 +23,9 @@ from tests.security.targets import (
     PSEUDONYM_KEY,
     QUARANTINED_FILE,
     QUARANTINED_ROWS,
+    REPLAY_INPUTS,
+    REPLAY_MANIFEST,
+    REPLAYED,
     REPORT,
     RESULT,
     ROTATION_KEY,
@@ -42,6 +47,7 @@ from tests.security.targets import (
     queue,
     repository,
     role,
+    rows_of,
     spark_job_role,
     spark_jobs,
     staged,
@@ -77,6 +83,7 @@ BY_LAMBDA = "AWS Lambda, for an event source mapping"
 BY_ECS = "AWS ECS, for the agent that starts a task"
 BY_STEP_FUNCTIONS = "infra/stacks/saga.asl.json"
 FACTS = "services/transformer/facts/catalog.py"
+QUARANTINE = "services/validator/quarantine"
 
 COPY_FROM = "s3:GetObject s3:GetObjectTagging s3:GetObjectVersion s3:GetObjectVersionTagging"
 """What S3 documents for the source of a copy, the last two for one that is a pinned version."""
@@ -243,7 +250,30 @@ def _validator() -> Iterator[Call]:
     yield from _erases(VALIDATOR, staged()[0], QUARANTINED_ROWS, QUARANTINED_FILE)
     key = ("get_secret_value", "secretsmanager:GetSecretValue")
     yield from _calls(VALIDATOR, adapters, *key, PSEUDONYM_KEY)
+    yield from _replays()
     yield from _answers(VALIDATOR, "validator-commands-dlq")
+
+
+def _replays() -> Iterator[Call]:
+    """Corrected rows that the validator brings in: much is read, one upload is written."""
+    uploads, stored_rows = f"{QUARANTINE}/uploads.py", f"{QUARANTINE}/stored.py"
+    read, put = ("get_object", "s3:GetObjectVersion"), ("put_object", "s3:PutObject")
+    yield from _calls(VALIDATOR, DOCUMENTS, *read, CORRECTIONS, ANSWERED)
+    yield from _calls(VALIDATOR, DOCUMENTS, *put, REPLAYED, ANSWERED)
+    yield from _calls(VALIDATOR, VERSIONS, "delete_object", "s3:DeleteObjectVersion", CORRECTIONS)
+    yield from _calls(VALIDATOR, uploads, *put, *REPLAY_INPUTS, REPLAY_MANIFEST)
+    yield from _calls(VALIDATOR, uploads, "get_object", "s3:GetObject", REPLAY_MANIFEST)
+    yield from _calls(VALIDATOR, stored_rows, "get_object", "s3:GetObject", QUARANTINED_ROWS)
+    quarantine = listed(DATA, "quarantine/")
+    yield from _calls(VALIDATOR, stored_rows, "list_objects_v2", "s3:ListBucket", quarantine)
+    partitions = [rows_of(one) for one in ("batches", "dismissals", "refused", "answered")]
+    yield from _calls(VALIDATOR, stored_rows, None, "dynamodb:Query", *partitions)
+    events = index("EventStore", "by-correlation")
+    yield from _calls(VALIDATOR, EVENT_STORE, "query", "dynamodb:Query", events)
+    facts = f"{QUARANTINE}/current_facts.py"
+    for part in ("catalog", "database/ecommerce", "table/ecommerce/orders"):
+        yield from _calls(VALIDATOR, facts, None, "glue:GetTable", glue(part))
+    yield from _calls(VALIDATOR, facts, None, "s3:GetObject", FACTS_FILE)
 
 
 def _transformer() -> Iterator[Call]:
@@ -347,8 +377,16 @@ def _api() -> Iterator[Call]:
     read = ("get_object", "s3:GetObject")
     yield from _calls(API, questions, *read, EXPLANATION, QUARANTINED_ROWS)
     # Without it, S3 says 403 instead of 404.
-    beginnings = (listed(DATA, "processing/explanations/"), listed(DATA, "quarantine/"))
-    yield from _calls(API, questions, "get_object", "s3:ListBucket", *beginnings)
+    beginnings = ("processing/explanations/", "processing/replays/", "quarantine/")
+    absent = [listed(DATA, one) for one in beginnings]
+    yield from _calls(API, questions, "get_object", "s3:ListBucket", *absent)
+    corrections = "services/api/corrections/adapters.py"
+    yield from _calls(API, DOCUMENTS, "put_object", "s3:PutObject", CORRECTIONS)
+    yield from _calls(API, corrections, *send, queue("validator-commands"))
+    yield from _calls(API, corrections, *read, REPLAYED)
+    yield from _calls(API, corrections, "get_object", "s3:ListBucket", absent[1])
+    yield from _calls(API, corrections, "put_item", "dynamodb:PutItem", asked("forms"))
+    yield from _calls(API, DOCUMENTS, "get_object", "s3:GetObjectVersion", ANSWERED)
     yield from _logs(API, BY_LAMBDA, "/aws/lambda/api")
 
 

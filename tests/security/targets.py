@@ -58,6 +58,12 @@ def asked(question_id: str) -> Target:
     return Target(arn, f"PipelineViews {key}", {"dynamodb:LeadingKeys": [key]})
 
 
+def rows_of(partition: str) -> Target:
+    """A partition of the aggregator's rows."""
+    arn = named("AWS::DynamoDB::Table", "AggregatorState").arn
+    return Target(arn, f"AggregatorState {partition}", {"dynamodb:LeadingKeys": [partition]})
+
+
 def queue(name: str) -> Target:
     return Target(named("AWS::SQS::Queue", name).arn, name)
 
@@ -98,6 +104,14 @@ def archived() -> tuple[Target, ...]:
 MANIFEST = stored(DATA, f"processing/{BATCH}/manifest.json")
 REPORT = stored(DATA, f"processing/{BATCH}/reports/0000.json")
 RESULT = stored(DATA, f"processing/{BATCH}/result.json")
+CORRECTIONS = stored(DATA, "quarantine/corrections/replay-0199f0a27d6e.json")
+REPLAYED = stored(DATA, "processing/replays/replay-0199f0a27d6e.json")
+ANSWERED = stored(DATA, "quarantine/answers/replay-0199f0a27d6e.json")
+REPLAY_MANIFEST = stored(DATA, "manifests/replay-0199f0a27d6e.json")
+REPLAY_INPUTS = tuple(
+    stored(DATA, f"{kind}/replays/replay-0199f0a27d6e.csv")
+    for kind in ("orders", "order_items", "products")
+)
 EXPLANATION = stored(DATA, "processing/explanations/why-0199f0a27d6e.json")
 QUARANTINED_ROWS = stored(DATA, f"quarantine/{BATCH}/rows/0000.parquet")
 QUARANTINED_FILE = stored(DATA, f"quarantine/{BATCH}/files/orders/july.csv")

@@ -22,11 +22,13 @@ from tests.security.calls import (
 from tests.security.deployment_calls import BUILDS, DEPLOYS, PLANS, STACKS
 from tests.security.policies import roles
 from tests.security.targets import (
+    ANSWERED,
     ARCHIVE,
     ARCHIVED,
     ARTIFACTS,
     BATCH,
     BUS,
+    CORRECTIONS,
     DATA,
     EVENT_STREAM,
     EVERYTHING,
@@ -38,6 +40,9 @@ from tests.security.targets import (
     QUARANTINED_FILE,
     QUARANTINED_ROWS,
     RECEIPT,
+    REPLAY_INPUTS,
+    REPLAY_MANIFEST,
+    REPLAYED,
     REPORT,
     RESULT,
     ROTATION_KEY,
@@ -54,6 +59,7 @@ from tests.security.targets import (
     queue,
     repository,
     role,
+    rows_of,
     staged,
     stored,
     stream,
@@ -107,8 +113,8 @@ QUEUES = {
     "api-events": API_VIEWS,
 }
 COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
-"""The saga commands; the two workers ask the lock to extend the lease. The api asks why, and its
-operations send dead letters back."""
+"""The saga commands; the two workers ask the lock to extend the lease. The api asks why and for
+replays, and its operations send dead letters back."""
 PAPER = stored(ARCHIVE, f"archive/{BATCH}/_audit/manifest.json")
 """What is kept beside archived inputs, and names no user."""
 Row = tuple[str, str, Target]
@@ -134,7 +140,8 @@ def another_service() -> Iterator[Row]:
         for other in others(owner):
             yield other, "sqs:ReceiveMessage", queue(name)
             yield other, "sqs:DeleteMessage", queue(name)
-        asking = [API_OPERATIONS, *[API] * (name == "transformer-commands")]
+        asked_by_api = name in ("transformer-commands", "validator-commands")
+        asking = [API_OPERATIONS, *[API] * asked_by_api]
         for other in others(owner, *COMMANDERS, *asking):
             yield other, "sqs:SendMessage", queue(name)
     for name in ("validator-commands", "transformer-commands", "archiver-commands"):
@@ -207,6 +214,17 @@ def objects() -> Iterator[Row]:
             yield name, "s3:PutObject", one
     for name in others(TRANSFORMER):
         yield name, "s3:PutObject", EXPLANATION
+    for name in others(VALIDATOR):
+        for one in (*REPLAY_INPUTS, REPLAY_MANIFEST, REPLAYED, ANSWERED):
+            yield name, "s3:PutObject", one
+        yield name, "s3:DeleteObjectVersion", CORRECTIONS
+        yield name, "s3:GetObjectVersion", CORRECTIONS
+    for name in others(API):
+        yield name, "s3:PutObject", CORRECTIONS
+    for name in EVERY_ROLE:
+        yield name, "s3:GetObject", CORRECTIONS
+    for name in others(AGGREGATOR):
+        yield name, "dynamodb:Query", rows_of("files")
     for name in others(VALIDATOR, TRANSFORMER):
         for one in staged():
             yield name, "s3:GetObject", one
@@ -225,7 +243,8 @@ def objects() -> Iterator[Row]:
         yield name, "s3:PutObject", RESULT
         yield name, "s3:ListBucket", bucket(WAREHOUSE)
         for action in ("GetObject", "PutObject", "DeleteObject"):
-            yield name, f"s3:{action}", FACTS_FILE
+            if (name, action) != (VALIDATOR, "GetObject"):
+                yield name, f"s3:{action}", FACTS_FILE
         yield name, "glue:UpdateTable", glue("table/ecommerce/orders")
     for one in inputs():
         yield TRANSFORMER, "s3:GetObject", one

@@ -28,7 +28,6 @@ from infra.ecp.kpis.queries import (
     category_kpis,
     order_kpis,
 )
-from infra.ecp.quarantine.queries import listing, read_rows
 from infra.ecp.quarantine.view import print_rows
 from infra.ecp.settings import pipeline_settings
 from infra.ecp.submissions.intake import gather
@@ -44,6 +43,7 @@ from infra.ecp.terminal.output import (
     progress,
     styled,
 )
+from services.validator.quarantine.stored import listing, read_rows
 
 if TYPE_CHECKING:
     from infra.ecp.demo.sample_shop import SampleShop

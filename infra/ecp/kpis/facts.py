@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.envelope import Message
-from contracts.layout import archive_prefix
+from contracts.layout import FACTS_DATABASE, archive_prefix
 from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS
-from infra.ecp.names import CATEGORY_KPIS_TABLE, FACTS_DATABASE, ORDER_KPIS_TABLE
+from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
 from services.runtime.event_store import EventStore
 from services.runtime.storage import items
 from services.transformer.batch.domain import STATE_ID, TransformerState

@@ -11,15 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from infra.ecp.quarantine.explanations import advice, replacement, resubmission
-from infra.ecp.quarantine.queries import listing, read_resolutions, read_rows
+from infra.ecp.quarantine.stores import resolutions_in
 from infra.ecp.quarantine.view import counted, explain_files, explain_rows, print_files, print_rows
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, styled
-from services.validator.quarantine.replays import row_id
-from services.validator.quarantine.resolutions import Resolution, Resolutions
+from services.runtime.quarantine.replays import row_id
+from services.runtime.quarantine.resolutions import Resolution, Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row
+from services.validator.quarantine.stored import listing, read_rows
 
 app = typer.Typer(help="Rows and files that were refused: why, and what to do.")
 
@@ -131,16 +132,6 @@ def resolutions_shown(
     if only_dismissed:
         return frozenset(("dismissed",))
     return frozenset(("open", "answered", "dismissed") if every else ("open", "answered"))
-
-
-def resolutions_in(target: Target) -> Resolutions:
-    """What became of what lies in quarantine."""
-    return read_resolutions(
-        target.client("s3"),
-        target.client("dynamodb"),
-        target.objects,
-        target.names.data_bucket,
-    )
 
 
 def _what_to_do(

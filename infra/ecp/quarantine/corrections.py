@@ -8,8 +8,8 @@ from contracts.file_contracts import file_contract
 from infra.ecp.quarantine.spreadsheets import read_cells
 from infra.ecp.submissions.file_headers import kind_by_names
 from infra.ecp.terminal.errors import WrongUsage
-from services.validator.quarantine.corrections import Correction, fields_of
-from services.validator.quarantine.replays import RowId
+from services.runtime.quarantine.corrections import Correction, fields_of
+from services.runtime.quarantine.replays import RowId
 from services.validator.quarantine.rows import Row
 
 ORIGIN_COLUMNS = ("_batch_id", "_key", "_version_id", "_line", "_rule", "_message", "_raw")

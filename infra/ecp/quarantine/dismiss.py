@@ -10,8 +10,7 @@ from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import DismissQuarantine
 from infra.ecp.names import SOURCE
-from infra.ecp.quarantine.commands import resolutions_in
-from infra.ecp.quarantine.queries import listing, read_rows
+from infra.ecp.quarantine.stores import resolutions_in
 from infra.ecp.requester import requester
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
@@ -19,10 +18,11 @@ from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, styled
 from infra.ecp.terminal.recorded import until_recorded
 from services.api.views.sentences import describe
+from services.runtime.quarantine.replays import row_id
+from services.runtime.quarantine.resolutions import Resolutions
 from services.runtime.wording import plural
-from services.validator.quarantine.replays import row_id
-from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row
+from services.validator.quarantine.stored import listing, read_rows
 
 LONGEST_REASON = 2000
 LINES_PER_COMMAND = 5000

@@ -7,21 +7,21 @@ from typing import Annotated
 import typer
 
 from contracts.layout import KINDS
-from infra.ecp.quarantine.commands import resolutions_in
 from infra.ecp.quarantine.corrections import columns_of, exported
 from infra.ecp.quarantine.explanations import ONCE_GIVEN_BACK
 from infra.ecp.quarantine.originals import Headers
-from infra.ecp.quarantine.queries import listing, read_rows
 from infra.ecp.quarantine.spreadsheets import write_cells
+from infra.ecp.quarantine.stores import resolutions_in
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.landing import create, landing_places, refuse_what_is_there
 from infra.ecp.terminal.output import print_line
+from services.runtime.quarantine.replays import row_id
+from services.runtime.quarantine.resolutions import Resolutions
 from services.runtime.wording import plural
 from services.validator.quarantine.export_rows import ExportFormat, as_export, records
-from services.validator.quarantine.replays import row_id
-from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import Listing, QuarantinedFile, Row
+from services.validator.quarantine.stored import listing, read_rows
 
 
 def export(

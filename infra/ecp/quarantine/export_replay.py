@@ -7,7 +7,6 @@ from pathlib import Path
 from contracts.layout import incoming_key
 from contracts.messages import AnsweredRow
 from contracts.sources.model import Source
-from infra.ecp.quarantine.current_facts import current_rows, stated_products
 from infra.ecp.quarantine.exports import (
     Checked,
     checked,
@@ -16,18 +15,19 @@ from infra.ecp.quarantine.exports import (
     held_rows,
     reading_of,
 )
-from infra.ecp.quarantine.queries import read_resolutions
-from infra.ecp.quarantine.replay_decision import placed, reopening, why_unpublished
+from infra.ecp.quarantine.stores import resolutions_in
 from infra.ecp.sources.keeping import read_source
 from infra.ecp.submissions.directories import InputFile
 from infra.ecp.submissions.source_reading import SourceReading
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed, WrongUsage
+from services.runtime.quarantine.replays import RowId
+from services.validator.quarantine.current_facts import current_rows, stated_products
 from services.validator.quarantine.current_rows import Origin, Precedence, Precedences
 from services.validator.quarantine.export_rows import ExportFormat, as_export, label_of
 from services.validator.quarantine.replay_check import Verdict
+from services.validator.quarantine.replay_decision import placed, reopening, why_unpublished
 from services.validator.quarantine.replay_plan import PlacedRow
-from services.validator.quarantine.replays import RowId
 from services.validator.quarantine.rows import Row
 from services.validator.quarantine.source_replay import (
     Answer,
@@ -75,8 +75,7 @@ def decide_exports(target: Target, paths: Sequence[Path]) -> list[ExportReplay]:
         if form.source in found:
             raise WrongUsage(f"{path}: a second file of {form.source}; put both into one")
         found[form.source] = _decide(target, path, form, rows)
-    s3, names = target.client("s3"), target.names
-    resolutions = read_resolutions(s3, target.client("dynamodb"), target.objects, names.data_bucket)
+    resolutions = resolutions_in(target)
     return [
         replace(
             one,

@@ -15,12 +15,12 @@ from contracts.clock import system_clock
 from contracts.errors import DataRejected
 from contracts.layout import lookup_key
 from contracts.sources.model import Source
-from infra.ecp.quarantine.queries import listing, read_rows
 from infra.ecp.submissions.lookups import stored_lookup
 from infra.ecp.submissions.source_reading import SourceReading
 from infra.ecp.submissions.validate import check_settings
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import WrongUsage
+from services.runtime.quarantine.replays import row_id
 from services.validator.quarantine.export_rows import (
     ExportFormat,
     as_export,
@@ -28,9 +28,9 @@ from services.validator.quarantine.export_rows import (
     records,
     starts_of,
 )
-from services.validator.quarantine.replays import row_id
 from services.validator.quarantine.rows import Row
 from services.validator.quarantine.source_replay import HeldRow
+from services.validator.quarantine.stored import listing, read_rows
 
 if TYPE_CHECKING:
     from services.validator.quarantine.source_rows import ReadFile

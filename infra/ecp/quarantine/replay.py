@@ -10,20 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from contracts.clock import system_clock
-from contracts.layout import replay_answers_key
-from contracts.messages import ObjectRef, ReplayAnswers
 from infra.ecp.batches.outcome_view import EXIT_CODES, print_outcome
 from infra.ecp.batches.queries import is_running, newest_batches
 from infra.ecp.quarantine.corrections import read_corrections
 from infra.ecp.quarantine.export_replay import ExportReplay, decide_exports, write_export
 from infra.ecp.quarantine.exports import are_exports
-from infra.ecp.quarantine.replay_check import bad_rows, write_rows
-from infra.ecp.quarantine.replay_decision import are_clean, decide
+from infra.ecp.quarantine.stores import stores_of
 from infra.ecp.settings import CliSettings
 from infra.ecp.submissions.directories import InputFile
 from infra.ecp.submissions.sending import upload
 from infra.ecp.submissions.submit import on_its_way, submission_document, wait_for_outcome
 from infra.ecp.submissions.upload import Submission
+from infra.ecp.submissions.validate import check_settings
 from infra.ecp.target import Target, current_target
 from infra.ecp.terminal.errors import CommandFailed, ExitCode
 from infra.ecp.terminal.options import AsJson, Wait
@@ -36,11 +34,13 @@ from infra.ecp.terminal.output import (
     spinner,
     styled,
 )
-from services.runtime.storage.documents import check_document
 from services.runtime.wording import plural
+from services.validator.quarantine.corrected_rows import Checks
 from services.validator.quarantine.replay_check import Verdict
-from services.validator.quarantine.replay_links import UploadedRow, links
+from services.validator.quarantine.replay_decision import are_clean, decide
+from services.validator.quarantine.replay_links import links
 from services.validator.quarantine.replay_plan import Plan
+from services.validator.quarantine.replay_upload import put_answers, write_files
 
 SHOWN_ROWS = 50
 LOOKED_AT = 100
@@ -78,7 +78,7 @@ def replay(
     target = current_target()
     if not dry_run:
         _let_running_batches_end(target)
-    decision = decide(target, corrections)
+    decision = decide(stores_of(target), corrections, todays_checks())
     of_sources = decide_exports(target, exports)
     verdicts = [*decision.verdicts, *(said for one in of_sources for said in one.verdicts)]
     exit_code = ExitCode.DONE if are_clean(verdicts) else ExitCode.DATA_REJECTED
@@ -112,32 +112,20 @@ def submit(
 ) -> Submission:
     """Upload the planned rows, one file per kind and source, linked to what they answer.
 
-    The files are checked once more as they go out; raises CommandFailed if one has a bad row.
+    The files are checked once more as they go out; raises PipelineError if one has a bad row.
     """
     name = f"{system_clock():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     files: list[InputFile] = []
-    uploaded: list[UploadedRow] = []
     with TemporaryDirectory(prefix="replay-") as folder:
-        for one in plans:
-            if not one.rows:
-                continue
-            key = f"{one.kind}/replays/{name}.csv"
-            path = Path(folder, f"{one.kind}.csv")
-            starts = write_rows(path, one.kind, [row.fields for row in one.rows])
-            bad = bad_rows(path, one.kind, key)
-            if bad:
-                raise CommandFailed(f"nothing was uploaded: {bad[0]['message']}")
-            files.append(InputFile(path, one.kind, key))
-            uploaded += [
-                UploadedRow(row, key, line) for row, line in zip(one.rows, starts, strict=True)
-            ]
-        linked = links(uploaded)
+        plain = write_files(plans, Path(folder), name, todays_checks())
+        files += [InputFile(one.path, one.kind, one.key) for one in plain]
+        linked = links([row for one in plain for row in one.rows])
         for export in of_sources:
             if export.fixed:
                 file, answered = write_export(export, Path(folder), name)
                 files.append(file)
                 linked.rows.extend(answered)
-        ref = _put_answers(target, name, linked)
+        ref = put_answers(target.objects, target.names.data_bucket, name, linked)
         return upload(target, files, as_json=as_json, answers=ref)
 
 
@@ -153,11 +141,9 @@ def as_document(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _put_answers(target: Target, name: str, linked: ReplayAnswers) -> ObjectRef:
-    """Before the upload, so that whoever sees the batch sees what it answers."""
-    document = linked.model_dump(mode="json")
-    check_document("ReplayAnswers", document)
-    return target.objects.put_json(target.names.data_bucket, replay_answers_key(name), document)
+def todays_checks() -> Checks:
+    """As `ecp validate` checks."""
+    return Checks(system_clock().date(), check_settings().currency or None)
 
 
 def _let_running_batches_end(target: Target) -> None:

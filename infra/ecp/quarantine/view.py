@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from infra.ecp.quarantine.explanations import advice, pointed_at
 from infra.ecp.terminal.output import print_line, print_table, print_verbatim, styled
 from services.runtime.csv_files.rule_names import without_rules
+from services.runtime.quarantine.replays import Replay, row_id
+from services.runtime.quarantine.resolutions import Dismissal, Resolution, Resolutions
 from services.runtime.wording import plural, size
-from services.validator.quarantine.replays import Replay, row_id
-from services.validator.quarantine.resolutions import Dismissal, Resolution, Resolutions
 from services.validator.quarantine.rows import QuarantinedFile, Row
 
 SHOWN_ROWS = 50

@@ -194,13 +194,14 @@ def read_source(name: str, version: int | None = None) -> Source:
 
 def refused_files(target: Target, name: str) -> list[str]:
     """The keys of a source's files that were refused whole, and for which nothing came since."""
-    from infra.ecp.quarantine.queries import listing, read_resolutions
+    from infra.ecp.quarantine.stores import resolutions_in
+    from services.validator.quarantine.stored import listing
 
     s3, bucket = target.client("s3"), target.names.data_bucket
     files = [file for file in listing(s3, bucket).files if source_of(file.key) == name]
     if not files:
         return []
-    resolutions = read_resolutions(s3, target.client("dynamodb"), target.objects, bucket)
+    resolutions = resolutions_in(target)
     is_open = [resolutions.of_file(file.batch_id, file.key) == "open" for file in files]
     return sorted({file.key for file, still in zip(files, is_open, strict=True) if still})
 

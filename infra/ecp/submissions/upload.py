@@ -17,9 +17,8 @@ from contracts.identities import FileIdentity, batch_id_of
 from contracts.layout import MANIFEST_UPLOAD_PREFIX
 from contracts.messages import ObjectRef
 from infra.ecp.submissions.directories import InputFile
+from services.runtime.storage.upload_manifest import MANIFEST_METADATA, upload_manifest
 
-MANIFEST_METADATA = "ecp-manifest"
-"""Says that a file belongs to a manifest that is still to come."""
 PARALLEL_UPLOADS = 4
 PART_BYTES = 64 * 1024 * 1024
 """Larger files go in parts; S3 takes 5 GiB in one PutObject and 10,000 parts."""
@@ -131,13 +130,7 @@ class Uploader:
     def _put_manifest(
         self, key: str, files: Sequence[FileIdentity], answers: ObjectRef | None
     ) -> None:
-        manifest: dict[str, Any] = {
-            "files": [{"key": file.key, "version_id": file.version_id} for file in files]
-        }
-        if self.one_statement:
-            manifest["one_statement"] = True
-        if answers is not None:
-            manifest["answers"] = answers.model_dump()
+        manifest = upload_manifest(files, answers, one_statement=self.one_statement)
         self.s3.put_object(
             Bucket=self.bucket,
             Key=key,

@@ -25,15 +25,23 @@ class ShownRow:
 def cells_of(row: QuarantinedRow) -> ShownRow:
     """The record cut at its commas; as one cell where that cannot be.
 
-    The header is not at hand, so the wrong cell is found by its value, which messages quote: where
-    no cell or more than one has it, none is marked.
+    The wrong cell is that of its column by the file's header. Where the header is not known, or
+    does not fit the record, it is found by its value, which messages quote: where no cell or more
+    than one has it, none is marked.
     """
     values = _fields(row.raw)
-    wrong = [
-        n for n, value in enumerate(values) if value.strip() and _is_quoted(value, row.message)
-    ]
-    marked = wrong[0] if row.column is not None and len(wrong) == 1 else None
+    marked = _by_header(row, values)
+    if marked is None:
+        wrong = [
+            n for n, value in enumerate(values) if value.strip() and _is_quoted(value, row.message)
+        ]
+        marked = wrong[0] if row.column is not None and len(wrong) == 1 else None
     return ShownRow(row, [Cell(value, n == marked) for n, value in enumerate(values)])
+
+
+def _by_header(row: QuarantinedRow, values: list[str]) -> int | None:
+    fits = len(values) == len(row.header) and row.header.count(row.column or "") == 1
+    return row.header.index(row.column or "") if row.column and fits else None
 
 
 def _fields(raw: str) -> list[str]:

@@ -16,6 +16,7 @@ from services.api.console.asking import (
 from services.api.console.assets import FOREVER, asset_named
 from services.api.console.batch_pages import batch_page, duration_of
 from services.api.console.calendars import month_of, months_to, whole_months
+from services.api.console.correction_routes import add_correction_routes
 from services.api.console.differences import changes_of, kpi_tables
 from services.api.console.kpi_pages import (
     COMPARISONS,
@@ -26,24 +27,18 @@ from services.api.console.kpi_pages import (
     quick_spans,
 )
 from services.api.console.overview import overview
-from services.api.console.records import cells_of
 from services.api.console.rendering import page, with_headers
 from services.api.console.running import step_of
 from services.api.console.shown import OF_CATEGORIES, OF_ORDERS
+from services.api.http.callers import Caller
 from services.api.http.kpi_routes import MOST_REGISTERS
 from services.api.http.paging import cursor_of, position_of
-from services.api.http.parameters import BatchId, Cursor, FileIndex, OnDay, know_parameters
+from services.api.http.parameters import BatchId, Cursor, OnDay, know_parameters
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound
 from services.api.http.spans import span_of
 from services.api.http.view_routes import batch_body, list_position
-from services.api.http.why_routes import (
-    batch_difference,
-    explanation,
-    quarantined_rows,
-    validated_file,
-    waiting_lines,
-)
+from services.api.http.why_routes import batch_difference, explanation, waiting_lines
 from services.api.kpis.answers import Question
 from services.api.kpis.bounds import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES
 from services.api.kpis.periods import Compare
@@ -58,14 +53,14 @@ from services.api.views.reading import newest_publication, sources_of
 
 BATCHES_ON_A_PAGE = 50
 FILES_ON_A_PAGE = 100
-ROWS_ON_A_PAGE = 50
 MONTHS = 6
 
 
-def add_console_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
+def add_console_routes(app: APIGatewayHttpResolver, ports: Ports, caller: Caller) -> None:
     """`/console` and what is below it."""
     _add_kpi_pages(app, ports)
     _add_view_pages(app, ports)
+    add_correction_routes(app, ports, caller)
 
     @app.get("/", include_in_schema=False, middlewares=[know_parameters])
     def root() -> Response[str]:
@@ -211,19 +206,6 @@ def _add_view_pages(app: APIGatewayHttpResolver, ports: Ports) -> None:
             batch_id=batch_id,
             files=[FileView(**body) for body in found.bodies],
             next=cursor_of(found.next),
-            is_first=cursor is None,
-        )
-
-    @page_route(app, "/batches/<batch_id>/files/<file_index>")
-    def rows(batch_id: BatchId, file_index: FileIndex, cursor: Cursor = None) -> Response[str]:
-        file = validated_file(ports, batch_id, file_index)
-        found = quarantined_rows(ports, file, ROWS_ON_A_PAGE, cursor)
-        return page(
-            app,
-            "rows.html",
-            file=file,
-            rows=[cells_of(row) for row in found.rows],
-            next=found.next,
             is_first=cursor is None,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from contracts.errors import Transient
 from services.api.console.errors import for_people, is_page
@@ -19,6 +20,7 @@ from services.api.http.kpi_routes import add_kpi_routes
 from services.api.http.parameters import know_parameters
 from services.api.http.ports import Ports
 from services.api.http.problems import ProblemFound, problem, wrong_parameters
+from services.api.http.replay_routes import add_replay_routes, add_request_body, posted
 from services.api.http.view_routes import add_view_routes
 from services.api.http.why_routes import add_why_routes
 from services.api.operations.ports import OperationsPorts
@@ -33,7 +35,8 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
     add_kpi_routes(app, ports)
     add_view_routes(app, ports)
     add_why_routes(app, ports)
-    add_console_routes(app, ports)
+    add_replay_routes(app, ports, caller)
+    add_console_routes(app, ports, caller)
 
     @app.get("/openapi.json", include_in_schema=False, middlewares=[know_parameters])
     def openapi() -> Response[str]:
@@ -74,9 +77,10 @@ def _an_app(caller: Caller) -> APIGatewayHttpResolver:
 
     def nothing_there() -> Response[str]:
         path, method = app.current_event.path, app.current_event.http_method
-        if method != "GET":
-            answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"ask by GET, and not by {method}")
-            answer.headers["Allow"] = "GET"
+        right = "POST" if posted(path) else "GET"
+        if method != right and (method != "GET" or right == "POST"):
+            answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"ask by {right}, and not by {method}")
+            answer.headers["Allow"] = right
             return answer
         if is_page(path):
             return problem(HTTPStatus.NOT_FOUND, f"there is no page {path}")
@@ -101,9 +105,10 @@ def openapi_of(app: APIGatewayHttpResolver) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the code."""
     text = app.get_openapi_json_schema(title=TITLE, version=VERSION)
     document: dict[str, Any] = json.loads(text)
+    add_request_body(document)
     for path in document["paths"].values():
         for operation in path.values():
-            operation["responses"]["304"].pop("content", None)
+            operation["responses"].get("304", {}).pop("content", None)
     used = _used_schemas(document)
     schemas = document["components"]["schemas"]
     document["components"]["schemas"] = {name: schemas[name] for name in sorted(used)}
@@ -131,6 +136,11 @@ def _wrong(error: RequestValidationError) -> Response[str]:
     return wrong_parameters(error.errors())
 
 
+def _wrong_body(error: ValidationError) -> Response[str]:
+    found = [{"loc": ("body", *one["loc"]), "msg": one["msg"]} for one in error.errors()]
+    return wrong_parameters(found)
+
+
 def _problem(error: ProblemFound) -> Response[str]:
     return problem(error.status, error.detail)
 
@@ -151,6 +161,7 @@ def _fault(_error: Exception) -> Response[str]:
 
 _SAID: dict[type[Exception], Any] = {
     RequestValidationError: _wrong,
+    ValidationError: _wrong_body,
     ProblemFound: _problem,
     NotLetIn: _not_let_in,
     Transient: _busy,

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.views.models import BatchView, FileView, LeftOutFile, SourceView
 
@@ -158,6 +158,8 @@ class QuarantinedRow(BaseModel):
     rule: str
     message: str
     raw: str = Field(description="The record as the file has it")
+    version_id: str = Field("", description="The file's version, by which a row is corrected")
+    header: list[str] = Field([], description="The file's columns, where they are known")
 
 
 class RowPage(BaseModel):
@@ -317,6 +319,73 @@ class Asked(BaseModel):
 
     question_id: str
     status: Literal["asked"] = "asked"
+
+
+class RowAsked(BaseModel):
+    """A quarantined row of a plain file, and its fields as they are now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    batch_id: str = Field(pattern="^[0-9a-f]{16}$")
+    key: str = Field(min_length=1, max_length=1024)
+    version_id: str = Field(min_length=1, max_length=1024)
+    line: int = Field(ge=1, le=10**12)
+    kind: Literal["orders", "order_items", "products"]
+    fields: dict[str, str] = Field(description="Text by column; one that is not there is empty")
+
+
+class CorrectionsAsked(BaseModel):
+    """`request`: one's own name for it; the same rows under the same name have one effect."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: list[RowAsked] = Field(min_length=1, max_length=1000)
+    dry_run: bool = Field(True, description="Say what would happen, and upload nothing")
+    request: str | None = Field(None, pattern="^[A-Za-z0-9-]{1,64}$")
+
+
+class ReplayAsked(BaseModel):
+    """The rows are being judged: `/quarantine/replays/<replay_id>` has the answer."""
+
+    replay_id: str
+    status: Literal["asked"] = "asked"
+
+
+class ReplayVerdict(BaseModel):
+    """`message`: why a row stays out, or what is to be known; `changed`: columns that differ."""
+
+    batch_id: str
+    key: str
+    version_id: str
+    line: int
+    kind: str
+    verdict: Literal["fixed", "wrong", "unchanged", "refused"]
+    changed: list[str]
+    message: str | None
+
+
+class UploadRow(BaseModel):
+    """A row of the upload; one that corrects nothing stands, and goes along with its pair."""
+
+    kind: str
+    key: str
+    fields: dict[str, str]
+    corrects: bool
+
+
+class Replayed(BaseModel):
+    """What became of corrected rows; `waits_for`: ask again when that batch has ended."""
+
+    replay_id: str
+    dry_run: bool
+    requested_by: str
+    answered_at: str
+    outcome: Literal["would_upload", "uploaded", "nothing", "waits"]
+    batch_id: str | None
+    waits_for: str | None
+    rows: list[ReplayVerdict]
+    uploads: list[UploadRow]
+    uploads_left_out: int
 
 
 class Health(BaseModel):

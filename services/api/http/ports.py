@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.clock import Clock
+from services.api.corrections.ports import Corrects
 from services.api.kpis.answers import Kpis
 from services.api.questions.ports import AsksOthers
 from services.api.views.reading import ViewsRead
@@ -18,3 +19,4 @@ class Ports:
     clock: Clock
     openapi: Callable[[], str]
     others: AsksOthers
+    corrects: Corrects

@@ -15,7 +15,7 @@ from services.runtime.storage.aws import error_code, translated
 
 MAX_PARQUET_BYTES = 64 << 20
 """What a function of 1 GB reads in a moment; quarantine of more is looked at by `ecp`."""
-ROW_FIELDS = ("kind", "line", "column", "rule", "message", "raw")
+ROW_FIELDS = ("kind", "line", "column", "rule", "message", "raw", "version_id")
 
 
 class Questions:
@@ -92,7 +92,12 @@ class Questions:
                 "limit ? offset ?",
                 [file.name, limit, first],
             ).fetchall()
-        return [dict(zip(ROW_FIELDS, row, strict=True)) for row in found]
+            header = database.execute(
+                "select decode(value) from parquet_kv_metadata(?) where decode(key) = 'columns'",
+                [file.name],
+            ).fetchone()
+        names = json.loads(header[0]) if header else []
+        return [dict(zip(ROW_FIELDS, row, strict=True)) | {"header": names} for row in found]
 
     def _body(self, key: str) -> Any:
         try:

@@ -16,6 +16,7 @@ from typing import Any
 from contracts.clock import from_rfc3339
 from contracts.envelope import Message
 from contracts.messages import (
+    BatchSealed,
     FileDetected,
     FileGone,
     FileIgnored,
@@ -35,7 +36,7 @@ from services.api.views.models import BatchView, LeftOutFile
 SOURCES, SPAN, LOCK, SIGNS = "sources", "span", "lock", "signs"
 VIEW = "view"
 """The sort key of a batch's own view."""
-BATCHES, QUARANTINE, IGNORED = "batches", "quarantine", "ignored"
+BATCHES, QUARANTINE, IGNORED, REPLAYS = "batches", "quarantine", "ignored", "replays"
 """Lists, newest first, of the index by-time."""
 LEFT_OUT_DAYS = 90
 """As long as the aggregator remembers what it left out."""
@@ -156,6 +157,7 @@ def batch_items(
     rank = f"{len(messages):08d}"
     pk, at = partition_of(batch_id), batch.sealed_at or batch.last_event_at
     found = [ViewItem(pk, VIEW, rank, batch.model_dump(), BATCHES, f"{at}#{batch_id}")]
+    found += _replay(batch, messages, rank)
     changed, told = _told_of(touched), _told_of(messages)
     for file in files:
         if not changed[file.file_index] + changed[file.key]:
@@ -187,6 +189,22 @@ def _told_of(messages: Iterable[Message]) -> Counter[int | str]:
             case QuarantineDismissed():
                 found[event.key] += 1
     return found
+
+
+def _replay(batch: BatchView, messages: Iterable[Message], rank: str) -> list[ViewItem]:
+    """Of a batch that answers quarantined rows, where it says which."""
+    refs = [one.data.answers for one in messages if isinstance(one.data, BatchSealed)]
+    ref = next((ref for ref in refs if ref is not None), None)
+    if ref is None or batch.sealed_at is None:
+        return []
+    body = {
+        "batch_id": batch.batch_id,
+        "status": batch.status,
+        "sealed_at": batch.sealed_at,
+        "answers": ref.model_dump(),
+    }
+    at = f"{batch.sealed_at}#{batch.batch_id}"
+    return [ViewItem(partition_of(batch.batch_id), "answers", rank, body, REPLAYS, at)]
 
 
 def _publications(batch: BatchView, sources: set[str]) -> list[ViewItem]:

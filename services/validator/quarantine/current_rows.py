@@ -13,9 +13,9 @@ from typing import NamedTuple
 from contracts.envelope import Message
 from contracts.messages import AnsweredRow, ObjectRef, RestatedRow
 from services.runtime.event_store import EventStore
+from services.runtime.quarantine.replays import replay_document
 from services.runtime.storage.documents import ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
-from services.validator.quarantine.replays import replay_document
 
 IDENTITY_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "orders": ("order_id",),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.validator.quarantine.replays import row_id
+from services.runtime.quarantine.replays import row_id
 from services.validator.quarantine.rows import EXPORT, Row
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from contracts.file_contracts import file_contract
 from services.runtime.csv_files.texts import BLANKS
-from services.validator.quarantine.corrections import Correction, fields_of
-from services.validator.quarantine.replays import RowId
+from services.runtime.quarantine.corrections import Correction, fields_of
+from services.runtime.quarantine.replays import RowId
 from services.validator.quarantine.rows import Row
 
 HeaderOf = Callable[[str, str, str], Sequence[str] | None]

@@ -10,7 +10,8 @@ from itertools import groupby
 
 from contracts.file_contracts import file_contract
 from services.runtime.csv_files.texts import BLANKS
-from services.validator.quarantine.corrections import Correction
+from services.runtime.quarantine.corrections import Correction
+from services.runtime.quarantine.replays import COMPLETED, Replays
 from services.validator.quarantine.current_rows import (
     IDENTITY_COLUMNS,
     CurrentRow,
@@ -18,7 +19,6 @@ from services.validator.quarantine.current_rows import (
     Origin,
     Precedence,
 )
-from services.validator.quarantine.replays import COMPLETED, Replays
 
 LINE_ID = "line_id"
 

@@ -1,6 +1,7 @@
 """Rows and files in quarantine, as their keys and their Parquet say."""
 
 import io
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,6 +80,15 @@ def arrange(found: Iterable[dict[str, Any]]) -> Listing:
 
 def _batch_id(key: str) -> str:
     return key.removeprefix(QUARANTINE_PREFIX).partition("/")[0]
+
+
+def header_in(parquet: bytes) -> tuple[str, ...] | None:
+    """The column names of the input that bad rows stood in; None where the footer is older."""
+    import pyarrow.parquet as pq
+
+    footer = pq.read_metadata(io.BytesIO(parquet)).metadata or {}
+    names = json.loads(footer.get(b"columns", b"[]"))
+    return tuple(names) or None
 
 
 def rows_of(parquet: bytes) -> list[Row]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from services.validator.quarantine.corrections import Correction
+from services.runtime.quarantine.corrections import Correction
+from services.runtime.quarantine.replays import RowId
 from services.validator.quarantine.current_rows import Precedence
 from services.validator.quarantine.replay_check import Verdict
 from services.validator.quarantine.replay_plan import PlacedRow
-from services.validator.quarantine.replays import RowId
 
 LEFT_OUT = (
     "the source leaves this row out, so that it would state nothing: correct it, or give the "

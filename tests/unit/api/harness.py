@@ -2,7 +2,8 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,6 +12,13 @@ from zlib import crc32
 
 from contracts.clock import Clock
 from contracts.envelope import Message, parse
+from contracts.messages import (
+    ObjectRef,
+    QuarantineCorrections,
+    QuarantineReplay,
+    ReplayAnswers,
+)
+from contracts.schemas import find
 from services.api.adapters import Page
 from services.api.http.app import make_app, make_operations_app
 from services.api.http.callers import Caller
@@ -165,6 +173,41 @@ class InMemoryQueues:
 
 
 @dataclass
+class InMemoryCorrects:
+    """What was asked of the validator, by replay, what it says, and what replays answer by key."""
+
+    asked: dict[str, tuple[QuarantineCorrections, bool, str]] = field(default_factory=dict)
+    answers: dict[str, QuarantineReplay] = field(default_factory=dict)
+    says: Callable[[str, QuarantineCorrections, bool], QuarantineReplay] | None = None
+    linked: dict[str, ReplayAnswers] = field(default_factory=dict)
+    times_asked: int = 0
+
+    def answer(self, replay_id: str) -> QuarantineReplay | None:
+        return self.answers.get(replay_id)
+
+    def await_answer(self, replay_id: str) -> QuarantineReplay | None:
+        if self.says is not None and replay_id in self.asked:
+            rows, dry_run, _ = self.asked[replay_id]
+            self.answers[replay_id] = self.says(replay_id, rows, dry_run)
+        return self.answer(replay_id)
+
+    def was_asked(self, replay_id: str) -> bool:
+        return replay_id in self.asked
+
+    def ask(
+        self, replay_id: str, rows: QuarantineCorrections, *, dry_run: bool, requested_by: str
+    ) -> None:
+        self.asked[replay_id] = (rows, dry_run, requested_by)
+        self.times_asked += 1
+
+    def links(self, ref: ObjectRef) -> ReplayAnswers | None:
+        return self.linked.get(ref.key)
+
+    def form_key(self, day: str) -> bytes:
+        return f"key of {day}".encode()
+
+
+@dataclass
 class Answer:
     """What the gateway gets."""
 
@@ -203,12 +246,20 @@ def a_question(path: str, headers: Mapping[str, str] | None = None, **query: Any
 class ApiHarness:
     """Events in, questions answered."""
 
-    def __init__(self, endpoint: str = HERE, scope: str = "", clock: Clock = lambda: TODAY) -> None:
+    def __init__(
+        self,
+        endpoint: str = HERE,
+        scope: str = "",
+        clock: Clock = lambda: TODAY,
+        correct_scope: str = "",
+        correctors: str = "",
+    ) -> None:
         self.views, self.kpis = InMemoryViews(), InMemoryKpis()
         self.others = InMemoryOthers()
         openapi = '{"openapi": "3.1.0"}'
-        ports = Ports(self.views, self.kpis, clock, lambda: openapi, self.others)
-        self.app = make_app(ports, Caller(scope, endpoint))
+        self.corrects = InMemoryCorrects()
+        ports = Ports(self.views, self.kpis, clock, lambda: openapi, self.others, self.corrects)
+        self.app = make_app(ports, Caller(scope, endpoint, correct_scope, correctors))
         self.queues = InMemoryQueues()
         self.operations = make_operations_app(
             OperationsPorts(self.views, self.queues, clock), Caller(scope, endpoint), OPERATE
@@ -216,6 +267,14 @@ class ApiHarness:
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
         return self.handle(a_question(path, headers, **query))
+
+    def post(
+        self, path: str, body: str, media_type: str, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """As a program, or a browser, sends something."""
+        event = a_question(path, {"Content-Type": media_type, **(headers or {})})
+        event["requestContext"]["http"]["method"] = "POST"
+        return self.handle({**event, "body": body})
 
     def handle(self, event: dict[str, Any]) -> Answer:
         said = self.resolve(event)
@@ -234,6 +293,12 @@ class ApiHarness:
         for message in messages:
             intake.take(message)
         intake.show()
+
+
+def a_document(name: str) -> dict[str, Any]:
+    """The example of a document's schema."""
+    found: dict[str, Any] = deepcopy(find("documents", name, 1).document["examples"][0])
+    return found
 
 
 def an_event(

@@ -46,6 +46,7 @@ class Gateway:
             },
         }
         event["requestContext"]["http"]["method"] = request.method
+        event["body"] = request.get_data(as_text=True)
         answer = self._api.handle(event)
         self.answered[answer.headers.get("Content-Type", ""), answer.status] += 1
         start_response(f"{answer.status} ", list(answer.headers.items()))

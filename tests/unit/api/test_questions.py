@@ -1,6 +1,7 @@
 """What is asked of others: why a number is what it is, and the rows that a file left behind."""
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,6 +102,8 @@ def a_row(line: int, **fields: Any) -> dict[str, Any]:
         "rule": "order_date.format",
         "message": "'2025-02-30' is not a date",
         "raw": f"{line},{NAME}\x00,2025-02-30",
+        "version_id": "v1",
+        "header": [],
         **fields,
     }
 
@@ -217,13 +220,17 @@ def test_an_answer_is_the_document_once_it_is_there(aws: OnAws) -> None:
 
 def test_rows_are_read_from_parquet_by_line(aws: OnAws, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [a_row(line, batch_id=BATCH, contract="orders v1") for line in (9, 2, 5)]
+    names = ["order_id", "user_id", "order_date"]
+    table = pa.Table.from_pylist([{**row, "header": None} for row in rows]).drop(["header"])
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), sink, compression="zstd")
+    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"columns": json.dumps(names)})
     aws.put(quarantined_rows_key(BATCH, 3), sink.getvalue())
 
     found = aws.questions.rows(BATCH, 3, 1, 5)
 
-    assert found == [a_row(5), a_row(9)]
+    assert found == [a_row(5, header=names), a_row(9, header=names)]
     assert aws.questions.rows(BATCH, 4, 0, 5) is None
     monkeypatch.setattr(adapters, "MAX_PARQUET_BYTES", 10)
     with pytest.raises(TooLarge):

@@ -1,24 +1,26 @@
 """Which corrected rows go in, and what goes with them (docs/decisions/0010)."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.messages import AnsweredRow, ReplayAnswers, RestatedRow
-from infra.ecp.quarantine.replay_check import faults_of, write_rows
+from services.runtime.quarantine.corrections import Correction
+from services.runtime.quarantine.replays import Replay, Replays, RowId, arrange, is_open
 from services.runtime.storage.documents import InMemoryObjectStore
-from services.validator.quarantine.corrections import Correction
+from services.validator.quarantine.corrected_rows import Checks, faults_of, write_rows
 from services.validator.quarantine.current_rows import CurrentRow, Origin, Precedence, Precedences
 from services.validator.quarantine.replay_check import judge
 from services.validator.quarantine.replay_links import UploadedRow, links
 from services.validator.quarantine.replay_plan import CurrentRows, FixedRow, PlacedRow, Plan, plan
-from services.validator.quarantine.replays import Replay, Replays, RowId, arrange, is_open
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.infra.batch_events import an_event
 
 SEALED = "2025-07-07T12:00:00.000Z"
+CHECKS = Checks(date(2026, 1, 1))
 ITEMS, ORDERS = "order_items/a.csv", "orders/a.csv"
 
 
@@ -274,7 +276,7 @@ def verdict_on(raw: str, *fields: str, rule: str = "order_date.format") -> Any:
     row_id = RowId(BATCH, ORDERS, "v1", 7)
     corrections = [Correction("orders", row_id, (*fields, ""), "f")]
     return judge(
-        corrections, faults_of(corrections), {row_id: quarantined(7, raw, rule)}, no_header
+        corrections, faults_of(corrections, CHECKS), {row_id: quarantined(7, raw, rule)}, no_header
     )[0]
 
 
@@ -317,7 +319,7 @@ def test_a_record_that_could_not_be_split_says_so_while_nobody_has_filled_it_in(
 def test_a_row_that_is_not_in_quarantine_is_refused() -> None:
     row_id = RowId(BATCH, ORDERS, "v1", 8)
     right = Correction("orders", row_id, ("1", "u1", "2025-02-28", "1.00", "ok"), "f")
-    [found] = judge([right], faults_of([right]), {}, no_header)
+    [found] = judge([right], faults_of([right], CHECKS), {}, no_header)
     assert (found.state, "no such row" in str(found.message)) == ("refused", True)
 
 
@@ -337,7 +339,7 @@ def test_faults_are_told_of_the_right_row_beside_rows_of_several_lines() -> None
     rows: Any = {
         each: quarantined(each.line, "", "x.y") | {"kind": "products"} for each in ids.values()
     }
-    found = judge(corrections, faults_of(corrections), rows, no_header)
+    found = judge(corrections, faults_of(corrections, CHECKS), rows, no_header)
     assert [each.state for each in found] == ["fixed", "wrong", "fixed", "wrong"]
     assert "price 'wrong'" in str(found[1].message)
 

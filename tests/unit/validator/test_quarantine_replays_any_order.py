@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import AnsweredRow, ReplayAnswers
-from infra.ecp.quarantine.replay_decision import placed
+from services.runtime.quarantine.corrections import Correction
+from services.runtime.quarantine.replays import RowId, arrange
 from services.runtime.storage.documents import InMemoryObjectStore
-from services.validator.quarantine.corrections import Correction
 from services.validator.quarantine.current_rows import CurrentRow, Identity, Origin, Precedences
+from services.validator.quarantine.replay_decision import placed
 from services.validator.quarantine.replay_links import UploadedRow, links
 from services.validator.quarantine.replay_plan import FixedRow, plan
-from services.validator.quarantine.replays import RowId, arrange
 from tests.unit.infra.batch_events import an_event
 
 IDENTITIES: Mapping[str, Sequence[Identity]] = {

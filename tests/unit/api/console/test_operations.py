@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from contracts.clock import to_rfc3339
+from services.api.http.callers import ON_THIS_MACHINE
 from services.api.operations.domain import dead_letters, lock_advice, work
 from services.api.operations.letters import Depth
 from services.api.views.models import LockView, SignOfLife
@@ -101,9 +102,7 @@ def test_a_letter_is_dropped_with_a_reason_in_the_name_of_who_asks() -> None:
     api = a_shop()
     answer = send(api, f"{PLACE}/drop", message_id="00001-letter", reason=" a script of mine ")
     assert answer.status == 303
-    assert api.queues.dropped == [
-        ("00001-letter", "the console on this machine", "a script of mine")
-    ]
+    assert api.queues.dropped == [("00001-letter", ON_THIS_MACHINE, "a script of mine")]
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 2_001])

@@ -110,7 +110,8 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
         ("contracts/compatibility/gate.py", []),
         ("contracts/released/index.json", []),
         ("contracts/released/v1/schemas/commands/AcquireLock/v1.json", []),
-        ("services/validator/quarantine/replay_plan.py", []),
+        ("services/validator/quarantine/source_replay.py", []),
+        ("services/validator/quarantine/replay_plan.py", ["validator"]),
         ("services/runtime/event_store/unheard_of.py", []),
         ("services/lock/domain.py", ["lock"]),
         ("services/lock/requirements.txt", ["lock"]),
@@ -124,7 +125,7 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
         ("services/transformer/emr/job.py", ["transformer"]),
         ("services/transformer/sql/deleted.sql", ["transformer"]),
         ("services/runtime/messaging/worker.py", ["transformer", "validator"]),
-        ("contracts/files/orders/v2.json", ["archiver", "transformer", "validator"]),
+        ("contracts/files/orders/v2.json", ["archiver", "transformer", "validator", "api"]),
         ("contracts/schemas/events/Deleted/v1.json", EVERY_SERVICE),
         ("services/runtime/csv_files/gzip_data.py", ["archiver", "transformer", "validator"]),
         (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from services.runtime.quarantine.replays import RowId
 from services.validator.quarantine.current_rows import CurrentRow, Origin, Precedence
 from services.validator.quarantine.export_rows import ExportFormat, as_export, starts_of
 from services.validator.quarantine.replay_plan import PlacedRow
-from services.validator.quarantine.replays import RowId
 from services.validator.quarantine.source_replay import (
     Answer,
     Corrected,

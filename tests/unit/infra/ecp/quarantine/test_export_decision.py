@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 
 from infra.ecp.quarantine import export_replay
-from infra.ecp.quarantine.current_facts import current_rows, stated_products
 from infra.ecp.quarantine.export_replay import ExportReplay, decide_exports, write_export
 from infra.ecp.submissions.source_reading import SourceReading
 from infra.ecp.terminal.errors import WrongUsage
+from services.runtime.quarantine.resolutions import Dismissal, Resolutions
 from services.runtime.storage.documents import InMemoryObjectStore
 from services.transformer.facts.tables import SCHEMAS
+from services.validator.quarantine.current_facts import current_rows, stated_products
 from services.validator.quarantine.current_rows import CurrentRow
-from services.validator.quarantine.resolutions import Dismissal, Resolutions
 from services.validator.quarantine.rows import EXPORT, Row
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.support.local_catalog import LocalCatalog
@@ -82,7 +82,7 @@ def cloud(monkeypatch: Any, rows: list[Row], reading: SourceReading) -> Cloud:
         "reading_of": lambda *_: cloud.reading,
         "current_rows": cloud.found,
         "stated_products": lambda *_: cloud.products,
-        "read_resolutions": lambda *_: cloud.resolutions,
+        "resolutions_in": lambda _: cloud.resolutions,
     }.items():
         monkeypatch.setattr(export_replay, name, what)
     return cloud

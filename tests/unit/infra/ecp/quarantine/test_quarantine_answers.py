@@ -9,11 +9,11 @@ from contracts.layout import replay_answers_key
 from contracts.messages import ObjectRef
 from infra.ecp.names import STATE_TABLE
 from infra.ecp.quarantine.originals import Headers
-from infra.ecp.quarantine.queries import read_replays
+from services.runtime.quarantine.replays import RowId
 from services.runtime.storage import items
 from services.runtime.storage.documents import S3ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
-from services.validator.quarantine.replays import RowId
+from services.validator.quarantine.stored import read_replays
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 BUCKET, ARCHIVE = "ecommerce-data-bucket", "ecommerce-archive-bucket"

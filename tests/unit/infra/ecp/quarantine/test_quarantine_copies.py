@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import BatchManifest
-from infra.ecp.quarantine.queries import read_copies
+from services.runtime.quarantine.copies import Copies, Input, Sealed, arrange
+from services.runtime.quarantine.replays import Replay, RowId, is_open
+from services.runtime.quarantine.resolutions import Dismissal, Resolutions
 from services.runtime.storage.documents import InMemoryObjectStore
-from services.validator.quarantine.copies import Copies, Input, Sealed, arrange
-from services.validator.quarantine.replays import Replay, RowId, is_open
-from services.validator.quarantine.resolutions import Dismissal, Resolutions
+from services.validator.quarantine.stored import read_copies
 from tests.unit.infra.ecp.batches.test_outcome import an_example
 
 KEY, LINE = "orders/a.csv", 7

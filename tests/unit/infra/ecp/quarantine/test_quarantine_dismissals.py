@@ -7,8 +7,8 @@ import pytest
 from infra.ecp.quarantine.commands import resolutions_shown
 from infra.ecp.quarantine.dismiss import Dismissed, chosen
 from infra.ecp.terminal.errors import WrongUsage
-from services.validator.quarantine.replays import Replay, RowId
-from services.validator.quarantine.resolutions import Dismissal, Resolutions, published_since
+from services.runtime.quarantine.replays import Replay, RowId
+from services.runtime.quarantine.resolutions import Dismissal, Resolutions, published_since
 from services.validator.quarantine.rows import QuarantinedFile
 from tests.contract.builders import BATCH, OTHER_BATCH
 

@@ -15,7 +15,7 @@ from infra.ecp.quarantine.export import _write
 from infra.ecp.quarantine.originals import header_of
 from infra.ecp.quarantine.spreadsheets import neutralise, read_cells, restore, write_cells
 from infra.ecp.terminal.errors import WrongUsage
-from services.validator.quarantine.corrections import fields_of
+from services.runtime.quarantine.corrections import fields_of
 from tests.contract.builders import BATCH
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)))

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.layout import quarantined_file_key, quarantined_rows_key
-from infra.ecp.quarantine.queries import listing, read_rows
 from services.validator.quarantine.rows import ROW_FIELDS
+from services.validator.quarantine.stored import listing, read_rows
 from tests.contract.builders import BATCH, OTHER_BATCH
 
 BUCKET = "ecommerce-data-bucket"

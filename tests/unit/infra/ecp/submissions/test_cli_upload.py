@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from contracts.identities import batch_id_of
 from infra.ecp.submissions import upload
 from infra.ecp.submissions.directories import InputFile
-from infra.ecp.submissions.upload import MANIFEST_METADATA, Uploader, manifest_upload_key
+from infra.ecp.submissions.upload import Uploader, manifest_upload_key
+from services.runtime.storage.upload_manifest import MANIFEST_METADATA
 
 BUCKET = "ecommerce-data-bucket"
 NOON = datetime(2025, 7, 7, 12, 0, tzinfo=UTC)

@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.file_contracts import file_contract
 from services.runtime.csv_files.header import OTHER_DELIMITERS
 from services.runtime.csv_files.texts import BLANKS
-from services.validator.quarantine.replays import RowId
-from services.validator.quarantine.rows import Row
+from services.runtime.quarantine.replays import RowId
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Correction:
     place: str
 
 
-def fields_of(row: Row, header: Sequence[str] | None) -> tuple[str, ...]:
+def fields_of(row: Mapping[str, Any], header: Sequence[str] | None) -> tuple[str, ...]:
     """The contract's fields of a row as far as its text can be split, else empty ones."""
     contract = file_contract(row["kind"])
     columns = contract.columns

@@ -3,13 +3,31 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from infra.ecp.names import FACTS_DATABASE
+from contracts.layout import FACTS_DATABASE
 from services.validator.quarantine.current_rows import (
     IDENTITY_COLUMNS,
     PROVENANCE,
     CurrentRow,
     Identity,
 )
+
+
+def glue_catalog(region: str, endpoint: str | None) -> Any:
+    """The catalog of the facts tables, for reading, by this process's own credentials.
+
+    pyiceberg takes half a second to load, which files that are validated should not wait for.
+    """
+    from pyiceberg.catalog import load_catalog
+
+    from services.runtime.storage.aws import for_threads
+
+    settings = {"type": "glue", "glue.region": region, "s3.region": region}
+    if endpoint:
+        settings |= {"glue.endpoint": endpoint, "s3.endpoint": endpoint}
+    catalog = load_catalog("facts", **settings)
+    for_threads(catalog.glue)
+    return catalog
+
 
 IDS_IN_ONE_SCAN = 200
 """Up to so many ids, Iceberg leaves out data files by their bounds."""

@@ -7,18 +7,20 @@ from typing import Any
 
 from contracts.layout import QUARANTINE_PREFIX, REPLAY_ANSWERS_PREFIX
 from contracts.messages import BatchManifest, ObjectRef
-from infra.ecp.names import STATE_TABLE
+from services.runtime.quarantine.copies import Copies, Sealed
+from services.runtime.quarantine.copies import arrange as arrange_copies
+from services.runtime.quarantine.replays import COMPLETED, Replay, RowId, arrange, replay_document
+from services.runtime.quarantine.resolutions import Resolutions, dismissal_of, published_since
 from services.runtime.storage import items
 from services.runtime.storage.documents import ObjectStore
 from services.runtime.storage.expired_documents import read_unless_expired
-from services.validator.quarantine.copies import Copies, Sealed
-from services.validator.quarantine.copies import arrange as arrange_copies
-from services.validator.quarantine.replays import COMPLETED, Replay, RowId, arrange, replay_document
-from services.validator.quarantine.resolutions import Resolutions, dismissal_of, published_since
-from services.validator.quarantine.rows import Listing, Row, rows_of
+from services.validator.quarantine.rows import Listing, Row, header_in, rows_of
 from services.validator.quarantine.rows import arrange as arrange_listing
 
 THREADS = 8
+Header = tuple[str, ...] | None
+LOOKED_AT = 100
+ENDED = frozenset({"COMPLETED", "REJECTED", "FAILED"})
 
 
 def listing(s3: Any, bucket: str, batch_id: str | None = None) -> Listing:
@@ -34,21 +36,42 @@ def read_rows(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[Row]:
         yield from rows_of(content)
 
 
-def read_resolutions(s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str) -> Resolutions:
+def read_headers(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[list[Row], Header]]:
+    """The rows of each Parquet file, with the column names of the input that they stood in."""
+    for key in keys:
+        content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        yield rows_of(content), header_in(content)
+
+
+def read_resolutions(
+    s3: Any, dynamodb: Any, objects: ObjectStore, bucket: str, state_table: str
+) -> Resolutions:
     """From the documents of the replays, the aggregator's rows and what lies in quarantine."""
-    batches = items.query(dynamodb, STATE_TABLE, {"pk": "batches"})
-    rows = items.query(dynamodb, STATE_TABLE, {"pk": "dismissals"})
+    batches = items.query(dynamodb, state_table, {"pk": "batches"})
+    rows = items.query(dynamodb, state_table, {"pk": "dismissals"})
     return Resolutions(
         replays=read_replays(s3, batches, objects, bucket),
         dismissals=[dismissal_of(row) for row in rows],
         published=published_since(
             row
             for partition in ("refused", "answered")
-            for row in items.query(dynamodb, STATE_TABLE, {"pk": partition})
+            for row in items.query(dynamodb, state_table, {"pk": partition})
         ),
         completed=frozenset(one["batch_id"] for one in batches if one["status"] == COMPLETED),
         copies=read_copies(batches, listing(s3, bucket).batches, objects),
     )
+
+
+def running_batch(dynamodb: Any, state_table: str) -> str | None:
+    """A batch that is sealed and has not ended, the oldest first; None when there is none.
+
+    Of the newest ones: who waits to be run again is looked at by people.
+    """
+    newest = items.query(
+        dynamodb, state_table, {"pk": "batches"}, newest_first=True, limit=LOOKED_AT
+    )
+    running = [row["batch_id"] for row in newest if row["status"] not in ENDED]
+    return running[-1] if running else None
 
 
 def read_replays(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from contracts.messages import BatchManifest
-from services.validator.quarantine.replays import COMPLETED
+from services.runtime.quarantine.replays import COMPLETED
 
 
 class Input(NamedTuple):

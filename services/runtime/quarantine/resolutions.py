@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from services.validator.quarantine.copies import Copies, Input
-from services.validator.quarantine.replays import COMPLETED, Replay, Replays, RowId
+from services.runtime.quarantine.copies import Copies, Input
+from services.runtime.quarantine.replays import COMPLETED, Replay, Replays, RowId
 
 Resolution = Literal["open", "answered", "dismissed"]
 

@@ -1,29 +1,54 @@
 """What a replay would do with each corrected row: gathered from quarantine, facts and events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from contracts.errors import PipelineError
 from contracts.layout import KINDS
-from infra.ecp.quarantine.current_facts import current_rows
-from infra.ecp.quarantine.originals import Headers
-from infra.ecp.quarantine.queries import listing, read_resolutions, read_rows
-from infra.ecp.quarantine.replay_check import faults_of
-from infra.ecp.target import Target
-from infra.ecp.terminal.errors import CommandFailed
-from services.validator.quarantine.corrections import Correction
+from services.runtime.event_store import EventStore
+from services.runtime.quarantine.corrections import Correction
+from services.runtime.quarantine.replays import Replays, RowId, row_id
+from services.runtime.quarantine.resolutions import Resolutions
+from services.runtime.storage.documents import ObjectStore
+from services.validator.quarantine.corrected_rows import Checks, faults_of
+from services.validator.quarantine.current_facts import current_rows
 from services.validator.quarantine.current_rows import CurrentRow, Identity, Origin, Precedences
-from services.validator.quarantine.replay_check import Verdict, judge
+from services.validator.quarantine.replay_check import HeaderOf, Verdict, judge
 from services.validator.quarantine.replay_plan import CurrentRows, FixedRow, PlacedRow, Plan, plan
-from services.validator.quarantine.replays import Replays, RowId, row_id
-from services.validator.quarantine.resolutions import Resolutions
 from services.validator.quarantine.rows import Row
+from services.validator.quarantine.stored import Header, listing, read_headers, read_resolutions
 
 UNPUBLISHED = {
     "BatchRejected": "was rejected whole: correct its bad file and upload that again under its "
     "key; the rows of the batch come again with it",
     "BatchFailed": "failed: `ecp redrive` it first",
 }
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where a replay looks: clients of S3 and DynamoDB, the events, documents, the facts.
+
+    `facts`: gives the catalog of the facts tables (pyiceberg), which is loaded when it is asked
+    for. `state_table`: the aggregator's rows of batches and dismissals. `header_of`: asked for the
+    columns of inputs of which the quarantined rows do not tell them.
+    """
+
+    s3: Any
+    dynamodb: Any
+    events: EventStore
+    objects: ObjectStore
+    facts: Callable[[], Any]
+    data_bucket: str
+    state_table: str
+    header_of: HeaderOf = lambda *_: None
+
+    def resolutions(self) -> Resolutions:
+        """What became of what lies in quarantine."""
+        return read_resolutions(
+            self.s3, self.dynamodb, self.objects, self.data_bucket, self.state_table
+        )
 
 
 @dataclass(frozen=True)
@@ -39,13 +64,16 @@ def are_clean(verdicts: Sequence[Verdict]) -> bool:
     return all(verdict.state in ("fixed", "unchanged") for verdict in verdicts)
 
 
-def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
+def decide(stores: Stores, corrections: Sequence[Correction], checks: Checks) -> Decision:
     """Judge every row, then plan the fixed ones against what stands."""
-    s3, names = target.client("s3"), target.names
-    headers = Headers(s3, names.data_bucket, names.archive_bucket)
-    quarantined = _quarantined(s3, names.data_bucket, corrections)
-    verdicts = judge(corrections, faults_of(corrections), quarantined, headers.of)
-    precedences = Precedences(target.event_store, target.objects)
+    quarantined, headers = _quarantined(stores.s3, stores.data_bucket, corrections)
+    verdicts = judge(
+        corrections,
+        faults_of(corrections, checks),
+        quarantined,
+        lambda *one: headers.get(one) or stores.header_of(*one),
+    )
+    precedences = Precedences(stores.events, stores.objects)
     fixed: list[FixedRow] = []
     judged: dict[RowId, Verdict] = {}
     for verdict in verdicts:
@@ -57,12 +85,12 @@ def decide(target: Target, corrections: Sequence[Correction]) -> Decision:
                 judged[row] = verdict.refused(why_unpublished(row.batch_id, precedences))
             else:
                 fixed.append(FixedRow(verdict.correction, place))
-    resolutions = read_resolutions(s3, target.client("dynamodb"), target.objects, names.data_bucket)
+    resolutions = stores.resolutions()
     plans = tuple(
         _plan_of(
             kind,
             [r for r in fixed if r.correction.kind == kind],
-            target,
+            stores,
             precedences,
             resolutions.replays,
         )
@@ -85,12 +113,12 @@ def reopening(verdict: Verdict, resolutions: Resolutions) -> Verdict:
 
 
 def _plan_of(
-    kind: str, fixed: Sequence[FixedRow], target: Target, precedences: Precedences, replays: Replays
+    kind: str, fixed: Sequence[FixedRow], stores: Stores, precedences: Precedences, replays: Replays
 ) -> Plan:
     if not fixed:
         return Plan(kind, (), ())
     identities = {row.identity for row in fixed}
-    standing = placed(current_rows(target.facts, kind, identities), precedences)
+    standing = placed(current_rows(stores.facts(), kind, identities), precedences)
     return plan(kind, fixed, standing, replays)
 
 
@@ -99,7 +127,7 @@ def placed(
 ) -> dict[Identity, CurrentRows]:
     """Rows of the facts with their precedences.
 
-    Raises CommandFailed for a row whose batch has no events.
+    Raises PipelineError for a row whose batch has no events.
     """
     return {
         identity: CurrentRows([_placed(row, precedences) for row in rows])
@@ -111,20 +139,24 @@ def _placed(row: CurrentRow, precedences: Precedences) -> PlacedRow:
     origin = precedences.origin(row.stated_at)
     place = precedences.of(origin)
     if place is None:
-        raise CommandFailed(
+        raise PipelineError(
             f"the facts hold a row of batch {origin.batch_id}, whose events are not there; "
             "without them nobody can tell what is newer"
         )
     return PlacedRow(row, origin, place)
 
 
-def _quarantined(s3: Any, bucket: str, corrections: Sequence[Correction]) -> dict[RowId, Row]:
-    """The rows in quarantine of every batch that the corrections name."""
+def _quarantined(
+    s3: Any, bucket: str, corrections: Sequence[Correction]
+) -> tuple[dict[RowId, Row], dict[tuple[str, str, str], Header]]:
+    """The rows in quarantine of every batch that the corrections name, and headers by input."""
     found: dict[RowId, Row] = {}
+    headers: dict[tuple[str, str, str], Header] = {}
     for batch_id in sorted({each.row_id.batch_id for each in corrections} - {""}):
-        for row in read_rows(s3, bucket, listing(s3, bucket, batch_id).row_keys):
-            found[row_id(row)] = row
-    return found
+        for rows, header in read_headers(s3, bucket, listing(s3, bucket, batch_id).row_keys):
+            found |= {row_id(row): row for row in rows}
+            headers |= {row_id(row)[:3]: header for row in rows}
+    return found, headers
 
 
 def why_unpublished(batch_id: str, precedences: Precedences) -> str:

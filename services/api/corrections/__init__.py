@@ -1,0 +1,1 @@
+"""Quarantined rows that people correct: asked of the validator, and what became of each row."""
