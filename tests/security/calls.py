@@ -55,6 +55,7 @@ VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
 API, API_VIEWS = "api", "api-views"
 RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
+GUARD = "guard"
 
 EVENT_STORE = "services/runtime/event_store/dynamodb.py"
 DOCUMENTS = "services/runtime/storage/documents.py"
@@ -344,6 +345,19 @@ def _api() -> Iterator[Call]:
     yield from _logs(API, BY_LAMBDA, "/aws/lambda/api")
 
 
+def _guard() -> Iterator[Call]:
+    adapters = "services/guard/adapters.py"
+    yield from _takes(GUARD, "guard-events")
+    yield from _appends(GUARD, "kpi-anomaly/2025-07-07")
+    days = ("batch_get_item", "dynamodb:BatchGetItem")
+    yield from _calls(GUARD, adapters, *days, table("OrderKPIs"))
+    kpis = (table("CategoryKPIs"), index("CategoryKPIs", "by-day"))
+    yield from _calls(GUARD, adapters, None, "dynamodb:Query", *kpis)
+    yield from _calls(GUARD, adapters, "publish", "sns:Publish", TOPIC)
+    yield from _answers(GUARD, "guard-events-dlq")
+    yield from _logs(GUARD, BY_LAMBDA, "/aws/lambda/guard")
+
+
 def _saga() -> Iterator[Call]:
     owners = ("aggregator", "lock", "validator", "transformer", "archiver")
     commands = [queue(f"{owner}-commands") for owner in owners]
@@ -393,6 +407,7 @@ CALLS = (
     *_transformer(),
     *_archiver(),
     *_relay(),
+    *_guard(),
     *_api(),
     *_saga(),
     *_starts(),

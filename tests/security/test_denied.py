@@ -9,6 +9,7 @@ from tests.security.calls import (
     API,
     API_VIEWS,
     ARCHIVER,
+    GUARD,
     LOCK,
     RELAY,
     SAGA,
@@ -73,6 +74,7 @@ EVERY_ROLE = (
     TRANSFORMER_START,
     UPKEEP,
     VALIDATOR,
+    GUARD,
     VALIDATOR_START,
 )
 SERVICES = (AGGREGATOR, LOCK, VALIDATOR, TRANSFORMER, ARCHIVER)
@@ -82,6 +84,7 @@ STREAMS = {
     VALIDATOR: ("validation/4f0c2a9b7d1e8365/0000",),
     TRANSFORMER: ("transformation/4f0c2a9b7d1e8365",),
     ARCHIVER: ("archive/4f0c2a9b7d1e8365",),
+    GUARD: ("kpi-anomaly/2025-07-07",),
 }
 TABLES = {
     "AggregatorState": AGGREGATOR,
@@ -102,6 +105,7 @@ QUEUES = {
     "validator-commands": VALIDATOR,
     "transformer-commands": TRANSFORMER,
     "archiver-commands": ARCHIVER,
+    "guard-events": GUARD,
     "api-events": API_VIEWS,
 }
 COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
@@ -124,6 +128,7 @@ def another_service() -> Iterator[Row]:
     for name, owner in TABLES.items():
         for action in ("GetItem", "PutItem", "DeleteItem", "Query"):
             reader = [API] if (name, action) in ALSO_READ else []
+            reader += [GUARD] if (name, action) == ("CategoryKPIs", "Query") else []
             for other in others(owner, *reader):
                 yield other, f"dynamodb:{action}", table(name)
     for name, owner in QUEUES.items():
@@ -317,6 +322,7 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         ARCHIVER: {"lambda.amazonaws.com"},
         LOCK: {"lambda.amazonaws.com"},
         RELAY: {"lambda.amazonaws.com"},
+        GUARD: {"lambda.amazonaws.com"},
         API: {"lambda.amazonaws.com"},
         API_VIEWS: {"lambda.amazonaws.com"},
         SAGA: {"states.amazonaws.com"},

@@ -23,6 +23,7 @@ OWNERS = (
     "transformer-",
     "archiver-",
     "event-relay-",
+    "guard-",
     "api-",
     "saga-",
 )
