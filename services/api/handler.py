@@ -51,6 +51,8 @@ class ViewsService:
                 "FactsPublished": take,
                 "KpisPublished": take,
                 "BatchAbandoned": take,
+                "KpiAnomalyDetected": take,
+                "KpiAnomalyResolved": take,
                 "BatchArchived": take,
             },
             answers,

@@ -5,9 +5,9 @@ import pytest
 from tests.support.guard_bench import Tally, measured
 from tests.support.guarded_shops import FAULTS
 
-pytestmark = pytest.mark.performance
+pytestmark = [pytest.mark.performance, pytest.mark.timeout(1800)]
 
-SHOPS = range(2000, 2120)
+SHOPS = range(2000, 2080)
 YEARS = 3
 
 

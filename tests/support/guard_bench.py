@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from services.guard.judging import NEEDED_DAYS, Judgement, Measure, Series, judge
 from tests.support.guarded_shops import FAULTS, FIRST_DAY, Floats, Shop, a_shop, go_wrong
 
 JUDGED_FROM = 70
+SIGMA_DAYS = 56
 Rule = Callable[[Series], tuple[Floats, Floats]]
 """By day of a series: NaN where it is not judged, and 1.0 where it is odd."""
 
@@ -21,12 +23,14 @@ def the_guard(series: Series) -> tuple[Floats, Floats]:
 
 def three_sigma(series: Series) -> tuple[Floats, Floats]:
     """Odd: over three standard deviations from the mean of the 56 days before."""
-    score = np.full(len(series.values), np.nan)
-    for at in range(56, len(series.values)):
-        before = series.values[at - 56 : at]
-        before = before[np.isfinite(before)]
-        if len(before) > 40:
-            score[at] = (series.values[at] - before.mean()) / max(float(before.std()), 1e-9)
+    padded = np.concatenate([np.full(SIGMA_DAYS, np.nan), series.values])
+    before = sliding_window_view(padded, SIGMA_DAYS)[:-1]
+    known = np.isfinite(before)
+    count = known.sum(axis=1)
+    mean = np.where(known, before, 0).sum(axis=1) / np.maximum(count, 1)
+    squares = np.where(known, (before - mean[:, None]) ** 2, 0).sum(axis=1)
+    sigma = np.maximum(np.sqrt(squares / np.maximum(count, 1)), 1e-9)
+    score = np.where(count >= SIGMA_DAYS - 14, (series.values - mean) / sigma, np.nan)
     return score, (np.abs(score) > 3).astype(float)
 
 

@@ -5,6 +5,7 @@ an event is kept under its own place, a register keeps what has the highest rank
 folded anew from all events of its batch, so that who has read more of them stands.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter, defaultdict
@@ -22,13 +23,15 @@ from contracts.messages import (
     FileRejected,
     FileSuperseded,
     FileValidated,
+    KpiAnomalyDetected,
+    KpiAnomalyResolved,
     KpisPublished,
     QuarantineDismissed,
 )
 from services.api.views.batch import batch_view, file_views, source_name
-from services.api.views.models import BatchView, LeftOutFile
+from services.api.views.models import AnomalyView, BatchView, LeftOutFile
 
-SOURCES, SPAN = "sources", "span"
+SOURCES, SPAN, ANOMALIES = "sources", "span", "anomalies"
 BATCHES, QUARANTINE, IGNORED = "batches", "quarantine", "ignored"
 """Lists, newest first, of the index by-time."""
 LEFT_OUT_DAYS = 90
@@ -83,7 +86,24 @@ def registers(message: Message) -> list[ViewItem]:
             return [_version(file, message)]
         case KpisPublished(last_day=str(last_day)):
             return [ViewItem(SPAN, "last-day", last_day, {"last_day": last_day})]
+        case KpiAnomalyDetected() | KpiAnomalyResolved() as event:
+            return [_anomaly(event, message)]
     return []
+
+
+def _anomaly(event: KpiAnomalyDetected | KpiAnomalyResolved, message: Message) -> ViewItem:
+    """What stands of a number; all that was said of a day is in one stream."""
+    is_odd = isinstance(event, KpiAnomalyDetected)
+    view = AnomalyView(
+        **event.model_dump(), status="odd" if is_odd else "resolved", told_at=message.occurred_at
+    )
+    sk = f"{event.order_date}#{event.series}#{_place_of(event.category or '')}"
+    return ViewItem(ANOMALIES, sk, f"{message.stream_version:08d}", view.model_dump())
+
+
+def _place_of(category: str) -> str:
+    """A category may be longer than a sort key (1,024 bytes): its beginning, and a hash of it."""
+    return f"{category[:100]}#{hashlib.sha256(category.encode()).hexdigest()[:16]}"
 
 
 def newest_event(messages: Sequence[Message]) -> ViewItem:
