@@ -1,5 +1,6 @@
 """`ecp kpis anomalies`: published numbers that are far from what the days before let expect."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -46,8 +47,8 @@ def anomalies(
     print_table("Odd numbers", COLUMNS, rows, limit=SHOWN, empty="none in this period")
     if standing := [one for one in found if one.status == "odd"]:
         newest = standing[-1]
-        name = "orders" if newest.category is None else newest.category
-        print_line(f"They are published all the same. Why: `ecp why {name!r} {newest.order_date}`")
+        name = "orders" if newest.category is None else shlex.quote(newest.category)
+        print_line(f"They are published all the same. Why: `ecp why {name} {newest.order_date}`")
 
 
 def _found(target: Target, span: Span) -> list[AnomalyView]:

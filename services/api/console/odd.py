@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from services.api.console.shown import Form, number
 from services.api.views.models import AnomalyView
@@ -42,7 +43,7 @@ def odd_number(anomaly: AnomalyView) -> OddNumber:
     column, label, form = _COLUMNS[anomaly.series]
     is_above = anomaly.value > anomaly.expected
     value, expected, lowest, highest = (
-        number(str(one), form)
+        number(Decimal(str(one)), form)
         for one in (anomaly.value, anomaly.expected, anomaly.lowest, anomaly.highest)
     )
     return OddNumber(

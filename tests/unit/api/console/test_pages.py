@@ -97,7 +97,7 @@ def test_every_link_of_every_page_leads_somewhere(shop: ApiHarness) -> None:
         tried[kind] += 1
         if tried[kind] > 6:
             continue
-        answer = ask(shop, address)
+        answer = ask(shop, address).text
         assert answer.status == 200, (address, answer.text)
         if not answer.headers["Content-Type"].startswith("text/html"):
             continue
@@ -114,7 +114,7 @@ def test_every_link_of_every_page_leads_somewhere(shop: ApiHarness) -> None:
 
 @pytest.mark.parametrize("address", EVERY)
 def test_a_page_may_do_nothing_that_its_policy_does_not_say(shop: ApiHarness, address: str) -> None:
-    answer = ask(shop, address)
+    answer = ask(shop, address).text
     assert answer.headers["Content-Security-Policy"] == POLICY
     assert "unsafe" not in POLICY
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -371,7 +371,7 @@ def test_the_root_leads_to_the_console(shop: ApiHarness) -> None:
 def test_a_wrong_question_is_answered_by_a_page_that_says_why(
     shop: ApiHarness, address: str, status: int, words: str
 ) -> None:
-    answer = ask(shop, address)
+    answer = ask(shop, address).text
     assert answer.status == status
     assert answer.headers["Content-Type"].startswith("text/html")
     assert words in read(answer.text).one("main").text
@@ -527,3 +527,35 @@ def test_a_refused_file_shows_the_rows_for_which_it_was_refused() -> None:
     found = page(api, address)
     assert "The rows for which it was refused" in found.one("main").text
     assert len(rows(table(found, "By line"))) == 2
+
+
+def test_an_odd_number_is_marked_in_table_chart_and_list_with_what_was_expected() -> None:
+    shop = a_shop()
+    day, before = str(LAST), str(LAST.replace(day=LAST.day - 1))
+    told = {"order_date": day, "value": 40.0, "expected": 80.0, "lowest": 60.0, "highest": 99.0}
+    shop.hear(
+        an_event("KpiAnomalyDetected", f"kpi-anomaly/{day}", 1, **told, series="orders", score=-4),
+        an_event(
+            "KpiAnomalyDetected", f"kpi-anomaly/{day}", 2, **told, series="category_revenue",
+            category="Books", score=-5,
+        ),
+    )  # fmt: skip
+    address = f"/console/orders?from={before}&to={day}&by=day"
+    text = ask(shop, address).text
+    assert text.count("odd: below what was expected, 80 (60 to 99)") == 2  # table and chart
+    assert text.count("marked") == 1
+    assert "Odd numbers" in text
+    assert f"why?order_date={day}" in text
+    assert "Books" not in text.split("Odd numbers")[1].split("</section>")[0]
+    of_books = ask(shop, f"/console/categories?category=Books&from={before}&to={day}").text
+    assert "odd: below what was expected, 80.00 (60.00 to 99.00)" in of_books
+    for address in ("/console", f"/console/categories?from={before}&to={day}"):
+        listed = ask(shop, address).text
+        assert "Odd numbers" in listed
+        assert "Books" in listed.split("Odd numbers")[1].split("</section>")[0]
+    shop.hear(
+        an_event(
+            "KpiAnomalyResolved", f"kpi-anomaly/{day}", 3, **told, series="orders", odd_value=1
+        ),
+    )  # fmt: skip
+    assert "odd: below" not in ask(shop, f"/console/orders?from={before}&to={day}").text
