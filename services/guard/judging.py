@@ -34,6 +34,8 @@ FIRST_FEAST = float(np.log(3))
 """On a feast that there is no last year of, a third and three times as much are no wonder."""
 SAME_DAYS, SAME_SIZE, SAME_TIMES = 10, 0.7, 2
 """A day is not odd when two of the ten before it went as far the same way, by seven tenths."""
+LEAST_ORDERS = {"count": 2.5, "money": 2.5, "rate": 10.0}
+"""Of so few a day, one more or less is half the number: nothing is said of it."""
 NO_ORDERS = 0.5
 """What is counted for none, which has no logarithm: half of one."""
 NEEDED_DAYS = HISTORY_DAYS + LONGEST_YEAR
@@ -77,6 +79,7 @@ def judge(series: Series) -> Judgement:
     """Judge each day by the days before it."""
     known = expectation(_compared(series))
     usual_orders = np.exp(expectation(_logarithm(series.orders, NO_ORDERS)).expected)
+    usual_orders[usual_orders < LEAST_ORDERS[series.measure]] = np.nan
     spread = _spread(known.spread, usual_orders, series.measure)
     first = _scores(known.residual, spread, usual_orders, series.measure)
     odd_from = ODD_FROM[series.measure]
@@ -129,7 +132,7 @@ def _spread(usual: Floats, usual_orders: Floats, measure: Measure) -> Floats:
 def _scores(residual: Floats, spread: Floats, usual_orders: Floats, measure: Measure) -> Floats:
     far = residual / spread
     if measure is Measure.RATE:
-        return far
+        return np.where(np.isfinite(usual_orders), far, np.nan)
     # Few orders are no normal distribution by their logarithm: none of four is no wonder.
     now = usual_orders * np.exp(np.minimum(residual, 50))
     steps = 2 * (np.sqrt(now + 0.375) - np.sqrt(usual_orders + 0.375))

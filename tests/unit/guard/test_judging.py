@@ -133,3 +133,20 @@ def test_a_few_shops_hear_less_of_nothing_than_by_three_sigma(bench: dict[str, T
     guard, plain = bench["guard"], bench["three sigma"]
     assert guard.false_alarms_a_year() <= 1.2
     assert guard.false_alarms_a_year() < plain.false_alarms_a_year() / 2
+
+
+def test_of_one_or_two_orders_a_day_nothing_is_said() -> None:
+    draw = np.random.default_rng(3)
+    orders = np.maximum(draw.poisson(1.5, 700), 1).astype(float)
+    values = np.array([draw.lognormal(6, 1.1, int(count)).sum() for count in orders])
+    rate = (draw.random(700) < 0.05).astype(float)
+    for measure, numbers in (
+        (Measure.COUNT, orders),
+        (Measure.MONEY, values),
+        (Measure.RATE, rate),
+    ):
+        assert not judge(Series(measure, MONDAY, numbers, orders)).is_odd.any()
+    many = np.full(700, 50.0) + draw.integers(0, 5, 700)
+    wave = np.full(700, 0.06)
+    wave[650] = 0.5
+    assert judge(Series(Measure.RATE, MONDAY, wave, many)).is_odd[650]
