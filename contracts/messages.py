@@ -454,6 +454,44 @@ class FileSuperseded(BaseModel):
     reason: str
 
 
+class KpiAnomalyDetected(BaseModel):
+    """
+    A day's number is far from what the days before it let expect
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    series: Literal["orders", "revenue", "items", "return_rate", "category_revenue"]
+    category: str | None = None
+    order_date: str
+    value: float
+    expected: float
+    lowest: float
+    highest: float
+    score: float
+    published_by: str | None = None
+
+
+class KpiAnomalyResolved(BaseModel):
+    """
+    A day's number that was odd is so no longer: days were stated anew
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    series: Literal["orders", "revenue", "items", "return_rate", "category_revenue"]
+    category: str | None = None
+    order_date: str
+    value: float
+    expected: float
+    lowest: float
+    highest: float
+    odd_value: float
+    published_by: str | None = None
+
+
 class KpisRebuilt(BaseModel):
     """
     The KPI tables are exactly what the facts give

@@ -97,6 +97,18 @@ class ViewsTable:
             ConsistentRead=True,
         )
 
+    def between(
+        self, pk: str, first: str, last: str, position: Position | None, limit: int | None
+    ) -> Page:
+        """Items of a partition from one sort key to another, in order."""
+        return self._query(
+            position,
+            limit,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=items.typed({":pk": pk, ":first": first, ":last": last}),
+            ConsistentRead=True,
+        )
+
     def newest(self, listed: str, position: Position | None, limit: int) -> Page:
         """A list, newest first."""
         return self._query(

@@ -55,6 +55,8 @@ class ViewsService:
                 "FactsPublished": take,
                 "KpisPublished": take,
                 "BatchAbandoned": take,
+                "KpiAnomalyDetected": take,
+                "KpiAnomalyResolved": take,
                 "BatchArchived": take,
             },
             answers,

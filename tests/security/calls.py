@@ -62,11 +62,12 @@ VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
 API, API_VIEWS, API_OPERATIONS = "api", "api-views", "api-operations"
 RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
+GUARD = "guard"
 
 QUEUES = (
     *("aggregator-files", "aggregator-commands", "aggregator-events", "lock-commands"),
     *("lock-events", "validator-commands", "transformer-commands", "archiver-commands"),
-    "api-events",
+    *("api-events", "guard-events"),
 )
 DEAD = (*(f"{one}-dlq" for one in QUEUES), "event-relay-dlq")
 
@@ -415,6 +416,19 @@ def _operations() -> Iterator[Call]:
     yield from _logs(API_OPERATIONS, BY_LAMBDA, "/aws/lambda/api-operations")
 
 
+def _guard() -> Iterator[Call]:
+    adapters = "services/guard/adapters.py"
+    yield from _takes(GUARD, "guard-events")
+    yield from _appends(GUARD, "kpi-anomaly/2025-07-07")
+    days = ("batch_get_item", "dynamodb:BatchGetItem")
+    yield from _calls(GUARD, adapters, *days, table("OrderKPIs"))
+    kpis = (table("CategoryKPIs"), index("CategoryKPIs", "by-day"))
+    yield from _calls(GUARD, adapters, None, "dynamodb:Query", *kpis)
+    yield from _calls(GUARD, adapters, "publish", "sns:Publish", TOPIC)
+    yield from _answers(GUARD, "guard-events-dlq")
+    yield from _logs(GUARD, BY_LAMBDA, "/aws/lambda/guard")
+
+
 def _saga() -> Iterator[Call]:
     owners = ("aggregator", "lock", "validator", "transformer", "archiver")
     commands = [queue(f"{owner}-commands") for owner in owners]
@@ -464,6 +478,7 @@ CALLS = (
     *_transformer(),
     *_archiver(),
     *_relay(),
+    *_guard(),
     *_api(),
     *_operations(),
     *_saga(),

@@ -10,6 +10,7 @@ from tests.security.calls import (
     API_OPERATIONS,
     API_VIEWS,
     ARCHIVER,
+    GUARD,
     LOCK,
     RELAY,
     SAGA,
@@ -81,6 +82,7 @@ EVERY_ROLE = (
     TRANSFORMER_START,
     UPKEEP,
     VALIDATOR,
+    GUARD,
     VALIDATOR_START,
 )
 SERVICES = (AGGREGATOR, LOCK, VALIDATOR, TRANSFORMER, ARCHIVER)
@@ -90,6 +92,7 @@ STREAMS = {
     VALIDATOR: ("validation/4f0c2a9b7d1e8365/0000",),
     TRANSFORMER: ("transformation/4f0c2a9b7d1e8365",),
     ARCHIVER: ("archive/4f0c2a9b7d1e8365",),
+    GUARD: ("kpi-anomaly/2025-07-07",),
 }
 TABLES = {
     "AggregatorState": AGGREGATOR,
@@ -110,6 +113,7 @@ QUEUES = {
     "validator-commands": VALIDATOR,
     "transformer-commands": TRANSFORMER,
     "archiver-commands": ARCHIVER,
+    "guard-events": GUARD,
     "api-events": API_VIEWS,
 }
 COMMANDERS = {SAGA} | {VALIDATOR, TRANSFORMER}
@@ -134,6 +138,7 @@ def another_service() -> Iterator[Row]:
         for action in ("GetItem", "PutItem", "DeleteItem", "Query"):
             is_view = name == "PipelineViews"
             readers = [API, *[API_OPERATIONS] * is_view] if (name, action) in ALSO_READ else []
+            readers += [GUARD] if (name, action) == ("CategoryKPIs", "Query") else []
             for other in others(owner, *readers):
                 yield other, f"dynamodb:{action}", table(name)
     for name, owner in QUEUES.items():
@@ -340,6 +345,7 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         ARCHIVER: {"lambda.amazonaws.com"},
         LOCK: {"lambda.amazonaws.com"},
         RELAY: {"lambda.amazonaws.com"},
+        GUARD: {"lambda.amazonaws.com"},
         API: {"lambda.amazonaws.com"},
         API_OPERATIONS: {"lambda.amazonaws.com"},
         API_VIEWS: {"lambda.amazonaws.com"},

@@ -85,10 +85,13 @@ class MessageIndex:
 
     def _stream(self, contract: Contract, said: dict[str, Any]) -> str:
         """The stream that it is in, or about: one of its owner's, filled from the example."""
+        writers = self.participants.writers(contract.label) if contract.kind == "events" else []
+        by_writer = sorted(self.participants.every, key=lambda one: one.name not in writers)
         streams = [
             stream
-            for participant in self.participants.every
-            if contract.label
+            for participant in by_writer
+            if participant.name in writers
+            or contract.label
             in {*participant.replays, *(one.contract for one in participant.consumes)}
             for stream in participant.streams
         ] or ["*"]
@@ -96,7 +99,8 @@ class MessageIndex:
         if "batch_id" not in said:
             own = []
         number = said.get("set_number", 1)
-        name = said.get("lock_id") or said.get("batch_id") or f"{said.get('bucket')}/{number}"
+        of = said.get("lock_id") or said.get("batch_id") or said.get("order_date")
+        name = of or f"{said.get('bucket')}/{number}"
         if "file_index" in said:
             name += f"/{said['file_index']}"
         return (own or streams)[0].replace("*", str(name))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from contracts.clock import system_clock
+from infra.ecp.kpis.anomalies import anomalies
 from infra.ecp.kpis.answering import Asked, categories_found, orders_found
 from infra.ecp.kpis.formats import deliver, refuse_bytes_on_a_terminal
 from infra.ecp.kpis.options import (
@@ -32,6 +33,7 @@ from services.api.kpis.periods import By
 UNKNOWN = "Unknown"
 """The category of lines whose product has not come (docs/design.md, Facts and KPIs)."""
 app = typer.Typer(help="The published daily KPIs: of all orders, or by category.")
+app.command()(anomalies)
 
 
 @app.command()

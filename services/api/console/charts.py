@@ -4,8 +4,8 @@ Colours and fonts are those of `static/style.css`, so that a chart is dark where
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,15 +19,20 @@ LABELS = 6
 """So many periods are named below a chart."""
 LABEL_CHARACTERS = 16
 DOTTED_POINTS = 62
+DOT_RADIUS, MARK_RADIUS = 2.5, 6
 BAR_HEIGHT = 26
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line's name and its values, None where there is none."""
+    """A line's name and its values, None where there is none.
+
+    `marks`: by place, what is said of a value that is marked by a ring around it.
+    """
 
     name: str
     values: Sequence[Any]
+    marks: Mapping[int, str] = field(default_factory=dict)
 
 
 def line_chart(title: str, labels: Sequence[str], lines: Sequence[Series], form: Form) -> Markup:
@@ -39,7 +44,8 @@ def line_chart(title: str, labels: Sequence[str], lines: Sequence[Series], form:
         lines,
         form,
         height=HEIGHT,
-        show_dots=len(labels) <= DOTTED_POINTS,
+        show_dots=len(labels) <= DOTTED_POINTS or any(one.marks for one in lines),
+        dots_size=DOT_RADIUS if len(labels) <= DOTTED_POINTS else 0,
         show_minor_x_labels=False,
         x_labels_major_count=min(LABELS, len(labels)),
         truncate_label=-1,
@@ -87,7 +93,6 @@ def _drawn(
         spacing=6,
         max_scale=5,
         min_scale=3,
-        dots_size=2.5,
         no_data_text="No numbers",
         allow_interruptions=True,
         include_x_axis=form is not Form.RATE,
@@ -97,7 +102,10 @@ def _drawn(
     )
     chart.x_labels = [printable(label) for label in labels]
     for one in lines:
-        chart.add(printable(one.name), [_value(value, form) for value in one.values])
+        chart.add(
+            printable(one.name),
+            [_value(value, form, one.marks.get(at)) for at, value in enumerate(one.values)],
+        )
     root = chart.render_tree()
     _strip(root)
     root.set("role", "img")
@@ -106,11 +114,15 @@ def _drawn(
     return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=True))  # noqa: S704
 
 
-def _value(value: Any, form: Form) -> Any:
+def _value(value: Any, form: Form, mark: str | None) -> Any:
     """With what is shown when it is pointed at."""
     if value is None:
         return None
-    return {"value": float(value), "formatter": lambda _: number(value, form)}
+    if mark is None:
+        return {"value": float(value), "formatter": lambda _: number(value, form)}
+    told = f"{number(value, form)}, {mark}"
+    ring = {"r": MARK_RADIUS, "class": "dot marked"}
+    return {"value": float(value), "formatter": lambda _: told, "node": ring}
 
 
 _PLACES = {"cx", "cy", "d", "height", "width", "x", "y"}

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from services.api.console.charts import Series, bar_chart, line_chart
 from services.api.console.movers import Mover, top_movers
+from services.api.console.odd import OddNumber, cells, odd_numbers_of, of_categories
 from services.api.console.shown import (
     CATEGORY_REVENUE,
     OF_CATEGORIES,
@@ -33,6 +34,7 @@ from services.api.kpis.periods import (
     month_end,
     periods,
 )
+from services.api.views.reading import odd_numbers
 
 Row = Mapping[str, Any]
 MOST_PERIODS = 200
@@ -63,6 +65,12 @@ class PeriodsPage:
     rows: list[Row]
     total: Row | None
     charts: list[Chart]
+    odd: list[OddNumber]
+
+    @property
+    def odd_cells(self) -> Mapping[tuple[str, str], OddNumber]:
+        """Those of a page by day, by day and column; a longer period has no mark."""
+        return cells(self.odd) if self.question.by is By.DAY else {}
 
     @property
     def not_known(self) -> list[Measure]:
@@ -84,6 +92,7 @@ class CategoriesPage:
     pivot_names: list[str]
     pivot: list[tuple[str, list[Decimal | None], Decimal]]
     pivot_chart: Chart
+    odd: list[OddNumber]
 
 
 def chosen_by(span: Span, by: By | None) -> By:
@@ -107,14 +116,17 @@ def orders_page(question: Question, ports: Ports) -> PeriodsPage:
     total: Row | None = found.totals[0] if found.rows else None
     if total and not _is_comparable(question, found.items):
         total = {**total, "compared": None}
-    return _periods_page(question, OF_ORDERS, found.rows, total, "of all orders")
+    odd = odd_numbers_of(odd_numbers(ports.views, question.span))
+    return _periods_page(question, OF_ORDERS, found.rows, total, "of all orders", odd)
 
 
 def category_page(question: Question, ports: Ports) -> PeriodsPage:
     """KPIs of one category."""
     found = category_answer(question, ports.kpis)
     total = found.totals[0] if found.totals else None
-    return _periods_page(question, OF_CATEGORIES, found.rows, total, f"of {question.category}")
+    of = f"of {question.category}"
+    odd = odd_numbers_of(odd_numbers(ports.views, question.span), category=question.category)
+    return _periods_page(question, OF_CATEGORIES, found.rows, total, of, odd)
 
 
 def _is_comparable(question: Question, items: Sequence[Row]) -> bool:
@@ -158,6 +170,7 @@ def categories_page(question: Question, ports: Ports) -> CategoriesPage:
         pivot_names=names,
         pivot=pivot[::-1],
         pivot_chart=_pivot_chart(question, names, pivot),
+        odd=of_categories(odd_numbers(ports.views, question.span)),
     )
 
 
@@ -176,18 +189,32 @@ def quick_spans(newest: Span) -> list[tuple[str, Span]]:
 
 
 def _periods_page(
-    question: Question, measures: Sequence[Measure], rows: Sequence[Row], total: Row | None, of: str
+    question: Question,
+    measures: Sequence[Measure],
+    rows: Sequence[Row],
+    total: Row | None,
+    of: str,
+    odd: list[OddNumber],
 ) -> PeriodsPage:
     shown = [one for one in measures if any(row[one.name] is not None for row in rows)]
-    charts = [_line(question, measure, rows, of) for measure in shown if measure.name != "guests"]
-    return PeriodsPage(question, measures, list(rows)[::-1], total, charts if rows else [])
+    charts = [
+        _line(question, measure, rows, of, odd) for measure in shown if measure.name != "guests"
+    ]
+    return PeriodsPage(question, measures, list(rows)[::-1], total, charts if rows else [], odd)
 
 
-def _line(question: Question, measure: Measure, rows: Sequence[Row], of: str) -> Chart:
+def _line(
+    question: Question, measure: Measure, rows: Sequence[Row], of: str, odd: Sequence[OddNumber]
+) -> Chart:
     by_label = {row["period"]: row for row in rows}
     names = _labels(question)
     now = [_value(by_label.get(name), measure) for name in names]
-    lines = [Series(measure.label, now)]
+    marks = {
+        names.index(one.order_date): one.sentence
+        for one in odd
+        if one.column == measure.name and one.order_date in names
+    }
+    lines = [Series(measure.label, now, marks)]
     keys: Sequence[str] = ()
     if question.compare is Compare.LAST_YEAR:  # the period before stands beside it in the line
         before = [

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from services.api.console.calendars import Month, month_of, months_to
 from services.api.console.charts import Series, line_chart
+from services.api.console.odd import OddNumber, odd_number
 from services.api.console.running import Running, running
 from services.api.console.shown import REVENUE, long_day
 from services.api.http.ports import Ports
@@ -16,7 +17,7 @@ from services.api.kpis.answers import Orders, OrdersOnce, Question, order_answer
 from services.api.kpis.periods import DAY, By, Compare, Span, compared
 from services.api.views.domain import BATCHES, QUARANTINE
 from services.api.views.models import BatchView, FileView
-from services.api.views.reading import newest_day
+from services.api.views.reading import newest_day, odd_numbers
 
 CHART_DAYS = 30
 SHOWN_BATCHES = 6
@@ -53,6 +54,7 @@ class Overview:
     batches: list[BatchView]
     quarantined: list[FileView]
     newest: date | None
+    odd: list[OddNumber]
 
 
 def overview(ports: Ports) -> Overview:
@@ -79,6 +81,7 @@ def overview(ports: Ports) -> Overview:
         batches=batches[:SHOWN_BATCHES],
         quarantined=[one for one in files if not one.is_dismissed][:SHOWN_FILES],
         newest=newest,
+        odd=[odd_number(one) for one in odd_numbers(ports.views, span)][::-1],
     )
 
 

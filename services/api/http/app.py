@@ -14,6 +14,7 @@ from services.api.console.errors import for_people, is_page
 from services.api.console.operations import add_operations_routes
 from services.api.console.routes import add_console_routes
 from services.api.http import formats
+from services.api.http.anomaly_routes import add_anomaly_routes
 from services.api.http.answering import known
 from services.api.http.callers import Caller, NotLetIn
 from services.api.http.kpi_routes import add_kpi_routes
@@ -33,6 +34,7 @@ def make_app(ports: Ports, caller: Caller) -> APIGatewayHttpResolver:
     """The API on any implementation of its ports."""
     app = _an_app(caller)
     add_kpi_routes(app, ports)
+    add_anomaly_routes(app, ports)
     add_view_routes(app, ports)
     add_why_routes(app, ports)
     add_replay_routes(app, ports, caller)

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.views.models import BatchView, FileView, LeftOutFile, SourceView
+from services.api.views.models import AnomalyView, BatchView, FileView, LeftOutFile, SourceView
 
 NEXT = "Cursor of the next page; null after the last"
 
@@ -106,6 +106,15 @@ class Freshness(BaseModel):
     last_day: str | None = Field(description="The newest day that a batch has published")
     days: list[Day]
     sources: list[SourceView]
+
+
+class AnomalyPage(BaseModel):
+    """Numbers found odd, by day; with `status` a page may hold fewer than `limit`."""
+
+    first: str
+    last: str
+    rows: list[AnomalyView]
+    next: str | None = None
 
 
 class TimelineEntry(BaseModel):

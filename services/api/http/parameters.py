@@ -56,6 +56,9 @@ LONGEST_CATEGORY = 256
 Category = Annotated[
     str | None, Query(min_length=1, max_length=LONGEST_CATEGORY, description="Only this one")
 ]
+AnomalyStatus = Annotated[
+    Literal["odd", "resolved"] | None, Query(description="Only those that are this")
+]
 OnDay = Annotated[date, _WrittenOut, Query(description="The day (UTC)", examples=["2025-07-07"])]
 FileIndex = Annotated[int, Path(ge=0, le=9999, description="`file_index` of the file")]
 BatchId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Its first 16 hex digits")]

@@ -12,6 +12,7 @@ TYPES = {
     Kind.COUNT: "BIGINT",
     Kind.MONEY: "DECIMAL(38, 2)",
     Kind.RATE: "DECIMAL(5, 4)",
+    Kind.NUMBER: "DOUBLE",
 }
 
 

@@ -11,12 +11,19 @@ from services.api.kpis.domain import CATEGORY_MEASURES, ORDER_MEASURES
 from services.api.kpis.periods import Compare
 
 Row = Mapping[str, Any]
+ANOMALY_COLUMNS = (
+    *("order_date", "series", "category", "status", "value", "expected", "lowest", "highest"),
+    *("score", "odd_value", "published_by", "told_at"),
+)
 PERIOD = ("period", "order_date", "last_date")
 COMPARED = "compared_"
 
 
 class Kind(StrEnum):
-    """What a column holds: days and instants as text of ISO 8601, amounts as Decimal."""
+    """What a column holds: days and instants as text of ISO 8601, amounts as Decimal.
+
+    `number`: one of several measures, as the row says; a float.
+    """
 
     TEXT = "text"
     DAY = "day"
@@ -24,14 +31,16 @@ class Kind(StrEnum):
     COUNT = "count"
     MONEY = "money"
     RATE = "rate"
+    NUMBER = "number"
 
 
 _KINDS = {
     **dict.fromkeys(("order_date", "last_date"), Kind.DAY),
-    "updated_at": Kind.INSTANT,
+    **dict.fromkeys(("updated_at", "told_at"), Kind.INSTANT),
     **dict.fromkeys(("total_orders", "total_items_sold", "unique_customers", "guests"), Kind.COUNT),
     **dict.fromkeys(("total_revenue", "daily_revenue", "avg_order_value"), Kind.MONEY),
     **dict.fromkeys(("return_rate", "avg_return_rate"), Kind.RATE),
+    **dict.fromkeys(("value", "expected", "lowest", "highest", "score", "odd_value"), Kind.NUMBER),
 }
 
 

@@ -40,6 +40,9 @@ ADVICE = {
         "Cure the reason and send them back: an event taken twice is taken once. Or make the views "
         "anew with `ecp api rebuild`, and drop them."
     ),
+    "guard-events-dlq": (
+        "Cure the reason and send them back: the days are judged by what is published then."
+    ),
 }
 """By queue. A test holds the runbook to these words."""
 

@@ -24,6 +24,7 @@ OWNERS = (
     "transformer-",
     "archiver-",
     "event-relay-",
+    "guard-",
     "api-",
     "saga-",
 )

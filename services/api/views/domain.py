@@ -5,6 +5,7 @@ an event is kept under its own place, a register keeps what has the highest rank
 folded anew from all events of its batch, so that who has read more of them stands.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter, defaultdict
@@ -23,6 +24,8 @@ from contracts.messages import (
     FileRejected,
     FileSuperseded,
     FileValidated,
+    KpiAnomalyDetected,
+    KpiAnomalyResolved,
     KpisPublished,
     LeaseExtended,
     LockGranted,
@@ -31,9 +34,9 @@ from contracts.messages import (
     QuarantineDismissed,
 )
 from services.api.views.batch import batch_view, file_views, source_name
-from services.api.views.models import BatchView, LeftOutFile
+from services.api.views.models import AnomalyView, BatchView, LeftOutFile
 
-SOURCES, SPAN, LOCK, SIGNS = "sources", "span", "lock", "signs"
+SOURCES, SPAN, LOCK, SIGNS, ANOMALIES = "sources", "span", "lock", "signs", "anomalies"
 VIEW = "view"
 """The sort key of a batch's own view."""
 BATCHES, QUARANTINE, IGNORED, REPLAYS = "batches", "quarantine", "ignored", "replays"
@@ -105,6 +108,8 @@ def registers(message: Message) -> list[ViewItem]:
         case LeaseExtended() as event:
             lease = {"fence": event.fence, "lease_until": event.lease_until}
             return [_lock_register("lease", message, lease | {"at": message.occurred_at})]
+        case KpiAnomalyDetected() | KpiAnomalyResolved() as event:
+            return [_anomaly(event, message)]
     return []
 
 
@@ -130,6 +135,21 @@ def _holder_after(event: LockGranted | LockReleased | LockRecovered, at: str) ->
     if isinstance(event, LockRecovered):
         return body | {"taken_away": event.reason, "detail": event.detail}
     return body
+
+
+def _anomaly(event: KpiAnomalyDetected | KpiAnomalyResolved, message: Message) -> ViewItem:
+    """What stands of a number; all that was said of a day is in one stream."""
+    is_odd = isinstance(event, KpiAnomalyDetected)
+    view = AnomalyView(
+        **event.model_dump(), status="odd" if is_odd else "resolved", told_at=message.occurred_at
+    )
+    sk = f"{event.order_date}#{event.series}#{_place_of(event.category or '')}"
+    return ViewItem(ANOMALIES, sk, f"{message.stream_version:08d}", view.model_dump())
+
+
+def _place_of(category: str) -> str:
+    """A category may be longer than a sort key (1,024 bytes): its beginning, and a hash of it."""
+    return f"{category[:100]}#{hashlib.sha256(category.encode()).hexdigest()[:16]}"
 
 
 def newest_event(messages: Sequence[Message]) -> ViewItem:

@@ -98,6 +98,28 @@ class LeftOutFile(View):
     at: str
 
 
+class AnomalyView(View):
+    """A number that the guard found odd; `resolved` when it is so no longer.
+
+    `value`: what is published; money in units of the currency, rates from 0 to 1. Between `lowest`
+    and `highest` it would not be odd. `score`: spreads from what was expected, below it when
+    negative. `odd_value`: what was odd of one that is resolved.
+    """
+
+    order_date: str
+    series: Literal["orders", "revenue", "items", "return_rate", "category_revenue"]
+    category: str | None = None
+    status: Literal["odd", "resolved"]
+    value: float
+    expected: float
+    lowest: float
+    highest: float
+    score: float | None = None
+    odd_value: float | None = None
+    published_by: str | None = None
+    told_at: str
+
+
 class SourceView(View):
     """When a source's files came last, and when a batch with some of them was published last.
 

@@ -4,8 +4,15 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Protocol
 
-from services.api.views.domain import LOCK, SIGNS, SOURCES, SPAN, sources_from
-from services.api.views.models import LockView, Publication, SignOfLife, SourceView
+from services.api.kpis.periods import Span
+from services.api.views.domain import ANOMALIES, LOCK, SIGNS, SOURCES, SPAN, sources_from
+from services.api.views.models import (
+    AnomalyView,
+    LockView,
+    Publication,
+    SignOfLife,
+    SourceView,
+)
 
 Position = Mapping[str, str] | None
 
@@ -30,6 +37,11 @@ class ViewsRead(Protocol):
 
     def page(self, pk: str, beginning: str, position: Position, limit: int | None) -> PageRead:
         """Items of a partition whose sort key begins so."""
+
+    def between(
+        self, pk: str, first: str, last: str, position: Position, limit: int | None
+    ) -> PageRead:
+        """Items of a partition from one sort key to another, in order."""
 
     def newest(self, listed: str, position: Position, limit: int) -> PageRead:
         """A list, newest first."""
@@ -77,3 +89,25 @@ def lock_of(views: ViewsRead) -> LockView:
 def signs_of(views: ViewsRead) -> list[SignOfLife]:
     """Each service that an event has come from, by name."""
     return [SignOfLife(**body) for body in every(views, SIGNS, "")]
+
+
+def day_bounds(span: Span) -> tuple[str, str]:
+    """The sort keys that all items of these days lie between: each begins with its day and `#`."""
+    return str(span.first), f"{span.last}$"
+
+
+def anomalies_of(views: ViewsRead, span: Span) -> Iterator[AnomalyView]:
+    """What the guard said of numbers of these days, by day; also what was taken back."""
+    first, last = day_bounds(span)
+    position: Position = None
+    while True:
+        page = views.between(ANOMALIES, first, last, position, None)
+        yield from (AnomalyView(**body) for body in page.bodies)
+        position = page.next
+        if position is None:
+            return
+
+
+def odd_numbers(views: ViewsRead, span: Span) -> list[AnomalyView]:
+    """Numbers of these days that are odd still."""
+    return [one for one in anomalies_of(views, span) if one.status == "odd"]

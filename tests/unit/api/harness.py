@@ -73,6 +73,22 @@ class InMemoryViews:
         more = {"pk": pk, "sk": chosen[-1]} if len(found) > len(chosen) else None
         return Page([dict(self.items[pk, sk].body) for sk in chosen], more)
 
+    def between(
+        self,
+        pk: str,
+        first: str,
+        last: str,
+        position: Mapping[str, str] | None,
+        limit: int | None,
+    ) -> Page:
+        after = position["sk"] if position else ""
+        found = sorted(
+            sk for its_pk, sk in self.items if its_pk == pk and first <= sk <= last and sk > after
+        )
+        chosen = found[:limit]
+        more = {"pk": pk, "sk": chosen[-1]} if len(found) > len(chosen) else None
+        return Page([dict(self.items[pk, sk].body) for sk in chosen], more)
+
     def newest(self, listed: str, position: Mapping[str, str] | None, limit: int) -> Page:
         found = sorted(
             (one for one in self.items.values() if one.listed == listed and one.at),

@@ -538,3 +538,35 @@ def test_a_refused_file_shows_the_rows_for_which_it_was_refused() -> None:
     found = page(api, address)
     assert "The rows for which it was refused" in found.one("main").text
     assert len(rows(table(found, "By line"))) == 2
+
+
+def test_an_odd_number_is_marked_in_table_chart_and_list_with_what_was_expected() -> None:
+    shop = a_shop()
+    day, before = str(LAST), str(LAST.replace(day=LAST.day - 1))
+    told = {"order_date": day, "value": 40.0, "expected": 80.0, "lowest": 60.0, "highest": 99.0}
+    shop.hear(
+        an_event("KpiAnomalyDetected", f"kpi-anomaly/{day}", 1, **told, series="orders", score=-4),
+        an_event(
+            "KpiAnomalyDetected", f"kpi-anomaly/{day}", 2, **told, series="category_revenue",
+            category="Books", score=-5,
+        ),
+    )  # fmt: skip
+    address = f"/console/orders?from={before}&to={day}&by=day"
+    text = ask(shop, address).text
+    assert text.count("odd: below what was expected, 80 (60 to 99)") == 2  # table and chart
+    assert text.count("marked") == 1
+    assert "Odd numbers" in text
+    assert f"why?order_date={day}" in text
+    assert "Books" not in text.split("Odd numbers")[1].split("</section>")[0]
+    of_books = ask(shop, f"/console/categories?category=Books&from={before}&to={day}").text
+    assert "odd: below what was expected, 80.00 (60.00 to 99.00)" in of_books
+    for address in ("/console", f"/console/categories?from={before}&to={day}"):
+        listed = ask(shop, address).text
+        assert "Odd numbers" in listed
+        assert "Books" in listed.split("Odd numbers")[1].split("</section>")[0]
+    shop.hear(
+        an_event(
+            "KpiAnomalyResolved", f"kpi-anomaly/{day}", 3, **told, series="orders", odd_value=1
+        ),
+    )  # fmt: skip
+    assert "odd: below" not in ask(shop, f"/console/orders?from={before}&to={day}").text
