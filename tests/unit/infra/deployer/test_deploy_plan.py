@@ -130,7 +130,7 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
         ("services/runtime/csv_files/gzip_data.py", ["archiver", "transformer", "validator"]),
         (
             "services/runtime/event_store/port.py",
-            ["aggregator", "archiver", "lock", "relay", "transformer", "validator"],
+            ["aggregator", "archiver", "lock", "relay", "transformer", "validator", "guard"],
         ),
         ("contracts/envelope.py", EVERY_SERVICE),
         ("constraints.txt", EVERY_SERVICE),
