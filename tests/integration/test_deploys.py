@@ -208,6 +208,10 @@ def test_a_function_that_cannot_start_is_rolled_back(
     assert_kpis_equal(pipeline, model)
 
 
+PATIENCE_SECONDS = 300
+"""A deployment takes some seconds, and a minute where much else runs."""
+
+
 def test_an_alarm_that_rings_after_a_deploy_rolls_it_back(
     running_cloud: RunningCloud, pipeline: Pipeline, checkout: Path
 ) -> None:
@@ -220,11 +224,11 @@ def test_an_alarm_that_rings_after_a_deploy_rolls_it_back(
     deploying.start()
     cloudwatch, functions = pipeline.client("cloudwatch"), pipeline.client("lambda")
     old = code_sha256(functions)
-    eventually(lambda: code_sha256(functions) != old)
+    eventually(lambda: code_sha256(functions) != old, within_seconds=PATIENCE_SECONDS)
     cloudwatch.set_alarm_state(
         AlarmName="lock-commands-are-late", StateValue="ALARM", StateReason="too slow"
     )
-    deploying.join(60)
+    deploying.join(PATIENCE_SECONDS)
     cloudwatch.set_alarm_state(
         AlarmName="lock-commands-are-late", StateValue="OK", StateReason="the test is over"
     )
