@@ -17,13 +17,13 @@ import duckdb
 import pyarrow as pa
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-from infra.ecp.kpis.facts import PublishedFacts
 from infra.ecp.query.formats import Answer
 from infra.ecp.query.statement import Statement, one_line
 from infra.ecp.terminal.errors import CommandFailed, WrongUsage
 from services.runtime.sources.engine import connect, stopped_after
 from services.transformer.facts.data_files import data_files, month_of, partition_of, read_rows
 from services.transformer.facts.kpi_tables import are_in_step
+from services.transformer.facts.published import PublishedFacts
 from services.transformer.facts.tables import (
     KPI_TABLES,
     READ_AS,
