@@ -509,6 +509,7 @@ class KpisRebuilt(BaseModel):
     unchanged: int
     duration_seconds: float
     index_faults: int | None = None
+    table_rows: int | None = None
 
 
 class LeaseExtended(BaseModel):

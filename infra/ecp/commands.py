@@ -111,6 +111,10 @@ COMMANDS = {
         LOOK, "kpis.commands", "app",
         "The published daily KPIs: of all orders, or by category.",
     ),
+    "query": Entry(
+        LOOK, "query.commands", "query",
+        "Ask the published tables by SQL, read-only, on this machine.",
+    ),
     "freshness": Entry(
         LOOK, "kpis.freshness", "freshness",
         "How new the numbers are: days with and without KPIs, and when each source's files came.",

@@ -28,6 +28,7 @@ from contracts.messages import (
 )
 from services.runtime.event_store import DeleteItem, PutItem, StateWrite
 from tests.model import File, ShopModel
+from tests.simulation.facts import KPI_TABLES as KPIS_BY_SQL
 from tests.simulation.facts import Snapshot
 from tests.support.kpi_items import BESIDE_MEASURES
 
@@ -118,6 +119,7 @@ class Checks:
         self.sealed: dict[str, BatchSealed] = {}
         self.status: dict[str, str] = {}
         self._main_epochs: dict[str, int] = {}
+        self._shown: dict[str, Any] = {}
 
     def committed(
         self, stored: Sequence[Message], writes: Sequence[StateWrite], before: dict[str, Any] | None
@@ -149,6 +151,12 @@ class Checks:
         newest = self._main_epochs.get(table, 0)
         require(epoch >= newest, f"epoch {epoch} moves main of {table} after epoch {newest}")
         self._main_epochs[table] = epoch
+        shown = self._shown.get(table, {})
+        if table in KPIS_BY_SQL and snapshot.rows != shown:
+            state = self._world.table.item("TransformerState", "facts") or {}
+            phase = (state.get("in_flight") or {}).get("phase")
+            require(phase == "PUBLISHING", f"{table} shows what is not published yet")
+            self._shown[table] = snapshot.rows
 
     def before_delete(self, bucket: str, key: str, version_id: str) -> None:
         """Only inputs of a published batch are deleted, and only when their copy is there."""
@@ -184,6 +192,19 @@ class Checks:
             ]
             items.sort(key=lambda item: [item[name] for name in sorting])
             require(items == expected, f"{table} is {items}, the model says {expected}")
+        for name, expected, sorting in (
+            ("order_kpis", self.model.order_kpis(), ("order_date",)),
+            ("category_kpis", self.model.category_kpis(), ("order_date", "category")),
+        ):
+            main = self._world.catalog.tables.get(name)
+            if main is None:  # nobody wrote anything yet
+                require(not expected, f"{name} is not there, the model says {expected}")
+                continue
+            rows = sorted(
+                main.snapshots[main.main].rows.values(),
+                key=lambda row: [row[column] for column in sorting],
+            )
+            require(rows == expected, f"{name} shows {rows}, the model says {expected}")
 
     def _lock_event(self, event: Any) -> None:
         """The lock goes only when its batch is undone or published; in calm, only by release."""

@@ -7,7 +7,7 @@ test_facts_stand_in.py holds this one to it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 from contracts.messages import OrderTotals, Restatement
 from services.transformer.batch.kpis import CategoryDay, KpiChange, KpiKey, OrderDay
 from services.transformer.batch.merge_plan import MergePlan
+from services.transformer.batch.publication import Stamp
 from services.transformer.engines.port import StagedFile
 from services.transformer.facts.tables import Heads
-from tests.simulation.facts import TABLES, SimulatedSession, Write
+from tests.simulation.facts import FACTS, KPI_TABLES, SimulatedFacts, SimulatedSession, Write
 
 
 class Order(NamedTuple):
@@ -94,9 +95,9 @@ def compose(
         ),
         ("order_days", day_of != before[3]),
     )
-    counts_before = dict(zip(TABLES, map(_count, before), strict=True))
-    counts_after = dict(zip(TABLES, map(_count, after), strict=True))
-    rows_of = dict(zip(TABLES, after, strict=True))
+    counts_before = dict(zip(FACTS, map(_count, before), strict=True))
+    counts_after = dict(zip(FACTS, map(_count, after), strict=True))
+    rows_of = dict(zip(FACTS, after, strict=True))
     return MergePlan(
         affected_days=sorted(days),
         writes=[
@@ -122,8 +123,27 @@ def kpis_between(
     session: SimulatedSession, before: Heads, after: Heads, days: Sequence[date]
 ) -> KpiChange:
     """As services.transformer.batch.merge_plan.kpis_between."""
-    old, new = (tuple(session.rows(table, heads) for table in TABLES) for heads in (before, after))
+    old, new = (tuple(session.rows(table, heads) for table in FACTS) for heads in (before, after))
     return _change(old, new, days)
+
+
+def write_kpis(
+    facts: SimulatedFacts,
+    epoch: int,
+    kpis: Iterable[OrderDay | CategoryDay],
+    days: Collection[date] | None,
+    stamp: Stamp,
+) -> None:
+    """As services.transformer.facts.kpi_tables.write_kpis."""
+    found = list(kpis)
+    for name, kind in zip(KPI_TABLES, (OrderDay, CategoryDay), strict=True):
+        standing = facts.snapshot(name, facts.branch_heads(epoch)[name]).rows
+        rows = {
+            key: item for key, item in standing.items() if days is not None and key[0] not in days
+        }
+        rows |= {(one.order_date, one.category): one.item() for one in found if type(one) is kind}
+        writer = {"batch_id": stamp.batch_id, "epoch": str(epoch)}
+        facts.replace_rows(name, epoch, rows, len(rows), writer)
 
 
 def _change(before: Any, after: Any, days: Iterable[date]) -> KpiChange:

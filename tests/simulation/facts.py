@@ -16,11 +16,13 @@ from services.transformer.engines.port import EngineName, branch_of
 from services.transformer.facts.catalog import tag_of
 from services.transformer.facts.tables import Heads
 
-TABLES = ("orders", "order_items", "products", "order_days")
+FACTS = ("orders", "order_items", "products", "order_days")
+KPI_TABLES = ("order_kpis", "category_kpis")
+TABLES = FACTS + KPI_TABLES
 MAIN = "main"
 Rows = Any
 """orders: id -> row; order_items: (order_id, product_id) -> lines; products: id -> category;
-order_days: order id -> day."""
+order_days: order id -> day; the KPI tables: (day, category or None) -> item."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,27 @@ class SimulatedFacts:
         branch = branch_of(epoch)
         return {name: table.refs[branch] for name, table in self._tables.items()}
 
+    def writer_of(self, name: str, snapshot_id: int) -> str | None:
+        return self.snapshot(name, snapshot_id).writer.get("epoch")
+
     def publish(self, epoch: int, batch_id: str) -> Heads:
-        return self._on_each(lambda name: self._publish(name, epoch, batch_id))
+        heads = self.branch_heads(epoch)
+        self._on_each(
+            lambda name: self._publish(name, heads[name], branch_of(epoch), batch_id), FACTS
+        )
+        return heads
+
+    def publish_kpis(self, heads: Heads, batch_id: str) -> None:
+        def move(name: str) -> int:
+            refs, head = self._tables[name].refs, heads[name]
+            standing = [ref for ref, at in refs.items() if ref.startswith("e") and at == head]
+            if standing:
+                self._publish(name, head, standing[0], batch_id)
+            elif refs[MAIN] != head:
+                raise StaleWriter(f"{name}: no branch holds {head}")
+            return head
+
+        self._on_each(move, [name for name in KPI_TABLES if name in heads])
 
     def refresh(self) -> None:
         self._tables = dict(self._catalog.tables)
@@ -173,9 +194,8 @@ class SimulatedFacts:
         self._commit("fence", name, {MAIN: table.main}, {**dropped, **moved}, fence)
         return fence.snapshot_id
 
-    def _publish(self, name: str, epoch: int, batch_id: str) -> int:
-        table, branch = self._tables[name], branch_of(epoch)
-        target = table.refs[branch]
+    def _publish(self, name: str, target: int, branch: str, batch_id: str) -> int:
+        table = self._tables[name]
         required = {MAIN: table.main, branch: target}
         refs = {MAIN: target, tag_of(batch_id): target, branch: None}
         self._commit("publish", name, required, refs)
@@ -196,11 +216,11 @@ class SimulatedFacts:
         if fault == "ambiguous":
             raise PipelineError(f"facts table {name}: nobody knows whether the commit was taken")
 
-    def _on_each(self, action: Callable[[str], int]) -> Heads:
+    def _on_each(self, action: Callable[[str], int], names: Sequence[str] = TABLES) -> Heads:
         """As the real one: all are tried, then the first failure is raised."""
         done: dict[str, int] = {}
         failures: list[PipelineError] = []
-        for name in TABLES:
+        for name in names:
             try:
                 done[name] = action(name)
             except PipelineError as failure:

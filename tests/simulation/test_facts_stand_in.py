@@ -19,7 +19,14 @@ from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import StagedFile
 from services.transformer.facts.catalog import FactsCatalog
 from tests.simulation.composition import compose as compose_in_dictionaries
-from tests.simulation.facts import TABLES, Catalog, SimulatedEngine, SimulatedFacts
+from tests.simulation.facts import (
+    FACTS,
+    KPI_TABLES,
+    TABLES,
+    Catalog,
+    SimulatedEngine,
+    SimulatedFacts,
+)
 from tests.support.local_catalog import LocalCatalog
 from tests.support.transforming import a_batch, line, local_workbench, manifest_of, order, product
 
@@ -75,8 +82,46 @@ def test_a_writer_fences_writes_its_branch_and_publishes(shelf: Shelf) -> None:
     assert branch["orders"] != fence["orders"]
     assert branch["products"] == fence["products"]
     assert shelf.writer().load(1) == fence
+    shelf.write(writer, "order_kpis", 1)
+    branch = writer.branch_heads(1)
     assert writer.publish(1, "b1") == branch
+    half = shelf.writer().load(1)
+    assert {name: half[name] for name in FACTS} == {name: branch[name] for name in FACTS}
+    assert {name: half[name] for name in KPI_TABLES} == {name: fence[name] for name in KPI_TABLES}
+    writer.publish_kpis(branch, "b1")
     assert shelf.writer().load(1) == branch
+
+
+def test_the_kpi_tables_are_published_by_whoever_finishes_the_work_of_a_dead_writer(
+    shelf: Shelf,
+) -> None:
+    dead, next_one = shelf.writer(), shelf.writer()
+    dead.fence(dead.load(0), 1, "b1")
+    shelf.write(dead, "order_kpis", 1)
+    heads = dead.publish(1, "b1")
+    next_one.load(1)
+    next_one.publish_kpis(heads, "b1")
+    assert shelf.writer().load(1) == heads
+    with pytest.raises(StaleWriter):
+        dead.publish_kpis(heads, "b1")
+    dead.forget()
+    dead.load(1)
+    dead.publish_kpis(heads, "b1")
+    assert shelf.writer().load(1) == heads
+
+
+def test_a_newer_fence_keeps_the_kpi_tables_of_a_stale_writer_away(shelf: Shelf) -> None:
+    old, new = shelf.writer(), shelf.writer()
+    heads = old.load(0)
+    old.fence(heads, 1, "b1")
+    shelf.write(old, "category_kpis", 1)
+    stale = old.branch_heads(1)
+    new.load(1)
+    new.fence(heads, 2, "b2")
+    with pytest.raises(StaleWriter):
+        old.publish_kpis(stale, "b1")
+    with pytest.raises(StaleWriter):
+        new.publish_kpis(stale, "b1")
 
 
 def test_a_stale_writer_cannot_publish_after_a_newer_fence(shelf: Shelf) -> None:
@@ -176,7 +221,7 @@ def test_both_compute_the_same_batch_after_batch(seed: int, tmp_path: Path) -> N
                 else:
                     answers.append(compose(session, batch.batch_id, staged, heads))  # type: ignore[arg-type]
                     session.write(answers[-1].writes, epoch, {"epoch": str(epoch)})
-            facts.publish(epoch, batch.batch_id)
+            facts.publish_kpis(facts.publish(epoch, batch.batch_id), batch.batch_id)
         by_sql, in_dictionaries = answers
         assert sorted(in_dictionaries.affected_days) == sorted(by_sql.affected_days)
         assert in_dictionaries.accepted_rows == by_sql.accepted_rows

@@ -414,6 +414,18 @@ class Workbench:
         rows[INDEX] = _summed(rows[INDEX])
         return {name: sorted(found, key=_in_a_fixed_order) for name, found in rows.items()}
 
+    def kpi_tables(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The measures on the mains of the KPI tables, as `order_kpis` and `category_kpis` here."""
+        facts = self.facts()
+        orders, categories = (
+            [_measures({**row, "order_date": str(row["order_date"])}) for row in facts[name]]
+            for name in ("order_kpis", "category_kpis")
+        )
+        return (
+            sorted(orders, key=lambda row: row["order_date"]),
+            sorted(categories, key=lambda row: (row["order_date"], row["category"])),
+        )
+
     def standing(self) -> tuple[Any, ...]:
         """Facts and KPIs, to be compared."""
         return self.facts(), self.order_kpis(), self.category_kpis()
@@ -443,6 +455,7 @@ class Workbench:
         assert self.kpi_counts() == model.kpi_counts()
         assert self.order_kpis() == model.order_kpis()
         assert self.category_kpis() == model.category_kpis()
+        assert self.kpi_tables() == (model.order_kpis(), model.category_kpis())
 
     def restarted(self, fence: int | None = None) -> "Workbench":
         """The same stores, seen by a process that has just started, under a lock grant."""

@@ -15,8 +15,9 @@ from services.transformer.batch.domain import STATE_ID, TransformerState
 from services.transformer.batch.kpis import DEFAULT_MEASURES, CategoryDay, OrderDay
 from services.transformer.facts import published as facts_of
 from services.transformer.facts.data_files import data_files, partition_of
+from services.transformer.facts.kpi_tables import compare_rows, rows_by_key
 from services.transformer.facts.order_index import index_faults
-from services.transformer.facts.reading import days_with_facts, kpis_at, spans
+from services.transformer.facts.reading import all_kpis, days_with_facts
 from services.transformer.history.explaining import Explained, explained
 from services.transformer.history.provenance import Contribution
 from services.transformer.maintenance.erasure import holding_snapshots, trace
@@ -144,10 +145,9 @@ def compare_all(published: PublishedFacts) -> dict[str, Any]:
         key_of(item): item for table in tables for item in items.scan(published.dynamodb, table)
     }
     days = days_with_facts(published.facts, published.heads)
-    expected = (
-        kpi for span in spans(days) for kpi in kpis_at(published.engine, published.heads, span)
-    )
+    expected = list(all_kpis(published.engine, published.facts, published.heads))
     repair = compare(expected, stored)
+    of_tables = compare_rows(expected, rows_by_key(published.facts, published.heads))
     faults = [
         *((key_of(kpi), "missing") for kpi in repair.missing),
         *((key_of(kpi), "not what the facts give") for kpi in repair.wrong),
@@ -156,6 +156,7 @@ def compare_all(published: PublishedFacts) -> dict[str, Any]:
     return {
         "days": len(days),
         "index_faults": index_faults(published.engine, published.heads),
+        "table_rows": of_tables.faults,
         **repair.counts(),
         "items": [
             {"order_date": key[0], "category": key[1], "fault": fault}

@@ -109,6 +109,8 @@ def _print_counts(counts: dict[str, Any], verb: str) -> None:
         f"{counts['deleted']:,} {verb} deleted, {counts['unchanged']:,} are right, "
         f"of {plural(counts['days'], 'day')}"
     )
+    if (rows := counts.get("table_rows")) is not None:
+        print_line(f"KPI tables for SQL: {plural(rows, 'row')} {verb} written or deleted")
     if (faults := counts.get("index_faults")) is not None:
         print_line(f"index of orders by day: {plural(faults, 'fault')}")
 

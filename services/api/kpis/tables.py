@@ -78,10 +78,15 @@ def csv_text(columns: Sequence[str], rows: Iterable[Row], newline: str = "\r\n")
 
     Values are what they are: a spreadsheet may take a name that begins with `=` for a formula.
     """
+    told = ([row.get(name) for name in columns] for row in rows)
+    return csv_lines([columns], newline) + csv_lines(told, newline)
+
+
+def csv_lines(rows: Iterable[Sequence[Any]], newline: str = "\r\n") -> str:
+    """Rows without a header, as `csv_text` writes them."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator=newline)
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue()
 
 

@@ -10,8 +10,10 @@ MEMORY_LIMIT_MB = 512
 _AGAIN_SECONDS = 0.05
 
 
-def connect(memory_limit_mb: int = MEMORY_LIMIT_MB, threads: int = 1) -> duckdb.DuckDBPyConnection:
-    """A database of its own in memory; nothing spills, so that nothing reaches the disk.
+def connect(
+    memory_limit_mb: int = MEMORY_LIMIT_MB, threads: int = 1, spill: str = ""
+) -> duckdb.DuckDBPyConnection:
+    """A database of its own in memory; it spills to the folder `spill`, by default nowhere.
 
     Its time zone is UTC whatever the machine's is. The `icu` extension, which converts time zones,
     is part of DuckDB's Python package: it is neither fetched nor loaded from a file.
@@ -23,7 +25,7 @@ def connect(memory_limit_mb: int = MEMORY_LIMIT_MB, threads: int = 1) -> duckdb.
             "autoload_known_extensions": "false",
             "autoinstall_known_extensions": "false",
             "allow_community_extensions": "false",
-            "temp_directory": "",
+            "temp_directory": spill,
             "memory_limit": f"{memory_limit_mb}MB",
             "threads": str(threads),
         },

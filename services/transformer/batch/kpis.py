@@ -116,6 +116,10 @@ class KpiChange:
         standing = {KpiKey(day.order_date, day.category) for day in days}
         return KpiChange(order_days, category_days, tuple(set(published) - standing))
 
+    def standing(self) -> "list[OrderDay | CategoryDay]":
+        """All that the days have from now on."""
+        return [*self.order_days, *self.category_days]
+
     def counts(self) -> PublishedCounts:
         """How many items are set and deleted, for the batch's result."""
         return PublishedCounts(

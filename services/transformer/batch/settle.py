@@ -117,12 +117,14 @@ def finish(
     result: BatchResult,
     fence: int,
 ) -> None:
-    """Publish the KPIs of the batch in flight and close it."""
+    """Publish the KPIs of the batch in flight, items and then tables, and close it."""
     flight = state.in_flight
     if flight is None or flight.result is None:
         raise StaleWriter(f"epoch {state.epoch} has no publication to finish")
     stamp = Stamp(flight.batch_id, state.epoch, to_rfc3339(ports.clock()))
     publish_kpis(ports.store, ports.tables, change, stamp, CONTEXT)
+    with begun_again_unless_overtaken(state.epoch, ports):
+        ports.facts.publish_kpis(state.heads or {}, flight.batch_id)
     kpis_published = KpisPublished(
         batch_id=flight.batch_id,
         epoch=state.epoch,

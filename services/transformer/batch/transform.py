@@ -1,13 +1,15 @@
 """Transforming a batch: gather, decide, apply, each step safe to repeat.
 
 The order of the steps is what makes a crash at any point harmless: the tables are loaded before
-the epoch is raised, the mains move before PUBLISHING is marked, and PUBLISHING is the point of no
-return: before it the next epoch undoes, after it the next epoch finishes.
+the epoch is raised, the facts' mains move before PUBLISHING is marked, and PUBLISHING is the point
+of no return: before it the next epoch undoes, after it the next epoch finishes. What shows KPIs,
+items and KPI tables, moves after it.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from contracts.clock import to_rfc3339
 from contracts.errors import DataRejected
 from contracts.layout import result_key
 from contracts.messages import (
@@ -25,6 +27,7 @@ from services.transformer.batch import reconciliation
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.domain import TransformerState, as_text
 from services.transformer.batch.merge_plan import MergePlan, plan_merge
+from services.transformer.batch.publication import Stamp
 from services.transformer.batch.reconciliation import InputsRejected, Reports
 from services.transformer.batch.settle import begun_again_unless_overtaken, finish, unless_published
 from services.transformer.batch.state import (
@@ -39,7 +42,9 @@ from services.transformer.batch.state import (
 )
 from services.transformer.engines.choice import choose_engine
 from services.transformer.engines.port import Engine, Session, StagedFile
+from services.transformer.facts.kpi_tables import ALL_DAYS, are_in_step, write_kpis
 from services.transformer.facts.order_index import IndexOutOfStep, rebuild_index
+from services.transformer.facts.reading import all_kpis
 from services.transformer.facts.tables import INDEX, Heads
 
 
@@ -190,6 +195,7 @@ class _Attempt:
                     self._manifest, reports, planned.accepted_rows, planned.superseded_rows
                 )
                 self._write_facts(session, planned, heads, epoch)
+            self._write_kpis(engine, planned, heads, epoch)
             return planned, balanced
 
         try:
@@ -215,6 +221,17 @@ class _Attempt:
             after=facts.total_rows(facts.branch_heads(epoch)),
             touched=[write.table for write in merge_plan.writes],
         )
+
+    def _write_kpis(self, engine: Engine, merge_plan: MergePlan, heads: Heads, epoch: int) -> None:
+        """The KPIs of the days, on the branches too; of all days where the tables lack others."""
+        facts = self._ports.facts
+        stamp = Stamp(self._command.batch_id, epoch, to_rfc3339(self._ports.clock()))
+        if are_in_step(facts, heads):
+            change = merge_plan.kpis
+            write_kpis(facts, epoch, change.standing(), merge_plan.affected_days, stamp)
+        else:
+            everything = all_kpis(engine, facts, facts.branch_heads(epoch))
+            write_kpis(facts, epoch, everything, ALL_DAYS, stamp)
 
     def _result(
         self,

@@ -1,4 +1,4 @@
-"""The facts in the Glue catalog, by pyiceberg: tables, fence, branch, guarded move, rollback.
+"""Facts and KPIs in the Glue catalog, by pyiceberg: tables, fence, branch, guarded move, rollback.
 
 Both engines publish through here. A writer epoch loads the tables, raises the epoch on
 TransformerState, and only then commits its fence on the mains that it loaded: whoever raised
@@ -28,13 +28,21 @@ from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import branch_of
 from services.transformer.facts.retention import superseded
 from services.transformer.facts.shared_history import share_history
-from services.transformer.facts.tables import PARTITIONS, PROPERTIES, SCHEMAS, TABLES, Heads
+from services.transformer.facts.tables import (
+    FACTS,
+    KPI_TABLES,
+    PARTITIONS,
+    PROPERTIES,
+    SCHEMAS,
+    TABLES,
+    Heads,
+)
 
 T = TypeVar("T")
 
 
 class FactsCatalog:
-    """The facts tables of one Glue database, with their metadata kept between batches."""
+    """The Iceberg tables of one Glue database, with their metadata kept between batches."""
 
     names = TABLES
 
@@ -127,18 +135,52 @@ class FactsCatalog:
             for name, snapshot_id in heads.items()
         }
 
+    def writer_of(self, name: str, snapshot_id: int) -> str | None:
+        """The epoch that made a snapshot of a table; None for the one that it was born with."""
+        snapshot = self._tables[name].snapshot_by_id(snapshot_id)
+        if snapshot is None or snapshot.summary is None:
+            raise PipelineError(f"table {name} has no snapshot {snapshot_id}")
+        epoch: str | None = snapshot.summary.additional_properties.get("epoch")
+        return epoch
+
     def branch_heads(self, epoch: int) -> Heads:
         """Where branch `e<epoch>` of each table stands."""
         branch = branch_of(epoch)
         return {name: table.refs()[branch].snapshot_id for name, table in self._tables.items()}
 
     def publish(self, epoch: int, batch_id: str) -> Heads:
-        """Move each main to branch `e<epoch>`, tag it and drop the branch, in one commit a table.
+        """Move the main of each facts table to branch `e<epoch>`, tag it and drop the branch.
 
-        The catalog refuses unless main is still the fence; then StaleWriter is raised. The fence
-        is the one that was made, not the main in hand: `refresh` may have shown us a newer one's.
+        One commit a table. The catalog refuses unless main is still the fence; then StaleWriter is
+        raised. The fence is the one that was made, not the main in hand: `refresh` may have shown
+        us a newer one's. The KPI tables are left for `publish_kpis`; their heads are among those
+        that are given, as they will be then.
         """
-        return self._on_each(lambda name: self._publish(name, epoch, batch_id))
+        heads = self.branch_heads(epoch)
+        self._on_each(
+            lambda name: self._publish(
+                name, heads[name], branch_of(epoch), self._fences[name], batch_id
+            ),
+            FACTS,
+        )
+        return heads
+
+    def publish_kpis(self, heads: Heads, batch_id: str) -> None:
+        """Move the main of each KPI table to what is published, wherever that is still to be done.
+
+        `heads` are the published ones, by this epoch or by one before that died. The catalog
+        refuses unless main is where it was when it was loaded; then StaleWriter is raised.
+        """
+
+        def move(name: str) -> None:
+            table, head = self._tables[name], heads[name]
+            branch, main = _branch_at(table, head), _main_of(table)
+            if branch is not None:
+                self._publish(name, head, branch, main, batch_id)
+            elif main != head:
+                raise StaleWriter(f"table {self._database}.{name}: no branch holds {head} any more")
+
+        self._on_each(move, [name for name in KPI_TABLES if name in heads])
 
     def forget(self) -> None:
         """Drop the metadata in hand, after a failure left it unsure."""
@@ -174,9 +216,8 @@ class FactsCatalog:
 
         return self._guarded(name, commit)
 
-    def _publish(self, name: str, epoch: int, batch_id: str) -> int:
-        table, branch = self._tables[name], branch_of(epoch)
-        target = int(table.refs()[branch].snapshot_id)
+    def _publish(self, name: str, target: int, branch: str, main: int, batch_id: str) -> None:
+        table = self._tables[name]
         updates: tuple[TableUpdate, ...] = (
             SetSnapshotRefUpdate(
                 ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=target
@@ -189,7 +230,7 @@ class FactsCatalog:
         )
         requirements = (
             AssertTableUUID(uuid=table.metadata.table_uuid),
-            AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=self._fences[name]),
+            AssertRefSnapshotId(ref=MAIN_BRANCH, snapshot_id=main),
             AssertRefSnapshotId(ref=branch, snapshot_id=target),
         )
 
@@ -204,7 +245,6 @@ class FactsCatalog:
             )
 
         self._guarded(name, commit)
-        return target
 
     def _guarded(self, name: str, commit: Callable[[], T]) -> T:
         try:
@@ -260,9 +300,12 @@ class FactsCatalog:
         except TableAlreadyExistsError:
             return self._catalog.load_table(identifier)
 
-    def _on_each(self, action: Callable[[str], T]) -> dict[str, T]:
-        """Run on the tables side by side; the first failure is raised after all ended."""
-        futures = {name: self._threads.submit(action, name) for name in self.names}
+    def _on_each(
+        self, action: Callable[[str], T], names: Sequence[str] | None = None
+    ) -> dict[str, T]:
+        """Run on all tables, or these, side by side; a failure is raised after all ended."""
+        wanted = self.names if names is None else names
+        futures = {name: self._threads.submit(action, name) for name in wanted}
         for future in futures.values():
             future.exception()
         return {name: future.result() for name, future in futures.items()}
@@ -288,6 +331,15 @@ def _main_of(table: Table) -> int:
     if snapshot is None:
         raise PipelineError(f"facts table {table.name()} has no snapshot; it was made elsewhere")
     return int(snapshot.snapshot_id)
+
+
+def _branch_at(table: Table, head: int) -> str | None:
+    """The writer's branch that stands at a snapshot."""
+    for name, ref in table.refs().items():
+        is_branch = ref.snapshot_ref_type == SnapshotRefType.BRANCH and name != MAIN_BRANCH
+        if is_branch and ref.snapshot_id == head:
+            return str(name)
+    return None
 
 
 def _dropping(snapshot_ids: Sequence[int]) -> list[TableUpdate]:

@@ -23,6 +23,7 @@ from pyiceberg.io.pyarrow import ArrowScan, pyarrow_to_schema, schema_to_pyarrow
 from pyiceberg.manifest import DataFile, ManifestFile
 from pyiceberg.partitioning import PartitionFieldValue, PartitionKey
 from pyiceberg.table import FileScanTask, Table, WriteTask
+from pyiceberg.transforms import MonthTransform
 
 from contracts.errors import PipelineError
 from services.transformer.facts.tables import (
@@ -99,13 +100,13 @@ def read_rows(
 
 
 def write_data_files(table: Table, rows: pa.Table) -> Iterator[DataFile]:
-    """Write rows, sorted by order_date where the table has days, as one data file per day.
+    """Write rows, sorted by order_date where the table has days, as one data file per partition.
 
     pyiceberg's own split filters the whole table once per day; slices of sorted rows cost nothing.
     """
     schema = pyarrow_to_schema(rows.schema, name_mapping=table.metadata.schema().name_mapping)
     write_id, numbers, partitioned = uuid.uuid4(), itertools.count(), bool(table.spec().fields)
-    slices = _by_day(rows) if partitioned else [(None, rows)]
+    slices = _by_partition(table, rows) if partitioned else [(None, rows)]
     tasks = (
         WriteTask(
             write_uuid=write_id,
@@ -120,11 +121,13 @@ def write_data_files(table: Table, rows: pa.Table) -> Iterator[DataFile]:
     yield from write_file(table.io, table.metadata, tasks)
 
 
-def _by_day(rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
-    """Contiguous runs of equal order_date, without copying."""
+def _by_partition(table: Table, rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
+    """Contiguous runs of one order_date, or of one month named by its first day; not copied."""
     if rows.num_rows == 0:
         return
     runs = rows.select(["order_date"]).combine_chunks().column("order_date").combine_chunks()
+    if isinstance(table.spec().fields[0].transform, MonthTransform):
+        runs = pa.compute.floor_temporal(runs, unit="month")
     encoded = pa.compute.run_end_encode(runs)
     start = 0
     for end, day in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
@@ -133,9 +136,13 @@ def _by_day(rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
 
 
 def _partition_key(table: Table, day: Partition) -> PartitionKey:
+    """pyiceberg takes the transformed value: of a month, how many came before it since 1970."""
     [field] = table.spec().fields
+    value: date | int | None = day
+    if day is not None and isinstance(field.transform, MonthTransform):
+        value = (day.year - EPOCH_DAY.year) * 12 + day.month - 1
     return PartitionKey(
-        field_values=[PartitionFieldValue(field=field, value=day)],
+        field_values=[PartitionFieldValue(field=field, value=value)],
         partition_spec=table.spec(),
         schema=table.schema(),
     )
@@ -145,6 +152,12 @@ def partition_of(file: DataFile) -> Partition:
     """The day that a data file of a dated table holds; None: lines that wait for their orders."""
     days = file.partition[0]
     return None if days is None else EPOCH_DAY + timedelta(days=days)
+
+
+def month_of(file: DataFile) -> tuple[int, int]:
+    """Year and month of the days that a data file of a KPI table holds."""
+    years, month = divmod(file.partition[0], 12)
+    return EPOCH_DAY.year + years, month + 1
 
 
 def _expression_of(rows: Rows) -> BooleanExpression:

@@ -15,7 +15,7 @@ from services.transformer.batch.merge_plan import kpis_between
 from services.transformer.engines.port import Engine
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import data_files, partition_of
-from services.transformer.facts.tables import INDEX, Heads
+from services.transformer.facts.tables import TABLES, Heads
 
 DATED_TABLES = ("orders", "order_items")
 DAYS_AT_ONCE = 92
@@ -25,13 +25,14 @@ DAYS_AT_ONCE = 92
 class ReadOnlyFacts(FactsCatalog):
     """The facts tables of one Glue database, as they are; call `load` first.
 
-    Facts of before there was an index have none until a batch, or `ecp rebuild --index`, makes it.
+    Facts of before there was an index, or KPI tables, have none until a batch, or `ecp rebuild`,
+    makes them.
     """
 
     def __init__(self, catalog: Catalog, database: str) -> None:
         super().__init__(catalog, database)
-        if not catalog.table_exists(f"{database}.{INDEX}"):
-            self.names = KINDS
+        later = [name for name in TABLES if name not in KINDS]
+        self.names = (*KINDS, *(n for n in later if catalog.table_exists(f"{database}.{n}")))
 
     def _load_or_create(self, name: str) -> Table:
         """The table as it is; raises PipelineError when there is none yet."""
@@ -69,6 +70,12 @@ def kpis_at(engine: Engine, heads: Heads, days: Sequence[date]) -> list[OrderDay
     with engine.session() as session:
         change = kpis_between(session, heads, heads, days)
     return [*change.order_days, *change.category_days]
+
+
+def all_kpis(engine: Engine, facts: FactsCatalog, heads: Heads) -> Iterator[OrderDay | CategoryDay]:
+    """Every KPI that the facts at `heads` give, some days at a time."""
+    for span in spans(days_with_facts(facts, heads)):
+        yield from kpis_at(engine, heads, span)
 
 
 def spans(days: Sequence[date], at_once: int = DAYS_AT_ONCE) -> Iterator[list[date]]:

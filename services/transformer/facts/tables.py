@@ -1,23 +1,27 @@
-"""The facts tables (docs/design.md, Facts and KPIs): their columns and partitions, nothing else."""
+"""The Iceberg tables (docs/design.md, Facts and KPIs): columns and partitions, nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.transforms import IdentityTransform
+from pyiceberg.transforms import IdentityTransform, MonthTransform, Transform
 from pyiceberg.types import (
     BooleanType,
     DateType,
+    DecimalType,
     IcebergType,
     LongType,
     NestedField,
     StringType,
+    TimestamptzType,
 )
 
 _TEXT, _WHOLE, _DAY, _FLAG = StringType(), LongType(), DateType(), BooleanType()
+_MONEY, _RATE, _INSTANT = DecimalType(38, 2), DecimalType(5, 4), TimestamptzType()
 _PROVENANCE: tuple[tuple[str, IcebergType, bool], ...] = (
     ("batch_id", _TEXT, True),
     ("source_key", _TEXT, True),
@@ -40,11 +44,22 @@ def _schema(
     )
 
 
-def _by_order_date(schema: Schema) -> PartitionSpec:
+def _by_order_date(
+    schema: Schema, transform: Transform[Any, Any], name: str = "order_date"
+) -> PartitionSpec:
     source = schema.find_field("order_date").field_id
     return PartitionSpec(
-        PartitionField(
-            source_id=source, field_id=1000, transform=IdentityTransform(), name="order_date"
+        PartitionField(source_id=source, field_id=1000, transform=transform, name=name)
+    )
+
+
+def _kpis(*columns: tuple[str, IcebergType]) -> Schema:
+    """Of an item as it is published, with the stamp of its writer."""
+    stamp = (("batch_id", _TEXT), ("epoch", _WHOLE), ("updated_at", _INSTANT))
+    return Schema(
+        *(
+            NestedField(field_id=number, name=name, field_type=kind, required=True)
+            for number, (name, kind) in enumerate((*columns, *stamp), start=1)
         )
     )
 
@@ -84,14 +99,36 @@ SCHEMAS: Mapping[str, Schema] = {
         NestedField(2, "order_date", _DAY, required=True),
         NestedField(3, "change", _WHOLE, required=True),
     ),
+    "order_kpis": _kpis(
+        ("order_date", _DAY),
+        ("total_orders", _WHOLE),
+        ("total_revenue", _MONEY),
+        ("total_items_sold", _WHOLE),
+        ("return_rate", _RATE),
+        ("unique_customers", _WHOLE),
+        ("guests", _WHOLE),
+        ("returned_orders", _WHOLE),
+    ),
+    "category_kpis": _kpis(
+        ("category", _TEXT),
+        ("order_date", _DAY),
+        ("daily_revenue", _MONEY),
+        ("avg_order_value", _MONEY),
+        ("avg_return_rate", _RATE),
+        ("orders", _WHOLE),
+        ("returned_orders", _WHOLE),
+    ),
 }
 """The index says by how much the orders of a hash on a day became more or fewer, so that it only
 grows; the sum is how many stand there. An order without user_id is a guest's; a line without
 line_id is known by its pair alone. With `total_from_lines` an order's total follows its lines
 (docs/design.md, Facts and KPIs)."""
+KPI_TABLES = ("order_kpis", "category_kpis")
+"""What the facts give, as it is published: for whoever asks by SQL. The rest are the facts."""
 TABLES = tuple(SCHEMAS)
+FACTS = tuple(name for name in TABLES if name not in KPI_TABLES)
 Heads = Mapping[str, int]
-"""Snapshot id by facts table."""
+"""Snapshot id by table."""
 LINE_AMOUNT = "coalesce(line_amount_cents, quantity * unit_price_cents)"
 READ_AS: Mapping[str, str] = {
     "line_amount_cents": f"{LINE_AMOUNT} as line_amount_cents",
@@ -103,10 +140,11 @@ READ_AS: Mapping[str, str] = {
 amounts of their own cost quantity x unit_price; an order that does not say that its total follows
 its lines states it. Whoever rewrites such a row writes what it was read as."""
 PARTITIONS: Mapping[str, PartitionSpec] = {
-    "orders": _by_order_date(SCHEMAS["orders"]),
-    "order_items": _by_order_date(SCHEMAS["order_items"]),
+    "orders": _by_order_date(SCHEMAS["orders"], IdentityTransform()),
+    "order_items": _by_order_date(SCHEMAS["order_items"], IdentityTransform()),
     "products": UNPARTITIONED_PARTITION_SPEC,
     INDEX: UNPARTITIONED_PARTITION_SPEC,
+    **{name: _by_order_date(SCHEMAS[name], MonthTransform(), "order_month") for name in KPI_TABLES},
 }
 ORDER_HASH = {
     "duckdb": "cast('0x' || substr(md5({}), 1, 15) as bigint)",

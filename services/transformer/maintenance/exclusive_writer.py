@@ -102,7 +102,9 @@ class ExclusiveWriter:
         if rows != found:
             raise PipelineError(f"{what} would change the rows from {rows} to {found}; left")
         state = self.state()
-        self.adopt(after(state, facts.publish(self.epoch, self.request_id)))
+        heads = facts.publish(self.epoch, self.request_id)
+        facts.publish_kpis(heads, self.request_id)
+        self.adopt(after(state, heads))
 
     def record(self, event: BaseModel) -> None:
         """Append one event to the request's stream."""

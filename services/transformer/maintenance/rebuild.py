@@ -22,9 +22,15 @@ from services.transformer.batch.publication import (
     write_of,
 )
 from services.transformer.batch.state import Ports
+from services.transformer.facts.kpi_tables import (
+    TableRepair,
+    compare_rows,
+    rows_by_key,
+    write_kpis,
+)
 from services.transformer.facts.order_index import index_faults, rebuild_index
 from services.transformer.facts.reading import days_with_facts, kpis_at, spans
-from services.transformer.facts.tables import INDEX
+from services.transformer.facts.tables import INDEX, KPI_TABLES
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 Kpi: TypeAlias = OrderDay | CategoryDay
@@ -111,18 +117,20 @@ def rebuild_kpis(command: RebuildKpis, ports: Ports) -> None:
             return
         faults = _index_set_right(writer) if command.index else None
         days = days_with_facts(ports.facts, writer.heads)
-        stored = _stored(ports)
-        repair = Repair()
+        stored, rows = _stored(ports), rows_by_key(ports.facts, writer.heads)
+        repair, table_repair = Repair(), TableRepair()
         done = 0
         for span in spans(days):
-            theirs = _on_days(stored, {day.isoformat() for day in span})
-            repair += _set_right(
-                compare(kpis_at(writer.engine, writer.heads, span), theirs), writer
-            )
+            of_span = {day.isoformat() for day in span}
+            expected = kpis_at(writer.engine, writer.heads, span)
+            repair += _set_right(compare(expected, _on_days(stored, of_span)), writer)
+            table_repair += compare_rows(expected, _on_days(rows, of_span))
             done += len(span)
             writer.record(_days_rebuilt(writer, span, done, len(days)))
-        without_facts = stored.keys() - _on_days(stored, {day.isoformat() for day in days}).keys()
-        repair += _set_right(compare((), {key: stored[key] for key in without_facts}), writer)
+        with_facts = {day.isoformat() for day in days}
+        repair += _set_right(compare((), _on_other_days(stored, with_facts)), writer)
+        table_repair += compare_rows((), _on_other_days(rows, with_facts))
+        _set_tables_right(table_repair, writer)
         elapsed = ports.clock() - began_at
         writer.record(
             KpisRebuilt(
@@ -130,10 +138,24 @@ def rebuild_kpis(command: RebuildKpis, ports: Ports) -> None:
                 epoch=writer.epoch,
                 days=len(days),
                 index_faults=faults,
+                table_rows=table_repair.faults,
                 duration_seconds=round(elapsed.total_seconds(), 3),
                 **repair.counts(),
             )
         )
+
+
+def _set_tables_right(repair: TableRepair, writer: ExclusiveWriter) -> None:
+    """Write the days of the KPI tables that are not right anew, published as a batch is."""
+    if not repair.days:
+        return
+    facts = writer.ports.facts
+    facts.fence(writer.heads, writer.epoch, writer.request_id)
+    stamp = Stamp(writer.request_id, writer.epoch, to_rfc3339(writer.ports.clock()))
+    write_kpis(facts, writer.epoch, repair.kpis, repair.days, stamp)
+    made = facts.branch_heads(writer.epoch)
+    kpi_rows = facts.total_rows({name: made[name] for name in KPI_TABLES})
+    writer.publish("making the KPI tables anew", expected=kpi_rows)
 
 
 def _index_set_right(writer: ExclusiveWriter) -> int:
@@ -164,6 +186,12 @@ def _stored(ports: Ports) -> dict[StoredKey, StoredItem]:
 
 def _on_days(stored: Mapping[StoredKey, StoredItem], days: set[str]) -> dict[StoredKey, StoredItem]:
     return {key: item for key, item in stored.items() if key[0] in days}
+
+
+def _on_other_days(
+    stored: Mapping[StoredKey, StoredItem], days: set[str]
+) -> dict[StoredKey, StoredItem]:
+    return {key: item for key, item in stored.items() if key[0] not in days}
 
 
 def _days_rebuilt(writer: ExclusiveWriter, span: list[date], done: int, total: int) -> DaysRebuilt:

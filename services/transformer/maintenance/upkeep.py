@@ -37,6 +37,7 @@ from services.transformer.facts.data_files import (
 )
 from services.transformer.facts.retention import Expiry, overdue
 from services.transformer.facts.tables import (
+    FACTS,
     PROPERTIES,
     SCHEMAS,
     TABLES,
@@ -48,7 +49,9 @@ from services.transformer.facts.tables import (
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 MANY_FILES = 4
-"""A batch adds a file to a day where it replaces nothing; upkeep makes so many, or more, one."""
+"""A batch adds a file to a day where it replaces nothing; upkeep makes so many, or more, one.
+
+KPI tables never have more than one file a month."""
 UNUSED_FOR = timedelta(days=3)
 """A writer that began so long ago is stale: its files will never be referred to."""
 
@@ -89,7 +92,7 @@ def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
         if writer is None:
             return
         compacted = _compact(writer)
-        tables = [_clean(name, writer, compacted[name]) for name in TABLES]
+        tables = [_clean(name, writer, compacted.get(name, {})) for name in TABLES]
         ports.facts.forget()
         elapsed = ports.clock() - began_at
         writer.record(
@@ -123,7 +126,7 @@ def unused(table: Table, now: datetime) -> list[StoredFile]:
 def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile]]]:
     """One file for each crowded partition, published as a batch is: fence, branch, guarded move."""
     facts = writer.ports.facts
-    crowded = {name: crowded_partitions(facts.table(name), writer.heads[name]) for name in TABLES}
+    crowded = {name: crowded_partitions(facts.table(name), writer.heads[name]) for name in FACTS}
     if not any(crowded.values()):
         return crowded
     facts.fence(writer.heads, writer.epoch, writer.request_id)

@@ -22,12 +22,15 @@ from contracts.clock import system_clock
 from ecommerce_pipeline import connect
 from infra.ecp import target
 from infra.ecp.app import app
+from infra.ecp.kpis import facts
 from services.api.adapters import KpiTables, ViewsTable
 from services.api.http.app import make_app
 from services.api.http.callers import Caller
 from services.api.http.ports import Ports
+from services.transformer.facts.published import PublishedFacts
 from tests.support.served_api import Served, served
-from tests.unit.api.harness import InMemoryOthers
+from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
+from tests.unit.api.harness import InMemoryCorrects, InMemoryOthers
 from tests.unit.api.kpi_items import Order, of, plain_category, plain_orders, published
 from tests.unit.infra.accounts import Account
 from tests.unit.infra.tables import put_items
@@ -44,6 +47,26 @@ LABELS = {
     "week": lambda one: "{}-W{:02d}".format(*one.day.isocalendar()[:2]),
     "month": lambda one: f"{one.day:%Y-%m}",
 }
+PERIODS = {
+    "day": "strftime(order_date, '%Y-%m-%d')",
+    "week": "strftime(order_date, '%G-W%V')",
+    "month": "strftime(order_date, '%Y-%m')",
+}
+RATE = "((20000 * sum({0}) + sum({1})) // (2 * sum({1}))) * 0.0001"
+"""Half up, in whole numbers: a division would be a float."""
+ORDERS_BY_SQL = f"""
+select {{period}} as period, sum(total_orders) as total_orders, sum(total_revenue) as total_revenue,
+       sum(total_items_sold) as total_items_sold,
+       {RATE.format("returned_orders", "total_orders")} as return_rate, sum(guests) as guests
+from order_kpis group by 1
+"""
+CATEGORIES_BY_SQL = f"""
+select category, {{period}} as period, sum(daily_revenue) as daily_revenue,
+       ((cast(200 * sum(daily_revenue) as bigint) + sum(orders)) // (2 * sum(orders))) * 0.01
+           as avg_order_value,
+       {RATE.format("returned_orders", "orders")} as avg_return_rate
+from category_kpis group by all
+"""
 Numbers = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
@@ -87,10 +110,55 @@ def api(account: Account) -> Iterator[Served]:
     dynamodb = account.client("dynamodb")
     kpis = KpiTables(dynamodb, "OrderKPIs", "CategoryKPIs")
     ports = Ports(
-        ViewsTable(dynamodb, "PipelineViews"), kpis, system_clock, lambda: "{}", InMemoryOthers()
+        ViewsTable(dynamodb, "PipelineViews"),
+        kpis,
+        system_clock,
+        lambda: "{}",
+        InMemoryOthers(),
+        InMemoryCorrects(),
     )
     with served(make_app(ports, Caller("", "http://127.0.0.1")).resolve) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """The shop went through the transformer: its Iceberg tables, on the local disk."""
+    bench = local_workbench(tmp_path_factory.mktemp("tables"))
+    numbered = [(str(number), one) for number, one in enumerate(SHOP)]
+    bench.transform(
+        a_batch(
+            [
+                order(
+                    number,
+                    str(one.day),
+                    user_id=one.user,
+                    total_amount=f"{Decimal(one.cents) / 100:.2f}",
+                    status="returned" if one.is_returned else "completed",
+                )
+                for number, one in numbered
+            ],
+            [
+                line(number, f"p{CATEGORIES.index(name)}", 1, f"{Decimal(cents) / 100:.2f}")
+                for number, one in numbered
+                for name, cents in one.lines
+            ],
+            [product(f"p{number}", name) for number, name in enumerate(CATEGORIES)],
+        )
+    )
+    return bench
+
+
+def by_sql(tables: Workbench, sql: str, measures: Sequence[str]) -> Numbers:
+    """As `ecp query` answers it in JSON."""
+    catalog = tables.ports.facts._catalog
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            facts, "PublishedFacts", lambda *_: PublishedFacts(catalog, "ecommerce", tables.state)
+        )
+        said = CliRunner().invoke(app, ["query", sql, "--format", "json"])
+    assert said.exit_code == 0, said.output
+    return numbers(json.loads(said.stdout, parse_float=Decimal), measures)
 
 
 def ecp(*arguments: str) -> bytes:
@@ -149,7 +217,7 @@ def read_csv(text: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("by", ["day", "week", "month"])
 @pytest.mark.parametrize("what", ["orders", "categories"])
 def test_the_same_numbers_everywhere(
-    what: str, by: str, account: Account, api: Served, tmp_path: Path
+    what: str, by: str, account: Account, api: Served, tables: Workbench, tmp_path: Path
 ) -> None:
     expected = expected_orders(by) if what == "orders" else expected_categories(by)
     measures = list(next(iter(expected.values())))
@@ -184,6 +252,8 @@ def test_the_same_numbers_everywhere(
         ask = client.order_kpis if what == "orders" else client.category_kpis
         frame = ask(SPAN[1], SPAN[3], by=by)
         found[where] = numbers(frame.to_dict("records"), measures)
+    sql = ORDERS_BY_SQL if what == "orders" else CATEGORIES_BY_SQL
+    found["ecp query"] = by_sql(tables, sql.format(period=PERIODS[by]), measures)
     assert {where: found[where] == expected for where in found} == dict.fromkeys(found, True)
 
 
@@ -198,6 +268,21 @@ def test_items_in_the_tables_are_those_of_the_days(account: Account) -> None:
         period: measures["total_revenue"]
         for (_, period), measures in expected_orders("day").items()
     }
+
+
+def test_rows_of_the_tables_are_the_items_of_the_days(tables: Workbench) -> None:
+    """As they are published, also what no sum of days tells."""
+    orders, categories = published(SHOP)
+    beside = {"batch_id", "epoch", "updated_at"}
+    found = tables.facts()
+    for name, items in (("order_kpis", list(orders.values())), ("category_kpis", categories)):
+        rows = [{**row, "order_date": str(row["order_date"])} for row in found[name]]
+        told, expected = (
+            {(one["order_date"], one.get("category")): {k: one[k] for k in one.keys() - beside}
+             for one in each}
+            for each in (rows, items)
+        )  # fmt: skip
+        assert told == expected
 
 
 def test_totals_are_those_of_all_orders(account: Account) -> None:
