@@ -18,6 +18,7 @@ from tests.security.calls import (
     API_VIEWS,
     ARCHIVER,
     CALLS,
+    GUARD,
     LOCK,
     RELAY,
     TRANSFORMER,
@@ -99,6 +100,6 @@ def test_every_service_was_heard(asked: list[tuple[str, Request]]) -> None:
     heard = {name for name, _ in asked}
     assert heard == {
         *(AGGREGATOR, API, API_OPERATIONS, API_VIEWS, ARCHIVER, LOCK, RELAY),
-        *(TRANSFORMER, VALIDATOR),
+        *(GUARD, TRANSFORMER, VALIDATOR),
     }
     assert len({(name, request.action) for name, request in asked}) > 40
