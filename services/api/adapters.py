@@ -1,29 +1,23 @@
 """The ports of the api on AWS: PipelineViews, and the two KPI tables, read by key."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_attempt
-from tenacity.wait import wait_random_exponential
-
 from contracts.envelope import Message, parse
-from contracts.errors import PipelineError, Transient
+from contracts.errors import PipelineError
 from services.api.kpis.periods import Span
 from services.api.views.domain import ViewItem, partition_of
+from services.api.views.reading import every
 from services.runtime.storage import items
 from services.runtime.storage.aws import error_code, translated
+from services.runtime.storage.published_kpis import PublishedKpis
 
 Position = Mapping[str, str]
 Body = dict[str, Any]
 
-BY_TIME, BY_DAY = "by-time", "by-day"
-KEYS_AT_ONCE = 100
-"""Limit of BatchGetItem (AWS API reference)."""
-DAYS_AT_ONCE = 16
+BY_TIME = "by-time"
 
 
 @dataclass(frozen=True)
@@ -68,13 +62,7 @@ class ViewsTable:
 
     def events_of(self, batch_id: str) -> list[Message]:
         """Every event of a batch that was put before this was asked."""
-        found, position = [], None
-        while True:
-            page = self.page(partition_of(batch_id), "event#", position, None)
-            found += [parse(body) for body in page.bodies]
-            position = page.next
-            if position is None:
-                return found
+        return [parse(body) for body in every(self, partition_of(batch_id), "event#")]
 
     def get(self, pk: str, sk: str) -> Body | None:
         """The body under a key."""
@@ -135,66 +123,9 @@ class ViewsTable:
         )
 
 
-class KpiTables:
-    """The published KPIs, whose owner is the transformer; no read of them is a scan."""
-
-    def __init__(self, client: Any, order_kpis: str, category_kpis: str) -> None:
-        self._client = client
-        self._order_kpis, self._category_kpis = order_kpis, category_kpis
-        self._threads = ThreadPoolExecutor(DAYS_AT_ONCE, thread_name_prefix="days")
-
-    def orders(self, days: Iterable[date]) -> list[Body]:
-        """OrderKPIs of the days that have some, by key."""
-        keys = [items.typed({"order_date": day.isoformat()}) for day in sorted(set(days))]
-        chunks = [keys[n : n + KEYS_AT_ONCE] for n in range(0, len(keys), KEYS_AT_ONCE)]
-        found = [item for chunk in self._threads.map(self._batch, chunks) for item in chunk]
-        return sorted(found, key=lambda item: str(item["order_date"]))
+class KpiTables(PublishedKpis):
+    """The published KPIs, as the answers ask for them."""
 
     def category(self, name: str, span: Span) -> list[Body]:
         """CategoryKPIs of one category, in order of days."""
-        return self._query(
-            KeyConditionExpression="category = :key AND order_date BETWEEN :first AND :last",
-            ExpressionAttributeValues=items.typed(
-                {":key": name, ":first": str(span.first), ":last": str(span.last)}
-            ),
-        )
-
-    def categories(self, days: Iterable[date]) -> list[Body]:
-        """CategoryKPIs of all categories, in order of days."""
-        found = self._threads.map(self._day, sorted(set(days)))
-        return [item for day in found for item in day]
-
-    def _day(self, day: date) -> list[Body]:
-        return self._query(
-            IndexName=BY_DAY,
-            KeyConditionExpression="order_date = :key",
-            ExpressionAttributeValues=items.typed({":key": day.isoformat()}),
-        )
-
-    def _query(self, **request: Any) -> list[Body]:
-        with translated(f"table {self._category_kpis}"):
-            return list(
-                items.pages(self._client, "query", request | {"TableName": self._category_kpis})
-            )
-
-    def _batch(self, keys: Sequence[Mapping[str, Any]]) -> list[Body]:
-        found: list[Body] = []
-        request: dict[str, Any] = {self._order_kpis: {"Keys": list(keys), "ConsistentRead": True}}
-
-        def leaves_some() -> bool:
-            nonlocal request
-            answer = self._client.batch_get_item(RequestItems=request)
-            found.extend(map(items.plain, answer["Responses"].get(self._order_kpis, ())))
-            request = answer.get("UnprocessedKeys", {})
-            return bool(request)
-
-        try:
-            with translated(f"table {self._order_kpis}"):
-                Retrying(
-                    retry=retry_if_result(bool),
-                    stop=stop_after_attempt(6),
-                    wait=wait_random_exponential(multiplier=0.02),
-                )(leaves_some)
-        except RetryError as error:
-            raise Transient(f"DynamoDB leaves items of {self._order_kpis} unread") from error
-        return found
+        return self.of_category(name, span.first, span.last)

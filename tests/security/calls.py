@@ -356,9 +356,18 @@ def _relay() -> Iterator[Call]:
     yield from _logs(RELAY, BY_LAMBDA, "/aws/lambda/event-relay")
 
 
+def _reads_kpis(role_name: str) -> Iterator[Call]:
+    """Both KPI tables, by key."""
+    kpis = "services/runtime/storage/published_kpis.py"
+    days = ("batch_get_item", "dynamodb:BatchGetItem")
+    yield from _calls(role_name, kpis, *days, table("OrderKPIs"))
+    of_categories = (table("CategoryKPIs"), index("CategoryKPIs", "by-day"))
+    yield from _calls(role_name, kpis, None, "dynamodb:Query", *of_categories)
+
+
 def _api() -> Iterator[Call]:
     adapters = "services/api/adapters.py"
-    views, kpis = table("PipelineViews"), table("CategoryKPIs")
+    views = table("PipelineViews")
     yield from _takes(API_VIEWS, "api-events")
     yield from _calls(API_VIEWS, adapters, "put_item", "dynamodb:PutItem", views)
     yield from _calls(API_VIEWS, adapters, "query", "dynamodb:Query", views)
@@ -367,26 +376,21 @@ def _api() -> Iterator[Call]:
     yield from _calls(API, adapters, None, "dynamodb:GetItem", views)
     lists = index("PipelineViews", "by-time")
     yield from _calls(API, adapters, "query", "dynamodb:Query", views, lists)
-    days = ("batch_get_item", "dynamodb:BatchGetItem")
-    yield from _calls(API, adapters, *days, table("OrderKPIs"))
-    by_day = index("CategoryKPIs", "by-day")
-    yield from _calls(API, adapters, None, "dynamodb:Query", kpis, by_day)
-    questions = "services/api/questions/adapters.py"
-    yield from _calls(API, questions, "put_item", "dynamodb:PutItem", asked("why-0199f0a27d6e"))
+    yield from _reads_kpis(API)
+    questions, kept = "services/api/questions/adapters.py", "services/api/questions/remembered.py"
+    remembered = (asked("why-0199f0a27d6e"), asked("forms"))
+    yield from _calls(API, kept, "put_item", "dynamodb:PutItem", *remembered)
     send = ("send_message", "sqs:SendMessage")
     yield from _calls(API, questions, *send, queue("transformer-commands"))
     read = ("get_object", "s3:GetObject")
-    yield from _calls(API, questions, *read, EXPLANATION, QUARANTINED_ROWS)
+    yield from _calls(API, kept, *read, EXPLANATION, QUARANTINED_ROWS, REPLAYED)
     # Without it, S3 says 403 instead of 404.
     beginnings = ("processing/explanations/", "processing/replays/", "quarantine/")
     absent = [listed(DATA, one) for one in beginnings]
-    yield from _calls(API, questions, "get_object", "s3:ListBucket", *absent)
+    yield from _calls(API, kept, "get_object", "s3:ListBucket", *absent)
     corrections = "services/api/corrections/adapters.py"
     yield from _calls(API, DOCUMENTS, "put_object", "s3:PutObject", CORRECTIONS)
     yield from _calls(API, corrections, *send, queue("validator-commands"))
-    yield from _calls(API, corrections, *read, REPLAYED)
-    yield from _calls(API, corrections, "get_object", "s3:ListBucket", absent[1])
-    yield from _calls(API, corrections, "put_item", "dynamodb:PutItem", asked("forms"))
     yield from _calls(API, DOCUMENTS, "get_object", "s3:GetObjectVersion", ANSWERED)
     yield from _logs(API, BY_LAMBDA, "/aws/lambda/api")
 
@@ -420,10 +424,7 @@ def _guard() -> Iterator[Call]:
     adapters = "services/guard/adapters.py"
     yield from _takes(GUARD, "guard-events")
     yield from _appends(GUARD, "kpi-anomaly/2025-07-07")
-    days = ("batch_get_item", "dynamodb:BatchGetItem")
-    yield from _calls(GUARD, adapters, *days, table("OrderKPIs"))
-    kpis = (table("CategoryKPIs"), index("CategoryKPIs", "by-day"))
-    yield from _calls(GUARD, adapters, None, "dynamodb:Query", *kpis)
+    yield from _reads_kpis(GUARD)
     yield from _calls(GUARD, adapters, "publish", "sns:Publish", TOPIC)
     yield from _answers(GUARD, "guard-events-dlq")
     yield from _logs(GUARD, BY_LAMBDA, "/aws/lambda/guard")

@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -12,6 +12,8 @@ from infra.ecp.terminal.days import FORMS, day
 from infra.ecp.terminal.errors import WrongUsage
 from services.api.kpis.bounds import FIRST_DAY, LAST_DAY
 from services.api.kpis.periods import By, Compare
+
+F = TypeVar("F", bound=StrEnum)
 
 
 class Format(StrEnum):
@@ -70,14 +72,19 @@ def refuse_two_formats(format: StrEnum | None, as_json: bool) -> None:
 def chosen_format(format: Format | None, as_json: bool, output: Path | None) -> Format:
     """The format that is meant; raises WrongUsage where two are, or none can be told."""
     refuse_two_formats(format, as_json)
-    if as_json or format is not None:
-        chosen = Format.JSON if as_json else format
-    elif output is None:
-        chosen = Format.TABLE
-    else:
+    return format_for(Format, Format.JSON if as_json else format, output)
+
+
+def format_for(forms: type[F], format: F | None, output: Path | None) -> F:
+    """The one that is named, else that of the file's name, else a table (a member of `forms`).
+
+    Raises WrongUsage where a file would be a table.
+    """
+    found, table = format, forms("table")
+    if found is None and output is not None:
         suffix = output.suffix.lower().removeprefix(".")
-        chosen = next((one for one in Format if one == suffix), None)
-    if output is not None and chosen in (None, Format.TABLE):
-        files = ", ".join(one for one in Format if one is not Format.TABLE)
+        found = next((one for one in forms if one == suffix), None)
+    if output is not None and found in (None, table):
+        files = ", ".join(one for one in forms if one is not table)
         raise WrongUsage(f"--output {output}: say --format ({files}), or end the name so")
-    return chosen or Format.TABLE
+    return found or table

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from contracts.printable import printable_json
+from infra.ecp.kpis.options import format_for
 from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.landing import replacing
 from infra.ecp.terminal.output import (
@@ -59,17 +60,10 @@ class _Whole(int):
 
 def chosen(format: QueryFormat | None, output: Path | None) -> QueryFormat:
     """The format that is meant; raises WrongUsage where none can be told."""
-    found = format
-    if found is None and output is not None:
-        suffix = output.suffix.lower().removeprefix(".")
-        found = next((one for one in QueryFormat if one == suffix), None)
-    if output is not None and found in (None, QueryFormat.TABLE):
-        raise WrongUsage(
-            f"--output {output}: say --format (csv, json, parquet), or end the name so"
-        )
+    found = format_for(QueryFormat, format, output)
     if found is QueryFormat.PARQUET and output is None and is_on_a_terminal():
         raise WrongUsage("--format parquet is no text: name a file, `--output answer.parquet`")
-    return found or QueryFormat.TABLE
+    return found
 
 
 def deliver(answer: Answer, format: QueryFormat, output: Path | None) -> None:

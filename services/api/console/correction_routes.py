@@ -27,6 +27,7 @@ from services.api.http.problems import ProblemFound
 from services.api.http.replay_routes import ReplayId, replay_found
 from services.api.http.view_routes import batch_body
 from services.api.http.why_routes import quarantined_rows, validated_file
+from services.api.views.domain import VIEW, partition_of
 from services.api.views.models import BatchView, FileView
 from services.runtime.quarantine.replays import Replay, RowId
 from services.runtime.quarantine.resolutions import Dismissal, Resolution
@@ -144,7 +145,7 @@ def add_correction_routes(app: APIGatewayHttpResolver, ports: Ports, caller: Cal
         found = replay_found(ports, replay_id)
         body = None
         if found is not None and found.batch_id is not None:
-            body = ports.views.get(f"batch#{found.batch_id}", "view")
+            body = ports.views.get(partition_of(found.batch_id), VIEW)
         batch = None if body is None else BatchView(**body)
         return page(app, "replay.html", found=found, replay_id=replay_id, batch=batch)
 

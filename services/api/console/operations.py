@@ -17,8 +17,6 @@ from services.api.operations.domain import dead_letters, lock_advice, work
 from services.api.operations.letters import (
     DEAD_LETTER_SUFFIX,
     LONGEST_REASON,
-    Letter,
-    is_dead_letter_queue,
 )
 from services.api.operations.ports import OperationsPorts
 from services.api.views.domain import BATCHES, VIEW, is_batch_id, partition_of
@@ -59,7 +57,9 @@ def add_operations_routes(app: APIGatewayHttpResolver, ports: OperationsPorts) -
     def letters(
         queue: str, sent: Done = None, left: Done = None, dropped: Done = None
     ) -> Response[str]:
-        found = letters_of(queue)
+        found = ports.queues.letters(queue)
+        if found is None:
+            raise nowhere(queue)
         named = {one.batch_id for one in found if one.batch_id and is_batch_id(one.batch_id)}
         return page(
             app,
@@ -80,11 +80,14 @@ def add_operations_routes(app: APIGatewayHttpResolver, ports: OperationsPorts) -
     def send_back(queue: str) -> Response[str]:
         form = form_of(app)
         one = form.get("message_id")
-        if not letters_of(queue) or not ports.queues.can_send_back(queue):
-            raise ProblemFound(HTTPStatus.CONFLICT, f"{queue} has nothing that could be sent back")
+        if not ports.queues.is_there(queue):
+            raise nowhere(queue)
         sent, left = ports.queues.send_back(queue, one)
-        if one is not None and not sent and not left:
-            raise ProblemFound(HTTPStatus.CONFLICT, f"the letter {one} is no longer in {queue}")
+        if not sent and not left:
+            if one:
+                raise gone(one, queue)
+            detail = f"{queue} has nothing that could be sent back"
+            raise ProblemFound(HTTPStatus.CONFLICT, detail)
         record("sent back", queue, [letter.message_id for letter in sent])
         return seen_at(app, PLACE_OF.format(queue), sent=len(sent), left=len(left))
 
@@ -95,22 +98,27 @@ def add_operations_routes(app: APIGatewayHttpResolver, ports: OperationsPorts) -
         if not why or len(why) > LONGEST_REASON:
             detail = f"reason: say why, in at most {LONGEST_REASON:,} characters"
             raise ProblemFound(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-        letters_of(queue)
+        if not ports.queues.is_there(queue):
+            raise nowhere(queue)
         key = ports.queues.drop(queue, one, name_of(app.current_event.raw_event), why)
         if key is None:
-            raise ProblemFound(HTTPStatus.CONFLICT, f"the letter {one} is no longer in {queue}")
+            raise gone(one, queue)
         record("dropped", queue, [one])
         return seen_at(app, PLACE_OF.format(queue), dropped=1)
-
-    def letters_of(queue: str) -> list[Letter]:
-        found = ports.queues.letters(queue) if is_dead_letter_queue(queue) else None
-        if found is None:
-            raise ProblemFound(HTTPStatus.NOT_FOUND, f"there is no dead-letter queue {queue}")
-        return found
 
     def record(what: str, queue: str, ids: list[str]) -> None:
         who = name_of(app.current_event.raw_event)
         logger.info("dead letters %s", what, extra={"queue": queue, "ids": ids, "by": who})
+
+
+def nowhere(queue: str) -> ProblemFound:
+    """404: it is none of the pipeline's, or not there."""
+    return ProblemFound(HTTPStatus.NOT_FOUND, f"there is no dead-letter queue {queue}")
+
+
+def gone(message_id: str, queue: str) -> ProblemFound:
+    """409: somebody else has dealt with it."""
+    return ProblemFound(HTTPStatus.CONFLICT, f"the letter {message_id} is no longer in {queue}")
 
 
 def done(sent: int, left: int, dropped: int) -> str:

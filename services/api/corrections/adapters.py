@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from contracts.clock import Clock, NewId, to_rfc3339
+from contracts.clock import Clock, NewId
 from contracts.errors import PipelineError
 from contracts.layout import corrections_key, replay_key
 from contracts.messages import ObjectRef, QuarantineCorrections, QuarantineReplay, ReplayAnswers
 from services.api.corrections.domain import message_of
 from services.api.questions.domain import KEPT
+from services.api.questions.remembered import Remembered, stored
 from services.runtime.quarantine.replays import replay_document
-from services.runtime.storage import items
-from services.runtime.storage.aws import error_code, translated
+from services.runtime.storage.aws import translated
 from services.runtime.storage.documents import S3ObjectStore, check_document
 
 ASK_AGAIN_AFTER = timedelta(seconds=20)
@@ -37,23 +37,19 @@ class Corrections:
         clock: Clock,
         new_id: NewId,
     ) -> None:
-        self._s3, self._sqs, self._dynamodb = (clients[name] for name in ("s3", "sqs", "dynamodb"))
+        self._s3, self._sqs = clients["s3"], clients["sqs"]
+        self._remembered = Remembered(clients["dynamodb"], views_table, clock)
         self._objects = S3ObjectStore(self._s3)
-        self._bucket, self._queue_url, self._views_table = bucket, queue_url, views_table
+        self._bucket, self._queue_url = bucket, queue_url
         self._clock, self._new_id = clock, new_id
         self._links: dict[str, ReplayAnswers | None] = {}
 
     def answer(self, replay_id: str) -> QuarantineReplay | None:
         """The document; None before it is there."""
-        key = replay_key(replay_id)
-        try:
-            with translated(f"s3://{self._bucket}/{key}"):
-                body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except PipelineError as error:
-            if error_code(error) == "NoSuchKey":
-                return None
-            raise
-        return QuarantineReplay.model_validate(json.loads(body))
+        body = stored(self._s3, self._bucket, replay_key(replay_id))
+        if body is None:
+            return None
+        return QuarantineReplay.model_validate(json.loads(body.read()))
 
     def await_answer(self, replay_id: str) -> QuarantineReplay | None:
         """Look until it is there, for less time than the gateway waits."""
@@ -64,28 +60,25 @@ class Corrections:
 
     def was_asked(self, replay_id: str) -> bool:
         """By what `ask` remembers."""
-        return self._item(replay_id, "asked") is not None
+        return self._remembered.was_asked(replay_id)
 
     def ask(
         self, replay_id: str, rows: QuarantineCorrections, *, dry_run: bool, requested_by: str
     ) -> None:
         """The message names the rows by reference: users' ids are in no queue."""
-        now = self._clock()
-        if not self._put(
-            replay_id,
-            "asked",
-            {"asked_at": to_rfc3339(now)},
-            KEPT,
-            " OR asked_at < :before",
-            {":before": to_rfc3339(now - ASK_AGAIN_AFTER)},
-        ):
+        if not self._remembered.ask(replay_id, KEPT, ASK_AGAIN_AFTER):
             return
         document = rows.model_dump(mode="json")
         check_document("QuarantineCorrections", document)
         with translated(f"s3://{self._bucket}/{corrections_key(replay_id)}"):
             ref = self._objects.put_json(self._bucket, corrections_key(replay_id), document)
         message = message_of(
-            replay_id, ref, self._new_id(), now, dry_run=dry_run, requested_by=requested_by
+            replay_id,
+            ref,
+            self._new_id(),
+            self._clock(),
+            dry_run=dry_run,
+            requested_by=requested_by,
         )
         with translated(f"queue {self._queue_url}"):
             self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=message.to_json())
@@ -99,45 +92,11 @@ class Corrections:
 
     def form_key(self, day: str) -> bytes:
         """Made by whoever asks for it first that day."""
-        found = self._item("forms", day)
+        found = self._remembered.get("forms", day)
         if found is None:
-            self._put("forms", day, {"signs": secrets.token_hex(KEY_BYTES)}, FORMS_ARE_KEPT, "", {})
-            found = self._item("forms", day)
+            signs = {"signs": secrets.token_hex(KEY_BYTES)}
+            self._remembered.put("forms", day, signs, FORMS_ARE_KEPT)
+            found = self._remembered.get("forms", day)
         if found is None:
             raise PipelineError(f"the forms of {day} have no key")
         return bytes.fromhex(found["signs"])
-
-    def _item(self, name: str, sort_key: str) -> dict[str, Any] | None:
-        key = {"pk": f"question#{name}", "sk": sort_key}
-        with translated(f"item of {self._views_table}"):
-            return items.get_item(self._dynamodb, self._views_table, key)
-
-    def _put(
-        self,
-        name: str,
-        sort_key: str,
-        told: Mapping[str, str],
-        kept: timedelta,
-        unless: str,
-        values: Mapping[str, str],
-    ) -> bool:
-        """Whether it was put: it was not there, or what `unless` says of it holds."""
-        item = {
-            "pk": f"question#{name}",
-            "sk": sort_key,
-            **told,
-            "expires_at": int((self._clock() + kept).timestamp()),
-        }
-        request: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists(pk){unless}"}
-        if values:
-            request["ExpressionAttributeValues"] = items.typed(values)
-        try:
-            with translated(f"item of {self._views_table}"):
-                self._dynamodb.put_item(
-                    TableName=self._views_table, Item=items.typed(item), **request
-                )
-        except PipelineError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True

@@ -26,8 +26,6 @@ from services.api.views.domain import ANOMALIES
 from services.api.views.models import AnomalyView
 from services.api.views.reading import day_bounds
 
-_TABLES = {formats.CSV: formats.as_csv, formats.PARQUET: formats.as_parquet}
-
 
 def add_anomaly_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
     """`/kpis/anomalies`."""
@@ -58,5 +56,5 @@ def add_anomaly_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
             return formats.not_modified(etag)
         if media != formats.JSON:
             told = [row.model_dump() for row in rows]
-            return _TABLES[media](ANOMALY_COLUMNS, told, etag, body.next)
+            return formats.as_table(media, ANOMALY_COLUMNS, told, etag, body.next)
         return formats.as_json(body, etag)

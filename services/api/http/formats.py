@@ -76,26 +76,25 @@ def as_json(model: BaseModel, etag: str) -> Response[str]:
     return _answer(JSON, model.model_dump_json(), etag, {})
 
 
-def as_csv(
-    columns: Sequence[str], rows: Sequence[Mapping[str, Any]], etag: str, next_: str | None
+def as_table(
+    media: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    etag: str,
+    next_: str | None,
 ) -> Response[str]:
-    """RFC 4180 with a header; where more follows, X-Next-Cursor has the next page's cursor."""
-    content_type = f"{CSV}; charset=utf-8; header=present"
-    return _answer(content_type, csv_text(columns, rows), etag, _more(next_))
+    """CSV (RFC 4180 with a header) or Parquet (days as dates, money and rates as decimals).
 
-
-def as_parquet(
-    columns: Sequence[str], rows: Sequence[Mapping[str, Any]], etag: str, next_: str | None
-) -> Response[str]:
-    """Days as dates, money and rates as decimals; where more follows, as `as_csv` says."""
+    Where more follows, X-Next-Cursor has the next page's cursor.
+    """
+    more = {"X-Next-Cursor": next_} if next_ else {}
+    if media == CSV:
+        content_type = f"{CSV}; charset=utf-8; header=present"
+        return _answer(content_type, csv_text(columns, rows), etag, more)
     text = base64.b64encode(parquet_of(columns, rows)).decode()
-    answer = _answer(PARQUET, text, etag, _more(next_))
+    answer = _answer(PARQUET, text, etag, more)
     answer.base64_encoded = True  # The gateway makes bytes of it.
     return answer
-
-
-def _more(next_: str | None) -> dict[str, str]:
-    return {"X-Next-Cursor": next_} if next_ else {}
 
 
 def _answer(content_type: str, text: str, etag: str, more: Mapping[str, str]) -> Response[str]:

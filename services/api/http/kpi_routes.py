@@ -42,7 +42,6 @@ from services.api.kpis.tables import category_columns, flat, order_columns
 from services.api.views.reading import newest_day, sources_of
 
 MOST_REGISTERS = 1000
-_TABLES = {formats.CSV: formats.as_csv, formats.PARQUET: formats.as_parquet}
 
 
 def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
@@ -67,7 +66,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         if known(app, etag):
             return formats.not_modified(etag)
         if media != formats.JSON:
-            return _TABLES[media](order_columns(compare), flat(rows), etag, more)
+            return formats.as_table(media, order_columns(compare), flat(rows), etag, more)
         body = OrderKpis(
             **_asked(question),
             rows=[OrderRow.model_validate(row) for row in rows],
@@ -97,7 +96,7 @@ def add_kpi_routes(app: APIGatewayHttpResolver, ports: Ports) -> None:
         if known(app, etag):
             return formats.not_modified(etag)
         if media != formats.JSON:
-            return _TABLES[media](category_columns(compare), flat(rows), etag, more)
+            return formats.as_table(media, category_columns(compare), flat(rows), etag, more)
         body = CategoryKpis(
             **_asked(question),
             rows=[CategoryRow.model_validate(row) for row in rows],

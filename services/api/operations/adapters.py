@@ -39,6 +39,11 @@ class SqsQueues:
             url = self._dead(queue)
             return None if url is None else read_letters(self._sqs, url)
 
+    def is_there(self, queue: str) -> bool:
+        """Whether it is a dead-letter queue of the pipeline."""
+        with translated(f"queue {queue}"):
+            return self._dead(queue) is not None
+
     def can_send_back(self, queue: str) -> bool:
         """Whether a dead-letter queue's letters came from a queue."""
         with translated(f"queue {queue}"):
@@ -59,11 +64,11 @@ class SqsQueues:
             if url is None:
                 return None
             with held(self._sqs, url) as letters:
-                found = [one for one in letters if one.message_id == message_id]
+                letter = next((one for one in letters if one.message_id == message_id), None)
+                if letter is None:
+                    return None
                 told = Told(who, why, self._clock())
-                for letter in found:
-                    return drop_letter(self._clients, letter, self._archive_bucket, told)
-        return None
+                return drop_letter(self._clients, letter, self._archive_bucket, told)
 
     def _dead(self, queue: str) -> str | None:
         return url_of(self._sqs, queue) if is_dead_letter_queue(queue) else None

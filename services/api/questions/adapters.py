@@ -5,13 +5,12 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.clock import Clock, NewId, to_rfc3339
-from contracts.errors import PipelineError
+from contracts.clock import Clock, NewId
 from contracts.layout import explanation_key, quarantined_rows_key
 from services.api.questions.domain import ASK_AGAIN_AFTER, KEPT, Command, message_of
 from services.api.questions.ports import TooLarge
-from services.runtime.storage import items
-from services.runtime.storage.aws import error_code, translated
+from services.api.questions.remembered import Remembered, stored
+from services.runtime.storage.aws import translated
 
 MAX_PARQUET_BYTES = 64 << 20
 """What a function of 1 GB reads in a moment; quarantine of more is looked at by `ecp`."""
@@ -31,39 +30,21 @@ class Questions:
         clock: Clock,
         new_id: NewId,
     ) -> None:
-        self._s3, self._sqs, self._dynamodb = (clients[name] for name in ("s3", "sqs", "dynamodb"))
-        self._bucket, self._queue_url, self._views_table = bucket, queue_url, views_table
+        self._s3, self._sqs = clients["s3"], clients["sqs"]
+        self._remembered = Remembered(clients["dynamodb"], views_table, clock)
+        self._bucket, self._queue_url = bucket, queue_url
         self._clock, self._new_id = clock, new_id
 
     def answer(self, question_id: str) -> dict[str, Any] | None:
         """The document that answers it; None before it is there."""
-        body = self._body(explanation_key(question_id))
+        body = stored(self._s3, self._bucket, explanation_key(question_id))
         return None if body is None else json.loads(body.read())
 
     def ask(self, command: Command) -> None:
         """Send the command, unless it was sent within the last minute."""
-        now = self._clock()
-        asked = {
-            "pk": f"question#{command.question_id}",
-            "sk": "asked",
-            "asked_at": to_rfc3339(now),
-            "expires_at": int((now + KEPT).timestamp()),
-        }
-        try:
-            with translated(f"item of {self._views_table}"):
-                self._dynamodb.put_item(
-                    TableName=self._views_table,
-                    Item=items.typed(asked),
-                    ConditionExpression="attribute_not_exists(pk) OR asked_at < :before",
-                    ExpressionAttributeValues=items.typed(
-                        {":before": to_rfc3339(now - ASK_AGAIN_AFTER)}
-                    ),
-                )
-        except PipelineError as error:
-            if error_code(error) == "ConditionalCheckFailedException":
-                return
-            raise
-        message = message_of(command, self._new_id(), now)
+        if not self._remembered.ask(command.question_id, KEPT, ASK_AGAIN_AFTER):
+            return
+        message = message_of(command, self._new_id(), self._clock())
         with translated(f"queue {self._queue_url}"):
             self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=message.to_json())
 
@@ -74,7 +55,7 @@ class Questions:
 
         Raises TooLarge.
         """
-        body = self._body(quarantined_rows_key(batch_id, file_index))
+        body = stored(self._s3, self._bucket, quarantined_rows_key(batch_id, file_index))
         if body is None:
             return None
         content = body.read(MAX_PARQUET_BYTES + 1)
@@ -98,12 +79,3 @@ class Questions:
             ).fetchone()
         names = json.loads(header[0]) if header else []
         return [dict(zip(ROW_FIELDS, row, strict=True)) | {"header": names} for row in found]
-
-    def _body(self, key: str) -> Any:
-        try:
-            with translated(f"s3://{self._bucket}/{key}"):
-                return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
-        except PipelineError as error:
-            if error_code(error) == "NoSuchKey":
-                return None
-            raise

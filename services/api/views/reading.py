@@ -1,6 +1,6 @@
 """The table PipelineViews as it is read, and what several ask of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any, Protocol
 
@@ -70,9 +70,14 @@ def sources_of(views: ViewsRead, most: int | None = None) -> list[SourceView]:
 
 def every(views: ViewsRead, pk: str, beginning: str) -> Iterator[dict[str, Any]]:
     """All pages of a partition."""
+    return _through(lambda position: views.page(pk, beginning, position, None))
+
+
+def _through(read: Callable[[Position], PageRead]) -> Iterator[dict[str, Any]]:
+    """The bodies of one page after the other."""
     position: Position = None
     while True:
-        page = views.page(pk, beginning, position, None)
+        page = read(position)
         yield from page.bodies
         position = page.next
         if position is None:
@@ -99,13 +104,8 @@ def day_bounds(span: Span) -> tuple[str, str]:
 def anomalies_of(views: ViewsRead, span: Span) -> Iterator[AnomalyView]:
     """What the guard said of numbers of these days, by day; also what was taken back."""
     first, last = day_bounds(span)
-    position: Position = None
-    while True:
-        page = views.between(ANOMALIES, first, last, position, None)
-        yield from (AnomalyView(**body) for body in page.bodies)
-        position = page.next
-        if position is None:
-            return
+    found = _through(lambda position: views.between(ANOMALIES, first, last, position, None))
+    return (AnomalyView(**body) for body in found)
 
 
 def odd_numbers(views: ViewsRead, span: Span) -> list[AnomalyView]:

@@ -169,10 +169,15 @@ class InMemoryQueues:
         found = self.dead.get(queue)
         return None if found is None else list(found)
 
+    def is_there(self, queue: str) -> bool:
+        return queue in self.dead
+
     def can_send_back(self, queue: str) -> bool:
         return queue.removesuffix("-dlq") in {one.name for one in self.counted}
 
     def send_back(self, queue: str, message_id: str | None) -> tuple[list[Letter], list[Letter]]:
+        if not self.can_send_back(queue):
+            return [], []
         chosen = [one for one in self.dead[queue] if message_id in (None, one.message_id)]
         sent = [one for one in chosen if one.can_be_sent]
         self.dead[queue] = [one for one in self.dead[queue] if one not in sent]

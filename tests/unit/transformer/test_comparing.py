@@ -1,22 +1,17 @@
 """What `CompareBatch` and `ListWaiting` put, beside a plain model of the same rows."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.layout import explanation_key
 from contracts.messages import CompareBatch, ListWaiting
-from services.transformer.batch.state import current_state
-from services.transformer.facts.published import PublishedFacts
 from services.transformer.history import comparing, waiting
 from services.transformer.history.comparing import compare_batch
 from services.transformer.history.waiting import list_waiting
+from tests.support.questions import answer_to
 from tests.support.transforming import (
-    DATA_BUCKET,
     Workbench,
     a_batch,
     line,
@@ -33,28 +28,9 @@ def bench(tmp_path: Path) -> Workbench:
     return local_workbench(tmp_path)
 
 
-class Kept:
-    """Documents by key, as the last put of each says."""
-
-    def __init__(self) -> None:
-        self.by_key: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def put_json(self, bucket: str, key: str, document: Any) -> None:
-        self.by_key[bucket, key] = document
-
-
-def asked(bench: Workbench, answer: Callable[..., None], command: Any) -> dict[str, Any]:
-    kept = Kept()
-    ports = replace(bench.ports, objects=kept)  # type: ignore[arg-type]
-    catalog = bench.ports.facts._catalog
-    look = lambda: PublishedFacts(catalog, "ecommerce", lambda: current_state(ports))  # noqa: E731
-    answer(command, ports, look, DATA_BUCKET)
-    return kept.by_key[DATA_BUCKET, explanation_key(command.question_id)]
-
-
 def difference(bench: Workbench, batch_id: str) -> dict[str, Any]:
     command = CompareBatch(question_id="diff-1", batch_id=batch_id, requested_by="tests")
-    return asked(bench, compare_batch, command)
+    return answer_to(bench, compare_batch, command)
 
 
 def test_a_batch_is_told_by_days_and_by_kpis_before_and_after(bench: Workbench) -> None:
@@ -128,7 +104,7 @@ def test_what_waits_is_told_with_files_and_ids_that_are_alike(
     )  # fmt: skip
     bench.transform(batch)
     command = ListWaiting(question_id="waiting-1", requested_by="tests")
-    told = asked(bench, list_waiting, command)
+    told = answer_to(bench, list_waiting, command)
     assert (told["order_lines"], told["product_lines"]) == (4, 1)
     first, second = told["orders"]
     assert (first["id"], first["lines"], second["id"]) == ("100", 2, "200")

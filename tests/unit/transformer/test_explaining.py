@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 
 from contracts.errors import Refused
-from contracts.layout import explanation_key
 from contracts.messages import ExplainKpi
-from services.transformer.batch.state import current_state
-from services.transformer.facts.published import PublishedFacts
 from services.transformer.history import explaining
 from services.transformer.history.explaining import explain_kpi
+from tests.support.questions import answer_to
 from tests.support.transforming import (
-    DATA_BUCKET,
     Workbench,
     a_batch,
     line,
@@ -33,26 +30,11 @@ def bench(tmp_path: Path) -> Workbench:
     return local_workbench(tmp_path)
 
 
-class Kept:
-    """Documents by key, as the last put of each says."""
-
-    def __init__(self) -> None:
-        self.by_key: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def put_json(self, bucket: str, key: str, document: Any) -> None:
-        self.by_key[bucket, key] = document
-
-
 def explain(bench: Workbench, category: str | None, day: str = DAY) -> dict[str, Any]:
-    kept = Kept()
-    ports = replace(bench.ports, objects=kept)  # type: ignore[arg-type]
     command = ExplainKpi(
         question_id="why-1", order_date=day, category=category, requested_by="tests"
     )
-    catalog = bench.ports.facts._catalog
-    look = lambda: PublishedFacts(catalog, "ecommerce", lambda: current_state(ports))  # noqa: E731
-    explain_kpi(command, ports, look, DATA_BUCKET)
-    return kept.by_key[DATA_BUCKET, explanation_key("why-1")]
+    return answer_to(bench, explain_kpi, command)
 
 
 def test_a_category_is_told_with_its_files_and_lines(bench: Workbench) -> None:
