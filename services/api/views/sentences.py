@@ -15,6 +15,12 @@ def describe(event: Message) -> str:
     return sentence(event.data) if sentence is not None else event.event_type
 
 
+def _series(anomaly: Any) -> str:
+    if anomaly.category is not None:
+        return f"revenue of {anomaly.category}"
+    return str(anomaly.series).replace("_", " ")
+
+
 def _sealed(sealed: Any) -> str:
     why = {
         "MANIFEST": "all files of the manifest arrived",
@@ -145,6 +151,13 @@ _SENTENCES: dict[str, Callable[[Any], str]] = {
     "DaysRebuilt": lambda e: (
         f"KPIs of {e.first_day} to {e.last_day} rebuilt, {e.days_done:,} of "
         f"{plural(e.days_total, 'day')}"
+    ),
+    "KpiAnomalyDetected": lambda e: (
+        f"{_series(e)} of {e.order_date} is odd: {e.value:,g}, expected {e.expected:,g} "
+        f"({e.lowest:,g} to {e.highest:,g})"
+    ),
+    "KpiAnomalyResolved": lambda e: (
+        f"{_series(e)} of {e.order_date} is odd no longer: {e.value:,g}, was {e.odd_value:,g}"
     ),
     "KpisRebuilt": lambda e: (
         f"KPIs of {plural(e.days, 'day')} rebuilt from the facts: {e.order_kpis:,} order, "

@@ -51,10 +51,11 @@ FAILING: dict[str, list[str]] = {
             "status", "batches", "kpis orders", "kpis categories", "quarantine list",
             "quarantine export", "lock show", "dlq list", "rebuild", "maintain",
             "privacy receipts", "up", "down", "demo", "ignored", "waiting", "bootstrap",
-            "api url", "api rebuild", "freshness", "console",
+            "api url", "api rebuild", "freshness", "console", "kpis anomalies",
         )
     },
     **{name: [HOSTILE] for name in ("batch", "logs", "diff", "redrive", "quarantine show")},
+    "query": ["from order_kpis"],
     "dlq show": ["lock-commands-dlq"],
     "dlq redrive": ["lock-commands-dlq", "--yes"],
     "dlq drop": ["lock-commands-dlq", "1", "--reason", HOSTILE],

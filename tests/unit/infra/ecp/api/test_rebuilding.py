@@ -21,7 +21,7 @@ from tests.unit.infra.tables import create_table
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:api-events"
 EVENTS = [*a_life(), *a_life(OTHER_BATCH)]
-OF_NO_VIEW = an_event("LeaseExtended", "lock/ecommerce-pipeline-lock", 10)
+OF_NO_VIEW = an_event("FenceRaised", "lock/ecommerce-pipeline-lock", 10)
 
 
 @pytest.fixture
