@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.console.shop import DONE, FAILED, REJECTED, REPLAY, RUNNING
 from tests.support.needs import chromium
@@ -69,9 +69,17 @@ def violations(page: Page) -> list[str]:
 
 
 def complaints_of(page: Page) -> list[str]:
-    """Errors that the browser tells of from now on: of scripts, policies and what does not load."""
+    """Errors that the browser tells of from now on: of scripts, policies and what does not load.
+
+    Not what a live page had asked again when it was left: the browser gives that up by itself.
+    """
     found: list[str] = []
+
+    def failed(one: Request) -> None:
+        if (one.resource_type, one.failure) != ("fetch", "net::ERR_ABORTED"):
+            found.append(f"{one.url}: {one.failure}")
+
     page.on("console", lambda one: found.append(one.text) if one.type == "error" else None)
     page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("requestfailed", lambda one: found.append(f"{one.url}: {one.failure}"))
+    page.on("requestfailed", failed)
     return found
