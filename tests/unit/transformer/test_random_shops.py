@@ -114,8 +114,8 @@ def test_the_rows_of_a_statement_cut_into_parts_in_any_way_end_the_same(
 
 
 def said_by(bench: Workbench) -> dict[str, list[str]]:
-    """The facts without the batch, file and line that stated them."""
-    where = ("batch_id", "source_key", "source_line")
+    """The facts and KPIs without the batch, file, line, run and time that they are from."""
+    where = ("batch_id", "source_key", "source_line", "epoch", "updated_at")
     return {
         table: sorted(str({k: v for k, v in row.items() if k not in where}) for row in rows)
         for table, rows in bench.facts().items()
