@@ -10,7 +10,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from contracts.errors import ContractViolation, Transient
 from services.aggregator.adapters import (
@@ -23,18 +22,15 @@ from services.aggregator.adapters import (
 from services.aggregator.notifications import SnsNotification
 from services.aggregator.open_set.detection import Notification
 from tests.support.doubles import refused
+from tests.support.moto_account import moto_account
 from tests.unit.aggregator.harness import a_report
 
 BATCH = "3f2a9c0d1e4b5a67"
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
+def aws() -> Iterator[None]:
+    with moto_account():
         yield
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from contracts.envelope import parse
 from contracts.layout import corrections_key, replay_answers_key, replay_key
@@ -15,6 +14,7 @@ from contracts.messages import QuarantineCorrections
 from services.api.corrections.adapters import Corrections
 from services.runtime.storage.documents import S3ObjectStore
 from tests.contract.builders import BATCH
+from tests.support.moto_account import moto_account
 from tests.unit.api.harness import a_document
 
 NAME, BUCKET, VIEWS = f"replay-{'a' * 32}", "data", "PipelineViews"
@@ -55,10 +55,8 @@ class OnAws:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[OnAws]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with mock_aws():
+def aws() -> Iterator[OnAws]:
+    with moto_account():
         yield OnAws()
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from contracts.errors import PipelineError
 from services.api.operations import letters
 from services.api.operations.adapters import SqsQueues
 from services.api.operations.letters import Depth
 from services.runtime.messaging.dead_letters import SqsDeadLetters
+from tests.support.moto_account import moto_account
 
 QUEUE, DEAD, ARCHIVE = "lock-commands", "lock-commands-dlq", "the-archive"
 NOW = datetime(2025, 7, 7, 12, tzinfo=UTC)
@@ -21,9 +21,8 @@ NOW = datetime(2025, 7, 7, 12, tzinfo=UTC)
 
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setattr(letters, "LAST_LOOK_SECONDS", 0)  # moto has one server
-    with mock_aws():
+    with moto_account():
         found = {name: boto3.client(name, region_name="us-east-1") for name in ("sqs", "s3")}
         for name in (QUEUE, DEAD, "event-relay-dlq", "somebody-elses"):
             found["sqs"].create_queue(QueueName=name)

@@ -9,7 +9,6 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto import mock_aws
 
 from contracts.envelope import parse
 from contracts.layout import explanation_key, quarantined_rows_key
@@ -19,6 +18,7 @@ from services.api.questions.adapters import Questions
 from services.api.questions.domain import explain
 from services.api.questions.ports import TooLarge
 from tests.contract.builders import BATCH, a_document
+from tests.support.moto_account import moto_account
 from tests.unit.api.harness import ApiHarness, a_life, an_event
 
 DAY = "2025-07-01"
@@ -193,9 +193,8 @@ class OnAws:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+def aws() -> Any:
+    with moto_account():
         yield OnAws()
 
 

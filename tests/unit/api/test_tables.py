@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from services.api.adapters import KpiTables, ViewsTable
 from services.api.kpis.periods import Span
@@ -15,6 +14,7 @@ from services.api.use_cases import Intake
 from services.api.views.domain import ViewItem
 from tests.contract.builders import BATCH
 from tests.contract.declared import PROJECT, Template
+from tests.support.moto_account import moto_account
 from tests.unit.api.harness import InMemoryKpis, InMemoryViews, a_life
 from tests.unit.api.kpi_items import Order, published
 from tests.unit.infra.tables import put_items
@@ -36,11 +36,8 @@ def create(dynamodb: Any, service: str, name: str) -> None:
 
 
 @pytest.fixture
-def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
+def dynamodb() -> Iterator[Any]:
+    with moto_account():
         yield boto3.client("dynamodb", region_name="us-east-1")
 
 

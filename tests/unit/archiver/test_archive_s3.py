@@ -10,12 +10,12 @@ from botocore.exceptions import EndpointConnectionError
 from contracts.errors import PipelineError, Transient
 from services.archiver.adapters import MIB, S3Objects
 from tests.support.doubles import Refusing, refused
-from tests.support.moto_s3 import versioned_buckets
+from tests.support.moto_account import versioned_buckets
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    with versioned_buckets(monkeypatch, "uploads", "archive") as client:
+def s3() -> Iterator[Any]:
+    with versioned_buckets("uploads", "archive") as client:
         yield client
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from contracts.envelope import Message
 from contracts.errors import ConcurrencyConflict, StaleWriter, Transient
@@ -15,6 +14,7 @@ from services.runtime.messaging.dead_letters import SqsDeadLetters
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from tests.contract.builders import a_body, an_envelope, on_the_bus
 from tests.support.doubles import RecordedDeadLetters
+from tests.support.moto_account import moto_account
 
 QUEUE = "lock-commands"
 
@@ -168,9 +168,8 @@ def test_only_the_records_that_failed_come_again() -> None:
 
 
 @pytest.fixture
-def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+def sqs() -> Iterator[Any]:
+    with moto_account():
         yield boto3.client("sqs", region_name="us-east-1")
 
 

@@ -34,7 +34,7 @@ from services.runtime.privacy.user_ids import Replacement
 from services.runtime.storage.documents import InMemoryObjectStore
 from services.runtime.storage.object_versions import S3Versions
 from tests.support.doubles import Refusing, refused
-from tests.support.moto_s3 import versioned_buckets
+from tests.support.moto_account import versioned_buckets
 from tests.support.shop import an_order, orders_csv
 
 TOKEN = "erased-0123456789abcdef"
@@ -257,8 +257,8 @@ def test_a_request_that_does_not_say_whom_erases_nobody() -> None:
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    with versioned_buckets(monkeypatch, "data") as client:
+def s3() -> Iterator[Any]:
+    with versioned_buckets("data") as client:
         yield client
 
 

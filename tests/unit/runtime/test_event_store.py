@@ -7,7 +7,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto import mock_aws
 
 from contracts.clock import new_event_id, system_clock
 from contracts.errors import ConcurrencyConflict, Transient
@@ -21,6 +20,7 @@ from tests.contract.event_store_suite import (
     create_tables,
     ticking_clock,
 )
+from tests.support.moto_account import moto_account
 
 
 class TestInMemoryEventStore(EventStoreBehaviour, RaceBehaviour):
@@ -57,9 +57,8 @@ class OneRequestAtATime:
 
 class TestDynamoDBEventStore(EventStoreBehaviour, RaceBehaviour):
     @pytest.fixture
-    def store(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBEventStore]:
-        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-        with mock_aws():
+    def store(self) -> Iterator[DynamoDBEventStore]:
+        with moto_account():
             dynamodb = boto3.client("dynamodb", region_name="us-east-1")
             create_tables(dynamodb)
             yield DynamoDBEventStore(

@@ -13,7 +13,6 @@ import boto3
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.emrserverless.models import emrserverless_backends
 
@@ -29,6 +28,7 @@ from services.transformer.emr.runner import (
     transform_where_it_fits,
 )
 from services.transformer.settings import Settings
+from tests.support.moto_account import moto_account
 from tests.support.transformer_cloud import settings_on
 from tests.support.transforming import (
     DATA_BUCKET,
@@ -110,9 +110,8 @@ class Service:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+def service() -> Iterator[Service]:
+    with moto_account():
         emr, s3 = (boto3.client(name, region_name=REGION) for name in ("emr-serverless", "s3"))
         s3.create_bucket(Bucket=DATA_BUCKET)
         s3.put_bucket_versioning(Bucket=DATA_BUCKET, VersioningConfiguration={"Status": "Enabled"})

@@ -7,12 +7,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.errorfactory import BaseClientExceptions, ClientExceptionsFactory
-from moto import mock_aws
 from pyiceberg.exceptions import NoSuchTableError
 
 from infra.environments import LOCAL_REGION
 from services.transformer.adapters import glue_catalog
 from services.transformer.facts.tables import TABLES
+from tests.support.moto_account import moto_account
 from tests.support.transformer_cloud import settings_on
 
 
@@ -35,7 +35,7 @@ def _after_a_while(function: Any) -> Any:
     return slowly
 
 
-@mock_aws
+@moto_account()
 @pytest.mark.usefixtures("slow_error_classes")
 def test_three_threads_that_find_no_table_are_each_told_so() -> None:
     boto3.client("glue", region_name=LOCAL_REGION).create_database(DatabaseInput={"Name": "facts"})

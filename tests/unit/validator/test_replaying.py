@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from contracts.errors import PipelineError, Refused
 from contracts.identities import FileIdentity, batch_id_of
@@ -24,6 +23,7 @@ from services.validator.quarantine.replaying import Replaying, replay_quarantine
 from services.validator.quarantine.stored import running_batch
 from services.validator.quarantine.uploads import ReplayUploads, manifest_key
 from tests.contract.builders import BATCH, OTHER_BATCH
+from tests.support.moto_account import moto_account
 
 BUCKET, NAME = "data", f"replay-{'a' * 32}"
 NOW = datetime(2025, 7, 8, tzinfo=UTC)
@@ -102,10 +102,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
+    with moto_account():
         yield Cloud(monkeypatch)
 
 
@@ -212,7 +209,7 @@ def test_a_fault_of_s3_is_no_answer(cloud: Cloud) -> None:
 
 
 def test_the_oldest_batch_that_has_not_ended_is_waited_for() -> None:
-    with mock_aws():
+    with moto_account():
         dynamodb = boto3.client("dynamodb", region_name="us-east-1")
         keys = [("pk", "HASH"), ("sk", "RANGE")]
         dynamodb.create_table(

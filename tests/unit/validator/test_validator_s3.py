@@ -14,15 +14,15 @@ from contracts.errors import PipelineError, Transient, VersionGone
 from contracts.messages import ManifestFile
 from services.validator.adapters import MIB, S3Inputs, S3Outputs, pseudonym_keys
 from tests.support.doubles import Refusing, refused
-from tests.support.moto_s3 import versioned_buckets
+from tests.support.moto_account import versioned_buckets
 
 KEY = "orders/ä 1.csv"
 TARGET = "quarantine/b/files/orders/ä 1.csv"
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    with versioned_buckets(monkeypatch, "data") as client:
+def s3() -> Iterator[Any]:
+    with versioned_buckets("data") as client:
         yield client
 
 

@@ -1,11 +1,8 @@
 """`ecp api rebuild`: the views of an emptied table are those that the events made first."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from infra.ecp.api.rebuilding import consumed, emptied, resent, waiting
 from infra.ecp.terminal.errors import CommandFailed
@@ -22,15 +19,6 @@ from tests.unit.infra.tables import create_table
 ARN = "arn:aws:sqs:us-east-1:000000000000:api-events"
 EVENTS = [*a_life(), *a_life(OTHER_BATCH)]
 OF_NO_VIEW = an_event("FenceRaised", "lock/ecommerce-pipeline-lock", 10)
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
-        yield lambda service: boto3.client(service, region_name="us-east-1")
 
 
 @pytest.fixture

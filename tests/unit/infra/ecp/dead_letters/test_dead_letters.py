@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from contracts.printable import printable
@@ -22,6 +21,7 @@ from services.api.operations.letters import held, read_letters, send_back
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from tests.contract.builders import BATCH, a_body, an_envelope, on_the_bus
 from tests.support.hostile_bodies import HOSTILE
+from tests.support.moto_account import moto_account
 
 QUEUE, DEAD = "lock-commands", "lock-commands-dlq"
 ARCHIVE = "the-archive"
@@ -29,9 +29,8 @@ ARCHIVE = "the-archive"
 
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setattr(letters, "LAST_LOOK_SECONDS", 0)  # moto has one server
-    with mock_aws():
+    with moto_account():
         client = boto3.client("sqs", region_name="us-east-1")
         for name in (QUEUE, DEAD, "event-relay-dlq", "somebody-elses-dlq"):
             client.create_queue(QueueName=name)

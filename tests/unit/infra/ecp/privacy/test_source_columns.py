@@ -2,9 +2,9 @@
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from infra.ecp.privacy.source_columns import NO_SOURCE, SourceColumns, names_in
+from tests.support.moto_account import moto_account
 
 BUCKET = "data"
 OWN = """
@@ -31,7 +31,7 @@ def test_the_names_in_an_expression(expression: str, names: set[str]) -> None:
     assert names_in(expression) == names
 
 
-@mock_aws
+@moto_account()
 def test_columns_of_shipped_own_removed_and_unknown_sources() -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket=BUCKET)

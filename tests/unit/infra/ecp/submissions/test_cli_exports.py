@@ -6,7 +6,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from contracts.sources.shipped import shipped_source
 from infra.ecp.submissions.exports import export_files, source_by_header
@@ -19,6 +18,7 @@ from infra.ecp.submissions.lookups import (
     upload_lookups,
 )
 from infra.ecp.terminal.errors import WrongUsage
+from tests.support.moto_account import moto_account
 
 BUCKET = "data"
 NORTHWIND = shipped_source("northwind-products")
@@ -90,7 +90,7 @@ def test_a_lookup_is_that_of_the_one_source_that_asks_it(tmp_path: Path) -> None
         lookup_files_of_any([f"categories={path}"], [])
 
 
-@mock_aws
+@moto_account()
 def test_a_lookup_is_missing_until_it_is_given_or_lies_there(tmp_path: Path) -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket=BUCKET)
@@ -108,7 +108,7 @@ def test_a_lookup_is_missing_until_it_is_given_or_lies_there(tmp_path: Path) -> 
     assert s3.get_object(Bucket=BUCKET, Key=CATEGORIES)["Body"].read() == path.read_bytes()
 
 
-@mock_aws
+@moto_account()
 def test_a_file_is_sent_to_the_source_that_its_whole_header_names(tmp_path: Path) -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket=BUCKET)
