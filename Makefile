@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Compiled modules are kept whatever the environment says: each process of a test would compile all anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow)"
+QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow$(if $(SERVICE),, or batches))"
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
@@ -23,7 +23,7 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 
 ##@ Change
 
-unit: .venv/ready-to-develop  ## What needs neither Java, Docker, Chromium nor a local cloud; SERVICE=lock for one service
+unit: .venv/ready-to-develop  ## The quick tests of all; SERVICE=transformer for those of one service, its whole batches too
 	HYPOTHESIS_PROFILE=dev TEST_STRIDE=10 $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service

@@ -67,6 +67,10 @@ COMMANDS = {
         DATA, "batches.release", "release",
         "Let the healthy files of a rejected batch go on without the rejected ones.",
     ),
+    "verify": Entry(
+        DATA, "maintenance.commands", "verify",
+        "Check that what is published is exactly what the facts give; exit 1 where it is not.",
+    ),
     "rebuild": Entry(
         DATA, "maintenance.commands", "rebuild",
         "Make the KPI tables exactly what the facts give, and say what was wrong.",

@@ -91,12 +91,17 @@ def test_numbers_are_explained_compared_and_given_back(
     wrong = run(running_cloud, "why", "orders", "2025-07-07")
     assert wrong.exit_code == 3
     assert "NOT what the facts give" in wrong.err
+    verified = run(running_cloud, "verify", "--json")
+    assert verified.exit_code == 1
+    assert "not what the facts give: `ecp rebuild` makes it right" in verified.err
     planned = run(running_cloud, "rebuild", "--dry-run", "--json").document
+    assert planned == verified.document
     assert (planned["order_kpis"], planned["category_kpis"], planned["deleted"]) == (1, 1, 1)
     assert planned["index_faults"] == 0
     rebuilt = run(running_cloud, "rebuild", "--json")
     assert rebuilt.exit_code == 0, rebuilt.err
     assert (rebuilt.document["deleted"], rebuilt.document["index_faults"]) == (1, None)
+    assert run(running_cloud, "verify").exit_code == 0
     of_index = run(running_cloud, "rebuild", "--index")
     assert of_index.exit_code == 0, of_index.err
     assert "index of orders by day: 0 faults" in of_index.out

@@ -1,4 +1,4 @@
-"""`ecp rebuild` and `ecp maintain`: work on KPIs and facts that is done between two batches."""
+"""`ecp verify`, `ecp rebuild`, `ecp maintain`: KPIs, KPI tables and index against the facts."""
 
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ from contracts.messages import MaintainFacts, RebuildKpis
 from infra.ecp.maintenance.between_batches import completed
 from infra.ecp.requester import requester
 from infra.ecp.target import Target, current_target
+from infra.ecp.terminal.errors import CommandFailed, ExitCode
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, print_table
 from services.runtime.wording import plural, size
@@ -40,17 +41,7 @@ def rebuild(dry_run: DryRun = False, index: Index = False, as_json: AsJson = Fal
     """
     target = current_target()
     if dry_run:
-        found = _compared(target)
-        if as_json:
-            print_json(found)
-            return
-        print_table(
-            "Items that differ from the facts",
-            ("day", "category", "what is wrong"),
-            [(each["order_date"], each["category"], each["fault"]) for each in found["items"]],
-            limit=SHOWN_ITEMS,
-        )
-        _print_counts(found, "would be")
+        _show(_compared(target), as_json)
         return
     command = RebuildKpis(request_id=_new_request("rebuild"), requested_by=requester(), index=index)
     rebuilt = completed(target, command, quietly=as_json).data.model_dump()
@@ -58,6 +49,20 @@ def rebuild(dry_run: DryRun = False, index: Index = False, as_json: AsJson = Fal
         print_json(rebuilt)
     else:
         _print_counts(rebuilt, "were")
+
+
+def verify(as_json: AsJson = False) -> None:
+    """Check that what is published is exactly what the facts give; exit 1 where it is not.
+
+    KPIs in DynamoDB, KPI tables for SQL and the index of orders by day are compared row by row with
+    what the facts give. Nothing is changed and no batch is waited for.
+
+    Example: `ecp verify || ecp rebuild`
+    """
+    found = _compared(current_target())
+    _show(found, as_json)
+    if faults := faults_of(found):
+        raise CommandFailed("; ".join(faults), ExitCode.DATA_REJECTED)
 
 
 def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -101,6 +106,34 @@ def _planned(target: Target) -> list[dict[str, Any]]:
     from infra.ecp.kpis.facts import PublishedFacts, plan_all
 
     return plan_all(PublishedFacts(target.facts, target.client("dynamodb")), system_clock())
+
+
+def faults_of(found: dict[str, Any]) -> list[str]:
+    """What is not as the facts give it, each with the command that makes it right."""
+    items, rows, entries = len(found["items"]), found["table_rows"], found["index_faults"]
+    counted = (
+        (items, "KPI", "not what the facts give", "ecp rebuild"),
+        (rows, "row", "wrong in the KPI tables for SQL", "ecp rebuild"),
+        (entries, "fault", "in the index of orders by day", "ecp rebuild --index"),
+    )
+    return [
+        f"{plural(count, thing)} {what}: `{command}` makes it right"
+        for count, thing, what, command in counted
+        if count
+    ]
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        "Items that differ from the facts",
+        ("day", "category", "what is wrong"),
+        [(each["order_date"], each["category"], each["fault"]) for each in found["items"]],
+        limit=SHOWN_ITEMS,
+    )
+    _print_counts(found, "would be")
 
 
 def _print_counts(counts: dict[str, Any], verb: str) -> None:

@@ -26,6 +26,7 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import branch_of
+from services.transformer.facts.avro_readers import share_readers
 from services.transformer.facts.retention import superseded
 from services.transformer.facts.shared_history import share_history
 from services.transformer.facts.tables import (
@@ -48,6 +49,7 @@ class FactsCatalog:
 
     def __init__(self, catalog: Catalog, database: str) -> None:
         share_history()
+        share_readers()
         self._catalog, self._database = catalog, database
         self._tables: dict[str, Table] = {}
         self._epoch: int | None = None

@@ -20,6 +20,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 SEVENTH, EIGHTH = date(2025, 7, 7), date(2025, 7, 8)
 
 

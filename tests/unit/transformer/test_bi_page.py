@@ -12,6 +12,8 @@ from tests.support.transformer_cloud import make_stores, settings_on, workbench_
 from tests.support.transforming import Workbench, a_batch, line, order, product
 from tests.unit.api.client.page import blocks, run
 
+pytestmark = pytest.mark.batches
+
 PAGE = (PROJECT / "docs/bi.md").read_text()
 DATABASE = "ecommerce"
 SQL = re.compile(r"```sql\n(.*?)```\n\n```text\n(.*?)```\n", re.DOTALL)

@@ -11,6 +11,8 @@ from services.transformer.batch.domain import TransformerState
 from services.transformer.batch.transform import transform_batch
 from tests.support.transforming import Batch, Workbench, line, local_workbench, order
 
+pytestmark = pytest.mark.batches
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:

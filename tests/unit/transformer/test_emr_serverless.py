@@ -41,6 +41,8 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.conftest import NewStores
 
+pytestmark = pytest.mark.batches
+
 REGION = "us-east-1"
 REASON = "900.0 MB of input is not under SPARK_THRESHOLD_MB=256"
 ROOT = Path(__file__).parents[3]

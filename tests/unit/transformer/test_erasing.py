@@ -40,6 +40,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 USER, TOKEN, OTHER = "a" * 64, "b" * 64, "c" * 64
 
 

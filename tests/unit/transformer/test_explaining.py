@@ -22,6 +22,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 DAY = "2025-07-07"
 
 

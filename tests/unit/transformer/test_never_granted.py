@@ -37,6 +37,8 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.test_rebuild import write
 
+pytestmark = pytest.mark.batches
+
 STRANGER = "0123456789abcdef"
 
 

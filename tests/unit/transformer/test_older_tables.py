@@ -36,6 +36,8 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.conftest import NewStores
 
+pytestmark = pytest.mark.batches
+
 LATER = {
     "line_id",
     "line_amount_cents",

@@ -25,6 +25,8 @@ from tests.support.mortality import Process, ProcessDied
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 from tests.unit.transformer.shops import shops
 
+pytestmark = pytest.mark.batches
+
 MONDAY, TUESDAY, FRIDAY = "2025-07-07", "2025-07-08", "2025-07-11"
 FIRST = a_batch([order("1"), order("2", TUESDAY)], [line("1"), line("2"), line("3")])
 SECOND = a_batch([order("1", FRIDAY), order("3", TUESDAY)], [line("2", quantity=5)])

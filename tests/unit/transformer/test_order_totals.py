@@ -7,6 +7,8 @@ import pytest
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 from tests.unit.transformer.conftest import NewStores
 
+pytestmark = pytest.mark.batches
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:

@@ -28,6 +28,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 COMMAND = RebuildKpis(request_id="rebuild-1", requested_by="ann@laptop")
 
 

@@ -37,6 +37,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 KEYS = (b"the first key", b"the second", b"the third")
 USERS = ("ann", "bob", "cleo")
 

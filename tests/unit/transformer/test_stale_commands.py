@@ -11,6 +11,8 @@ from services.transformer.batch.transform import transform_batch
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import a_batch, local_workbench, order
 
+pytestmark = pytest.mark.batches
+
 
 @pytest.mark.parametrize("deed", ["transform", "abandon"])
 def test_a_stale_command_is_stale_while_another_batch_is_being_published(

@@ -23,6 +23,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 OVERLAPPING = (
     ("order_items", [line("1", "p1"), line("2", "p1"), line("3", "p1")]),
     ("order_items", [line("2", "p1"), line("3", "p1", 2), line("4", "p1")]),

@@ -22,6 +22,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:

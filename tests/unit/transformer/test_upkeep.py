@@ -33,6 +33,8 @@ from tests.support.transforming import (
     product,
 )
 
+pytestmark = pytest.mark.batches
+
 COMMAND = MaintainFacts(request_id="upkeep-1", requested_by="schedule")
 
 

@@ -14,6 +14,8 @@ from tests.support.examples import examples, some
 from tests.support.transforming import Batch, Workbench, line, local_workbench, order
 from tests.unit.transformer.shops import SourceFile, an_export, batch_of, plain
 
+pytestmark = pytest.mark.batches
+
 NEXT_DAY = "2025-07-08"
 
 

@@ -21,6 +21,8 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.shops import shops
 
+pytestmark = pytest.mark.batches
+
 MONDAY, TUESDAY, FRIDAY = "2025-07-07", "2025-07-08", "2025-07-11"
 FIRST = a_batch(
     [order("1"), order("2", TUESDAY, total_extra="0"), order("3", FRIDAY)],

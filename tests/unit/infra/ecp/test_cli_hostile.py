@@ -49,7 +49,7 @@ FAILING: dict[str, list[str]] = {
         name: []
         for name in (
             "status", "batches", "kpis orders", "kpis categories", "quarantine list",
-            "quarantine export", "lock show", "dlq list", "rebuild", "maintain",
+            "quarantine export", "lock show", "dlq list", "rebuild", "maintain", "verify",
             "privacy receipts", "up", "down", "demo", "ignored", "waiting", "bootstrap",
             "api url", "api rebuild", "freshness", "console", "kpis anomalies",
         )

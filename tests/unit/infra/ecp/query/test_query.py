@@ -40,6 +40,8 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.test_kpi_tables import without_kpi_tables
 
+pytestmark = pytest.mark.batches
+
 HOSTILE = "=1+1\x1b[2J\u202e"
 SHOP = a_batch(
     [
