@@ -102,8 +102,8 @@ def why_not_an_input(key: str) -> NotAnInput | None:
         return NotAnInput(hidden, is_hidden=True)
     if name_bytes(key) > MAX_INPUT_NAME_BYTES:
         return NotAnInput(
-            f"its name takes {name_bytes(key)} bytes in a message, with control characters, quotes "
-            f"and backslashes escaped, and may take {MAX_INPUT_NAME_BYTES}; give it a plainer one"
+            f"its name takes {name_bytes(key)} bytes, control characters, quotes and backslashes "
+            f"escaped, and may take {MAX_INPUT_NAME_BYTES}; give it a shorter one"
         )
     if key.startswith(INCOMING_PREFIX):
         return _why_no_export(key)

@@ -17,10 +17,11 @@ INCOMING_PREFIX = "incoming/"
 SOURCES_PREFIX = "sources/"
 """Sources of one's own: `sources/<name>/v<N>.yaml`."""
 _LOOKUPS = "lookups"
-MAX_INPUT_NAME_BYTES = 1_100
+MAX_INPUT_NAME_BYTES = 980
 MAX_MANIFEST_NAME_BYTES = 256
-"""Of a key as JSON text: a thousand of them travel in messages. S3 takes 1,024 bytes, which are
-up to six times as many where quotes, backslashes and control characters are escaped."""
+"""Of a key as JSON text: a thousand of them travel in messages, where quotes, backslashes and
+control characters take up to six times their bytes. S3 takes keys of 1,024 bytes (user guide,
+Naming objects), and under its prefix in archive and quarantine an input's must not be longer."""
 PROCESSING_PREFIX = "processing/"
 QUARANTINE_PREFIX = "quarantine/"
 REPLAY_ANSWERS_PREFIX = f"{QUARANTINE_PREFIX}answers/"

@@ -1,4 +1,4 @@
-"""Sets as large and keys as long as S3 allows: what is written fits into what DynamoDB takes.
+"""Sets and keys as large as may be: what is written of them fits into what DynamoDB takes.
 
 The store refuses what AWS refuses (services/runtime/event_store/port.py), so that a set that does
 not fit would never be sealed here either.
@@ -9,14 +9,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from contracts.layout import MAX_INPUT_NAME_BYTES, name_bytes
 from services.aggregator.open_set.domain import MAX_BATCH_FILES
 from tests.unit.aggregator.harness import BatchHarness, a_report
 
-MAX_KEY_BYTES = 1024
-"""Of an S3 key (S3 user guide, Naming objects)."""
 MAX_SFN_BYTES = 262_144
 """Of an answer to Step Functions (Step Functions developer guide, Quotas)."""
-SHAPES = {"plain": "", "two bytes": "é" * 500, "escaped in JSON": '"' * 76, "control": "\x01" * 15}
+SHAPES = {
+    "plain": "",
+    "two bytes": "é" * 450,
+    "escaped in JSON": '"' * 400,
+    "control": "\x01" * 100,
+}
 
 
 @pytest.fixture
@@ -25,10 +29,10 @@ def bench() -> BatchHarness:
 
 
 def longest_keys(folder: str, count: int, fill: str = "") -> Iterator[str]:
-    """Different keys of 1,024 bytes, as long as may be when they are told too."""
+    """Different keys, as long as may be."""
     for number in range(count):
         head = f"{folder}/{number:05d}{fill}"
-        yield head + "x" * (MAX_KEY_BYTES - len(head.encode()) - len(".csv")) + ".csv"
+        yield head + "x" * (MAX_INPUT_NAME_BYTES - name_bytes(f"{head}.csv")) + ".csv"
 
 
 def upload_at_once(bench: BatchHarness, *keys: str) -> None:
@@ -40,7 +44,7 @@ def test_a_set_that_is_carried_over_in_part_is_completed_by_whoever_loads_it_nex
     bench: BatchHarness,
 ) -> None:
     """A process that dies after the transaction loses no file, and none is there twice."""
-    keys = list(longest_keys("orders", 2600))
+    keys = list(longest_keys("orders", 2900))
     upload_at_once(bench, *keys, "order_items/i.csv", "products/p.csv")
     bench.wait(30)
     told = bench.seal_by_hand()
@@ -54,7 +58,7 @@ def test_a_set_that_is_carried_over_in_part_is_completed_by_whoever_loads_it_nex
     assert [event.data.continued_in is None for event in carried].index(True) == len(carried) - 1
     bench.settle()
     sealed = [bench.keys_of(row["batch_id"]) for row in bench.sealed()]
-    assert [len(one) for one in sealed] == [1000, 1000, 602]
+    assert [len(one) for one in sealed] == [1000, 1000, 902]
     assert {key for one in sealed for key in one} == {*batch, *left}
 
 
@@ -127,11 +131,12 @@ def test_a_seal_names_what_fits_of_what_it_overtakes(bench: BatchHarness, fill: 
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        ("orders/" + '"' * 200 + "x" * 800 + ".csv", "its name takes 1211 bytes in a message"),
-        ("orders/" + "\x01" * 1000 + ".csv", "its name takes 6011 bytes in a message"),
+        ("orders/" + '"' * 200 + "x" * 800 + ".csv", "its name takes 1211 bytes, control"),
+        ("orders/" + "\x01" * 1000 + ".csv", "its name takes 6011 bytes, control"),
+        ("orders/" + "x" * 970 + ".csv", "its name takes 981 bytes, control"),
         ("manifests/" + "n" * 300 + ".json", "may have 256 bytes, and this one has 315"),
     ],
-    ids=["quotes", "control", "manifest"],
+    ids=["quotes", "control", "plain", "manifest"],
 )
 def test_a_name_that_would_burst_messages_is_ignored(
     bench: BatchHarness, key: str, why: str
