@@ -15,10 +15,12 @@ from contracts.layout import (
     INCOMING_PREFIX,
     KINDS,
     MANIFEST_UPLOAD_PREFIX,
+    MAX_INPUT_NAME_BYTES,
     is_csv,
     is_input,
     kind_of,
     lookup_of,
+    name_bytes,
     source_of,
 )
 
@@ -98,6 +100,11 @@ def why_not_an_input(key: str) -> NotAnInput | None:
         return NotAnInput("it is a folder marker, not a file", is_hidden=True)
     if (hidden := _why_hidden(key)) is not None:
         return NotAnInput(hidden, is_hidden=True)
+    if name_bytes(key) > MAX_INPUT_NAME_BYTES:
+        return NotAnInput(
+            f"its name takes {name_bytes(key)} bytes, control characters, quotes and backslashes "
+            f"escaped, and may take {MAX_INPUT_NAME_BYTES}; give it a shorter one"
+        )
     if key.startswith(INCOMING_PREFIX):
         return _why_no_export(key)
     folder_fault = None if kind_of(key) else f"it lies in none of {_FOLDERS}"

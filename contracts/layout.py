@@ -1,5 +1,7 @@
 """Where things lie in the data and archive buckets: pure key functions, the only shared paths."""
 
+import json
+
 KINDS = ("orders", "order_items", "products")
 CSV_SUFFIXES = (".csv", ".csv.gz")
 
@@ -15,6 +17,11 @@ INCOMING_PREFIX = "incoming/"
 SOURCES_PREFIX = "sources/"
 """Sources of one's own: `sources/<name>/v<N>.yaml`."""
 _LOOKUPS = "lookups"
+MAX_INPUT_NAME_BYTES = 980
+MAX_MANIFEST_NAME_BYTES = 256
+"""Of a key as JSON text: a thousand of them travel in messages, where quotes, backslashes and
+control characters take up to six times their bytes. S3 takes keys of 1,024 bytes (user guide,
+Naming objects), and under its prefix in archive and quarantine an input's must not be longer."""
 PROCESSING_PREFIX = "processing/"
 QUARANTINE_PREFIX = "quarantine/"
 REPLAY_ANSWERS_PREFIX = f"{QUARANTINE_PREFIX}answers/"
@@ -57,10 +64,17 @@ def lookup_key(source: str, lookup: str) -> str:
 
 
 def is_input(key: str) -> bool:
-    """Whether a key may hold rows by its folder and its ending: plain, or of a source."""
+    """Whether a key may hold rows by its folder, length and ending: plain, or of a source."""
+    if name_bytes(key) > MAX_INPUT_NAME_BYTES:
+        return False
     if kind_of(key) is not None:
         return is_csv(key)
     return source_of(key) is not None and key.lower().endswith(EXPORT_SUFFIXES)
+
+
+def name_bytes(key: str) -> int:
+    """What a key takes in a message: its bytes as JSON text, without the quotes around it."""
+    return len(json.dumps(key, ensure_ascii=False).encode(errors="surrogatepass")) - 2
 
 
 def is_csv(key: str) -> bool:
@@ -76,6 +90,11 @@ def source_key(name: str, version: int) -> str:
 def manifest_key(batch_id: str) -> str:
     """The pinned manifest of a sealed batch."""
     return f"{PROCESSING_PREFIX}{batch_id}/manifest.json"
+
+
+def carried_over_key(batch_id: str) -> str:
+    """What opens the set after that batch's, when it is more than one transaction holds."""
+    return f"{PROCESSING_PREFIX}{batch_id}/carried-over.json"
 
 
 def staged_key(batch_id: str, kind: str, file_index: int) -> str:

@@ -1945,6 +1945,7 @@ class FilesCarriedOver(BaseModel):
     waiting_since: str | None = None
     overdue_reported: bool = False
     held: Annotated[list[HeldBatch], Field(validate_default=True)] = []
+    continued_in: ObjectRef | None = None
 
 
 class FilesReturned(BaseModel):

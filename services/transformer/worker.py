@@ -72,6 +72,7 @@ def on_aws(settings: Settings) -> QueueWorker:
         return PublishedFacts(catalog(), settings.glue_database, lambda: current_state(ports))
 
     ask = ask_the_lock(sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id)
+    lease = extend_lease_of(sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id)
     return QueueWorker(
         sqs,
         settings.command_queue_url,
@@ -100,9 +101,8 @@ def on_aws(settings: Settings) -> QueueWorker:
             SqsDeadLetters(sqs),
         ),
         answers,
-        on_heartbeat=extend_lease_of(
-            sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id
-        ),
+        on_heartbeat=lease,
+        on_take=lease.took,
         heartbeat_seconds=settings.heartbeat_seconds,
         idle_exit_seconds=settings.idle_exit_seconds,
         deadline_seconds=settings.deadline_seconds,

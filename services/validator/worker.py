@@ -67,6 +67,9 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         currency=settings.currency or None,
     )
     ask = ask_the_lock(sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id)
+    lease = extend_lease_of(
+        sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id
+    )
     return QueueWorker(
         sqs,
         settings.command_queue_url,
@@ -82,9 +85,8 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
             SqsDeadLetters(sqs),
         ),
         answers,
-        on_heartbeat=extend_lease_of(
-            sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id
-        ),
+        on_heartbeat=lease,
+        on_take=lease.took,
         heartbeat_seconds=settings.heartbeat_seconds,
         idle_exit_seconds=settings.idle_exit_seconds,
         deadline_seconds=settings.deadline_seconds,

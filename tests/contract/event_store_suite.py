@@ -33,6 +33,7 @@ WRITERS = 16
 ROUNDS = 20
 STREAM = f"batch/{BATCH}"
 OTHER_STREAM = f"batch/{OTHER_BATCH}"
+ITEM_OF_100_KB = {"LockId": "last", "text": "x" * 100_000}
 CONTEXT = MessageContext("ecommerce-pipeline/test", correlation_id=BATCH, causation_id="cause")
 
 
@@ -225,6 +226,21 @@ class StateBehaviour:
     def test_state_and_events_are_written_together(self, store: Any) -> None:
         append(store, writes=[PutItem(LOCKS, {"LockId": "a", "fence": 1})])
         assert store.get_item(LOCKS, {"LockId": "a"}) == {"LockId": "a", "fence": 1}
+
+    def test_an_item_holds_400_kb(self, store: Any) -> None:
+        fits = {"LockId": "a", "text": "é" * 200_000}
+        write(store, PutItem(LOCKS, fits))
+        for text in ("é" * 204_800, ["x" * 1_000] * 410):
+            with pytest.raises(ContractViolation, match=r"DynamoDB takes 409600: put"):
+                write(store, PutItem(LOCKS, {"LockId": "b", "text": text}))
+        assert store.scan(LOCKS) == [fits]
+
+    def test_a_transaction_holds_4_mb(self, store: Any) -> None:
+        items = [{"LockId": f"{number:02}", "text": "x" * 390_000} for number in range(10)]
+        write(store, *(PutItem(LOCKS, item) for item in items))
+        with pytest.raises(ContractViolation, match=r"bytes in one append; DynamoDB takes 4000000"):
+            append(store, writes=[PutItem(LOCKS, item) for item in [*items, ITEM_OF_100_KB]])
+        assert store.read(STREAM) == []
 
     def test_many_items_are_read_at_once_those_that_exist_and_each_once(self, store: Any) -> None:
         for start in range(0, 250, 50):

@@ -172,19 +172,29 @@ def _conditions(pattern: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 def _target_faults(template: Template, rule: str, target: Any) -> Iterator[str]:
+    kept_in = _logical(target.get("DeadLetterConfig", {}).get("Arn", ""))
+    if kept_in not in template.queues or not template.queues[kept_in].endswith("-dlq"):
+        yield f"{rule}: what cannot be delivered to {target['Id']} is lost: no dead-letter queue"
+    elif not _may_send(template, rule, kept_in):
+        yield f"{rule}: the policy of {template.queues[kept_in]} does not let it send"
     if "EcsParameters" in target:  # wakes a worker; what it is to do comes by its queue
         return
     queue = _logical(target["Arn"])
     if queue not in template.queues:
         yield f"{rule}: its target is no queue of this stack"
-        return
-    for policy in template.of_type("AWS::SQS::QueuePolicy").values():
-        if {"Ref": queue} in policy["Queues"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                sender = statement["Principal"] == {"Service": "events.amazonaws.com"}
-                if sender and {"Fn::GetAtt": f"{rule}.Arn"} in _normal(statement["Condition"]):
-                    return
-    yield f"{rule}: the policy of {template.queues[queue]} does not let it send"
+    elif not _may_send(template, rule, queue):
+        yield f"{rule}: the policy of {template.queues[queue]} does not let it send"
+
+
+def _may_send(template: Template, rule: str, queue: str) -> bool:
+    """Whether a queue's policy lets a rule of EventBridge send to it."""
+    return any(
+        statement["Principal"] == {"Service": "events.amazonaws.com"}
+        and {"Fn::GetAtt": f"{rule}.Arn"} in _normal(statement["Condition"])
+        for policy in template.of_type("AWS::SQS::QueuePolicy").values()
+        if {"Ref": queue} in policy["Queues"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    )
 
 
 def _normal(condition: Any) -> list[Any]:

@@ -182,6 +182,8 @@ TEMPLATE, DECLARATION, HANDLER, DOMAIN = "template.yaml", "service.yaml", "handl
         ("lock", TEMPLATE, "[SUCCEEDED, FAILED,", "[SUCCESS, FAILED,", "detail.status of Step"),
         ("lock", TEMPLATE, "          stateMachineArn:", "          machineArn:", "no detail.mach"),
         ("lock", TEMPLATE, "[!GetAtt ExecutionEndedRule.Arn, ", "[", "does not let it send"),
+        ("lock", TEMPLATE, "DeadLetterConfig:", "Kept:", "events is lost"),
+        ("lock", TEMPLATE, "                  - !GetAtt SweepRule.Arn\n", "", "does not let it"),
         ("lock", TEMPLATE, '"dynamodb:LeadingKeys": ["lock/*"]', "a: []", "streams: ['lock"),
         ("lock", TEMPLATE, "EventsDeadLetterQueue.QueueName", "EventsQueue.QueueName", "no alarm"),
         ("lock", TEMPLATE, "QueueName: lock-events-dlq", "QueueName: notices-dlq", "must be "),

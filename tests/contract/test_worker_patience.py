@@ -54,3 +54,17 @@ def test_a_worker_that_is_to_stop_ends_before_ecs_kills_it(name: str) -> None:
     [definition] = template.of_type("AWS::ECS::TaskDefinition").values()
     for container in definition["ContainerDefinitions"]:
         assert container["StopTimeout"] > STOP_SECONDS
+
+
+def test_a_command_may_wait_in_the_queue_before_its_first_heartbeat() -> None:
+    """Step Functions counts from when it is sent; one worker takes one message after the other.
+
+    A container of 1.4 GB starts in some minutes at worst, a file takes a minute; and who waits for
+    longer than a lease lasts has lost the lock.
+    """
+    states = dict(states_in(json.loads(SAGA.read_text())))
+    lock = Service(PROJECT / "services/lock").template.document["Parameters"]["LeaseSeconds"]
+    at_once = states["ValidateFiles"]["MaxConcurrency"]
+    assert at_once * 60 <= states["ValidateFile"]["HeartbeatSeconds"] < lock["Default"]
+    for name in ("Transform", "Abandon"):
+        assert 300 <= states[name]["HeartbeatSeconds"] < lock["Default"]

@@ -313,7 +313,8 @@ def _transformer() -> Iterator[Call]:
     yield from _answers(TRANSFORMER, "transformer-commands-dlq")
     jobs = "services/transformer/emr/runner.py"
     start, job = "emr-serverless:StartJobRun", spark_jobs("/jobruns/00f1")
-    yield from _calls(TRANSFORMER, jobs, "start_job_run", start, spark_jobs())
+    for action in (start, "emr-serverless:TagResource"):  # a job is started with its tags
+        yield from _calls(TRANSFORMER, jobs, "start_job_run", action, spark_jobs())
     yield from _calls(TRANSFORMER, jobs, "start_job_run", "iam:PassRole", spark_job_role())
     yield from _calls(TRANSFORMER, jobs, "get_job_run", "emr-serverless:GetJobRun", job)
     yield from _calls(TRANSFORMER, jobs, "cancel_job_run", "emr-serverless:CancelJobRun", job)

@@ -15,6 +15,7 @@ from contracts.messages import (
     DetectedFile,
     FilesCarriedOver,
     HeldBatch,
+    ObjectRef,
     PendingManifest,
 )
 from services.aggregator.open_set.completeness import Selection
@@ -26,6 +27,10 @@ T = TypeVar("T", bound=BaseModel)
 MAX_EVENT_FILES = 400
 MAX_EVENT_BYTES = 150_000
 """Events stay under 200 KB with their envelope (docs/design.md, Messages)."""
+MAX_OPENING_BYTES = 2_000_000
+MAX_OPENING_EVENTS = 50
+"""Of one transaction that opens a set, which closes another and begins a batch as well: DynamoDB
+takes 4 MB and 100 items."""
 MAX_HELD_KEYS = 100
 """Keys that one entry of a held batch names: a key may have 1,024 bytes."""
 
@@ -44,7 +49,37 @@ def chunks(items: Iterable[T], limit: int = MAX_EVENT_FILES) -> list[list[T]]:
     return lists
 
 
-def carry_over(file_set: FileSet, selection: Selection, *, products_known: bool) -> list[BaseModel]:
+def fits_at_once(events: Sequence[BaseModel]) -> bool:
+    """Whether one transaction holds all events that open a set."""
+    return len(_first_that_fit(events)) == len(events)
+
+
+def next_to_open(
+    events: Sequence[FilesCarriedOver], after: int, ref: ObjectRef
+) -> list[FilesCarriedOver]:
+    """What one transaction holds of the events after the first `after`; all lie under `ref`."""
+    chosen = _first_that_fit(events[after:])
+    last = after + len(chosen) == len(events)
+    return [
+        event.model_copy(update={"continued_in": None if last and event is chosen[-1] else ref})
+        for event in chosen
+    ]
+
+
+def _first_that_fit(events: Sequence[T]) -> list[T]:
+    chosen: list[T] = []
+    size = 0
+    for event in events[:MAX_OPENING_EVENTS]:
+        size += len(event.model_dump_json().encode())
+        if chosen and size > MAX_OPENING_BYTES:
+            break
+        chosen.append(event)
+    return chosen
+
+
+def carry_over(
+    file_set: FileSet, selection: Selection, *, products_known: bool
+) -> list[FilesCarriedOver]:
     """The events that open the next set with all that this selection leaves waiting."""
     chosen = {pending.identity for pending in selection.files}
     left = [one for identity, one in file_set.files.items() if identity not in chosen]
@@ -76,7 +111,7 @@ def carry_over(file_set: FileSet, selection: Selection, *, products_known: bool)
             held=list(held),
         )
 
-    events: list[BaseModel] = [event(chunk) for chunk in chunks(one.file for one in files)]
+    events = [event(chunk) for chunk in chunks(one.file for one in files)]
     if manifests:
         events += [event([], chunk) for chunk in chunks(one.manifest for one in manifests)]
     if held:

@@ -136,6 +136,11 @@ def why_foreign(key: str) -> NotAnInput | None:
     found = why_not_an_input(key)
     if found is None or found.is_hidden or not is_manifest(key):
         return found
+    if (size := layout.name_bytes(key)) > layout.MAX_MANIFEST_NAME_BYTES:
+        return NotAnInput(
+            f"the name of a manifest may have {layout.MAX_MANIFEST_NAME_BYTES} bytes, and this one "
+            f"has {size}; give it a shorter one"
+        )
     if key.endswith(".json"):
         return None
     name = key.rpartition("/")[2].split(".")[0] or "name"
@@ -307,7 +312,9 @@ def _check_entries(entries: list[UploadManifestFile]) -> None:
     seen: set[str] = set()
     for entry in entries:
         if not layout.is_input(entry.key):
-            raise ContractViolation(f"{entry.key} is no .csv or .csv.gz file under {_FOLDERS}")
+            raise ContractViolation(
+                f"{shown(entry.key)} is no .csv or .csv.gz file under {_FOLDERS}"
+            )
         if entry.key in seen:
             raise ContractViolation(
                 f"{entry.key} is named twice, and two versions of a key never share a batch"

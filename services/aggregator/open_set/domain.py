@@ -115,6 +115,8 @@ class FileSet:
     superseded: tuple[SupersededVersion, ...] = ()
     overdue_reported: bool = False
     sealed_as: str | None = None
+    continued_in: ObjectRef | None = None
+    """Where the events lie that open the set and are not in its stream yet."""
     catalogue: Catalogue = NOTHING_KNOWN
     """The sources and lookups that are known at this moment: gathered, not folded."""
 
@@ -146,6 +148,7 @@ class FileSet:
             superseded=tuple(fold.superseded),
             overdue_reported=fold.overdue_reported,
             sealed_as=fold.sealed_as,
+            continued_in=fold.continued_in,
         )
 
 
@@ -165,6 +168,7 @@ class _Fold:
         self.superseded = list(start.superseded)
         self.overdue_reported = start.overdue_reported
         self.sealed_as = start.sealed_as
+        self.continued_in = start.continued_in
 
     def apply(self, message: Message) -> None:
         now = from_rfc3339(message.occurred_at)
@@ -259,6 +263,7 @@ class _Fold:
         for held in event.held:
             self._hold(_hold_of(held.batch_id, held.awaiting, held.answers))
         self.overdue_reported = self.overdue_reported or event.overdue_reported
+        self.continued_in = event.continued_in
 
 
 def _hold_of(

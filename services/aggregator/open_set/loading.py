@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from contracts.envelope import Message, MessageContext
 from contracts.errors import ConcurrencyConflict
+from contracts.messages import FilesCarriedOver, ObjectRef
+from services.aggregator.open_set.carry_over import next_to_open
 from services.aggregator.open_set.domain import FileSet
-from services.aggregator.ports import Ports
+from services.aggregator.ports import SOURCE, Ports
 from services.aggregator.read_model import open_set_key, sources_of
 from services.aggregator.sources.catalogue import NOTHING_KNOWN, Catalogue, catalogue_of
-from services.runtime.event_store import PutItem, StateTables, StateWrite
+from services.runtime.event_store import PutItem, StateTables, StateWrite, StreamAppend
 
 FIRST_SET = 1
 
@@ -25,7 +28,11 @@ class OpenSet:
 
 
 def load(bucket: str, ports: Ports) -> OpenSet:
-    """The open set as it is now; raises ConcurrencyConflict when it is being sealed."""
+    """The open set as it is now; raises ConcurrencyConflict when it is being sealed.
+
+    A set that the sealing before it opened in part only is opened whole first: till then its stream
+    has nothing but FilesCarriedOver, and an event's place is its version.
+    """
     pointer = ports.store.get_item(ports.table, open_set_key(bucket)) or {}
     number = int(pointer.get("set_number", FIRST_SET))
     known = ports.known_sets.get(bucket)
@@ -33,9 +40,20 @@ def load(bucket: str, ports: Ports) -> OpenSet:
     files = start.evolve(ports.store.read(start.stream_id, start.version))
     if files.sealed_as is not None:
         raise ConcurrencyConflict(f"{files.stream_id} was sealed as {files.sealed_as} meanwhile")
+    while files.continued_in is not None:
+        files = files.evolve(_open_further(files, files.continued_in, ports))
     ports.known_sets[bucket] = files
     files = with_catalogue(files, ports.store, ports.table)
     return OpenSet(files, bool(pointer.get("products_known", False)), bool(pointer))
+
+
+def _open_further(files: FileSet, ref: ObjectRef, ports: Ports) -> list[Message]:
+    """Append what one transaction takes of the events that the set still has to open with."""
+    document = ports.documents.get_json(ref)
+    events = [FilesCarriedOver.model_validate(event) for event in document["events"]]
+    following = next_to_open(events, files.version, ref)
+    append = StreamAppend(files.stream_id, files.version, following)
+    return ports.store.append(append, context=MessageContext(SOURCE))
 
 
 def with_catalogue(files: FileSet, tables: StateTables, table: str) -> FileSet:

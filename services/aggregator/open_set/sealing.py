@@ -18,19 +18,20 @@ from contracts.messages import (
     DetectedFile,
     FileGone,
     FileIgnored,
+    FilesCarriedOver,
     FileSetSealed,
     FileSuperseded,
     ManifestFile,
     ObjectRef,
 )
-from services.aggregator.open_set.carry_over import MAX_EVENT_BYTES, carry_over
+from services.aggregator.open_set.carry_over import MAX_EVENT_BYTES, carry_over, chunks
 from services.aggregator.open_set.completeness import Selection, missing
 from services.aggregator.open_set.domain import FileSet, PendingFile, WaitingManifest
 from services.aggregator.open_set.waiting import classify_pending
 from services.aggregator.sources.catalogue import NOTHING_KNOWN, Catalogue
 
 MAX_TOLD_SUPERSEDED = 100
-"""Superseded versions that the seal names; each has an event of its own as well."""
+"""Superseded versions that the seal names, if they fit into it; each has its own event as well."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Sealing:
     batch_id: str
     closing: list[BaseModel]
     """Ends the stream of the open set."""
-    opening: list[BaseModel]
+    opening: list[FilesCarriedOver]
     """Begins the stream of the next set."""
     batch: list[BaseModel]
     """Begins the stream of the batch."""
@@ -180,11 +181,14 @@ def seal(
         set_number=file_set.number,
         batch_id=batch_id,
         file_count=len(manifest.files),
-        superseded=[
-            one
-            for one in file_set.superseded
-            if (one.by_key or one.key, one.by_version_id) in sealed_files
-        ][:MAX_TOLD_SUPERSEDED],
+        superseded=chunks(
+            (
+                one
+                for one in file_set.superseded
+                if (one.by_key or one.key, one.by_version_id) in sealed_files
+            ),
+            MAX_TOLD_SUPERSEDED,
+        )[0],
     )
     sealed = BatchSealed(
         batch_id=batch_id,

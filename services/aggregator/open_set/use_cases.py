@@ -21,6 +21,7 @@ from contracts.messages import (
     BatchOverdue,
     FileGone,
     FileIgnored,
+    FilesCarriedOver,
     FileSuperseded,
     ManifestReceived,
     SealFileSet,
@@ -28,6 +29,7 @@ from contracts.messages import (
 from services.aggregator import notifications as notices
 from services.aggregator import read_model
 from services.aggregator.batch import domain as batches
+from services.aggregator.open_set.carry_over import fits_at_once, next_to_open
 from services.aggregator.open_set.completeness import (
     Selection,
     blocked_by,
@@ -46,7 +48,15 @@ from services.aggregator.open_set.object_lookup import (
     look_for_missing,
     unseen,
 )
-from services.aggregator.open_set.sealing import gone, overdue, pin, seal, superseded, without_files
+from services.aggregator.open_set.sealing import (
+    Sealing,
+    gone,
+    overdue,
+    pin,
+    seal,
+    superseded,
+    without_files,
+)
 from services.aggregator.open_set.seen_contents import seen_before
 from services.aggregator.open_set.sweep import keep_position, sweep_versions
 from services.aggregator.ports import SOURCE, Ports
@@ -289,10 +299,11 @@ def seal_selection(
         products_known=open_set.products_known,
         execution_id=execution_id,
     )
+    opening = _opening(files.bucket, sealing, ports)
     row = read_model.row_of(sealing.batch, files.number, manifest.sealed_at)
     ports.store.append(
         StreamAppend(files.stream_id, files.version, sealing.closing),
-        StreamAppend(stream_of(files.bucket, files.number + 1), 0, sealing.opening),
+        StreamAppend(stream_of(files.bucket, files.number + 1), 0, opening),
         StreamAppend(batches.stream_of(sealing.batch_id), 0, sealing.batch),
         *also(sealing.batch_id),
         context=MessageContext(SOURCE, sealing.batch_id, causation_id),
@@ -302,6 +313,18 @@ def seal_selection(
         "%s sealed as batch %s", files.stream_id, sealing.batch_id, batch_id=sealing.batch_id
     )
     return row
+
+
+def _opening(bucket: str, sealing: Sealing, ports: Ports) -> list[FilesCarriedOver]:
+    """The events that open the next set; the first of them where one transaction takes no more.
+
+    All of them lie in S3 then, and who loads the set appends the others (loading.py).
+    """
+    if fits_at_once(sealing.opening):
+        return sealing.opening
+    document = {"events": [event.model_dump(mode="json") for event in sealing.opening]}
+    key = layout.carried_over_key(sealing.batch_id)
+    return next_to_open(sealing.opening, 0, ports.documents.put_json(bucket, key, document))
 
 
 def drop_what_cannot_go(open_set: OpenSet, selection: Selection, ports: Ports) -> bool:

@@ -25,6 +25,7 @@ from services.runtime.event_store.port import (
     PutItem,
     StateWrite,
     StreamAppend,
+    check_transaction_bytes,
     check_transaction_size,
     guarded_versions,
     to_messages,
@@ -72,13 +73,14 @@ class DynamoDBEventStore:
         context: MessageContext,
         writes: Sequence[StateWrite] = (),
     ) -> list[Message]:
-        """Append and write in one transaction of at most 100 items."""
+        """Append and write in one transaction of at most 100 items and 4 MB."""
         check_transaction_size(appends, writes)
         written = [
             message
             for append in appends
             for message in to_messages(append, context, self._clock, self._new_id)
         ]
+        check_transaction_bytes(written, writes)
         actions = [
             *(_put_event(self._table, message) for message in written),
             *(guard for append in appends for guard in _version_guards(self._table, append)),

@@ -16,6 +16,7 @@ from services.runtime.event_store.port import (
     PutItem,
     StateWrite,
     StreamAppend,
+    check_transaction_bytes,
     check_transaction_size,
     to_messages,
 )
@@ -53,8 +54,7 @@ class InMemoryEventStore:
             for append in appends
             for message in to_messages(append, context, self._clock, self._new_id)
         ]
-        for message in written:
-            message.to_json()
+        check_transaction_bytes(written, writes)
         with self._lock:
             for append in appends:
                 actual = len(self._streams[append.stream_id])

@@ -17,7 +17,10 @@ T = TypeVar("T")
 Item = Mapping[str, Any]
 
 MAX_TRANSACTION_ITEMS = 100
-"""Limit of TransactWriteItems (AWS API reference)."""
+MAX_TRANSACTION_BYTES = 4_000_000
+"""Limits of TransactWriteItems (AWS API reference; it says 4 MB)."""
+MAX_ITEM_BYTES = 400 * 1024
+"""Of a DynamoDB item, the names of its attributes counted (DynamoDB developer guide, Quotas)."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,44 @@ def check_transaction_size(appends: Sequence[StreamAppend], writes: Sequence[Sta
             f"{items} writes in one append; DynamoDB takes {MAX_TRANSACTION_ITEMS}: "
             "append in several steps"
         )
+
+
+def check_transaction_bytes(messages: Sequence[Message], writes: Sequence[StateWrite]) -> None:
+    """Raise ContractViolation when an item is over 400 KB, or all of them are over 4 MB.
+
+    Also when an event breaks its schema or is over 200 KB (`Message.to_json`).
+    """
+    total = sum(len(message.to_json().encode()) for message in messages)
+    for write in writes:
+        size = item_bytes(write.item if isinstance(write, PutItem) else write.key)
+        if size > MAX_ITEM_BYTES:
+            raise ContractViolation(
+                f"an item of {write.table} would have {size} bytes; DynamoDB takes "
+                f"{MAX_ITEM_BYTES}: put what it holds into S3 and keep its ObjectRef"
+            )
+        total += size
+    if total > MAX_TRANSACTION_BYTES:
+        raise ContractViolation(
+            f"{total} bytes in one append; DynamoDB takes {MAX_TRANSACTION_BYTES}: "
+            "append in several steps"
+        )
+
+
+def item_bytes(value: Any) -> int:
+    """At least what DynamoDB counts for a plain value (developer guide, Item sizes)."""
+    match value:
+        case str():
+            return len(value.encode())
+        case bytes() | bytearray():
+            return len(value)
+        case Mapping():
+            inner = (item_bytes(name) + item_bytes(one) + 1 for name, one in value.items())
+            return 3 + sum(inner)
+        case list() | tuple() | set() | frozenset():
+            return 3 + sum(item_bytes(one) + 1 for one in value)
+        case bool() | None:
+            return 1
+    return len(str(value)) // 2 + 3
 
 
 def guarded_versions(append: StreamAppend) -> dict[int, bool]:

@@ -1,23 +1,22 @@
 """Keeping the lock while a worker works: the ExtendLease that goes with each heartbeat."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from contracts.clock import Clock, NewId, to_rfc3339
 from contracts.envelope import Message, MessageContext, unanswered_command
 from contracts.messages import ExtendLease
-from services.runtime.messaging.worker import OnHeartbeat
 
 LOCK_ID = "ecommerce-pipeline-lock"
 """The only lock there is (docs/design.md, Lock)."""
+
+Grant: TypeAlias = tuple[str, int]
 
 EXTEND_EVERY = timedelta(seconds=60)
 """A lease lasts 15 minutes and each extension is an event: not every heartbeat is worth one."""
 
 
-def extend_lease_of(
-    sqs: Any, lock_queue_url: str, source: str, clock: Clock, new_id: NewId
-) -> OnHeartbeat:
+class LeaseHeartbeat:
     """What a worker does on each heartbeat: once a minute, ask the lock to extend the lease.
 
     The owner and fence are those of the command (`execution_id`, `fence`): a stale one extends
@@ -25,20 +24,51 @@ def extend_lease_of(
     nobody answers it.
     """
 
-    asked: dict[tuple[str, int], datetime] = {}
+    def __init__(
+        self, sqs: Any, lock_queue_url: str, source: str, clock: Clock, new_id: NewId
+    ) -> None:
+        self._sqs, self._lock_queue_url, self._source = sqs, lock_queue_url, source
+        self._clock, self._new_id = clock, new_id
+        self._asked: dict[Grant, datetime] = {}
+        self._first_taken: dict[Grant, datetime] = {}
 
-    def extend(command: Message) -> None:
-        if not hasattr(command.data, "fence"):
-            return
-        grant = command.data.execution_id, command.data.fence
-        if grant in asked and clock() - asked[grant] < EXTEND_EVERY:
-            return
-        asked.clear()
-        asked[grant] = clock()
-        request = extend_lease(command, source, new_id(), to_rfc3339(clock()))
-        sqs.send_message(QueueUrl=lock_queue_url, MessageBody=request.to_json())
+    def __call__(self, command: Message) -> None:
+        """The first heartbeat of a grant asks at once."""
+        grant = _grant_of(command)
+        if grant is not None and self._is_due(self._asked.get(grant)):
+            self._ask(grant, command)
 
-    return extend
+    def took(self, command: Message) -> None:
+        """A message is in hand: many short ones keep the lease too, without a heartbeat."""
+        grant = _grant_of(command)
+        if grant is None:
+            return
+        last = self._asked.get(grant) or self._first_taken.get(grant)
+        if last is None:
+            self._first_taken = {grant: self._clock()}
+        elif self._is_due(last):
+            self._ask(grant, command)
+
+    def _is_due(self, last: datetime | None) -> bool:
+        return last is None or self._clock() - last >= EXTEND_EVERY
+
+    def _ask(self, grant: Grant, command: Message) -> None:
+        self._asked = {grant: self._clock()}
+        request = extend_lease(command, self._source, self._new_id(), to_rfc3339(self._clock()))
+        self._sqs.send_message(QueueUrl=self._lock_queue_url, MessageBody=request.to_json())
+
+
+def extend_lease_of(
+    sqs: Any, lock_queue_url: str, source: str, clock: Clock, new_id: NewId
+) -> LeaseHeartbeat:
+    """The heartbeat of a worker that works under the lock."""
+    return LeaseHeartbeat(sqs, lock_queue_url, source, clock, new_id)
+
+
+def _grant_of(command: Message) -> Grant | None:
+    if not hasattr(command.data, "fence"):
+        return None
+    return command.data.execution_id, command.data.fence
 
 
 def extend_lease(command: Message, source: str, message_id: str, now: str) -> Message:

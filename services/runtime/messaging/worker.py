@@ -49,8 +49,13 @@ class QueueWorker:
         heartbeat_seconds: float = 5.0,
         idle_exit_seconds: float = 0.0,
         deadline_seconds: Mapping[str, float] | None = None,
+        on_take: OnHeartbeat = lambda _message: None,
     ) -> None:
-        """`deadline_seconds`: by message type, how long one may be in hand."""
+        """`deadline_seconds`: by message type, how long one may be in hand.
+
+        `on_take` is called once for each message, however short it is in hand.
+        """
+        self._on_take = on_take
         self._sqs, self._queue_url = sqs, queue_url
         self._queue_name = queue_name_of(queue_url)
         self._consumer, self._answers = consumer, answers
@@ -155,6 +160,8 @@ class QueueWorker:
     def _beat(self, body: str, receipt: str, done: threading.Event) -> None:
         message = _readable(body)
         began_at = time.monotonic()
+        if message:
+            self._tell_of(message, self._on_take)
         while message and not done.wait(self._heartbeat_seconds):
             held_seconds = time.monotonic() - began_at
             if held_seconds > self._deadline_seconds.get(message.event_type, math.inf):
@@ -172,6 +179,13 @@ class QueueWorker:
                 self._on_heartbeat(message)
             except Exception:
                 logger.exception("heartbeat failed; the next one tries again")
+
+    @staticmethod
+    def _tell_of(message: Message, listener: OnHeartbeat) -> None:
+        try:
+            listener(message)
+        except Exception:
+            logger.exception("what hears of each message failed; the next one tries again")
 
     def _give_up(self, message: Message, held_seconds: float) -> None:
         """From here on the message is anybody's, and this process is one to be replaced."""

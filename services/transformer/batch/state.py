@@ -78,11 +78,13 @@ def before_the_epoch(
     """State, mains and history, as a new epoch is decided from them.
 
     The tables are loaded before the epoch is raised: whoever raises it after us then moves the
-    mains. Raises StaleWriter when a newer lock grant was seen.
+    mains. Raises StaleWriter when a newer lock grant was seen, or facts newer than the state.
     """
     state = current_state(ports)
     state.admit(command.fence)
-    return state, ports.facts.load(state.epoch), history_of(command.batch_id, ports)
+    mains = ports.facts.load(state.epoch)
+    ports.facts.refuse_newer_than(state.epoch)
+    return state, mains, history_of(command.batch_id, ports)
 
 
 def change_state(

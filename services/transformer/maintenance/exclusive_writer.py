@@ -151,7 +151,9 @@ def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Exc
             "(a batch that failed: `ecp redrive` it)"
         )
         return busy, ExclusiveWriter(request_id, before.epoch, before.heads or {}, ports, version)
-    heads = before.standing(ports.facts.load(before.epoch))
+    mains = ports.facts.load(before.epoch)
+    ports.facts.refuse_newer_than(before.epoch)
+    heads = before.standing(mains)
     after = before.take_over(before.fence)
     write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
     context = MessageContext(source=SOURCE, correlation_id=request_id)

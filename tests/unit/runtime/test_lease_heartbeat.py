@@ -70,3 +70,26 @@ def test_a_command_that_works_without_the_lock_extends_nothing() -> None:
     beat = extend_lease_of(queue, "the-lock", "a", lambda: NOW, lambda: MESSAGE_ID)
     beat(parse(a_body("RebuildKpis", task_token="secret", data=an_example("RebuildKpis"))))
     assert queue.sent == []
+
+
+def test_many_short_messages_keep_the_lease_without_a_heartbeat() -> None:
+    """1,000 files of less than a second each, under one grant, are more than a lease lasts."""
+    queue, now = RecordingQueue(), [NOW]
+    lease = extend_lease_of(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
+    for number in range(1000):
+        data = an_example("ValidateFile", execution_id="arn:owner", fence=12, file_index=number)
+        lease.took(parse(a_body("ValidateFile", task_token="secret", data=data)))
+        now[0] += timedelta(seconds=0.9)
+    assert len(queue.sent) == 900 // 60 - 1, "once a minute, and not at the first one"
+    lease.took(parse(a_body("RebuildKpis", task_token="secret", data=an_example("RebuildKpis"))))
+    assert len(queue.sent) == 14
+
+
+def test_a_short_message_of_another_grant_begins_a_minute_of_its_own() -> None:
+    queue, now = RecordingQueue(), [NOW]
+    lease = extend_lease_of(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
+    for fence, seconds in ((12, 0), (13, 59), (13, 59), (13, 1)):
+        now[0] += timedelta(seconds=seconds)
+        data = an_example("ValidateFile", execution_id="arn:owner", fence=fence)
+        lease.took(parse(a_body("ValidateFile", task_token="secret", data=data)))
+    assert [parse(one["MessageBody"]).data.fence for one in queue.sent] == [13]

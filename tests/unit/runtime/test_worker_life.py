@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
-from contracts.envelope import Message
+from contracts.envelope import Message, parse
 from contracts.messages import ValidateFile
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
@@ -43,7 +43,9 @@ class Queue:
     ) -> None: ...
 
 
-def worker_on(queue: Queue, consumer: Any = None, heartbeat_seconds: float = 5.0) -> QueueWorker:
+def worker_on(
+    queue: Queue, consumer: Any = None, heartbeat_seconds: float = 5.0, **options: Any
+) -> QueueWorker:
     answers = InMemoryTaskCallbacks()
     empty = CommandConsumer({}, answers, RecordedDeadLetters())
     return QueueWorker(
@@ -53,6 +55,7 @@ def worker_on(queue: Queue, consumer: Any = None, heartbeat_seconds: float = 5.0
         answers,
         on_heartbeat=lambda _message: None,
         heartbeat_seconds=heartbeat_seconds,
+        **options,
     )
 
 
@@ -224,3 +227,23 @@ def test_a_queue_that_is_away_is_asked_again_after_a_second() -> None:
         patched.setattr(worker._stopping, "wait", lambda seconds: pauses.append(seconds))
         worker.run()
     assert pauses == [1.0, 1.0, 1.0]
+
+
+def test_each_message_is_told_of_once_however_short_and_whatever_comes_of_that() -> None:
+    told: list[str] = []
+    taken: list[str] = []
+
+    class Quick:
+        def handle(self, body: str, _queue: str) -> None:
+            taken.append(body)
+
+    def on_take(message: Message) -> None:
+        told.append(message.event_type)
+        raise ConnectionError("the lock's queue is away")
+
+    queue = Queue(a_command(), a_command(), "not a message")
+    worker = worker_on(queue, Quick(), on_take=on_take)
+    for _ in range(3):
+        assert worker.poll_once() == 1
+    assert told == [parse(a_command()).event_type] * 2
+    assert len(taken) == 3
