@@ -90,7 +90,7 @@ def test_the_first_key_leads_past_the_navigation(page: Page, address: str) -> No
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("From")).to_be_focused()
+    expect(page.get_by_label("From", exact=True)).to_be_focused()
 
 
 def test_a_span_is_asked_for_by_the_form_alone(page: Page, address: str) -> None:
