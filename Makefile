@@ -82,7 +82,7 @@ containers: .venv/ready-to-develop  ## Build and run both images for real; sizes
 	$(BIN)/python -m tests.containers.measure
 	$(BIN)/python -m tests.performance.report
 
-screenshots: .venv/ready-to-develop  ## Pictures of the console's pages, into docs/images/console
+screenshots: .venv/ready-to-develop  ## Pictures of the console's stories, into docs/console.md
 	$(BIN)/python -m tests.console.screenshots
 
 bench: .venv/ready-to-develop  ## Print figures, each beside its floor or peer

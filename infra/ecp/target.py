@@ -80,9 +80,10 @@ class Target:
         if service_name not in self._clients:
             from botocore.config import Config
 
-            from services.runtime.storage.aws import for_threads
+            from services.runtime.storage.aws import CALLS_AT_ONCE, for_threads
 
             config = Config(
+                max_pool_connections=CALLS_AT_ONCE,
                 retries={"mode": "standard", "max_attempts": 3},
                 connect_timeout=5,
                 read_timeout=60,

@@ -21,6 +21,8 @@ from tests.unit.api.kpi_items import Order, published
 
 FIRST, LAST = date(2024, 6, 1), date(2025, 7, 31)
 NOW = datetime(2025, 7, 31, 12, 4, 30, tzinfo=UTC)
+ODD = date(2025, 7, 22)
+"""Half of its orders never came."""
 MISSING = {date(2025, 7, 13), date(2025, 5, 1)}
 CATEGORIES = {
     "Books": 1900, "Electronics": 18900, "Garden": 4200, "Kitchen": 3600, "Music": 1450,
@@ -32,7 +34,7 @@ HOSTILE = "<script>alert(1)</script>\"'\u202e=cmd|'/c calc'!A1\x07" + "long" * 2
 LOCK = "lock/ecommerce-pipeline-lock"
 OWNERS = {
     "batch": "aggregator", "file-set": "aggregator", "lock": "lock", "validation": "validator",
-    "transformation": "transformer", "archive": "archiver",
+    "transformation": "transformer", "archive": "archiver", "kpi-anomaly": "guard",
 }  # fmt: skip
 HEADER = ["order_id", "user_id", "order_date", "total_amount", "status"]
 REPLAY = f"replay-{'5' * 32}"
@@ -59,11 +61,13 @@ def orders(hostile: str = HOSTILE) -> list[Order]:
         many = (
             14 + 6 * (day.weekday() >= 5) + 8 * (day.month == 12) + n // 60 + chance.randint(-4, 5)
         )
-        for _ in range(many):
+        for order in range(many):
             names = chance.sample(sorted(CATEGORIES), chance.choice((1, 1, 2)))
             lines = tuple((one, int(CATEGORIES[one] * chance.uniform(0.6, 1.7))) for one in names)
             user = "" if chance.random() < 0.05 else f"u{chance.randint(1, 900)}"
-            found.append(Order(day, user, chance.random() < 0.06, lines))
+            is_returned = chance.random() < 0.06
+            if day != ODD or order % 2:
+                found.append(Order(day, user, is_returned, lines))
     found.append(Order(date(2025, 7, 30), "u1", is_returned=False, lines=((hostile, 4200),)))
     return found
 
@@ -167,7 +171,8 @@ def everything(hostile: str = HOSTILE) -> list[Message]:
         messages += published_batch(an_id(str(n)), began, files).messages
     files = [*some_files("30", 17), a_file(f"orders/{hostile}.csv", 10, 4)]
     messages += published_batch(DONE, NOW - timedelta(hours=5), files).messages
-    for told in (a_failed(), a_rejected(), a_running(), a_waiting(), left_out(hostile)):
+    stories = (a_failed(), a_rejected(), a_running(), a_waiting(), left_out(hostile))
+    for told in (*stories, odd_number()):
         messages += told.messages
     return messages
 
@@ -207,6 +212,14 @@ def a_waiting() -> Told:
     told.say("BatchSealed", f"batch/{WAITING}", 0, **of, file_count=4)
     told.say("BatchStarted", f"batch/{WAITING}", 1, **of)
     return told.say("LockQueued", LOCK, 2, **of, position=1)
+
+
+def odd_number() -> Told:
+    """What the guard says of the day of which half is lost."""
+    numbers = {"value": 628.51, "expected": 1480.0, "lowest": 1002.5, "highest": 2186.0}
+    of = {"series": "revenue", "category": None, "order_date": str(ODD), "published_by": DONE}
+    told = Told(NOW - timedelta(hours=9))
+    return told.say("KpiAnomalyDetected", f"kpi-anomaly/{ODD}", 1, **of, **numbers, score=-4.2)
 
 
 def left_out(hostile: str) -> Told:

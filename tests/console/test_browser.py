@@ -65,6 +65,15 @@ def test_a_page_that_there_is_not_leaves_nobody_out_either(page: Page, address: 
     assert violations(page) == []
 
 
+def test_on_a_phone_it_is_read_at_once_why_an_object_is_ignored(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 375, "height": 760})
+    page.goto(address + PAGES["ignored"])
+    cell = page.get_by_role("cell", name="no folder that inputs come in").bounding_box()
+    assert cell is not None
+    assert cell["x"] + cell["width"] <= 375
+    assert cell["height"] < 120
+
+
 def test_a_scripted_page_is_held_by_its_policy(page: Page, address: str) -> None:
     page.goto(f"{address}/console/orders")
     page.evaluate(
@@ -81,7 +90,7 @@ def test_the_first_key_leads_past_the_navigation(page: Page, address: str) -> No
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("From")).to_be_focused()
+    expect(page.get_by_label("From", exact=True)).to_be_focused()
 
 
 def test_a_span_is_asked_for_by_the_form_alone(page: Page, address: str) -> None:

@@ -1,9 +1,12 @@
-"""Files that are lost, overtaken, deleted, misnamed or rejected, through the whole local cloud."""
+"""Files that are lost, overtaken, deleted, doubled or rejected, through the whole local cloud."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import requests
+from boto3.dynamodb.conditions import Key
 
 from infra.local.cloud import RunningCloud
 from tests.support.ecp import ecp
@@ -128,3 +131,55 @@ def test_a_version_that_is_deleted_after_its_seal_does_not_stop_the_others(
     assert (batch["status"], batch["file_count"]) == ("COMPLETED", 3)
     assert pipeline.order_kpis()[day]["total_orders"] == 1
     assert left_out(running_cloud)["orders/gone.csv"]["what"] == "gone"
+
+
+USUAL_DAYS = [date(2025, 8, 4) + timedelta(days=n) for n in range(84)]
+DOUBLED = USUAL_DAYS[-1] + timedelta(days=1)
+"""No day of another test comes after it: a day without numbers between two with some is odd too."""
+ORDERS_A_DAY = 40
+
+
+def some_days(name: str, *days: date) -> dict[str, str]:
+    """Forty orders of a line each on every day, under ids that are of this name alone."""
+    ids = [(f"{name}-{day}-{n}", str(day)) for day in days for n in range(ORDERS_A_DAY)]
+    return {
+        f"orders/{name}.csv": orders_csv(*(an_order(one, order_date=day) for one, day in ids)),
+        f"order_items/{name}.csv": items_csv(*(an_item(one) for one, _ in ids)),
+        f"products/{name}.csv": products_csv(a_product()),
+    }
+
+
+def test_a_day_that_counts_twice_is_published_and_told_of_as_odd(
+    running_cloud: RunningCloud, pipeline: Pipeline
+) -> None:
+    pipeline.upload_set("usual", some_days("usual", *USUAL_DAYS))
+    assert pipeline.batch_of("orders/usual.csv")["status"] == "COMPLETED"
+    pipeline.upload_set("day", some_days("day", DOUBLED))
+    assert pipeline.batch_of("orders/day.csv")["status"] == "COMPLETED"
+    pipeline.upload_set("again", some_days("again", DOUBLED))
+    batch = pipeline.batch_of("orders/again.csv")
+    twice, day = 2 * ORDERS_A_DAY, str(DOUBLED)
+    assert batch["status"] == "COMPLETED"
+    assert pipeline.order_kpis()[day]["total_orders"] == twice
+
+    api = ecp("api", "url", directory=running_cloud.directory).out.strip()
+    span = {"from": str(USUAL_DAYS[0]), "to": str(DOUBLED)}
+
+    def shown() -> list[dict[str, Any]] | None:
+        answer = requests.get(f"{api}/kpis/anomalies", params=span, timeout=30)
+        found = answer.json()["rows"]
+        return found if len(found) > 3 else None
+
+    found = {row["series"]: row for row in eventually(shown)}
+    assert found.keys() == {"orders", "revenue", "items", "category_revenue"}
+    for row in found.values():
+        assert (row["order_date"], row["status"]) == (day, "odd")
+        assert row["published_by"] == batch["batch_id"]
+        assert row["value"] == 2 * row["expected"]
+        assert row["lowest"] < row["expected"] < row["highest"] < row["value"]
+    assert (found["orders"]["value"], found["category_revenue"]["category"]) == (twice, "Books")
+    stream = Key("stream_id").eq(f"kpi-anomaly/{day}")
+    events = pipeline.table("EventStore").query(KeyConditionExpression=stream)["Items"]
+    assert [event["event_type"] for event in events] == ["KpiAnomalyDetected"] * 4
+    said = ecp("kpis", "anomalies", "--json", directory=running_cloud.directory)
+    assert sorted(row["series"] for row in said.document) == sorted(found)

@@ -19,14 +19,19 @@ from tests.unit.api.kpi_items import Order, published
 
 pytestmark = [pytest.mark.performance, pytest.mark.timeout(1800)]
 FIRST, DAYS, CATEGORIES = date(2024, 8, 1), 365, 20
-QUESTIONS = 400
+QUESTIONS, LOOKS = 400, 100
 PROMISED_SECONDS, PROMISED_MB = 0.05, 0.3
 YEAR = "from=2024-08-01&to=2025-07-31"
 MONTH = "from=2025-07-01&to=2025-07-31"
+LETTERS = "console/operations/dead-letters"
 ASKED = (
     ("a month of orders", f"kpis/orders?{MONTH}", True),
     ("a month of all 20 categories", f"kpis/categories?{MONTH}", True),
     ("a year by month, compared", f"kpis/orders?{YEAR}&by=month&compare=previous", False),
+)
+OPERATIONS = (
+    ("the page of operations", "console/operations"),
+    ("the page of a queue's dead letters", f"{LETTERS}/validator-commands-dlq"),
 )
 PAGES = (
     *("console", "console/orders", f"console/orders?{MONTH}&compare=last_year"),
@@ -58,10 +63,12 @@ def a_year(pipeline: Pipeline) -> None:
                 writer.put_item(item)
 
 
-def seconds_of(pool: urllib3.PoolManager, url: str, **headers: str) -> tuple[list[float], bytes]:
+def seconds_of(
+    pool: urllib3.PoolManager, url: str, questions: int = QUESTIONS, **headers: str
+) -> tuple[list[float], bytes]:
     """Of each of many questions, and the last answer; the first ones warm the function up."""
     found = []
-    for n in range(QUESTIONS + 20):
+    for n in range(questions + 20):
         started = time.perf_counter()
         answer = pool.request("GET", url, headers=headers, timeout=30)
         if n >= 20:
@@ -86,6 +93,9 @@ def test_how_long_a_month_takes_and_how_heavy_pages_are(
     seconds, body = seconds_of(pool, f"{api}/kpis/orders?{MONTH}", **{"If-None-Match": etag})
     assert body == b""
     figures += _figures("the same month, which who asks has (304)", seconds, floor)
+    for what, path in OPERATIONS:
+        seconds, _ = seconds_of(pool, f"{api}/{path}", LOOKS)
+        figures += _figures(what, seconds, floor)
     for path in PAGES:
         answer = pool.request("GET", f"{api}/{path}", timeout=30)
         assert answer.status == 200

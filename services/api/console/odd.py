@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.api.console.shown import Form, number
+from services.api.kpis.tables import SERIES_MEASURES
 from services.api.views.models import AnomalyView
 
 ABOVE, BELOW = "\u25b2", "\u25bc"
 """Triangles: which way is not told by colour alone."""
-_COLUMNS = {
-    "orders": ("total_orders", "Orders", Form.COUNT),
-    "revenue": ("total_revenue", "Revenue", Form.MONEY),
-    "items": ("total_items_sold", "Items sold", Form.COUNT),
-    "return_rate": ("return_rate", "Return rate", Form.RATE),
-    "category_revenue": ("daily_revenue", "Revenue", Form.MONEY),
+_SHOWN = {
+    "orders": ("Orders", Form.COUNT),
+    "revenue": ("Revenue", Form.MONEY),
+    "items": ("Items sold", Form.COUNT),
+    "return_rate": ("Return rate", Form.RATE),
+    "category_revenue": ("Revenue", Form.MONEY),
 }
 
 
@@ -40,7 +41,7 @@ class OddNumber:
 
 def odd_number(anomaly: AnomalyView) -> OddNumber:
     """As it is shown."""
-    column, label, form = _COLUMNS[anomaly.series]
+    label, form = _SHOWN[anomaly.series]
     is_above = anomaly.value > anomaly.expected
     value, expected, lowest, highest = (
         number(Decimal(str(one)), form)
@@ -49,7 +50,7 @@ def odd_number(anomaly: AnomalyView) -> OddNumber:
     return OddNumber(
         order_date=anomaly.order_date,
         category=anomaly.category,
-        column=column,
+        column=SERIES_MEASURES[anomaly.series],
         label=label,
         sign=ABOVE if is_above else BELOW,
         way="above" if is_above else "below",

@@ -15,6 +15,14 @@ ANOMALY_COLUMNS = (
     *("order_date", "series", "category", "status", "value", "expected", "lowest", "highest"),
     *("score", "odd_value", "published_by", "told_at"),
 )
+SERIES_MEASURES = {
+    "orders": "total_orders",
+    "revenue": "total_revenue",
+    "items": "total_items_sold",
+    "return_rate": "return_rate",
+    "category_revenue": "daily_revenue",
+}
+"""What the guard watches, by its name for it: the measure of the KPIs that it is."""
 PERIOD = ("period", "order_date", "last_date")
 COMPARED = "compared_"
 

@@ -63,7 +63,7 @@ class SqsQueues:
             url = self._dead(queue)
             if url is None:
                 return None
-            with held(self._sqs, url) as letters:
+            with held(self._sqs, url, message_id) as letters:
                 letter = next((one for one in letters if one.message_id == message_id), None)
                 if letter is None:
                     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ RECEIVED_AT_ONCE = 10
 """Limit of ReceiveMessage (AWS API reference)."""
 LAST_LOOK_SECONDS = 1
 """Long polling asks all of SQS's servers; an answer without it may leave letters out."""
+COUNTED_AT_ONCE = 8
 HIDDEN_TOKEN = "(hidden: task tokens are secrets)"  # noqa: S105
 HEAD_CHARACTERS = 1_000
 LONGEST_REASON = 2_000
@@ -106,15 +108,22 @@ class Depth:
 
 def depths(sqs: Any) -> list[Depth]:
     """Every queue of the pipeline, by name."""
-    found = []
-    for page in sqs.get_paginator("list_queues").paginate():
-        for url in page.get("QueueUrls", ()):
-            name = str(url).rsplit("/", 1)[-1]
-            if name.startswith(OWNERS):
-                answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[WAITING, IN_WORK])
-                counts = answer["Attributes"]
-                found.append(Depth(name, int(counts[WAITING]), int(counts[IN_WORK])))
+    pages = sqs.get_paginator("list_queues").paginate()
+    urls = [str(url) for page in pages for url in page.get("QueueUrls", ())]
+    ours = [url for url in urls if _name_of(url).startswith(OWNERS)]
+    with ThreadPoolExecutor(COUNTED_AT_ONCE, thread_name_prefix="depths") as threads:
+        found = list(threads.map(lambda url: _depth(sqs, url), ours))
     return sorted(found, key=lambda one: one.name)
+
+
+def _depth(sqs: Any, queue_url: str) -> Depth:
+    answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[WAITING, IN_WORK])
+    counts = answer["Attributes"]
+    return Depth(_name_of(queue_url), int(counts[WAITING]), int(counts[IN_WORK]))
+
+
+def _name_of(queue_url: str) -> str:
+    return queue_url.rsplit("/", 1)[-1]
 
 
 def is_dead_letter_queue(name: str) -> bool:
@@ -138,7 +147,7 @@ def send_back(
     takes no more, by its characters.
     """
     sent, left = [], []
-    with held(sqs, queue_url) as letters:
+    with held(sqs, queue_url, message_id) as letters:
         for letter in letters:
             if message_id not in (None, letter.message_id):
                 continue
@@ -152,24 +161,34 @@ def send_back(
 
 
 @contextmanager
-def held(sqs: Any, queue_url: str) -> Iterator[list[Letter]]:
+def held(sqs: Any, queue_url: str, message_id: str | None = None) -> Iterator[list[Letter]]:
     """All letters, hidden from others meanwhile; afterwards those that are still there are not.
 
-    A dead-letter queue has no redrive policy of its own, so that looking drops none.
+    Where one is wanted by its id: it and others, as soon as it is there. A dead-letter queue has no
+    redrive policy of its own, so that looking drops none.
     """
     letters: dict[str, Letter] = {}
     try:
-        _receive_all(sqs, queue_url, letters)
+        _receive(sqs, queue_url, letters, message_id)
         yield sorted(letters.values(), key=lambda one: (one.sent_at, one.message_id))
     finally:
         for letter in letters.values():
             _let_go(sqs, queue_url, letter)
 
 
-def _receive_all(sqs: Any, queue_url: str, letters: dict[str, Letter]) -> None:
-    """Receive until nothing more comes; SQS answers some at a time, and may repeat one."""
+def _receive(
+    sqs: Any, queue_url: str, letters: dict[str, Letter], wanted: str | None = None
+) -> None:
+    """Receive until nothing more comes; SQS answers some at a time, and may repeat one.
+
+    An answer without any may leave some out: it is believed where SQS counts no more than there
+    are (its counts are behind by a minute at most), else a long poll has the last word, which takes
+    a second.
+    """
     empty_answers = 0
-    while empty_answers < 2:
+    while empty_answers < 2 and wanted not in letters:
+        if empty_answers and _are_all(_depth(sqs, queue_url), len(letters)):
+            return
         answer = sqs.receive_message(
             QueueUrl=queue_url,
             MaxNumberOfMessages=RECEIVED_AT_ONCE,
@@ -178,11 +197,15 @@ def _receive_all(sqs: Any, queue_url: str, letters: dict[str, Letter]) -> None:
             MessageAttributeNames=["All"],
             AttributeNames=["All"],
         )
-        name = queue_url.rsplit("/", 1)[-1]
+        name = _name_of(queue_url)
         received = [letter_of(message, name) for message in answer.get("Messages", ())]
         news = [letter for letter in received if letter.message_id not in letters]
         empty_answers = 0 if news else empty_answers + 1
-        letters |= {letter.message_id: letter for letter in received}
+        letters.update((letter.message_id, letter) for letter in received)
+
+
+def _are_all(depth: Depth, held_letters: int) -> bool:
+    return not depth.waiting and depth.in_work <= held_letters
 
 
 def _let_go(sqs: Any, queue_url: str, letter: Letter) -> None:

@@ -11,7 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import PipelineError, Transient
 
-CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
+CALLS_AT_ONCE = 16
+"""What a client keeps connections for; one more is made anew for each call, with its handshake."""
+CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 5},
+    connect_timeout=5,
+    max_pool_connections=CALLS_AT_ONCE,
+)
 
 
 @cache

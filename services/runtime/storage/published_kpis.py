@@ -10,14 +10,13 @@ from tenacity.wait import wait_random_exponential
 
 from contracts.errors import Transient
 from services.runtime.storage import items
-from services.runtime.storage.aws import translated
+from services.runtime.storage.aws import CALLS_AT_ONCE, translated
 
 Item = dict[str, Any]
 
 BY_DAY = "by-day"
 KEYS_AT_ONCE = 100
 """Limit of BatchGetItem (AWS API reference)."""
-READS_AT_ONCE = 16
 
 
 class PublishedKpis:
@@ -33,7 +32,7 @@ class PublishedKpis:
         self._client = client
         self._order_kpis, self._category_kpis = order_kpis, category_kpis
         self._of_category: dict[str, Any] = {"ConsistentRead": True} if consistent else {}
-        self._threads = ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="kpis")
+        self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="kpis")
 
     def orders(self, days: Iterable[date]) -> list[Item]:
         """OrderKPIs of the days that have some, in order of days."""

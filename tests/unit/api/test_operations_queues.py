@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from contracts.errors import PipelineError
 from services.api.operations import letters
@@ -60,6 +61,99 @@ def test_what_is_no_dead_letter_queue_of_ours_has_no_letters(queues: SqsQueues, 
     assert queues.letters(name) is None
     assert queues.drop(name, "1", "ann", "why") is None
     assert queues.send_back(name, None) == ([], [])
+
+
+class Looks:
+    """An SQS that tells how often it was asked for letters, and with a long poll.
+
+    `leaves_out`: asked without one it answers none, as servers of SQS may that were not asked.
+    """
+
+    def __init__(self, sqs: Any, *, leaves_out: bool = False) -> None:
+        self._sqs, self._leaves_out = sqs, leaves_out
+        self.short = self.long = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sqs, name)
+
+    def receive_message(self, **request: Any) -> Any:
+        is_long = request["WaitTimeSeconds"] > 0
+        self.long, self.short = self.long + is_long, self.short + (not is_long)
+        if self._leaves_out and not is_long:
+            return {}
+        return self._sqs.receive_message(**{**request, "WaitTimeSeconds": 0})
+
+
+@pytest.fixture
+def long_polls(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert clients
+    monkeypatch.setattr(letters, "LAST_LOOK_SECONDS", 1)
+
+
+@pytest.mark.usefixtures("long_polls")
+def test_where_the_count_agrees_nobody_waits_for_a_long_poll(
+    clients: dict[str, Any], queues: SqsQueues
+) -> None:
+    assert queues.letters(DEAD) is not None
+    looks = Looks(clients["sqs"])
+    found = SqsQueues({**clients, "sqs": looks}, ARCHIVE, lambda: NOW)
+    assert len(found.letters(DEAD) or ()) == 2
+    assert found.letters("event-relay-dlq") == []
+    assert looks.long == 0
+    assert looks.short >= 3
+
+
+@pytest.mark.usefixtures("long_polls")
+def test_letters_that_an_answer_left_out_are_looked_for_anew(
+    clients: dict[str, Any], queues: SqsQueues
+) -> None:
+    assert queues.letters(DEAD) is not None
+    looks = Looks(clients["sqs"], leaves_out=True)
+    found = SqsQueues({**clients, "sqs": looks}, ARCHIVE, lambda: NOW)
+    assert sorted(one.body for one in found.letters(DEAD) or ()) == ["one", "two"]
+    assert looks.long >= 1
+
+
+@pytest.mark.usefixtures("long_polls")
+def test_a_letter_that_somebody_else_looks_at_is_waited_for(
+    clients: dict[str, Any], queues: SqsQueues
+) -> None:
+    url = clients["sqs"].get_queue_url(QueueName=DEAD)["QueueUrl"]
+    clients["sqs"].receive_message(QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=60)
+    looks = Looks(clients["sqs"])
+    found = SqsQueues({**clients, "sqs": looks}, ARCHIVE, lambda: NOW)
+    assert len(found.letters(DEAD) or ()) == 1
+    assert looks.long == 1
+
+
+@pytest.mark.usefixtures("long_polls")
+def test_a_letter_that_is_acted_on_is_looked_for_until_it_is_there(
+    clients: dict[str, Any], queues: SqsQueues
+) -> None:
+    for n in range(25):
+        SqsDeadLetters(clients["sqs"]).put(QUEUE, f"more {n}", "it broke its contract")
+    [first, *_, last] = queues.letters(DEAD) or ()
+    looks = Looks(clients["sqs"])
+    acting = SqsQueues({**clients, "sqs": looks}, ARCHIVE, lambda: NOW)
+    assert acting.drop(DEAD, first.message_id, "ann", "why") is not None
+    sent, _ = acting.send_back(DEAD, last.message_id)
+    assert [one.message_id for one in sent] == [last.message_id]
+    assert looks.long == 0
+    left = {one.message_id for one in queues.letters(DEAD) or ()}
+    assert len(left) == 25
+    assert not {first.message_id, last.message_id} & left
+
+
+def test_an_error_of_one_queue_is_that_of_them_all(queues: SqsQueues) -> None:
+    class Refusing(Looks):
+        def get_queue_attributes(self, QueueUrl: str, **request: Any) -> Any:
+            if QueueUrl.endswith(DEAD):
+                raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetQueueAttributes")
+            return self._sqs.get_queue_attributes(QueueUrl=QueueUrl, **request)
+
+    clients = {"sqs": Refusing(queues._sqs), "s3": None}
+    with pytest.raises(PipelineError, match="AccessDenied"):
+        SqsQueues(clients, ARCHIVE, lambda: NOW).depths()
 
 
 def test_only_what_came_from_a_queue_can_go_back(queues: SqsQueues) -> None:

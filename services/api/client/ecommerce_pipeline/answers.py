@@ -29,6 +29,12 @@ class Answers(Protocol):
     def category_kpis(self, asked: Asked) -> Iterator[Row]:
         """KPIs by category and period."""
 
+    def anomalies(self, span: Span | None, status: str | None) -> Iterator[Row]:
+        """Numbers that the guard found odd, by day; None: of the thirty newest days, of any status.
+
+        Numbers as the view has them.
+        """
+
     def last_day(self) -> date | None:
         """The newest day that a batch has published."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from contracts.clock import system_clock
 from ecommerce_pipeline.answers import Answers, Asked, Row
 from ecommerce_pipeline.errors import Busy, WrongQuestion
-from ecommerce_pipeline.frames import Numbers, Part, kpi_frame, view_frame, why_frame
+from ecommerce_pipeline.frames import Numbers, Part, anomaly_frame, kpi_frame, view_frame, why_frame
 from services.api.kpis.bounds import (
     FIRST_DAY,
     LAST_DAY,
@@ -28,6 +28,7 @@ Day = date | datetime | str
 """A date, an instant of which the day is taken, or `YYYY-MM-DD`."""
 Periods = Literal["day", "week", "month"]
 ComparedWith = Literal["previous", "last_year"]
+Status = Literal["odd", "resolved"]
 POLL_SECONDS = 1.0
 """As long as the API asks to wait."""
 
@@ -106,6 +107,31 @@ class Client:
         if top is not None:
             rows = _top(rows, top)
         return kpi_frame(category_columns(asked.compare), flat(rows), self._numbers)
+
+    def anomalies(
+        self,
+        first: Day | None = None,
+        last: Day | None = None,
+        *,
+        status: Status | None = None,
+    ) -> "DataFrame":
+        """Published numbers that the guard found odd: a row for each number, by day.
+
+        Days as in `order_kpis`. `status="odd"` has those that are odd still, `"resolved"` those
+        whose day was mended, None both.
+
+        Columns: `order_date`, `series` (`orders`, `revenue`, `items`, `return_rate`,
+        `category_revenue`), `category` (of the last of these), `status`, `value` (as it was
+        published), `expected`, `lowest` and `highest` (between which it would not be odd), `score`
+        (spreads from what was expected, below it when negative; a float), `odd_value` (what was odd
+        of one that is resolved), `published_by` (a batch), `told_at`. What the guard finds and
+        misses is in docs/watching.md.
+        """
+        if status is not None and status not in get_args(Status):
+            raise WrongQuestion(f"status={status!r}: there is {', '.join(get_args(Status))}")
+        asked = self._asked(first, last, By.DAY, None)
+        rows = self._rows(lambda part: self._answers.anomalies(part.span, status), asked, MAX_DAYS)
+        return anomaly_frame(rows, self._numbers)
 
     def why(
         self,

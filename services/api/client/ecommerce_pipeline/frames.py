@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from services.api.kpis.tables import Kind, kind_of
+from services.api.kpis.tables import ANOMALY_COLUMNS, SERIES_MEASURES, Kind, kind_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,6 +71,20 @@ def why_frame(answer: Row, part: Part, numbers: Numbers) -> "DataFrame":
     return frame
 
 
+def anomaly_frame(rows: Iterable[Row], numbers: Numbers) -> "DataFrame":
+    """Odd numbers: the score is a float, each other number has the places of its measure."""
+    kinds = {name: kind_of(name) for name in ANOMALY_COLUMNS}
+    amounts = {name for name, kind in kinds.items() if kind is Kind.NUMBER} - {"score"}
+    told = [
+        {
+            name: _amount(value, SERIES_MEASURES[row["series"]]) if name in amounts else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    return _frame(kinds | dict.fromkeys(amounts, Kind.MONEY), told, numbers)
+
+
 def _amount(value: Any, measure: str | None) -> Decimal | None:
     """`measure`: the KPI that it is the value of, whose places it has."""
     if value is None:
@@ -123,6 +137,9 @@ def _series(values: list[Any], kind: Kind | Beside, numbers: Numbers) -> Any:
         case Kind.MONEY | Kind.RATE:
             floats = [None if value is None else float(value) for value in values]
             return pd.Series(floats, dtype="float64" if kind is Kind.MONEY else "Float64")
+        case Kind.NUMBER:
+            floats = [None if value is None else float(value) for value in values]
+            return pd.Series(floats, dtype="Float64")
         case Beside.FLAG:
             return pd.Series(values, dtype="boolean")
         case Beside.TEXTS:

@@ -14,7 +14,7 @@ from services.api.kpis.periods import Span
 from services.api.questions.asking import NothingPublished, explanation_of
 from services.api.questions.ports import AsksOthers
 from services.api.views.domain import BATCHES, QUARANTINE
-from services.api.views.reading import newest_day
+from services.api.views.reading import anomalies_of, newest_day
 from services.runtime.storage.aws import client_error_of
 
 PAGE = 100
@@ -74,6 +74,12 @@ class TableAnswers:
             rows = category_answer(question, self._kpis).rows
         yield from rows
 
+    def anomalies(self, span: Span | None, status: str | None) -> Iterator[Row]:
+        """Numbers that the guard found odd, by day."""
+        with translating():
+            found = list(anomalies_of(self._views, span or self._usual_span()))
+        yield from (one.model_dump() for one in found if status in (None, one.status))
+
     def last_day(self) -> date | None:
         """The newest day that a batch has published."""
         with translating():
@@ -101,7 +107,10 @@ class TableAnswers:
         return self._newest(QUARANTINE)
 
     def _span(self, asked: Asked) -> Span:
-        return asked.span or usual_span(self.last_day() or self._clock().date())
+        return asked.span or self._usual_span()
+
+    def _usual_span(self) -> Span:
+        return usual_span(self.last_day() or self._clock().date())
 
     def _newest(self, listed: str) -> Iterator[Row]:
         position: Any = None

@@ -16,6 +16,7 @@ from ecommerce_pipeline.answers import Asked, Row
 from ecommerce_pipeline.errors import ApiError, NoAnswer, NotLetIn, of_status
 from services.api.http.callers import is_loopback
 from services.api.kpis.domain import CATEGORY_MEASURES, ORDER_MEASURES
+from services.api.kpis.periods import Span
 from services.api.kpis.tables import Kind, kind_of
 
 ATTEMPTS, ATTEMPTS_TO_CONNECT = 5, 3
@@ -98,6 +99,11 @@ class HttpAnswers:
         """KPIs by category and period."""
         for row in self._pages("/kpis/categories", "rows", PAGE, **_question(asked)):
             yield _exact(row, CATEGORY_MEASURES)
+
+    def anomalies(self, span: Span | None, status: str | None) -> Iterator[Row]:
+        """Numbers that the guard found odd, by day."""
+        query = _days(span) | ({} if status is None else {"status": status})
+        return self._pages("/kpis/anomalies", "rows", PAGE, **query)
 
     def last_day(self) -> date | None:
         """The newest day that a batch has published."""
@@ -185,10 +191,12 @@ def region_of(url: str) -> str | None:
     return names[names.index("execute-api") + 1]
 
 
+def _days(span: Span | None) -> dict[str, str]:
+    return {} if span is None else {"from": str(span.first), "to": str(span.last)}
+
+
 def _question(asked: Asked) -> dict[str, str]:
-    query = {"by": asked.by.value}
-    if asked.span is not None:
-        query |= {"from": str(asked.span.first), "to": str(asked.span.last)}
+    query = {"by": asked.by.value} | _days(asked.span)
     if asked.compare is not None:
         query["compare"] = asked.compare.value
     if asked.category is not None:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from contracts.envelope import Message
 from infra.environments import PROJECT
 from services.api.questions.domain import SOURCE, explain
 from tests.contract.builders import BATCH, a_document
-from tests.unit.api.harness import ApiHarness, a_life
+from tests.unit.api.harness import ApiHarness, a_life, an_event
 from tests.unit.api.kpi_items import Order, published
 
 PAGE = PROJECT / "docs/python.md"
@@ -48,6 +49,17 @@ def run(code: str, names: dict[str, Any]) -> str:
     )
 
 
+def odd_numbers() -> Iterator[Message]:
+    """One that stands, and one of a day that was mended."""
+    day = {"order_date": "2025-07-09", "published_by": BATCH}
+    far = {"value": 40.29, "expected": 141.6, "lowest": 118.22, "highest": 169.6}
+    stream = f"kpi-anomaly/{day['order_date']}"
+    yield an_event("KpiAnomalyDetected", stream, 1, **day, **far, series="revenue", score=-24.3)
+    day = {"order_date": "2025-07-16", "published_by": BATCH}
+    mended = {"value": 4, "expected": 4, "lowest": 1.2, "highest": 9.1, "odd_value": 8}
+    yield an_event("KpiAnomalyResolved", f"kpi-anomaly/{day['order_date']}", 2, **day, **mended)
+
+
 def a_small_shop() -> ApiHarness:
     """Two months of a shop that sells two categories, and one batch."""
     harness = ApiHarness()
@@ -61,7 +73,7 @@ def a_small_shop() -> ApiHarness:
         for n in range(244)
     ]
     harness.kpis.order_items, harness.kpis.category_items = published(orders)
-    harness.hear(*a_life())
+    harness.hear(*a_life(), *odd_numbers())
     [item] = [one for one in harness.kpis.category_items
               if (one["order_date"], one["category"]) == ("2025-07-31", "Books")]  # fmt: skip
     question_id = explain(item, SOURCE).question_id

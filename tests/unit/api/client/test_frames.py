@@ -13,7 +13,7 @@ from ecommerce_pipeline.on_aws import TableAnswers
 from services.api.adapters import KpiTables, ViewsTable
 from services.api.kpis.bounds import MAX_DAYS, MAX_DAYS_OF_ALL_CATEGORIES
 from tests.support.served_api import Served, served
-from tests.unit.api.harness import TODAY, ApiHarness, a_life
+from tests.unit.api.harness import TODAY, ApiHarness, a_life, an_event
 from tests.unit.api.kpi_items import Order, published
 
 TYPES = {
@@ -155,6 +155,103 @@ def test_batches_and_quarantine_as_the_views_have_them(harness: ApiHarness, clie
     assert len(client.batches(limit=0)) == 0
     with pytest.raises(WrongQuestion, match="limit=-1"):
         client.batches(limit=-1)
+
+
+ANOMALY_TYPES = {
+    "order_date": "datetime64[ns]",
+    **dict.fromkeys(("series", "category", "status"), "str"),
+    **dict.fromkeys(("value", "expected", "lowest", "highest"), "object"),
+    "score": "Float64",
+    "odd_value": "object",
+    "published_by": "str",
+    "told_at": "datetime64[ns, UTC]",
+}
+FAR = {"value": 4020, "expected": 8120, "lowest": 6890.25, "highest": 9570, "category": None}
+RATE = {"value": 0.25, "expected": 0.0712, "lowest": 0.05, "highest": 0.1001, "odd_value": 0.0}
+BOOKS = {"series": "category_revenue", "category": "=1+1"}
+
+
+def some_anomalies(harness: ApiHarness) -> None:
+    """A number that is odd still, one that is not, and one of a category, on three days."""
+
+    def say(told: str, day: str, **data: Any) -> None:
+        harness.hear(an_event(f"KpiAnomaly{told}", f"kpi-anomaly/{day}", 1, order_date=day, **data))
+
+    say("Detected", "2025-07-01", series="orders", **FAR, score=-4.4)
+    say("Resolved", "2025-07-03", series="return_rate", category=None, **RATE)
+    say("Detected", "2025-07-31", **FAR | BOOKS, score=5.25)
+
+
+def test_odd_numbers_have_the_same_columns_and_types_with_and_without_rows(
+    harness: ApiHarness, client: Client
+) -> None:
+    empty = client.anomalies("2025-07-01", "2025-07-31")
+    assert (len(empty), types_of(empty)) == (0, ANOMALY_TYPES)
+    some_anomalies(harness)
+    found = client.anomalies("2025-07-01", "2025-07-31")
+    assert (len(found), types_of(found)) == (3, ANOMALY_TYPES)
+
+
+def test_an_odd_number_has_the_places_of_what_it_is_a_number_of(
+    harness: ApiHarness, client: Client
+) -> None:
+    some_anomalies(harness)
+    orders, rate, books = client.anomalies("2025-07-01", "2025-07-31").to_dict("records")
+    assert [str(orders[name]) for name in ("value", "lowest")] == ["4020", "6890.25"]
+    assert [str(rate[name]) for name in ("value", "expected", "odd_value")] == [
+        "0.2500", "0.0712", "0.0000",
+    ]  # fmt: skip
+    assert [str(books[name]) for name in ("value", "highest")] == ["4020.00", "9570.00"]
+    assert (orders["score"], orders["odd_value"], books["category"]) == (-4.4, None, "=1+1")
+    assert pd.isna(rate["score"])
+    assert pd.isna(orders["category"])
+    assert books["order_date"] == pd.Timestamp("2025-07-31")
+    assert orders["told_at"] == pd.Timestamp("2025-07-07T12:00:00Z")
+
+
+def test_odd_numbers_may_be_floats(harness: ApiHarness, api: Served) -> None:
+    some_anomalies(harness)
+    found = connect(api.url, numbers="float").anomalies("2025-07-01", "2025-07-31")
+    amounts = ("value", "expected", "lowest", "highest", "odd_value")
+    assert types_of(found) == ANOMALY_TYPES | dict.fromkeys(amounts, "float64")
+    assert list(found["lowest"]) == [6890.25, 0.05, 6890.25]
+    assert list(found["odd_value"].isna()) == [True, False, True]
+
+
+def test_odd_numbers_of_some_days_and_of_one_status(harness: ApiHarness, client: Client) -> None:
+    some_anomalies(harness)
+
+    def days(*asked: Any, **how: Any) -> list[str]:
+        return [str(day)[:10] for day in client.anomalies(*asked, **how)["order_date"]]
+
+    assert days() == ["2025-07-03", "2025-07-31"]
+    assert days("2025-07-01", status="odd") == ["2025-07-01", "2025-07-31"]
+    assert days("2025-07-01", "2025-07-30", status="resolved") == ["2025-07-03"]
+    assert days("2000-01-01", "2025-07-30") == ["2025-07-01", "2025-07-03"]
+    assert days(last="2025-07-02") == ["2025-07-01"]
+    with pytest.raises(WrongQuestion, match="status='mended': there is odd, resolved"):
+        client.anomalies(status=cast(Any, "mended"))
+    with pytest.raises(WrongQuestion, match="is no day"):
+        client.anomalies("20250701")
+
+
+def test_a_long_span_of_odd_numbers_is_asked_for_in_parts_and_page_by_page(
+    harness: ApiHarness, api: Served
+) -> None:
+    for day in ("2020-02-29", "2025-07-31"):
+        stream = f"kpi-anomaly/{day}"
+        names = [f"category {n:04d}" for n in range(1100 if day.startswith("2025") else 1)]
+        told = {"series": "category_revenue", "order_date": day, "score": 4.0}
+        harness.hear(
+            *(
+                an_event("KpiAnomalyDetected", stream, n, **FAR | told | {"category": name})
+                for n, name in enumerate(names, start=1)
+            )
+        )
+    found = connect(api.url).anomalies("2020-01-01", "2025-12-31")
+    assert len(found) == 1101
+    assert not found.duplicated(["order_date", "category"]).any()
+    assert len(api.asked) == 2192 // MAX_DAYS + 1 + 1
 
 
 def test_without_days_the_thirty_newest_are_meant(harness: ApiHarness, client: Client) -> None:

@@ -27,10 +27,11 @@ from services.api.adapters import KpiTables, ViewsTable
 from services.api.http.app import make_app
 from services.api.http.callers import Caller
 from services.api.http.ports import Ports
+from services.api.use_cases import Intake
 from services.transformer.facts.published import PublishedFacts
 from tests.support.served_api import Served, served
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
-from tests.unit.api.harness import InMemoryCorrects, InMemoryOthers
+from tests.unit.api.harness import InMemoryCorrects, InMemoryOthers, an_event
 from tests.unit.api.kpi_items import Order, of, plain_category, plain_orders, published
 from tests.unit.infra.accounts import Account
 from tests.unit.infra.tables import put_items
@@ -256,6 +257,68 @@ def test_the_same_numbers_everywhere(
         found[where] = numbers(frame.to_dict("records"), measures)
     sql = ORDERS_BY_SQL if what == "orders" else CATEGORIES_BY_SQL
     found["ecp query"] = by_sql(tables, sql.format(period=PERIODS[by]), measures)
+    assert {where: found[where] == expected for where in found} == dict.fromkeys(found, True)
+
+
+ODD = {
+    ("2025-06-02", "orders", None): ("odd", "40", "4.12"),
+    ("2025-06-02", "revenue", None): ("odd", "0.1", "123456789012.34"),
+    ("2025-06-03", "return_rate", None): ("resolved", "0.0712", "0.0001"),
+    **{
+        (f"2025-06-{n:02d}", "category_revenue", name): ("odd", f"{n}.07", "0.7")
+        for n, name in enumerate((name for name in CATEGORIES if len(name) <= 256), start=4)
+    },
+}
+"""By day, series and category: status, what is published, what was expected."""
+
+
+def hear_odd_numbers(account: Account) -> None:
+    intake = Intake(ViewsTable(account.client("dynamodb"), "PipelineViews"))
+    for version, ((day, series, category), told) in enumerate(ODD.items(), start=1):
+        status, value, expected = told
+        kind = {"odd": "KpiAnomalyDetected", "resolved": "KpiAnomalyResolved"}[status]
+        of = {"order_date": day, "series": series, "category": category, "lowest": 0, "highest": 9}
+        numbers = {"value": json.loads(value), "expected": json.loads(expected)}
+        intake.take(an_event(kind, f"kpi-anomaly/{day}", version, **of, **numbers))
+    intake.show()
+
+
+def odd_of(rows: Sequence[Mapping[str, Any]]) -> dict[Any, tuple[str, Decimal, Decimal]]:
+    return {
+        (str(row["order_date"])[:10], row["series"], row["category"] or None): (
+            row["status"],
+            *(Decimal(str(row[name])) for name in ("value", "expected")),
+        )
+        for row in rows
+    }
+
+
+def test_the_same_odd_numbers_everywhere(account: Account, api: Served) -> None:
+    hear_odd_numbers(account)
+    question: dict[str, str] = {"from": SPAN[1], "to": SPAN[3]}
+    url = f"{api.url}/kpis/anomalies"
+    answer = requests.get(url, params=question, timeout=30)
+    text = requests.get(url, params=question | {"format": "csv"}, timeout=30)
+    columns = requests.get(url, params=question | {"format": "parquet"}, timeout=30)
+    found = {
+        "API, JSON": odd_of(answer.json(parse_float=Decimal)["rows"]),
+        "API, CSV": odd_of(read_csv(text.content.decode())),
+        "API, Parquet": odd_of(parquet.read_table(io.BytesIO(columns.content)).to_pylist()),
+        "ecp, JSON": odd_of(json.loads(ecp("anomalies", "--all", *SPAN, "--json"))),
+    }
+    session = boto3.Session(region_name="us-east-1")
+    for where, client in {
+        "DataFrame, API": connect(api.url),
+        "DataFrame, floats": connect(api.url, numbers="float"),
+        "DataFrame, tables": connect(aws=True, session=session),
+    }.items():
+        frame = client.anomalies(SPAN[1], SPAN[3])
+        named = frame["category"].astype("object").where(frame["category"].notna(), None)
+        found[where] = odd_of(frame.assign(category=named).to_dict("records"))
+    expected = {
+        place: (status, Decimal(value), Decimal(usual))
+        for place, (status, value, usual) in ODD.items()
+    }
     assert {where: found[where] == expected for where in found} == dict.fromkeys(found, True)
 
 
