@@ -24,6 +24,7 @@ OWNERS = (
     "transformer-",
     "archiver-",
     "event-relay-",
+    "lineage-",
     "guard-",
     "api-",
     "saga-",
