@@ -37,8 +37,8 @@ class StackTemplate:
     `parameters`: type of each template parameter by name. `resolves`, `publishes`: names of SSM
     parameters. `service`: the folder under services/ it belongs to, None for infra's own.
     `resources`: what the stack is made of, by logical id. `starts`: modules that something beside
-    the stack's own function or container starts (EntryPoints of its Metadata). `secrets`: parameters
-    whose values CloudFormation keeps to itself (NoEcho).
+    the stack's own function or container starts (EntryPoints of its Metadata). `secrets`:
+    parameters whose values CloudFormation keeps to itself (NoEcho).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a batch on the local cloud leaves behind: log lines, metrics, a trace and lineage, all its own."""
+"""What a batch on the local cloud leaves behind: lines, metrics, a trace, lineage, all its own."""
 
 import json
 from collections.abc import Iterator
