@@ -240,12 +240,14 @@ class Deployment:
         template = target.template
         key = template_key(template.name, template.body)
         self._bucket.keep(key, template.body.encode())
+        values = {**self._stacks.parameters(template), **target.parameters}
         release = Release(
             version=target.version,
             code=code_of(target.parameters),
             template=key,
             sources=target.sources,
-            parameters={**self._stacks.parameters(template), **target.parameters},
+            # A secret is in the stack alone: whoever goes back leaves it as it is there.
+            parameters={name: values[name] for name in values.keys() - template.secrets},
             revision=target.revision,
             deployed_at=to_rfc3339(datetime.now(UTC)),
             deployed_by=self._policy.deployed_by,

@@ -37,7 +37,8 @@ class StackTemplate:
     `parameters`: type of each template parameter by name. `resolves`, `publishes`: names of SSM
     parameters. `service`: the folder under services/ it belongs to, None for infra's own.
     `resources`: what the stack is made of, by logical id. `starts`: modules that something beside
-    the stack's own function or container starts (EntryPoints of its Metadata).
+    the stack's own function or container starts (EntryPoints of its Metadata). `secrets`:
+    parameters whose values CloudFormation keeps to itself (NoEcho).
     """
 
     name: str
@@ -49,6 +50,7 @@ class StackTemplate:
     service: str | None
     resources: Mapping[str, Mapping[str, Any]]
     starts: tuple[str, ...] = ()
+    secrets: frozenset[str] = frozenset()
 
     @property
     def stack_name(self) -> str:
@@ -197,6 +199,7 @@ def read_template(name: str, path: Path, body: str, service: str | None) -> Stac
         service=service,
         resources=document["Resources"],
         starts=tuple(document.get("Metadata", {}).get("EntryPoints", ())),
+        secrets=frozenset(name for name, one in parameters.items() if one.get("NoEcho") is True),
     )
 
 

@@ -14,6 +14,12 @@ PIPELINE_SETTINGS = (
     "SPARK_THRESHOLD_MB",
     "LEASE_SECONDS",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OPENLINEAGE_URL",
+    "OPENLINEAGE_API_KEY",
+    "OPENLINEAGE__TRANSPORT",
+    "OPENLINEAGE_CONFIG",
+    "OPENLINEAGE_DISABLED",
+    "OPENLINEAGE_NAMESPACE",
 )
 """Settings of the services that `ecp up` and `ecp demo` take (docs/design.md, Command line)."""
 

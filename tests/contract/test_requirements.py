@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.contract.declared import PROJECT
 from tests.support.deployed_code import code_path
@@ -67,9 +68,14 @@ def _with_what_they_bring(names: set[str]) -> set[str]:
         name = left.pop()
         if name not in found:
             found.add(name)
-            needs = importlib.metadata.requires(name) or []
-            left += [_name(need) for need in needs if "extra ==" not in need]
+            needs = map(Requirement, importlib.metadata.requires(name) or [])
+            left += [_name(need.name) for need in needs if _is_for_this_machine(need)]
     return found
+
+
+def _is_for_this_machine(need: Requirement) -> bool:
+    """Neither of an extra nor of another system."""
+    return need.marker is None or need.marker.evaluate({"extra": ""})
 
 
 def _name(requirement: str) -> str:

@@ -1,7 +1,8 @@
-"""What a batch on the local cloud leaves behind: log lines, metrics and one trace, all its own."""
+"""What a batch on the local cloud leaves behind: lines, metrics, a trace, lineage, all its own."""
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from infra.local.folders import Folders
 from tests.support.collector import Collector, Received, faults_of, running_collector
 from tests.support.ecp import PROJECT, ecp
 from tests.support.emf import samples_in
-from tests.support.pipeline import Pipeline, eventually
+from tests.support.openlineage import LineageBackend, running_backend
+from tests.support.openlineage import faults_of as faults_of_lineage
+from tests.support.pipeline import DATA_BUCKET, Pipeline, eventually
 from tests.support.shop import (
     a_product,
     an_item,
@@ -34,12 +37,22 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
+def backend() -> Iterator[LineageBackend]:
+    with running_backend() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def watched(
-    collector: Collector, tmp_path_factory: pytest.TempPathFactory
+    collector: Collector, backend: LineageBackend, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningCloud]:
-    """A cloud of its own, that sends its spans to a collector of the test's."""
+    """A cloud of its own, that sends its spans and its lineage to servers of the test's."""
     directory = tmp_path_factory.mktemp("watched")
-    settings = {"SETTLE_SECONDS": "2", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    settings = {
+        "SETTLE_SECONDS": "2",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OPENLINEAGE_URL": backend.url,
+    }
     running = local_cloud.up(directory, port=0, settings=settings)
     yield running
     local_cloud.down(directory, keep=False)
@@ -225,3 +238,58 @@ def test_what_a_command_caused_lies_under_it(spans: dict[str, list[Received]]) -
         assert len(validated) == 3
         assert {by_id[span.parent_id].name for span in validated} == {"ValidateFile"}
         assert len({span.parent_id for span in validated}) == 3
+
+
+@pytest.fixture(scope="module")
+def told(backend: LineageBackend, batches: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The start and the end of each batch's run, as they came."""
+
+    def of(batch: dict[str, Any]) -> list[dict[str, Any]] | None:
+        tag = {"key": "batch_id", "value": batch["batch_id"], "source": "ECOMMERCE_PIPELINE"}
+        found = [one for one in list(backend.events) if tag in one["run"]["facets"]["tags"]["tags"]]
+        ended = any(one["eventType"] != "START" for one in found)
+        return sorted(found, key=lambda one: str(one["eventTime"])) if ended else None
+
+    return [eventually(partial(of, batch)) for batch in batches]
+
+
+def test_each_batch_is_one_run_of_lineage_from_files_at_their_versions_to_snapshots(
+    told: list[list[dict[str, Any]]], pipeline: Pipeline, batches: list[dict[str, Any]]
+) -> None:
+    for (start, complete), batch in zip(told, batches, strict=True):
+        assert [faults_of_lineage(start), faults_of_lineage(complete)] == [[], []]
+        assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
+        assert start["run"]["runId"] == complete["run"]["runId"]
+        manifest = pipeline.manifest(batch["batch_id"])
+        versions = {file["key"]: file["version_id"] for file in manifest["files"]}
+        for event in (start, complete):
+            inputs = {
+                each["name"]: each["facets"]["version"]["datasetVersion"]
+                for each in event["inputs"]
+            }
+            assert inputs == versions
+            assert {each["namespace"] for each in event["inputs"]} == {f"s3://{DATA_BUCKET}"}
+        result = pipeline.result(batch["batch_id"])
+        snapshots = {
+            each["name"]: each["facets"]["version"]["datasetVersion"]
+            for each in complete["outputs"]
+        }
+        tables = ("orders", "order_items", "products", "order_kpis", "category_kpis")
+        assert snapshots == {
+            f"table/ecommerce/{name}": result["snapshots"][name] for name in tables
+        }
+    runs = {start["run"]["runId"] for start, _ in told}
+    assert len(runs) == len(batches)
+
+
+def test_lineage_says_how_many_rows_of_a_file_were_rejected(
+    told: list[list[dict[str, Any]]],
+) -> None:
+    for _, complete in told:
+        of_kind = {each["name"].split("/")[0]: each["inputFacets"] for each in complete["inputs"]}
+        assert of_kind["orders"]["dataQualityMetrics"]["rowCount"] == 11
+        quarantined = {
+            kind: [one["actual"] for one in facets["dataQualityAssertions"]["assertions"]][1]
+            for kind, facets in of_kind.items()
+        }
+        assert quarantined == {"orders": "1", "order_items": "0", "products": "0"}

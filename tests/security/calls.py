@@ -62,12 +62,12 @@ VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
 API, API_VIEWS, API_OPERATIONS = "api", "api-views", "api-operations"
 RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
-GUARD = "guard"
+GUARD, LINEAGE = "guard", "lineage"
 
 QUEUES = (
     *("aggregator-files", "aggregator-commands", "aggregator-events", "lock-commands"),
     *("lock-events", "validator-commands", "transformer-commands", "archiver-commands"),
-    *("api-events", "guard-events"),
+    *("api-events", "guard-events", "lineage-events"),
 )
 DEAD = (*(f"{one}-dlq" for one in QUEUES), "event-relay-dlq")
 
@@ -431,6 +431,18 @@ def _guard() -> Iterator[Call]:
     yield from _logs(GUARD, BY_LAMBDA, "/aws/lambda/guard")
 
 
+def _lineage() -> Iterator[Call]:
+    adapters, written = "services/lineage/adapters.py", (MANIFEST, REPORT)
+    yield from _takes(LINEAGE, "lineage-events")
+    yield from _calls(LINEAGE, adapters, "get_object", "s3:GetObject", *written)
+    yield from _calls(LINEAGE, DOCUMENTS, "get_object", "s3:GetObjectVersion", RESULT)
+    # Without it, S3 says 403 instead of 404.
+    absent = listed(DATA, "processing/3f2a9c0d1e4b5a67/")
+    yield from _calls(LINEAGE, adapters, "get_object", "s3:ListBucket", absent)
+    yield from _answers(LINEAGE, "lineage-events-dlq")
+    yield from _logs(LINEAGE, BY_LAMBDA, "/aws/lambda/lineage")
+
+
 def _saga() -> Iterator[Call]:
     owners = ("aggregator", "lock", "validator", "transformer", "archiver")
     commands = [queue(f"{owner}-commands") for owner in owners]
@@ -480,6 +492,7 @@ CALLS = (
     *_transformer(),
     *_archiver(),
     *_relay(),
+    *_lineage(),
     *_guard(),
     *_api(),
     *_operations(),

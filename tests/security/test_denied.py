@@ -11,6 +11,7 @@ from tests.security.calls import (
     API_VIEWS,
     ARCHIVER,
     GUARD,
+    LINEAGE,
     LOCK,
     RELAY,
     SAGA,
@@ -84,6 +85,7 @@ EVERY_ROLE = (
     VALIDATOR,
     GUARD,
     VALIDATOR_START,
+    LINEAGE,
 )
 SERVICES = (AGGREGATOR, LOCK, VALIDATOR, TRANSFORMER, ARCHIVER)
 STREAMS = {
@@ -113,6 +115,7 @@ QUEUES = {
     "validator-commands": VALIDATOR,
     "transformer-commands": TRANSFORMER,
     "archiver-commands": ARCHIVER,
+    "lineage-events": LINEAGE,
     "guard-events": GUARD,
     "api-events": API_VIEWS,
 }
@@ -345,6 +348,7 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         ARCHIVER: {"lambda.amazonaws.com"},
         LOCK: {"lambda.amazonaws.com"},
         RELAY: {"lambda.amazonaws.com"},
+        LINEAGE: {"lambda.amazonaws.com"},
         GUARD: {"lambda.amazonaws.com"},
         API: {"lambda.amazonaws.com"},
         API_OPERATIONS: {"lambda.amazonaws.com"},

@@ -19,6 +19,7 @@ LOG_GROUPS = (
     "/aws/ecs/transformation-task",
     "/aws/lambda/batch-archiver",
     "/aws/lambda/event-relay",
+    "/aws/lambda/lineage",
     "/aws/lambda/guard",
     "/aws/lambda/api-views",
     "/aws/lambda/api",

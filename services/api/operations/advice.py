@@ -43,6 +43,9 @@ ADVICE = {
     "guard-events-dlq": (
         "Cure the reason and send them back: the days are judged by what is published then."
     ),
+    "lineage-events-dlq": (
+        "Cure the reason and send them back: what comes late or twice is said of the same run."
+    ),
 }
 """By queue. A test holds the runbook to these words."""
 

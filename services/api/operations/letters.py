@@ -25,6 +25,7 @@ OWNERS = (
     "transformer-",
     "archiver-",
     "event-relay-",
+    "lineage-",
     "guard-",
     "api-",
     "saga-",

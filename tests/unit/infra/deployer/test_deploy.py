@@ -455,6 +455,19 @@ def test_a_place_has_parameters_of_its_own_which_those_that_are_given_override(
     assert account.cloudformation.parameters == {"lock": {"Tunable": "0"}, "saga": {"Tunable": "9"}}
 
 
+def test_a_secret_is_given_to_the_stack_and_recorded_nowhere(tmp_path: Path) -> None:
+    account, project = Account(), three_stacks(tmp_path)
+    template = project / "services/lock/template.yaml"
+    declared = "Parameters:\n  ApiKey: {Type: String, Default: '', NoEcho: true}\n"
+    template.write_text(template.read_text().replace("Parameters:\n", declared))
+    given = {"API_KEY": "s3cret", "TUNABLE": "9"}
+    deploy(replace(account.environment(), parameters=given), ["lock"], project=project)
+    assert account.cloudformation.parameters["lock"] == {"ApiKey": "s3cret", "Tunable": "9"}
+    current = ReleaseBook(account.bucket).read("lock").current
+    assert current is not None
+    assert current.parameters == {"Tunable": "9"}
+
+
 def test_on_one_machine_an_idle_worker_stays() -> None:
     local = local_environment("http://127.0.0.1:1", {})
     assert local.own_parameters == {

@@ -125,7 +125,10 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
         ("services/transformer/emr/job.py", ["transformer"]),
         ("services/transformer/sql/deleted.sql", ["transformer"]),
         ("services/runtime/messaging/worker.py", ["transformer", "validator"]),
-        ("contracts/files/orders/v2.json", ["archiver", "transformer", "validator", "api"]),
+        (
+            "contracts/files/orders/v2.json",
+            ["archiver", "transformer", "validator", "api", "lineage"],
+        ),
         ("contracts/schemas/events/Deleted/v1.json", EVERY_SERVICE),
         ("services/runtime/csv_files/gzip_data.py", ["archiver", "transformer", "validator"]),
         (

@@ -80,7 +80,8 @@ def test_the_platform_of_this_project_comes_first_and_the_saga_after_whom_it_com
     order = list(TopologicalSorter(needed).static_order())
     services = {template.name for template in discover(PROJECT) if template.service}
     assert order[:2] == ["bootstrap", "platform"]
-    assert needed["saga"] >= services - {"relay", "api", "guard"}
+    assert needed["saga"] >= services - {"relay", "api", "guard", "lineage"}
     assert needed["api"] == {"bootstrap", "platform", "transformer", "validator"}
     assert needed["guard"] == {"bootstrap", "platform", "transformer"}
+    assert needed["lineage"] == {"bootstrap", "platform"}
     assert needed["relay"] == {"bootstrap", "platform"}

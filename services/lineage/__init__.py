@@ -1,0 +1,1 @@
+"""The lineage: tells a backend of OpenLineage which files and tables each batch has touched."""
