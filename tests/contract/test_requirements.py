@@ -19,8 +19,9 @@ PINS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = (PROJECT / "constraints.txt").read_text().splitlines()
 PINNED = {*PINS["dependencies"], *PINS["optional-dependencies"]["spark"], *CONSTRAINTS}
 FILES = sorted(PROJECT.glob("services/*/requirements.txt"))
-NOT_NEEDED = {"ecommerce-pipeline", "certifi"}
-"""Ourselves, and what botocore takes when it is there, and does without when not."""
+NOT_NEEDED = {"ecommerce-pipeline", "certifi", "fsspec", "zstandard"}
+"""Ourselves, and what botocore and OpenLineage's client take when it is there, and do without when
+not."""
 IMPORTED_BY = """
 import importlib, json, sys
 before = set(sys.modules)
