@@ -15,7 +15,7 @@ from pathlib import Path
 
 from contracts.errors import PipelineError
 from infra.local.folders import Folders
-from infra.local.records import SUPERVISOR
+from infra.local.records import SETTINGS_VARIABLE, SUPERVISOR
 from infra.local.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -27,13 +27,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--settings", type=json.loads, required=True)
     options = parser.parse_args(arguments)
+    settings = json.loads(os.environ.pop(SETTINGS_VARIABLE, "{}"))
     folders = Folders(options.directory)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         return _run(
-            Supervisor(folders, options.project, options.port, options.settings, _report_progress),
+            Supervisor(folders, options.project, options.port, settings, _report_progress),
             folders,
         )
     except PipelineError as failure:

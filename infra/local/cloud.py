@@ -18,7 +18,14 @@ from infra.errors import LocalCloudError
 from infra.local import ministack
 from infra.local.folders import Folders, private
 from infra.local.processes import end_group, has_ended
-from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, Restoration, read_record
+from infra.local.records import (
+    CLOUD,
+    SETTINGS_VARIABLE,
+    SUPERVISOR,
+    CloudRecord,
+    Restoration,
+    read_record,
+)
 
 DOWN_SECONDS = 90.0
 """The supervisor gives its workers and its server time to finish, and the server saves."""
@@ -194,8 +201,9 @@ def _confirm(
             f"already up at {running.endpoint}; `ecp down` first, then `ecp up --fresh`"
         )
     if port not in (None, 0, running.port) or (wanted and wanted != running.settings):
+        named = ", ".join(sorted(running.settings)) or "no settings"  # a value may be a key
         raise LocalCloudError(
-            f"already up at {running.endpoint} with settings {dict(running.settings)}; "
+            f"already up at {running.endpoint}, started with {named}; "
             "`ecp down` first to change its port or settings"
         )
     return running
@@ -225,9 +233,9 @@ def _start_background(
             [
                 *(sys.executable, "-m", "infra.local.background"),
                 *("--directory", str(folders.root.parent), "--project", str(project)),
-                *("--port", str(port), "--settings", json.dumps(settings)),
+                *("--port", str(port)),
             ],
-            env=ministack.inherited_environment(),
+            env={**ministack.inherited_environment(), SETTINGS_VARIABLE: json.dumps(settings)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

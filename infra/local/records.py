@@ -12,6 +12,8 @@ import psutil
 from infra.errors import LocalCloudError
 
 SUPERVISOR = "supervisor"
+SETTINGS_VARIABLE = "ECP_CLOUD_SETTINGS"
+"""Hands them to the background process as JSON: others on this machine see its arguments."""
 CLOUD = "ministack"
 
 
