@@ -12,6 +12,7 @@ from tests.security.targets import (
     ARCHIVE,
     ARCHIVED,
     BUS,
+    CARRIED_OVER,
     CORRECTIONS,
     DATA,
     EVENT_STREAM,
@@ -197,8 +198,10 @@ def _aggregator() -> Iterator[Call]:
     for prefix in folders:
         versions = ("list_object_versions", "s3:ListBucketVersions")
         yield from _calls(AGGREGATOR, adapters, *versions, listed(DATA, prefix))
-    yield from _calls(AGGREGATOR, DOCUMENTS, "put_object", "s3:PutObject", MANIFEST)
-    yield from _calls(AGGREGATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
+    yield from _calls(AGGREGATOR, DOCUMENTS, "put_object", "s3:PutObject", MANIFEST, CARRIED_OVER)
+    yield from _calls(
+        AGGREGATOR, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT, CARRIED_OVER
+    )
     start = ("start_execution", "states:StartExecution")
     yield from _calls(AGGREGATOR, adapters, *start, STATE_MACHINE)
     ask = ("describe_execution", "states:DescribeExecution")

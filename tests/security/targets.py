@@ -102,6 +102,7 @@ def archived() -> tuple[Target, ...]:
 
 
 MANIFEST = stored(DATA, f"processing/{BATCH}/manifest.json")
+CARRIED_OVER = stored(DATA, f"processing/{BATCH}/carried-over.json")
 REPORT = stored(DATA, f"processing/{BATCH}/reports/0000.json")
 RESULT = stored(DATA, f"processing/{BATCH}/result.json")
 CORRECTIONS = stored(DATA, "quarantine/corrections/replay-0199f0a27d6e.json")
