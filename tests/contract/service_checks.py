@@ -26,6 +26,13 @@ AWS_EVENTS: Mapping[str, Mapping[str, Any]] = {
             "reason": ("PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"),
         },
     },
+    "CloudWatch Alarm State Change": {
+        "source": "aws.cloudwatch",
+        "detail": {
+            "alarmName": "",
+            "state": {"value": ("OK", "ALARM", "INSUFFICIENT_DATA"), "reason": "", "timestamp": ""},
+        },
+    },
 }  # fmt: skip
 """What AWS puts on the default bus (AWS event references); a tuple lists all possible values."""
 
@@ -72,9 +79,15 @@ def queue_faults(template: Template) -> Iterator[str]:
 
 
 def alarm_faults(template: Template) -> Iterator[str]:
-    """Alarms that nobody hears, or that say nothing."""
+    """Alarms that nobody hears, neither people nor a rule that acts on it, or that say nothing."""
+    acted_on = {
+        name
+        for rule in template.of_type("AWS::Events::Rule").values()
+        for name in rule.get("EventPattern", {}).get("detail", {}).get("alarmName", [])
+    }
     for alarm in template.of_type("AWS::CloudWatch::Alarm").values():
-        if {"Ref": "NotificationTopicArn"} not in alarm.get("AlarmActions", []):
+        is_told = {"Ref": "NotificationTopicArn"} in alarm.get("AlarmActions", [])
+        if not is_told and alarm["AlarmName"] not in acted_on:
             yield f"{alarm['AlarmName']} tells nobody"
         if not alarm.get("AlarmDescription"):
             yield f"{alarm['AlarmName']} says nothing"
@@ -86,7 +99,11 @@ def rule_faults(service: Service, emitters: Mapping[str, str]) -> Iterator[str]:
     `emitters`: the service that emits an event, by event type.
     """
     rules = service.template.of_type("AWS::Events::Rule")
-    patterns = [rule["EventPattern"] for rule in rules.values() if "EventPattern" in rule]
+    patterns = [
+        rule["EventPattern"]
+        for rule in rules.values()
+        if "EventPattern" in rule and not all("EcsParameters" in one for one in rule["Targets"])
+    ]  # what only starts a container is heard by nobody
     subscribed = {name for pattern in patterns for name in pattern["detail-type"]}
     ours = service.types("consumes", "events")
     declared = ours | set(service.declaration["consumes"].get("aws_events", []))

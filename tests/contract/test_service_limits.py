@@ -118,7 +118,9 @@ of_property(
 )
 of_property("function: seconds", "AWS::Lambda::Function", lambda one: one["Timeout"])
 of_property("task: bytes of the definition", "AWS::ECS::TaskDefinition", text)
-of_property("alarm: actions", "AWS::CloudWatch::Alarm", lambda one: len(one["AlarmActions"]))
+of_property(
+    "alarm: actions", "AWS::CloudWatch::Alarm", lambda one: len(one.get("AlarmActions", ()))
+)
 
 constant("item: DynamoDB bytes", port.MAX_ITEM_BYTES, envelope.MAX_MESSAGE_BYTES + 4_096)
 constant("transaction: DynamoDB items", port.MAX_TRANSACTION_ITEMS)

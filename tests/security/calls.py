@@ -62,7 +62,8 @@ AGGREGATOR, LOCK, ARCHIVER = "file-aggregator", "processing-lock", "batch-archiv
 VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
 API, API_VIEWS, API_OPERATIONS = "api", "api-views", "api-operations"
-RELAY, SAGA, UPKEEP = "event-relay", "ecsJob", "wake-transformation-task"
+RELAY, SAGA = "event-relay", "ecsJob"
+WAKE_VALIDATOR, WAKE_TRANSFORMER = "wake-validation-task", "wake-transformation-task"
 GUARD, LINEAGE = "guard", "lineage"
 
 QUEUES = (
@@ -473,7 +474,7 @@ def _saga() -> Iterator[Call]:
 
 
 def _starts() -> Iterator[Call]:
-    """What ECS does before a container runs, and EventBridge to wake one for the upkeep."""
+    """What ECS does before a container runs, and EventBridge to wake one."""
     pull = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
     for role_name, images, group in (
         (VALIDATOR_START, "validation/ecr", "/aws/ecs/validation-task"),
@@ -482,10 +483,14 @@ def _starts() -> Iterator[Call]:
         yield from _calls(role_name, BY_ECS, None, "ecr:GetAuthorizationToken", EVERYTHING)
         yield from _calls(role_name, BY_ECS, None, pull, repository(images))
         yield from _logs(role_name, BY_ECS, group)
-    rule = "services/transformer/template.yaml"
-    yield from _calls(UPKEEP, rule, None, "ecs:RunTask", task("transformation-task"))
-    handed_over = [role("transformer-TaskRole"), role("transformer-ExecutionRole")]
-    yield from _calls(UPKEEP, rule, None, "iam:PassRole", *handed_over)
+    for name, service, family in (
+        (WAKE_VALIDATOR, "validator", "validation-task"),
+        (WAKE_TRANSFORMER, "transformer", "transformation-task"),
+    ):
+        rule = f"services/{service}/template.yaml"
+        yield from _calls(name, rule, None, "ecs:RunTask", task(family))
+        handed_over = [role(f"{service}-TaskRole"), role(f"{service}-ExecutionRole")]
+        yield from _calls(name, rule, None, "iam:PassRole", *handed_over)
 
 
 CALLS = (

@@ -17,9 +17,10 @@ from tests.security.calls import (
     SAGA,
     TRANSFORMER,
     TRANSFORMER_START,
-    UPKEEP,
     VALIDATOR,
     VALIDATOR_START,
+    WAKE_TRANSFORMER,
+    WAKE_VALIDATOR,
 )
 from tests.security.deployment_calls import BUILDS, DEPLOYS, PLANS, STACKS
 from tests.security.policies import roles
@@ -81,7 +82,8 @@ EVERY_ROLE = (
     SAGA,
     TRANSFORMER,
     TRANSFORMER_START,
-    UPKEEP,
+    WAKE_TRANSFORMER,
+    WAKE_VALIDATOR,
     VALIDATOR,
     GUARD,
     LINEAGE,
@@ -279,13 +281,13 @@ def running() -> Iterator[Row]:
         "states:StartExecution",
         Target(STATE_MACHINE.resource.replace("ecsJob", "other"), "another state machine"),
     )
-    for name in others(SAGA):
+    for name in others(SAGA, WAKE_VALIDATOR):
         yield name, "ecs:RunTask", task("validation-task")
         yield name, "iam:PassRole", role("validator-TaskRole")
-    for name in others(SAGA, UPKEEP):
+    for name in others(SAGA, WAKE_TRANSFORMER):
         yield name, "ecs:RunTask", task("transformation-task")
         yield name, "iam:PassRole", role("transformer-TaskRole")
-    for name in (SAGA, UPKEEP):
+    for name in (SAGA, WAKE_VALIDATOR, WAKE_TRANSFORMER):
         for service in ("ec2.amazonaws.com", "lambda.amazonaws.com"):
             yield name, "iam:PassRole", role("transformer-TaskRole", given_to=service)
         yield name, "iam:PassRole", role("relay-Role")
@@ -356,7 +358,8 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         SAGA: {"states.amazonaws.com"},
         TRANSFORMER: {"ecs-tasks.amazonaws.com"},
         TRANSFORMER_START: {"ecs-tasks.amazonaws.com"},
-        UPKEEP: {"events.amazonaws.com"},
+        WAKE_TRANSFORMER: {"events.amazonaws.com"},
+        WAKE_VALIDATOR: {"events.amazonaws.com"},
         VALIDATOR: {"ecs-tasks.amazonaws.com"},
         VALIDATOR_START: {"ecs-tasks.amazonaws.com"},
     }

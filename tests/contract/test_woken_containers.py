@@ -1,4 +1,6 @@
-"""The daily schedule sends a command that the transformer takes, and wakes what takes it."""
+"""What starts a container without the saga: the daily schedule, and commands that wait."""
+
+import pytest
 
 from contracts.envelope import parse
 from tests.contract.declared import PROJECT, Template
@@ -34,4 +36,27 @@ def test_the_container_is_woken_with_the_command() -> None:
     assert isinstance(wake, dict)
     assert wake["TaskDefinitionArn"] == {"Ref": "TaskDefinition"}
     [definition] = TEMPLATE.of_type("AWS::ECS::TaskDefinition")
+    assert definition == "TaskDefinition"
+
+
+@pytest.mark.parametrize("service", ["validator", "transformer"])
+def test_commands_that_nobody_takes_start_a_container(service: str) -> None:
+    template = Template(PROJECT / f"services/{service}/template.yaml")
+    alarm = template.of_type("AWS::CloudWatch::Alarm")["CommandsWaitAlarm"]
+    [dimension] = alarm["Dimensions"]
+    assert dimension["Value"] == {"Fn::GetAtt": "CommandQueue.QueueName"}
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == (
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+        0,
+    )
+    rule = template.of_type("AWS::Events::Rule")["WakeRule"]
+    assert "EventBusName" not in rule  # AWS speaks on the default bus
+    assert rule["EventPattern"]["detail"] == {
+        "alarmName": [alarm["AlarmName"]],
+        "state": {"value": ["ALARM"]},
+    }
+    [target] = rule["Targets"]
+    assert target["EcsParameters"]["TaskDefinitionArn"] == {"Ref": "TaskDefinition"}
+    [definition] = template.of_type("AWS::ECS::TaskDefinition")
     assert definition == "TaskDefinition"
