@@ -78,13 +78,28 @@ def before_the_epoch(
     """State, mains and history, as a new epoch is decided from them.
 
     The tables are loaded before the epoch is raised: whoever raises it after us then moves the
-    mains. Raises StaleWriter when a newer lock grant was seen, or facts newer than the state.
+    mains. Raises StaleWriter when a newer lock grant was seen, else as `loaded_mains`.
     """
     state = current_state(ports)
     state.admit(command.fence)
+    return state, loaded_mains(state, ports), history_of(command.batch_id, ports)
+
+
+def loaded_mains(state: TransformerState, ports: Ports) -> Heads:
+    """Where the mains stand, none of them newer than the state that they are to go on from.
+
+    Raises ConcurrencyConflict when a newer writer has changed the state since it was read, and
+    StaleWriter when nobody has: it was put back to an earlier second without the facts.
+    """
     mains = ports.facts.load(state.epoch)
-    ports.facts.refuse_newer_than(state.epoch)
-    return state, mains, history_of(command.batch_id, ports)
+    try:
+        ports.facts.refuse_newer_than(state.epoch)
+    except StaleWriter as newer:
+        ports.facts.forget()
+        if current_state(ports).epoch != state.epoch:
+            raise ConcurrencyConflict("a newer epoch began while the facts were loaded") from newer
+        raise
+    return mains
 
 
 def change_state(

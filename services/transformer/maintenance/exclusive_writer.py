@@ -22,7 +22,7 @@ from contracts.messages import (
 )
 from services.runtime.event_store import PutItem, StreamAppend, retry_on_conflict
 from services.transformer.batch.domain import TransformerState
-from services.transformer.batch.state import SOURCE, Ports, current_state, stream_of
+from services.transformer.batch.state import SOURCE, Ports, current_state, loaded_mains, stream_of
 from services.transformer.engines.port import Engine
 from services.transformer.facts.tables import Heads
 
@@ -151,8 +151,7 @@ def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Exc
             "(a batch that failed: `ecp redrive` it)"
         )
         return busy, ExclusiveWriter(request_id, before.epoch, before.heads or {}, ports, version)
-    mains = ports.facts.load(before.epoch)
-    ports.facts.refuse_newer_than(before.epoch)
+    mains = loaded_mains(before, ports)
     heads = before.standing(mains)
     after = before.take_over(before.fence)
     write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())

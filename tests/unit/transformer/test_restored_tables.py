@@ -67,6 +67,44 @@ def test_transformer_state_alone_stops_every_writer_with_the_reason(bench: Workb
     later.assert_equals(THIRD.told_to(SECOND.told_to(FIRST.told_to(ShopModel()))))
 
 
+def test_a_state_that_a_newer_writer_changed_meanwhile_is_read_again(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another container publishes between our look at the state and our look at the tables."""
+    bench.transform(FIRST)
+    other, late = replace(bench.restarted(), fence=2), replace(bench.restarted(), fence=3)
+    facts, waiting = late.ports.facts, [SECOND]
+    really_load = facts.load
+
+    def load(epoch: int) -> Any:
+        while waiting:
+            other.transform(waiting.pop())
+        return really_load(epoch)
+
+    monkeypatch.setattr(facts, "load", load)
+    late.transform(THIRD)
+    late.assert_equals(THIRD.told_to(SECOND.told_to(FIRST.told_to(ShopModel()))))
+
+
+def test_upkeep_that_a_batch_overtakes_before_it_began_goes_on_after_it(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.transform(FIRST)
+    other, late = replace(bench.restarted(), fence=2), bench.restarted()
+    waiting, really_load = [SECOND], late.ports.facts.load
+
+    def load(epoch: int) -> Any:
+        while waiting:
+            other.transform(waiting.pop())
+        return really_load(epoch)
+
+    monkeypatch.setattr(late.ports.facts, "load", load)
+    with exclusive_epoch("request", late.ports) as writer:
+        assert writer is not None
+        assert writer.epoch == 3
+    late.assert_equals(SECOND.told_to(FIRST.told_to(ShopModel())))
+
+
 def test_event_store_alone_counts_nothing_twice(bench: Workbench) -> None:
     """The batch's story is gone, so it is run again: its rows replace themselves."""
     bench.transform(FIRST)
