@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import requests
-from botocore.exceptions import ClientError
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import RunEvent
 from openlineage.client.transport.noop import NoopConfig, NoopTransport
@@ -16,7 +15,7 @@ from contracts.layout import file_report_key, manifest_key
 from contracts.messages import BatchManifest, BatchResult, FileReport, ObjectRef
 from services.runtime.storage.aws import translated
 from services.runtime.storage.documents import S3ObjectStore, check_document
-from services.runtime.storage.expired_documents import GONE, read_unless_expired
+from services.runtime.storage.expired_documents import read_unless_expired, stored
 
 DELIVERY_SECONDS = 30
 """A transport that sends in the background has so long to have sent."""
@@ -59,14 +58,11 @@ class S3BatchDocuments:
         }
 
     def _newest(self, key: str, name: str) -> Any | None:
+        body = stored(self._client, self._bucket, key)
+        if body is None:
+            return None
         with translated(f"s3://{self._bucket}/{key}"):
-            try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in GONE:
-                    return None
-                raise
-            document = json.loads(answer["Body"].read())
+            document = json.loads(body.read())
         check_document(name, document, closed=False)
         return document
 

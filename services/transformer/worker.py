@@ -10,7 +10,7 @@ from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
-from services.runtime.messaging.lease_heartbeat import extend_lease_of
+from services.runtime.messaging.lease_heartbeat import LeaseHeartbeat
 from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker, run_worker
 from services.runtime.storage.aws import client
@@ -72,7 +72,7 @@ def on_aws(settings: Settings) -> QueueWorker:
         return PublishedFacts(catalog(), settings.glue_database, lambda: current_state(ports))
 
     ask = ask_the_lock(sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id)
-    lease = extend_lease_of(sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id)
+    lease = LeaseHeartbeat(sqs, settings.lock_queue_url, SOURCE, system_clock, new_event_id)
     return QueueWorker(
         sqs,
         settings.command_queue_url,

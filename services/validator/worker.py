@@ -9,7 +9,7 @@ from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
-from services.runtime.messaging.lease_heartbeat import extend_lease_of
+from services.runtime.messaging.lease_heartbeat import LeaseHeartbeat
 from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker, run_worker
 from services.runtime.privacy.erasure import ErasurePorts
@@ -67,7 +67,7 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         currency=settings.currency or None,
     )
     ask = ask_the_lock(sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id)
-    lease = extend_lease_of(
+    lease = LeaseHeartbeat(
         sqs, settings.lock_queue_url, use_cases.SOURCE, system_clock, new_event_id
     )
     return QueueWorker(

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SAGA = PROJECT / "infra/stacks/saga.asl.json"
 EVENTS = {schema.name for schema in all_schemas() if schema.kind == "events"}
 COMMANDS = {schema.name for schema in all_schemas() if schema.kind == "commands"}
-EXTENDS_LEASES = "extend_lease_of"
+EXTENDS_LEASES = "LeaseHeartbeat"
 """Who calls this function of messaging/lease_heartbeat.py sends ExtendLease with each heartbeat."""
 ASKS_THE_LOCK = "ask_the_lock"
 """Who calls this function of messaging/fence_questions.py sends RaiseFence for what is stale."""

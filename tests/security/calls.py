@@ -75,6 +75,7 @@ DEAD = (*(f"{one}-dlq" for one in QUEUES), "event-relay-dlq")
 
 EVENT_STORE = "services/runtime/event_store/dynamodb.py"
 DOCUMENTS = "services/runtime/storage/documents.py"
+NEWEST = "services/runtime/storage/expired_documents.py"
 VERSIONS = "services/runtime/storage/object_versions.py"
 WORKER = "services/runtime/messaging/worker.py"
 ANSWERS = "services/runtime/messaging/task_callbacks.py"
@@ -388,11 +389,11 @@ def _api() -> Iterator[Call]:
     send = ("send_message", "sqs:SendMessage")
     yield from _calls(API, questions, *send, queue("transformer-commands"))
     read = ("get_object", "s3:GetObject")
-    yield from _calls(API, kept, *read, EXPLANATION, QUARANTINED_ROWS, REPLAYED)
+    yield from _calls(API, NEWEST, *read, EXPLANATION, QUARANTINED_ROWS, REPLAYED)
     # Without it, S3 says 403 instead of 404.
     beginnings = ("processing/explanations/", "processing/replays/", "quarantine/")
     absent = [listed(DATA, one) for one in beginnings]
-    yield from _calls(API, kept, "get_object", "s3:ListBucket", *absent)
+    yield from _calls(API, NEWEST, "get_object", "s3:ListBucket", *absent)
     corrections = "services/api/corrections/adapters.py"
     yield from _calls(API, DOCUMENTS, "put_object", "s3:PutObject", CORRECTIONS)
     yield from _calls(API, corrections, *send, queue("validator-commands"))
@@ -436,13 +437,12 @@ def _guard() -> Iterator[Call]:
 
 
 def _lineage() -> Iterator[Call]:
-    adapters, written = "services/lineage/adapters.py", (MANIFEST, REPORT)
     yield from _takes(LINEAGE, "lineage-events")
-    yield from _calls(LINEAGE, adapters, "get_object", "s3:GetObject", *written)
+    yield from _calls(LINEAGE, NEWEST, "get_object", "s3:GetObject", MANIFEST, REPORT)
     yield from _calls(LINEAGE, DOCUMENTS, "get_object", "s3:GetObjectVersion", RESULT)
     # Without it, S3 says 403 instead of 404.
     absent = listed(DATA, "processing/3f2a9c0d1e4b5a67/")
-    yield from _calls(LINEAGE, adapters, "get_object", "s3:ListBucket", absent)
+    yield from _calls(LINEAGE, NEWEST, "get_object", "s3:ListBucket", absent)
     yield from _answers(LINEAGE, "lineage-events-dlq")
     yield from _logs(LINEAGE, BY_LAMBDA, "/aws/lambda/lineage")
 

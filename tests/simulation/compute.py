@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.envelope import parse
 from services.runtime.messaging.consumer import CommandConsumer
-from services.runtime.messaging.lease_heartbeat import extend_lease_of
+from services.runtime.messaging.lease_heartbeat import LeaseHeartbeat
 from services.runtime.messaging.worker import QueueWorker
 from tests.simulation.hub import Crash, Task
 from tests.simulation.network import Queue, Sent
@@ -197,7 +197,7 @@ class Containers:
             queue_url=kind.queue.name,
             consumer=kind.make_consumer(),
             answers=kind.answers,
-            on_heartbeat=extend_lease_of(
+            on_heartbeat=LeaseHeartbeat(
                 SqsClient(self._world.queues["lock-commands"]),
                 "lock-commands",
                 f"ecommerce-pipeline/{kind.name}",

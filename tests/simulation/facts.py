@@ -142,12 +142,6 @@ class SimulatedFacts:
     def writer_of(self, name: str, snapshot_id: int) -> str | None:
         return self.snapshot(name, snapshot_id).writer.get("epoch")
 
-    def refuse_newer_than(self, epoch: int) -> None:
-        mains = {name: table.main for name, table in self._tables.items()}
-        written = (self.writer_of(name, main) for name, main in mains.items())
-        if max((int(one) for one in written if one is not None), default=0) > epoch:
-            raise StaleWriter(f"the facts are newer than epoch {epoch}")
-
     def publish(self, epoch: int, batch_id: str) -> Heads:
         heads = self.branch_heads(epoch)
         self._on_each(

@@ -13,10 +13,11 @@ from contracts.layout import corrections_key, replay_key
 from contracts.messages import ObjectRef, QuarantineCorrections, QuarantineReplay, ReplayAnswers
 from services.api.corrections.domain import message_of
 from services.api.questions.domain import KEPT
-from services.api.questions.remembered import Remembered, stored
+from services.api.questions.remembered import Remembered
 from services.runtime.quarantine.replays import replay_document
 from services.runtime.storage.aws import translated
 from services.runtime.storage.documents import S3ObjectStore, check_document
+from services.runtime.storage.expired_documents import stored
 
 ASK_AGAIN_AFTER = timedelta(seconds=20)
 WAIT_SECONDS, LOOK_SECONDS = 12.0, 0.25

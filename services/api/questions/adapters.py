@@ -9,8 +9,9 @@ from contracts.clock import Clock, NewId
 from contracts.layout import explanation_key, quarantined_rows_key
 from services.api.questions.domain import ASK_AGAIN_AFTER, KEPT, Command, message_of
 from services.api.questions.ports import TooLarge
-from services.api.questions.remembered import Remembered, stored
+from services.api.questions.remembered import Remembered
 from services.runtime.storage.aws import translated
+from services.runtime.storage.expired_documents import stored
 
 MAX_PARQUET_BYTES = 64 << 20
 """What a function of 1 GB reads in a moment; quarantine of more is looked at by `ecp`."""

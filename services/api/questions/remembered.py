@@ -1,4 +1,4 @@
-"""What questions leave in PipelineViews for some time, and documents that may not be there yet."""
+"""What questions leave in PipelineViews for some time."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -66,14 +66,3 @@ class Remembered:
                 return False
             raise
         return True
-
-
-def stored(s3: Any, bucket: str, key: str) -> Any:
-    """The body of an object, to be read; None where there is none."""
-    try:
-        with translated(f"s3://{bucket}/{key}"):
-            return s3.get_object(Bucket=bucket, Key=key)["Body"]
-    except PipelineError as error:
-        if error_code(error) == "NoSuchKey":
-            return None
-        raise

@@ -58,13 +58,6 @@ class LeaseHeartbeat:
         self._sqs.send_message(QueueUrl=self._lock_queue_url, MessageBody=request.to_json())
 
 
-def extend_lease_of(
-    sqs: Any, lock_queue_url: str, source: str, clock: Clock, new_id: NewId
-) -> LeaseHeartbeat:
-    """The heartbeat of a worker that works under the lock."""
-    return LeaseHeartbeat(sqs, lock_queue_url, source, clock, new_id)
-
-
 def _grant_of(command: Message) -> Grant | None:
     if not hasattr(command.data, "fence"):
         return None

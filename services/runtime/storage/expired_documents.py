@@ -1,10 +1,10 @@
-"""Documents that may have expired by lifecycle when somebody asks for them."""
+"""Documents that may not be there yet, or have expired by lifecycle, when somebody asks."""
 
 from typing import Any
 
 from contracts.errors import PipelineError
 from contracts.messages import ObjectRef
-from services.runtime.storage.aws import error_code
+from services.runtime.storage.aws import error_code, translated
 from services.runtime.storage.documents import ObjectStore
 
 GONE = frozenset({"NoSuchKey", "NoSuchVersion"})
@@ -14,6 +14,17 @@ def read_unless_expired(objects: ObjectStore, ref: ObjectRef) -> Any | None:
     """The document, None when S3 has it no more; raises PipelineError for any other fault."""
     try:
         return objects.get_json(ref)
+    except PipelineError as error:
+        if error_code(error) in GONE:
+            return None
+        raise
+
+
+def stored(s3: Any, bucket: str, key: str) -> Any:
+    """The body of an object's newest version, to be read; None where there is none."""
+    try:
+        with translated(f"s3://{bucket}/{key}"):
+            return s3.get_object(Bucket=bucket, Key=key)["Body"]
     except PipelineError as error:
         if error_code(error) in GONE:
             return None

@@ -88,18 +88,22 @@ def before_the_epoch(
 def loaded_mains(state: TransformerState, ports: Ports) -> Heads:
     """Where the mains stand, none of them newer than the state that they are to go on from.
 
-    Raises ConcurrencyConflict when a newer writer has changed the state since it was read, and
-    StaleWriter when nobody has: it was put back to an earlier second without the facts.
+    Epochs are raised before anything is written. Raises ConcurrencyConflict when a newer writer has
+    changed the state since it was read, and StaleWriter when nobody has: the state was put back
+    alone, and going on from its heads would silently drop what was published since.
     """
     mains = ports.facts.load(state.epoch)
-    try:
-        ports.facts.refuse_newer_than(state.epoch)
-    except StaleWriter as newer:
-        ports.facts.forget()
-        if current_state(ports).epoch != state.epoch:
-            raise ConcurrencyConflict("a newer epoch began while the facts were loaded") from newer
-        raise
-    return mains
+    written = (ports.facts.writer_of(name, main) for name, main in mains.items())
+    newest = max((int(epoch) for epoch in written if epoch is not None), default=0)
+    if newest <= state.epoch:
+        return mains
+    ports.facts.forget()
+    if current_state(ports).epoch != state.epoch:
+        raise ConcurrencyConflict("a newer epoch began while the facts were loaded")
+    raise StaleWriter(
+        f"the facts were written by epoch {newest}, and TransformerState knows of {state.epoch}: "
+        "it was restored without them; see the runbook, A table was restored"
+    )
 
 
 def change_state(

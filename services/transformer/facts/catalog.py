@@ -67,21 +67,6 @@ class FactsCatalog:
             self._tables = self._on_each(self._load_or_create)
         return {name: _main_of(table) for name, table in self._tables.items()}
 
-    def refuse_newer_than(self, epoch: int) -> None:
-        """Raise StaleWriter when a main was written by an epoch above the state's own.
-
-        Epochs are raised before anything is written, so the state was read before a newer writer
-        raised it, or was put back alone: going on from its heads would silently drop what was
-        published since.
-        """
-        written = (self.writer_of(name, _main_of(table)) for name, table in self._tables.items())
-        newest = max((int(one) for one in written if one is not None), default=0)
-        if newest > epoch:
-            raise StaleWriter(
-                f"the facts were written by epoch {newest}, and TransformerState knows of {epoch}: "
-                "it was restored without them; see the runbook, A table was restored"
-            )
-
     def fence(self, heads: Heads, epoch: int, batch_id: str) -> None:
         """Put the mains back to `heads`, an empty snapshot on top, and branch `e<epoch>` from it.
 

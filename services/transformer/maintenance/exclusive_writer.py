@@ -151,8 +151,7 @@ def _begin(request_id: str, version: int, ports: Ports) -> tuple[str | None, Exc
             "(a batch that failed: `ecp redrive` it)"
         )
         return busy, ExclusiveWriter(request_id, before.epoch, before.heads or {}, ports, version)
-    mains = loaded_mains(before, ports)
-    heads = before.standing(mains)
+    heads = before.standing(loaded_mains(before, ports))
     after = before.take_over(before.fence)
     write = PutItem(ports.tables.state, after.to_item(), expected=before.as_stored())
     context = MessageContext(source=SOURCE, correlation_id=request_id)

@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.envelope import parse
 from services.lock import domain
-from services.runtime.messaging.lease_heartbeat import LOCK_ID, extend_lease_of
+from services.runtime.messaging.lease_heartbeat import LOCK_ID, LeaseHeartbeat
 from tests.contract.builders import BATCH, a_body, an_envelope, an_example
 
 NOW = datetime(2025, 7, 7, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ class RecordingQueue:
 
 def test_a_heartbeat_extends_the_lease_of_the_commands_owner_and_fence() -> None:
     queue = RecordingQueue()
-    beat = extend_lease_of(
+    beat = LeaseHeartbeat(
         queue, "the-lock", "ecommerce-pipeline/x", lambda: NOW, lambda: MESSAGE_ID
     )
     data = an_example("ValidateFile", execution_id="arn:owner", fence=12)
@@ -45,7 +45,7 @@ def test_a_heartbeat_extends_the_lease_of_the_commands_owner_and_fence() -> None
 
 def test_a_grant_is_extended_once_a_minute_and_another_grant_at_once() -> None:
     queue, now = RecordingQueue(), [NOW]
-    beat = extend_lease_of(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
+    beat = LeaseHeartbeat(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
 
     def work_under(fence: int, *, after_seconds: int) -> None:
         now[0] += timedelta(seconds=after_seconds)
@@ -67,7 +67,7 @@ def test_it_is_the_lock_that_the_lock_service_keeps() -> None:
 
 def test_a_command_that_works_without_the_lock_extends_nothing() -> None:
     queue = RecordingQueue()
-    beat = extend_lease_of(queue, "the-lock", "a", lambda: NOW, lambda: MESSAGE_ID)
+    beat = LeaseHeartbeat(queue, "the-lock", "a", lambda: NOW, lambda: MESSAGE_ID)
     beat(parse(a_body("RebuildKpis", task_token="secret", data=an_example("RebuildKpis"))))
     assert queue.sent == []
 
@@ -75,7 +75,7 @@ def test_a_command_that_works_without_the_lock_extends_nothing() -> None:
 def test_many_short_messages_keep_the_lease_without_a_heartbeat() -> None:
     """1,000 files of less than a second each, under one grant, are more than a lease lasts."""
     queue, now = RecordingQueue(), [NOW]
-    lease = extend_lease_of(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
+    lease = LeaseHeartbeat(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
     for number in range(1000):
         data = an_example("ValidateFile", execution_id="arn:owner", fence=12, file_index=number)
         lease.took(parse(a_body("ValidateFile", task_token="secret", data=data)))
@@ -87,7 +87,7 @@ def test_many_short_messages_keep_the_lease_without_a_heartbeat() -> None:
 
 def test_a_short_message_of_another_grant_begins_a_minute_of_its_own() -> None:
     queue, now = RecordingQueue(), [NOW]
-    lease = extend_lease_of(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
+    lease = LeaseHeartbeat(queue, "the-lock", "a", lambda: now[0], lambda: MESSAGE_ID)
     for fence, seconds in ((12, 0), (13, 59), (13, 59), (13, 1)):
         now[0] += timedelta(seconds=seconds)
         data = an_example("ValidateFile", execution_id="arn:owner", fence=fence)

@@ -48,6 +48,18 @@ def the_streams(bench: Workbench) -> Any:
     return deepcopy(store_of(bench)._streams)
 
 
+def overtaken_by(other: Workbench, late: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other publishes SECOND between the late one's look at the state and at the tables."""
+    waiting, really_load = [SECOND], late.ports.facts.load
+
+    def load(epoch: int) -> Any:
+        while waiting:
+            other.transform(waiting.pop())
+        return really_load(epoch)
+
+    monkeypatch.setattr(late.ports.facts, "load", load)
+
+
 def test_transformer_state_alone_stops_every_writer_with_the_reason(bench: Workbench) -> None:
     """Its heads are those of before: going on from them would drop the second batch's rows."""
     bench.transform(FIRST)
@@ -73,15 +85,7 @@ def test_a_state_that_a_newer_writer_changed_meanwhile_is_read_again(
     """Another container publishes between our look at the state and our look at the tables."""
     bench.transform(FIRST)
     other, late = replace(bench.restarted(), fence=2), replace(bench.restarted(), fence=3)
-    facts, waiting = late.ports.facts, [SECOND]
-    really_load = facts.load
-
-    def load(epoch: int) -> Any:
-        while waiting:
-            other.transform(waiting.pop())
-        return really_load(epoch)
-
-    monkeypatch.setattr(facts, "load", load)
+    overtaken_by(other, late, monkeypatch)
     late.transform(THIRD)
     late.assert_equals(THIRD.told_to(SECOND.told_to(FIRST.told_to(ShopModel()))))
 
@@ -91,14 +95,7 @@ def test_upkeep_that_a_batch_overtakes_before_it_began_goes_on_after_it(
 ) -> None:
     bench.transform(FIRST)
     other, late = replace(bench.restarted(), fence=2), bench.restarted()
-    waiting, really_load = [SECOND], late.ports.facts.load
-
-    def load(epoch: int) -> Any:
-        while waiting:
-            other.transform(waiting.pop())
-        return really_load(epoch)
-
-    monkeypatch.setattr(late.ports.facts, "load", load)
+    overtaken_by(other, late, monkeypatch)
     with exclusive_epoch("request", late.ports) as writer:
         assert writer is not None
         assert writer.epoch == 3

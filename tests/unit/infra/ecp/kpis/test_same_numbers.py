@@ -188,6 +188,15 @@ def exact(measures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: Decimal(str(value)) for name, value in measures.items()}
 
 
+def clients_of(api: Served) -> dict[str, Any]:
+    session = boto3.Session(region_name="us-east-1")
+    return {
+        "DataFrame, API": connect(api.url),
+        "DataFrame, floats": connect(api.url, numbers="float"),
+        "DataFrame, tables": connect(aws=True, session=session),
+    }
+
+
 def numbers(rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> Numbers:
     return {
         (row.get("category", ""), row["period"]): {
@@ -246,12 +255,7 @@ def test_the_same_numbers_everywhere(
     document = json.loads(ecp(*asked, "--json"), parse_float=Decimal)
     rows = document if by == "day" else document["rows"]
     found["ecp, JSON"] = numbers([{"period": row["order_date"], **row} for row in rows], measures)
-    session = boto3.Session(region_name="us-east-1")
-    for where, client in {
-        "DataFrame, API": connect(api.url),
-        "DataFrame, floats": connect(api.url, numbers="float"),
-        "DataFrame, tables": connect(aws=True, session=session),
-    }.items():
+    for where, client in clients_of(api).items():
         ask = client.order_kpis if what == "orders" else client.category_kpis
         frame = ask(SPAN[1], SPAN[3], by=by)
         found[where] = numbers(frame.to_dict("records"), measures)
@@ -306,12 +310,7 @@ def test_the_same_odd_numbers_everywhere(account: Account, api: Served) -> None:
         "API, Parquet": odd_of(parquet.read_table(io.BytesIO(columns.content)).to_pylist()),
         "ecp, JSON": odd_of(json.loads(ecp("anomalies", "--all", *SPAN, "--json"))),
     }
-    session = boto3.Session(region_name="us-east-1")
-    for where, client in {
-        "DataFrame, API": connect(api.url),
-        "DataFrame, floats": connect(api.url, numbers="float"),
-        "DataFrame, tables": connect(aws=True, session=session),
-    }.items():
+    for where, client in clients_of(api).items():
         frame = client.anomalies(SPAN[1], SPAN[3])
         named = frame["category"].astype("object").where(frame["category"].notna(), None)
         found[where] = odd_of(frame.assign(category=named).to_dict("records"))
