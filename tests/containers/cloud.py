@@ -11,13 +11,12 @@ from infra.deployer.deploy import deploy
 from infra.environments import local_environment
 from tests.model import ShopModel
 from tests.support.ministack import running_ministack
-from tests.support.pipeline import Pipeline, eventually
+from tests.support.pipeline import PATIENCE_SECONDS, Pipeline, eventually
 from tests.support.standing import Row, assert_kpis_equal, csv_of
 
 TASK_FAMILIES = ("validation-task", "transformation-task")
 CLOSED_WITHIN_SECONDS = 600.0
 """Spark begins within a minute by itself, and in many where other tests have both cores."""
-TAKEN_WITHIN_SECONDS = 120.0
 
 
 @dataclass
@@ -49,11 +48,11 @@ class WorkerlessCloud:
 
     def await_waiting(self, service: str) -> None:
         """Until a command waits in the queue of a service that nobody serves."""
-        eventually(lambda: self._messages(service)[0], TAKEN_WITHIN_SECONDS)
+        eventually(lambda: self._messages(service)[0])
 
     def await_taken(self, service: str) -> None:
         """Until a container has a command of its service in hand."""
-        deadline = time.monotonic() + TAKEN_WITHIN_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._messages(service)[1]:
             assert time.monotonic() < deadline, f"no {service} took a message"
             time.sleep(0.01)

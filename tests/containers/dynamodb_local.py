@@ -19,7 +19,6 @@ from tests.support.pipeline import eventually
 FOLDER = Path(__file__).parent
 CONTEXT = ("dynamodb_local.Dockerfile", "fetch_dynamodb_local.py")
 PORT = 8000
-START_SECONDS = 60.0
 
 
 def built_dynamodb_local(transformer: DockerImage, scratch: Path) -> DockerImage:
@@ -51,7 +50,7 @@ def running_dynamodb_local(image: DockerImage) -> Iterator[Any]:
             aws_secret_access_key=LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(max_pool_connections=CONNECTIONS, retries={"max_attempts": 2}),
         )
-        eventually(lambda: _answers(client), START_SECONDS)
+        eventually(lambda: _answers(client))
         yield client
 
 

@@ -20,7 +20,6 @@ from tests.containers import base_image
 from tests.support.pipeline import eventually
 
 PACKAGES = ("docker.io", "mmdebstrap")
-START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 MODE = {"TESTCONTAINERS_RYUK_DISABLED": "true", "TC_POOLING_INTERVAL": "0.1"}
 """Nothing reaps: every container of the suites ends with the block that started it."""
@@ -129,7 +128,7 @@ def _await(daemon: "subprocess.Popen[bytes]", environment: dict[str, str], log: 
             raise AssertionError(f"the Docker engine did not start:\n{log.read_text()[-2000:]}")
         return _answers(environment)
 
-    eventually(is_up, START_SECONDS)
+    eventually(is_up)
 
 
 def _has_bridge() -> bool:

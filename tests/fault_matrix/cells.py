@@ -15,7 +15,6 @@ from tests.model import ShopModel
 from tests.support.pipeline import OPEN, eventually
 from tests.support.standing import csv_of
 
-CLOSED_WITHIN_SECONDS = 90.0
 QUIET_WITHIN_SECONDS = 30.0
 LOG_LINES = 60
 CellName = tuple[str, str]
@@ -84,7 +83,7 @@ class Bench:
             for queue, body in plan.poisons:
                 self.stand.send(queue, body)
             self._upload(shop)
-            batch = self._closed(shop.name, CLOSED_WITHIN_SECONDS)
+            batch = self._closed(shop.name)
             outcome.ended = str(batch["status"])
             wait_until_quiet(self.stand, QUIET_WITHIN_SECONDS)
             if batch["status"] == "FAILED":
@@ -103,7 +102,7 @@ class Bench:
 
     def _redrive(self, shop: CellShop, batch_id: str, outcome: Outcome) -> None:
         said = self.stand.ecp("redrive", batch_id, "--wait", "--json")
-        again = self._closed(shop.name, CLOSED_WITHIN_SECONDS)
+        again = self._closed(shop.name)
         outcome.ended += f", redriven: {again['status']}"
         if again["status"] != "COMPLETED":
             outcome.wrong.append(f"redrive ended {again['status']}: {said.out} {said.err}")
@@ -140,12 +139,12 @@ class Bench:
         files = {f"{kind}/{name}.csv": csv_of(kind, rows) for kind, rows in batch.items()}
         self.stand.direct.upload_set(name, files)
 
-    def _closed(self, name: str, within_seconds: float) -> dict[str, Any]:
+    def _closed(self, name: str) -> dict[str, Any]:
         def probe() -> dict[str, Any] | None:
             batch = self._newest(name)
             return batch if batch and batch["status"] not in OPEN else None
 
-        return eventually(probe, within_seconds)
+        return eventually(probe)
 
     def _newest(self, name: str) -> dict[str, Any] | None:
         """The newest batch with the files of that name."""
@@ -160,7 +159,7 @@ class Bench:
             for kind, more in shop.before().items():
                 rows[kind] += [row for row in more if row not in rows[kind]]
         self._upload_rows("before", rows)
-        batch = self._closed("before", CLOSED_WITHIN_SECONDS)
+        batch = self._closed("before")
         if batch["status"] != "COMPLETED":
             raise AssertionError(f"what stands before the cells was not taken in: {batch}")
         self.model.apply(**rows)
@@ -168,7 +167,7 @@ class Bench:
     def _control(self) -> Left:
         shop = self._shops["no", "fault"]
         self._upload(shop)
-        batch = self._closed(shop.name, CLOSED_WITHIN_SECONDS)
+        batch = self._closed(shop.name)
         self.model.apply(**shop.batch())
         wrong = wrong_numbers(self.stand, self.model)
         if batch["status"] != "COMPLETED" or wrong:

@@ -137,7 +137,7 @@ def test_an_aborted_execution_gives_the_lock_back_and_a_redrive_completes_the_ba
         found = [b for b in pipeline.batches() if b["batch_id"] == batch["batch_id"]]
         return [b["status"] for b in found] == ["COMPLETED"]
 
-    eventually(completed, 60)
+    eventually(completed)
     assert pipeline.order_kpis()["2002-03-03"]["total_orders"] == 1
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from infra.local.cloud import RunningCloud
 from tests.console.browser import a_browser, complaints_of, violations
 from tests.support.ecp import ecp
-from tests.support.pipeline import Pipeline, eventually
+from tests.support.pipeline import PATIENCE_SECONDS, Pipeline, eventually
 from tests.support.shop import (
     a_product,
     an_item,
@@ -20,7 +20,7 @@ from tests.support.shop import (
 )
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
-MINUTE = 60_000
+PATIENCE_MS = PATIENCE_SECONDS * 1000
 DAY = "2025-07-07"
 
 
@@ -28,8 +28,8 @@ DAY = "2025-07-07"
 def page() -> Iterator[Page]:
     with a_browser() as browser:
         found = browser.new_page()
-        found.set_default_timeout(MINUTE)
-        expect.set_options(timeout=MINUTE)
+        found.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         yield found
         expect.set_options(timeout=5_000)
 

@@ -22,7 +22,7 @@ from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
 from tests.model import ShopModel
 from tests.support.ecp import PROJECT, Said, ecp
-from tests.support.pipeline import DATA_BUCKET, Pipeline, eventually
+from tests.support.pipeline import DATA_BUCKET, PATIENCE_SECONDS, Pipeline, eventually
 from tests.support.standing import Row, assert_kpis_equal, csv_of, rows_of, run
 
 pytestmark = pytest.mark.integration
@@ -208,10 +208,6 @@ def test_a_function_that_cannot_start_is_rolled_back(
     assert_kpis_equal(pipeline, model)
 
 
-PATIENCE_SECONDS = 300
-"""A deployment takes some seconds, and a minute where much else runs."""
-
-
 def test_an_alarm_that_rings_after_a_deploy_rolls_it_back(
     running_cloud: RunningCloud, pipeline: Pipeline, checkout: Path
 ) -> None:
@@ -224,7 +220,7 @@ def test_an_alarm_that_rings_after_a_deploy_rolls_it_back(
     deploying.start()
     cloudwatch, functions = pipeline.client("cloudwatch"), pipeline.client("lambda")
     old = code_sha256(functions)
-    eventually(lambda: code_sha256(functions) != old, within_seconds=PATIENCE_SECONDS)
+    eventually(lambda: code_sha256(functions) != old)
     cloudwatch.set_alarm_state(
         AlarmName="lock-commands-are-late", StateValue="ALARM", StateReason="too slow"
     )

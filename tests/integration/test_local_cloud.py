@@ -23,7 +23,7 @@ from infra.local.folders import Folders
 from infra.local.records import CLOUD, SUPERVISOR, CloudRecord, read_record
 from tests.contract.declared import Template
 from tests.support.ecp import PROJECT, ecp
-from tests.support.pipeline import eventually
+from tests.support.pipeline import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.integration
 TABLE = "AWS::DynamoDB::Table"
@@ -50,7 +50,7 @@ def processes_of(directory: Path) -> set[psutil.Process]:
 
 
 def assert_nothing_is_left(directory: Path, processes: set[psutil.Process], port: int) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=5)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
     assert alive == []
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
@@ -175,7 +175,7 @@ def test_what_a_killed_process_leaves_is_cleaned_up_by_the_next_up(
     eventually(lambda: killed.process() is None)
     cloud.up(directory, port=0)  # at once, while the others do not know yet
 
-    psutil.wait_procs(processes, timeout=5)
+    psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
     assert [process for process in processes if process.is_running()] == []
     second = cloud.find(directory)
     assert second is not None
@@ -203,7 +203,7 @@ def test_ctrl_c_while_it_starts_leaves_nothing(directory: Path) -> None:
     eventually(Folders(directory).record.exists)
     record, processes = record_of(directory), processes_of(directory)
     os.killpg(starting.pid, signal.SIGINT)
-    _, said = starting.communicate(timeout=60)
+    _, said = starting.communicate(timeout=PATIENCE_SECONDS)
     assert starting.returncode == 130
     assert said.splitlines()[-1] == "error: interrupted"
     assert_nothing_is_left(directory, processes, record.port)
@@ -232,7 +232,7 @@ def test_a_demo_that_is_kept_ends_with_the_address_of_its_console(directory: Pat
     try:
         assert said.exit_code == 0, said.err
         address = said.out.splitlines()[-1].removeprefix("the console is at ")
-        assert b"80,130.49" in urllib3.request("GET", address, timeout=60).data
+        assert b"80,130.49" in urllib3.request("GET", address, timeout=PATIENCE_SECONDS).data
         again = ecp("demo", "--keep", directory=directory)
         assert (again.exit_code, "ecp-demo is there already" in again.err) == (3, True)
         opened = ecp("console", "--no-open", "--json", directory=kept)

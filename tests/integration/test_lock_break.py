@@ -83,7 +83,7 @@ def test_a_late_command_of_a_broken_holder_is_refused_and_a_redrive_completes_it
     mail = mailbox(pipeline)
     queue = delay_commands_to_the_transformer(pipeline, LATE_SECONDS)
     first = upload(pipeline, "first", "2002-05-05", "3.00")
-    eventually(lambda: on_its_way(pipeline, queue), within_seconds=180)
+    eventually(lambda: on_its_way(pipeline, queue))
     delay_commands_to_the_transformer(pipeline, 0)
     second = upload(pipeline, "second", "2002-06-06", "4.00")
     eventually(lambda: pipeline.lock()["waiters"])

@@ -150,7 +150,7 @@ def start_by_hand(pipeline: Pipeline, execution_name: str) -> dict[str, str]:
         execution = client.describe_execution(executionArn=arn)
         return None if execution["status"] == "RUNNING" else execution
 
-    return eventually(ended, 60)
+    return eventually(ended)
 
 
 def detected(pipeline: Pipeline, key: str) -> bool:

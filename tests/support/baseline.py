@@ -5,7 +5,6 @@ from typing import Any
 
 from tests.support.pipeline import OPEN, Pipeline, eventually
 
-QUIET_WITHIN_SECONDS = 60.0
 CLEAN_PASSES = 2
 """So often in a row nothing was found to put right: what was on its way has come by then."""
 TABLE_INPUT = ("Name", "TableType", "Parameters", "StorageDescriptor")
@@ -40,7 +39,7 @@ class Baseline:
 
     def restore(self) -> None:
         """Wait until nothing is under way, then make it new; AssertionError when it cannot be."""
-        eventually(self._is_quiet, QUIET_WITHIN_SECONDS)
+        eventually(self._is_quiet)
         clean = 0
 
         def is_new() -> bool:
@@ -48,7 +47,7 @@ class Baseline:
             clean = 0 if self._put_right() else clean + 1
             return clean == CLEAN_PASSES
 
-        eventually(is_new, QUIET_WITHIN_SECONDS)
+        eventually(is_new)
 
     def _is_quiet(self) -> bool:
         closed = all(batch["status"] not in OPEN for batch in self._pipeline.batches())

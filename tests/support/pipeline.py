@@ -15,9 +15,11 @@ DATA_BUCKET = "ecommerce-data-bucket"
 ARCHIVE_BUCKET = "ecommerce-archive-bucket"
 OPEN = ("SEALED", "RUNNING")
 POLL_SECONDS = 0.1
+PATIENCE_SECONDS = 300.0
+"""More than a loaded machine ever takes: a wait that fails is a fault, however slow the machine."""
 
 
-def eventually(probe: Callable[[], T | None], within_seconds: float = 60.0) -> T:
+def eventually(probe: Callable[[], T | None], within_seconds: float = PATIENCE_SECONDS) -> T:
     """The first truthy value that the probe gives; fails when none comes in time."""
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:
@@ -73,7 +75,9 @@ class Pipeline:
         answer = self.table("AggregatorState").query(KeyConditionExpression=Key("pk").eq("batches"))
         return list(answer["Items"])
 
-    def batch_of(self, key: str, *, after: int = 0, within_seconds: float = 60.0) -> dict[str, Any]:
+    def batch_of(
+        self, key: str, *, after: int = 0, within_seconds: float = PATIENCE_SECONDS
+    ) -> dict[str, Any]:
         """The closed batch that holds `key`, the (after+1)th of its kind."""
 
         def probe() -> dict[str, Any] | None:

@@ -164,7 +164,7 @@ def test_a_workers_heartbeats_and_faults_have_the_keys_of_the_message_in_hand() 
             has_beaten.set()
 
     def fail(_message: Message) -> None:
-        has_beaten.wait(5)
+        has_beaten.wait(60)
         raise Transient("away")
 
     body = a_body("AcquireLock", event_id=E1, correlation_id=BATCH)

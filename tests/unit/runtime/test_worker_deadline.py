@@ -49,7 +49,7 @@ class Handler:
     def handle(self, _body: str, _queue: str) -> None:
         self.messages += 1
         self.taken.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(60)
 
 
 class CountedQueue(Queue):
@@ -98,7 +98,7 @@ def started(handler: Handler, beats: Beats, deadlines: dict[str, float]) -> thre
     handler.workers.append(worker)
     thread = threading.Thread(target=lambda: worker.run(live), daemon=True)
     thread.start()
-    assert handler.taken.wait(10)
+    assert handler.taken.wait(60)
     return thread
 
 
@@ -175,7 +175,7 @@ def test_who_is_to_stop_and_does_not_is_ended_by_force(monkeypatch: pytest.Monke
     class StuckUntilEnded:
         def handle(self, _body: str, _queue: str) -> None:
             worker.stop()
-            ended.wait(5)
+            ended.wait(60)
 
     monkeypatch.delenv("WORKER_READY_FILE", raising=False)
     monkeypatch.setattr("services.runtime.messaging.worker.os._exit", end)

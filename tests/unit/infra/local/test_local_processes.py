@@ -72,7 +72,7 @@ def test_a_stopped_process_takes_its_children_with_it(tmp_path: Path) -> None:
 
 
 def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat")
