@@ -26,7 +26,7 @@ from services.transformer.maintenance.erasure import erase_from_facts
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
-from tests.support.examples import some, stride
+from tests.support.examples import STEPS, some
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces
 from tests.support.transforming import (
@@ -246,13 +246,14 @@ def test_only_older_snapshots_hold_the_user(bench: Workbench) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", [False, True], ids=["dies before", "loses the answer of"])
+@pytest.mark.parametrize("every", STEPS)
 def test_an_erasure_that_dies_anywhere_is_finished_by_asking_again(
-    tmp_path: Path, *, lost: bool
+    tmp_path: Path, every: int, *, lost: bool
 ) -> None:
     """Each death in a world of its own, for an erasure deletes files that copies would share."""
-    call, died = 1 - stride(), True
+    call, died = 1 - every, True
     while died:
-        call += stride()
+        call += every
         world = local_workbench(tmp_path / str(call))
         batch = a_batch([order("1", user_id=USER), order("2", user_id=OTHER)], [line("1")])
         world.transform(batch)

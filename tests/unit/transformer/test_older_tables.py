@@ -24,6 +24,7 @@ from services.transformer.facts.tables import PARTITIONS, PROPERTIES, SCHEMAS
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts, rows_of
 from tests.model import ShopModel
+from tests.support.examples import thorough
 from tests.support.transforming import (
     Batch,
     LocalInputs,
@@ -139,7 +140,7 @@ def test_a_batch_of_today_goes_on_from_older_tables(bench: Workbench) -> None:
 
 @pytest.mark.spark
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("engine", ["spark", "duckdb"])
+@pytest.mark.parametrize("engine", [thorough(pytest.param("spark")), "duckdb"])
 def test_so_does_spark(new_stores: NewStores, engine: EngineName) -> None:
     process: Callable[[EngineName], Workbench] = new_stores()
     bench = process(engine)
