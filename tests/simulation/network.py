@@ -56,8 +56,9 @@ class Queue:
             self.messages[next(reversed(self.messages))].visible_at += chaos.uniform(place, 1, 400)
         self._ring_for(next(reversed(self.messages.values())))
 
-    def receive(self, limit: int) -> list[Sent]:
+    def receive(self, limit: int, visibility_seconds: float | None = None) -> list[Sent]:
         """Up to `limit` visible messages, in no order; invisible to others from now on."""
+        hidden_for = visibility_seconds or self.visibility_seconds
         now, chaos = self._world.hub.now, self._world.chaos
         visible = [one for one in self.messages.values() if one.visible_at <= now + A_MOMENT]
         taken: list[Sent] = []
@@ -69,7 +70,7 @@ class Queue:
                 self.dead.append(self.messages.pop(one.message_id))
                 continue
             one.receipt += 1
-            one.visible_at = now + self.visibility_seconds
+            one.visible_at = now + hidden_for
             self._ring_for(one)
             if chaos.fault(f"{self.name} receive", "lost") is None:
                 taken.append(one)
