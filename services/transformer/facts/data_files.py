@@ -39,6 +39,8 @@ from services.transformer.facts.tables import (
 )
 
 EPOCH_DAY = date(1970, 1, 1)
+NO_DAY = -(1 << 31)
+"""A number of days since 1970 that no date has."""
 EVERYTHING = Everything()
 MANY_SMALL_FILES = 4
 """So many small files of a partition, or more, are made one: by the batch that adds to it next, and
@@ -177,10 +179,13 @@ def _by_partition(table: Table, rows: pa.Table) -> Iterator[tuple[Partition, pa.
     runs = rows.select(["order_date"]).combine_chunks().column("order_date").combine_chunks()
     if isinstance(table.spec().fields[0].transform, MonthTransform):
         runs = pa.compute.floor_temporal(runs, unit="month")
-    encoded = pa.compute.run_end_encode(runs)
+    # A run of nulls falls into as many as there are values left behind them.
+    numbers = runs.cast(pa.int32()).fill_null(NO_DAY)
+    encoded = pa.compute.run_end_encode(numbers)
     start = 0
     for end, day in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-        yield day, rows.slice(start, end - start)
+        part = rows.slice(start, end - start)
+        yield None if day == NO_DAY else EPOCH_DAY + timedelta(days=day), part
         start = end
 
 

@@ -246,7 +246,8 @@ def test_a_file_that_is_to_be_replaced_and_is_not_there_fails_the_write(bench: W
     heads = facts.load(bench.state().epoch)
     facts.fence(heads, 99, "another")
     with bench.ports.engine_of("duckdb").session() as session:
-        session.load("none", "orders", tables.SCHEMAS["orders"].column_names, tables.NOTHING, 0)
+        columns, head = tables.SCHEMAS["orders"].column_names, heads["orders"]
+        session.load("none", "orders", columns, tables.NOTHING, head)
         write = BranchWrite("orders", "none", frozenset(["file:///elsewhere.parquet"]))
         with pytest.raises(PipelineError, match="orders has lost a file"):
             session.write([write], 99, {})
