@@ -132,8 +132,9 @@ def test_files_that_are_not_small_are_left(
 
 IDS = [str(number) for number in range(10, 18)]
 FULL_DAY = a_batch(
-    [order(each) for each in IDS],
-    [line(each, f"p{each}") for each in IDS] + [line(f"w{each}", f"q{each}") for each in IDS],
+    [order(each) for each in reversed(IDS)],
+    [line(each, f"p{each}") for each in reversed(IDS)]
+    + [line(f"w{each}", f"q{each}") for each in reversed(IDS)],
 )
 """Of files of two rows: four of orders, four of lines, and four of lines that wait."""
 
