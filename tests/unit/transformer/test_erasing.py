@@ -18,7 +18,8 @@ from contracts.messages import (
 from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
-from services.transformer.facts.data_files import write_data_files
+from services.transformer.facts import tables
+from services.transformer.facts.data_files import data_files, write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.history.batch_difference import difference, snapshots_around
 from services.transformer.maintenance import erasure
@@ -165,6 +166,25 @@ def test_other_users_keep_their_pseudonyms_and_other_days_their_files(bench: Wor
     untouched = {path for path in before if "order_date=2025-07-01" in path}
     assert untouched
     assert untouched <= set(left_of(bench, OTHER))
+
+
+def test_files_of_the_same_day_without_the_user_are_left(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "FILE_ROWS", 2)
+    users = [OTHER, OTHER, OTHER, USER, OTHER, OTHER]
+    batch = a_batch([order(str(n), user_id=user) for n, user in enumerate(users)])
+    bench.transform(batch)
+    before = standing(bench)
+    erase(bench)
+    assert len(before) == 3
+    assert len(before & standing(bench)) == 2
+    bench.restarted().assert_equals(batch.told_to(ShopModel()))
+
+
+def standing(bench: Workbench) -> set[str]:
+    table = bench.ports.facts._catalog.load_table(("ecommerce", "orders"))
+    return {file.file_path for file in data_files(table, table.current_snapshot().snapshot_id)}
 
 
 def test_a_rebuild_finds_nothing_and_later_batches_come_out_right(bench: Workbench) -> None:
