@@ -7,8 +7,8 @@ from pyiceberg.catalog import Catalog
 
 from services.transformer.batch.domain import TransformerState, as_text
 from services.transformer.engines.duckdb_engine import DuckDBEngine
-from services.transformer.facts.catalog import tag_of
 from services.transformer.facts.reading import ReadOnlyFacts
+from services.transformer.facts.retention import tag_of
 
 
 class PublishedFacts:
