@@ -161,6 +161,16 @@ def tagged(metadata: TableMetadata) -> list[tuple[str, Snapshot]]:
     return sorted(found, key=lambda each: _age(each[1]))
 
 
+def snapshot_of(metadata: TableMetadata, batch_id: str) -> int | None:
+    """The snapshot that a batch published, by its own tag or as the last of its day."""
+    tag = tag_of(batch_id)
+    if tag in metadata.refs:
+        return int(metadata.refs[tag].snapshot_id)
+    found = (each for name, each in tagged(metadata) if _batch_tag(name, each) == tag)
+    snapshot = next(found, None)
+    return None if snapshot is None else int(snapshot.snapshot_id)
+
+
 def published_before(metadata: TableMetadata, tag: str) -> int | None:
     """The snapshot that was published before a tagged one; None when it is kept no longer.
 

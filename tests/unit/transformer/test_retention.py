@@ -27,6 +27,7 @@ from services.transformer.facts.retention import (
     overdue,
     published_before,
     published_since,
+    snapshot_of,
     superseded,
     tag_of,
     tagged,
@@ -221,6 +222,17 @@ def test_the_first_batch_is_compared_with_the_empty_table_while_nothing_has_gone
     assert published_before(table.metadata, tag_of(f"{0:016x}")) == 1
     table.publish_all(days=5, a_day=4)
     assert 1 not in {each.snapshot_id for each in table.metadata.snapshots}
+
+
+def test_the_snapshot_of_a_batch_is_found_while_it_is_there_whatever_it_is_called() -> None:
+    table = Published()
+    table.publish_all(days=5, a_day=4)
+    tags = table.tags()
+    newest, last_of_a_day, in_between = (table.history[n] for n in (-1, 3, 2))
+    assert snapshot_of(table.metadata, newest[0]) == newest[2]
+    assert snapshot_of(table.metadata, last_of_a_day[0]) == last_of_a_day[2]
+    assert tags["day-2025-01-01"] == last_of_a_day[2]
+    assert snapshot_of(table.metadata, in_between[0]) is None
 
 
 def test_an_erasure_takes_the_days_since_the_user_came() -> None:
