@@ -112,6 +112,11 @@ def result_key(batch_id: str) -> str:
     return f"{PROCESSING_PREFIX}{batch_id}/result.json"
 
 
+def difference_key(batch_id: str) -> str:
+    """What a batch changed (BatchChanges), beside its result."""
+    return f"{PROCESSING_PREFIX}{batch_id}/difference.json"
+
+
 def explanation_key(question_id: str) -> str:
     """The document that says what a number is made of."""
     return f"{PROCESSING_PREFIX}explanations/{question_id}.json"
@@ -155,6 +160,16 @@ def replay_answers_key(name: str) -> str:
 def archive_prefix(batch_id: str) -> str:
     """Everything that is kept of a processed batch, in the archive bucket."""
     return f"archive/{batch_id}/"
+
+
+def audit_prefix(batch_id: str) -> str:
+    """The documents of a processed batch, beside its inputs in the archive bucket."""
+    return f"{archive_prefix(batch_id)}_audit/"
+
+
+def archived_difference_key(batch_id: str) -> str:
+    """What a batch changed, for as long as its inputs are kept."""
+    return f"{audit_prefix(batch_id)}difference.json"
 
 
 ERASURES_PREFIX = "erasures/"

@@ -760,6 +760,19 @@ class AwaitedFile(BaseModel):
     statement: str | None = None
 
 
+class CategoryMeasures(BaseModel):
+    """
+    What the KPIs of a category on a day are made of, in whole numbers
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    daily_revenue_cents: int
+    orders_with_category: int
+    returned_orders: int
+
+
 class ChangedDay(BaseModel):
     """
     Rows that a batch changed on one day
@@ -984,6 +997,22 @@ class ObjectVersion(BaseModel):
     version_id: str
     is_current: bool
     export: ExportColumns | None = None
+
+
+class OrderMeasures(BaseModel):
+    """
+    What the KPIs of a day's orders are made of, in whole numbers
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    total_orders: int
+    total_revenue_cents: int
+    total_items_sold: int
+    returned_orders: int
+    unique_customers: int
+    guests: int
 
 
 class OrderTotal(BaseModel):
@@ -1368,6 +1397,7 @@ class BatchResult(BaseModel):
     restated: Restatement | None = None
     guests: int = 0
     currency: str | None = None
+    difference: ObjectRef | None = None
 
 
 class ErasureReceipt(BaseModel):
@@ -1721,6 +1751,20 @@ class UserErasedFromQuarantine(BaseModel):
     unsearched: list[UnsearchedObject]
 
 
+class CategoryKpiChange(BaseModel):
+    """
+    The KPIs of a category on a day before a batch and after it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    order_date: str
+    category: str
+    before: CategoryMeasures | None = None
+    after: CategoryMeasures | None = None
+
+
 class ChangedKpi(BaseModel):
     """
     A KPI item that a batch changed
@@ -1824,6 +1868,19 @@ class MissingId(BaseModel):
     alike: list[AlikeId]
 
 
+class OrderKpiChange(BaseModel):
+    """
+    The KPIs of a day's orders before a batch and after it
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    order_date: str
+    before: OrderMeasures | None = None
+    after: OrderMeasures | None = None
+
+
 class PendingManifest(BaseModel):
     """
     An upload manifest and the files it names
@@ -1838,6 +1895,25 @@ class PendingManifest(BaseModel):
     files: list[UploadManifestFile]
     answers: ObjectRef | None = None
     one_statement: bool = False
+
+
+class BatchChanges(BaseModel):
+    """
+    What a batch changed, kept beside its result: numbers, no id of an order or a user
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+    )
+    batch_id: str
+    epoch: int
+    snapshots_before: dict[str, str]
+    snapshots: dict[str, str]
+    days: list[ChangedDay]
+    products_added: int
+    products_restated: int
+    order_kpis: list[OrderKpiChange]
+    category_kpis: list[CategoryKpiChange]
 
 
 class BatchDifference(BaseModel):

@@ -6,8 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from contracts.layout import archive_prefix, file_report_key
-from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest
+from contracts.layout import (
+    archive_prefix,
+    archived_difference_key,
+    audit_prefix,
+    file_report_key,
+)
+from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest, ObjectRef
 
 MULTIPART_MARK = "-"
 MAX_NAMED_GONE = 100
@@ -88,15 +93,23 @@ def moves(manifest: BatchManifest) -> tuple[Move, ...]:
     )
 
 
-def audit_copies(command: ArchiveBatch, manifest: BatchManifest) -> tuple[AuditCopy, ...]:
-    """The manifest, the KPI result and a report for every validated file, under `_audit/`.
+def audit_copies(
+    command: ArchiveBatch, manifest: BatchManifest, difference: ObjectRef | None = None
+) -> tuple[AuditCopy, ...]:
+    """The manifest, the KPI result, what the batch changed and a report for every validated file.
 
     The report keys follow from the manifest, nothing is listed; a duplicate has no report.
     """
-    audit = archive_prefix(command.batch_id) + "_audit/"
+    audit = audit_prefix(command.batch_id)
+    documents = [
+        (command.manifest, f"{audit}manifest.json"),
+        (command.result, f"{audit}result.json"),
+    ]
+    if difference is not None:
+        documents.append((difference, archived_difference_key(command.batch_id)))
     pinned = tuple(
-        AuditCopy(ref.bucket, ref.key, ref.version_id, ref.sha256, audit + name)
-        for ref, name in ((command.manifest, "manifest.json"), (command.result, "result.json"))
+        AuditCopy(ref.bucket, ref.key, ref.version_id, ref.sha256, archive_key)
+        for ref, archive_key in documents
     )
     reports = tuple(
         AuditCopy(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from contracts.envelope import Message, MessageContext
 from contracts.errors import ContractViolation, PipelineError
-from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest
+from contracts.messages import ArchiveBatch, BatchArchived, BatchManifest, ObjectRef
 from services.archiver.domain import (
     AuditCopy,
     Move,
@@ -81,6 +81,13 @@ def _manifest(command: ArchiveBatch, ports: Ports) -> BatchManifest:
     return manifest
 
 
+def _difference(command: ArchiveBatch, ports: Ports) -> ObjectRef | None:
+    """What the batch changed, as its result names it; one of before such were kept has none."""
+    document = ports.documents.get_json(command.result)
+    named = document.get("difference")
+    return named and ObjectRef.model_validate(named)
+
+
 def _move(
     command: ArchiveBatch, manifest: BatchManifest, token: str | None, ports: Ports
 ) -> list[str]:
@@ -92,7 +99,7 @@ def _move(
 
     planned = moves(manifest)
     copied = _side_by_side(lambda move: (move, _copy_input(move, ports)), planned, ports, beat)
-    audit_documents = audit_copies(command, manifest)
+    audit_documents = audit_copies(command, manifest, _difference(command, ports))
     _side_by_side(
         lambda document: _keep_audit_document(document, ports), audit_documents, ports, beat
     )

@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     event_store_table: str
     warehouse_bucket: str
     data_bucket: str = ""
+    archive_bucket: str = ""
     command_queue_url: str
     lock_queue_url: str
     state_table: str

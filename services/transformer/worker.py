@@ -91,7 +91,7 @@ def on_aws(settings: Settings) -> QueueWorker:
                     message.data, ports, look, settings.data_bucket
                 ),
                 "CompareBatch": lambda message: compare_batch(
-                    message.data, ports, look, settings.data_bucket
+                    message.data, ports, look, settings.data_bucket, settings.archive_bucket
                 ),
                 "ListWaiting": lambda message: list_waiting(
                     message.data, ports, look, settings.data_bucket

@@ -11,10 +11,12 @@ from tests.security.targets import (
     ANSWERED,
     ARCHIVE,
     ARCHIVED,
+    ARCHIVED_DIFFERENCE,
     BUS,
     CARRIED_OVER,
     CORRECTIONS,
     DATA,
+    DIFFERENCE,
     EVENT_STREAM,
     EVERYTHING,
     EXECUTION,
@@ -294,9 +296,11 @@ def _transformer() -> Iterator[Call]:
     yield from _calls(TRANSFORMER, EVENT_STORE, "transact_write_items", rights, *kpis)
     yield from _calls(TRANSFORMER, EVENT_STORE, "scan", "dynamodb:Scan", *kpis)
     yield from _calls(TRANSFORMER, EVENT_STORE, "get_item", "dynamodb:GetItem", *kpis)
-    yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
+    pinned = ("get_object", "s3:GetObjectVersion")
+    yield from _calls(TRANSFORMER, DOCUMENTS, *pinned, MANIFEST, RESULT, DIFFERENCE)
+    yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObject", ARCHIVED_DIFFERENCE)
     put = ("put_object", "s3:PutObject")
-    yield from _calls(TRANSFORMER, DOCUMENTS, *put, RESULT, EXPLANATION)
+    yield from _calls(TRANSFORMER, DOCUMENTS, *put, RESULT, DIFFERENCE, EXPLANATION)
     yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObjectVersion", WHICH_PSEUDONYM)
     yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObject", REPORT)
     yield from _calls(TRANSFORMER, adapters, "get_object", "s3:GetObjectVersion", *staged())
@@ -328,10 +332,10 @@ def _transformer() -> Iterator[Call]:
 
 def _archiver() -> Iterator[Call]:
     adapters = "services/archiver/adapters.py"
-    papers = (MANIFEST, RESULT, REPORT)
+    papers = (MANIFEST, RESULT, DIFFERENCE, REPORT)
     yield from _takes(ARCHIVER, "archiver-commands")
     yield from _appends(ARCHIVER, "archive/4f0c2a9b7d1e8365")
-    yield from _calls(ARCHIVER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST)
+    yield from _calls(ARCHIVER, DOCUMENTS, "get_object", "s3:GetObjectVersion", MANIFEST, RESULT)
     yield from _calls(ARCHIVER, adapters, "head_object", "s3:GetObject", REPORT, ARCHIVED)
     # Without it, S3 says 403 instead of 404.
     yield from _calls(ARCHIVER, adapters, "head_object", "s3:ListBucket", bucket(DATA))

@@ -28,11 +28,13 @@ from tests.security.targets import (
     ANSWERED,
     ARCHIVE,
     ARCHIVED,
+    ARCHIVED_DIFFERENCE,
     ARTIFACTS,
     BATCH,
     BUS,
     CORRECTIONS,
     DATA,
+    DIFFERENCE,
     EVENT_STREAM,
     EVERYTHING,
     EXECUTION,
@@ -179,7 +181,7 @@ def event_store() -> Iterator[Row]:
 
 def objects() -> Iterator[Row]:
     for name in EVERY_ROLE:
-        for one in (*inputs(), MANIFEST, REPORT, RESULT):
+        for one in (*inputs(), MANIFEST, REPORT, RESULT, DIFFERENCE):
             yield name, "s3:DeleteObject", one
         for one in (*staged()[1:], MANIFEST, REPORT, RESULT, PAPER, RECEIPT, FACTS_FILE):
             yield name, "s3:DeleteObjectVersion", one
@@ -224,6 +226,11 @@ def objects() -> Iterator[Row]:
             yield name, "s3:PutObject", one
     for name in others(TRANSFORMER):
         yield name, "s3:PutObject", EXPLANATION
+        yield name, "s3:PutObject", DIFFERENCE
+    for name in others(ARCHIVER):
+        yield name, "s3:PutObject", ARCHIVED_DIFFERENCE
+    for name in others(ARCHIVER, TRANSFORMER):
+        yield name, "s3:GetObject", ARCHIVED_DIFFERENCE
     for name in others(VALIDATOR):
         for one in (*REPLAY_INPUTS, REPLAY_MANIFEST, REPLAYED, ANSWERED):
             yield name, "s3:PutObject", one

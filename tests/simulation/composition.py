@@ -18,6 +18,7 @@ from services.transformer.batch.merge_plan import MergePlan
 from services.transformer.batch.publication import Stamp
 from services.transformer.engines.port import StagedFile
 from services.transformer.facts.tables import Heads
+from services.transformer.history.own_changes import OwnChanges
 from tests.simulation.facts import FACTS, KPI_TABLES, SimulatedFacts, SimulatedSession, Write
 
 
@@ -127,14 +128,19 @@ def kpis_between(
     return _change(old, new, days)
 
 
+def own_changes(session: SimulatedSession) -> OwnChanges:
+    """As services.transformer.history.own_changes; what changed is told of the KPIs alone."""
+    return OwnChanges({}, 0, 0)
+
+
 def write_kpis(
     facts: SimulatedFacts,
     epoch: int,
     kpis: Iterable[OrderDay | CategoryDay],
     days: Collection[date] | None,
     stamp: Stamp,
-) -> None:
-    """As services.transformer.facts.kpi_tables.write_kpis."""
+) -> list[OrderDay | CategoryDay]:
+    """As services.transformer.facts.kpi_tables.write_kpis; what was there before is not told."""
     found = list(kpis)
     for name, kind in zip(KPI_TABLES, (OrderDay, CategoryDay), strict=True):
         standing = facts.snapshot(name, facts.branch_heads(epoch)[name]).rows
@@ -144,6 +150,7 @@ def write_kpis(
         rows |= {(one.order_date, one.category): one.item() for one in found if type(one) is kind}
         writer = {"batch_id": stamp.batch_id, "epoch": str(epoch)}
         facts.replace_rows(name, epoch, rows, len(rows), writer)
+    return []
 
 
 def _change(before: Any, after: Any, days: Iterable[date]) -> KpiChange:

@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import EngineName, branch_of
-from services.transformer.facts.catalog import tag_of
+from services.transformer.facts.retention import tag_of
 from services.transformer.facts.tables import Heads
 
 FACTS = ("orders", "order_items", "products", "order_days")

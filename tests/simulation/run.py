@@ -40,6 +40,7 @@ def simulated() -> Iterator[None]:
             patch.object(kpis, "MAX_TRANSACTION_ITEMS", KPI_ITEMS_IN_A_TRANSACTION),
             patch.object(transform, "plan_merge", composition.compose),
             patch.object(transform, "write_kpis", composition.write_kpis),
+            patch.object(transform, "own_changes", composition.own_changes),
             patch.object(settle, "kpis_between", composition.kpis_between),
         ):
             yield

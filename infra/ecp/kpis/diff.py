@@ -22,8 +22,8 @@ def diff(
 ) -> None:
     """What a batch changed: orders and lines by day, and each KPI before and after.
 
-    It compares the facts at the batch's own snapshots with those published just before it,
-    whatever came later.
+    It is told by what the batch left beside its result, for as long as its files are archived,
+    whatever came later. Batches from before that was kept are compared by their snapshots.
 
     Example: `ecp diff 3f2a9c0d1e4b5a67`
     """
@@ -51,19 +51,25 @@ def diff(
 
 def _find(target: Target, batch_id: str) -> dict[str, Any]:
     events = target.event_store.read_correlated(batch_id)
-    if not any(event.event_type == "KpisPublished" for event in events):
+    published = [event.data for event in events if event.event_type == "KpisPublished"]
+    if not published:
         raise WrongUsage(_not_published(batch_id, events))
     # pyiceberg takes half a second to import, which no other command should wait for.
     from infra.ecp.kpis.facts import PublishedFacts, kpi_item
     from services.transformer.batch.domain import as_text
-    from services.transformer.history.batch_difference import difference, snapshots_around
-    from services.transformer.history.comparing import KEPT_NO_LONGER
+    from services.transformer.history.batch_difference import KeptNoLonger
+    from services.transformer.history.comparing import find_difference
 
-    published = PublishedFacts(target.facts, target.client("dynamodb"))
-    around = snapshots_around(published.facts, batch_id)
-    if around is None:
-        raise WrongUsage(f"batch {batch_id}: {KEPT_NO_LONGER}")
-    found = difference(published.facts, published.engine, batch_id, around)
+    try:
+        found, around = find_difference(
+            batch_id,
+            published[-1].result,
+            target.objects,
+            target.names.archive_bucket,
+            lambda: PublishedFacts(target.facts, target.client("dynamodb")),
+        )
+    except KeptNoLonger as error:
+        raise WrongUsage(f"batch {batch_id}: {error}") from error
     return {
         "batch_id": batch_id,
         "snapshots": {"before": as_text(around.before), "after": as_text(around.after)},

@@ -18,6 +18,7 @@ from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.kpi_tables import compare_rows, rows_by_key
 from services.transformer.facts.order_index import index_faults
 from services.transformer.facts.reading import all_kpis, days_with_facts
+from services.transformer.facts.retention import kept_tags
 from services.transformer.history.explaining import Explained, explained
 from services.transformer.history.provenance import Contribution
 from services.transformer.maintenance.erasure import holding_snapshots, trace
@@ -168,9 +169,10 @@ def compare_all(published: PublishedFacts) -> dict[str, Any]:
 def plan_all(published: PublishedFacts, now: datetime) -> list[dict[str, Any]]:
     """What `ecp maintain` would do to each facts table, as TableUpkeep."""
     planned = []
+    kept = kept_tags(published.facts.table(TABLE).metadata, now)
     for name, head in published.heads.items():
         table = published.facts.table(name)
-        plan = plan_upkeep(table, head, now)
+        plan = plan_upkeep(table, head, kept, now)
         gone = plan.expiry.snapshot_ids
         planned.append(
             {

@@ -10,6 +10,8 @@ from contracts import schemas
 from contracts.errors import ContractViolation, PipelineError
 from contracts.messages import ObjectRef
 
+NOT_THERE = frozenset({"AccessDenied", "NoSuchKey"})
+
 
 class ObjectStore(Protocol):
     """Where documents live."""
@@ -19,6 +21,9 @@ class ObjectStore(Protocol):
 
     def get_json(self, ref: ObjectRef) -> Any:
         """Read exactly that version; raises PipelineError when it is gone or was altered."""
+
+    def newest_json(self, bucket: str, key: str) -> Any:
+        """Read what stands under a key now; None when nothing does, or nobody may know."""
 
 
 def check_document(name: str, document: Any, version: int = 1, *, closed: bool = True) -> None:
@@ -66,6 +71,16 @@ class S3ObjectStore:
             ) from error
         return _checked(ref, answer["Body"].read())
 
+    def newest_json(self, bucket: str, key: str) -> Any:
+        """Who may not list a bucket is told that a key is forbidden when it is not there."""
+        try:
+            answer = self._client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in NOT_THERE:
+                return None
+            raise PipelineError(f"s3://{bucket}/{key} cannot be read: {error}") from error
+        return json.loads(answer["Body"].read())
+
 
 class InMemoryObjectStore:
     """The same behaviour in a dict; `version_id` counts the writes."""
@@ -88,6 +103,11 @@ class InMemoryObjectStore:
                 f"s3://{ref.bucket}/{ref.key} version {ref.version_id} is not there"
             )
         return _checked(ref, content)
+
+    def newest_json(self, bucket: str, key: str) -> Any:
+        """The last that was put."""
+        found = [content for at, content in self.objects.items() if at[:2] == (bucket, key)]
+        return json.loads(found[-1]) if found else None
 
 
 def _checked(ref: ObjectRef, content: bytes) -> Any:

@@ -156,6 +156,11 @@ def money(cents: int | Decimal, parts: int = 1) -> Decimal:
     return _rounded(Decimal(int(cents)) / 100 / parts, MONEY_PLACES)
 
 
+def cents(amount: Decimal) -> int:
+    """An amount with two places in cents."""
+    return int(amount.scaleb(2))
+
+
 def rate(part: int, whole: int) -> Decimal:
     """A ratio with four places, rounded half up; of nothing it is 0."""
     return _rounded(Decimal(part) / whole, RATE_PLACES) if whole else Decimal("0.0000")

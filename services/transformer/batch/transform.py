@@ -7,7 +7,7 @@ items and KPI tables, moves after it.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from contracts.clock import to_rfc3339
 from contracts.errors import DataRejected
@@ -26,6 +26,7 @@ from services.runtime.storage.documents import check_document
 from services.transformer.batch import reconciliation
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.domain import TransformerState, as_text
+from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.batch.merge_plan import MergePlan, plan_merge
 from services.transformer.batch.publication import Stamp
 from services.transformer.batch.reconciliation import InputsRejected, Reports
@@ -44,8 +45,11 @@ from services.transformer.engines.choice import choose_engine
 from services.transformer.engines.port import Engine, Session, StagedFile
 from services.transformer.facts.kpi_tables import ALL_DAYS, are_in_step, write_kpis
 from services.transformer.facts.order_index import IndexOutOfStep, rebuild_index
-from services.transformer.facts.reading import all_kpis
+from services.transformer.facts.reading import all_kpis, kpis_at, spans
 from services.transformer.facts.tables import INDEX, Heads
+from services.transformer.history.batch_difference import Around, Difference
+from services.transformer.history.kept_difference import keep_difference
+from services.transformer.history.own_changes import own_changes, own_difference
 
 
 def warm_up(ports: Ports) -> None:
@@ -106,6 +110,15 @@ def decide_engine(size_bytes: int, ports: Ports) -> EngineDecision:
     )
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """What is on the branches: the plan, what became of each input, what the batch changes."""
+
+    merge_plan: MergePlan
+    files: list[FileResult]
+    difference: Difference
+
+
 class _Attempt:
     """One attempt at a batch, under an epoch of its own."""
 
@@ -131,14 +144,16 @@ class _Attempt:
         with begun_again_unless_overtaken(state.epoch, ports):
             ports.facts.fence(heads, state.epoch, batch_id)
             with ports.inputs.fetch(reports) as files:
-                merge_plan, files_balanced = self._plan_and_write(
-                    engine, files, heads, state.epoch, reports
-                )
+                planned = self._plan_and_write(engine, files, heads, state.epoch, reports)
             new_heads = ports.facts.publish(state.epoch, batch_id)
-        result = self._result(merge_plan, files_balanced, new_heads, state.epoch, currency)
+        bucket, merge_plan = self._command.manifest.bucket, planned.merge_plan
+        around = Around(heads, new_heads)
+        difference = keep_difference(
+            batch_id, state.epoch, planned.difference, around, ports.objects, bucket
+        )
+        result = self._result(planned, difference, new_heads, state.epoch, currency)
         document = result.model_dump(mode="json")
         check_document("BatchResult", document)
-        bucket = self._command.manifest.bucket
         ref = ports.objects.put_json(bucket, result_key(batch_id), document)
         publishing = state.publish(new_heads, ref, pseudonym_check, currency)
         state, version = self._mark_publishing(state, publishing, version)
@@ -182,21 +197,23 @@ class _Attempt:
         heads: Heads,
         epoch: int,
         reports: Reports,
-    ) -> tuple[MergePlan, list[FileResult]]:
+    ) -> "_Planned":
         """The branches hold the batch; an index that is not of these orders is made anew first.
 
-        Returns also what became of each input; raises PipelineError when the rows do not add up.
+        Raises PipelineError when the rows do not add up.
         """
 
-        def from_heads(heads: Heads) -> tuple[MergePlan, list[FileResult]]:
+        def from_heads(heads: Heads) -> _Planned:
             with engine.session() as session:
                 planned = plan_merge(session, self._command.batch_id, self._as_stated(files), heads)
                 balanced = reconciliation.file_results(
                     self._manifest, reports, planned.accepted_rows, planned.superseded_rows
                 )
                 self._write_facts(session, planned, heads, epoch)
-            self._write_kpis(engine, planned, heads, epoch)
-            return planned, balanced
+                changes = own_changes(session)
+            kpis_before = self._write_kpis(engine, planned, heads, epoch)
+            difference = own_difference(changes, kpis_before, planned.kpis)
+            return _Planned(planned, balanced, difference)
 
         try:
             return from_heads(heads)
@@ -222,32 +239,39 @@ class _Attempt:
             touched=[write.table for write in merge_plan.writes],
         )
 
-    def _write_kpis(self, engine: Engine, merge_plan: MergePlan, heads: Heads, epoch: int) -> None:
-        """The KPIs of the days, on the branches too; of all days where the tables lack others."""
+    def _write_kpis(
+        self, engine: Engine, merge_plan: MergePlan, heads: Heads, epoch: int
+    ) -> list[OrderDay | CategoryDay]:
+        """The KPIs of the days, on the branches too; of all days where the tables lack others.
+
+        Gives what they were before.
+        """
         facts = self._ports.facts
         stamp = Stamp(self._command.batch_id, epoch, to_rfc3339(self._ports.clock()))
         if are_in_step(facts, heads):
             change = merge_plan.kpis
-            write_kpis(facts, epoch, change.standing(), merge_plan.affected_days, stamp)
-        else:
-            everything = all_kpis(engine, facts, facts.branch_heads(epoch))
-            write_kpis(facts, epoch, everything, ALL_DAYS, stamp)
+            return write_kpis(facts, epoch, change.standing(), merge_plan.affected_days, stamp)
+        everything = all_kpis(engine, facts, facts.branch_heads(epoch))
+        write_kpis(facts, epoch, everything, ALL_DAYS, stamp)
+        days = spans(sorted(merge_plan.affected_days))
+        return [kpi for span in days for kpi in kpis_at(engine, heads, span)]
 
     def _result(
         self,
-        merge_plan: MergePlan,
-        files: list[FileResult],
+        planned: "_Planned",
+        difference: ObjectRef,
         heads: Heads,
         epoch: int,
         currency: str | None,
     ) -> BatchResult:
+        merge_plan = planned.merge_plan
         elapsed = self._ports.clock() - self._began_at
         return BatchResult(
             batch_id=self._command.batch_id,
             epoch=epoch,
             engine=self._engine_name,
             engine_reason=self._engine_reason,
-            files=files,
+            files=planned.files,
             waiting_order_items=merge_plan.waiting_order_items,
             order_totals=merge_plan.order_totals,
             restated=merge_plan.restated,
@@ -257,6 +281,7 @@ class _Attempt:
             published=merge_plan.kpis.counts(),
             snapshots=as_text(heads),
             duration_seconds=round(elapsed.total_seconds(), 3),
+            difference=difference,
         )
 
     def _mark_publishing(

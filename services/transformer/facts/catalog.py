@@ -7,6 +7,7 @@ the epoch later has moved them, and the older writer's commit fails (docs/design
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pyiceberg.catalog import Catalog
@@ -27,7 +28,8 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import branch_of
 from services.transformer.facts.avro_readers import share_readers
-from services.transformer.facts.retention import superseded
+from services.transformer.facts.metadata_files import compress_metadata
+from services.transformer.facts.retention import Expiry, Kept, kept_tags, superseded, tag_of
 from services.transformer.facts.shared_history import share_history
 from services.transformer.facts.tables import (
     FACTS,
@@ -50,6 +52,7 @@ class FactsCatalog:
     def __init__(self, catalog: Catalog, database: str) -> None:
         share_history()
         share_readers()
+        compress_metadata()
         self._catalog, self._database = catalog, database
         self._tables: dict[str, Table] = {}
         self._epoch: int | None = None
@@ -158,10 +161,11 @@ class FactsCatalog:
         us a newer one's. The KPI tables are left for `publish_kpis`; their heads are among those
         that are given, as they will be then.
         """
-        heads = self.branch_heads(epoch)
+        heads, branch = self.branch_heads(epoch), branch_of(epoch)
+        kept = self._kept_with(heads, batch_id)
         self._on_each(
             lambda name: self._publish(
-                name, heads[name], branch_of(epoch), self._fences[name], batch_id
+                name, heads[name], branch, self._fences[name], batch_id, kept
             ),
             FACTS,
         )
@@ -174,11 +178,13 @@ class FactsCatalog:
         refuses unless main is where it was when it was loaded; then StaleWriter is raised.
         """
 
+        kept = self._kept_with(heads, batch_id)
+
         def move(name: str) -> None:
             table, head = self._tables[name], heads[name]
             branch, main = _branch_at(table, head), _main_of(table)
             if branch is not None:
-                self._publish(name, head, branch, main, batch_id)
+                self._publish(name, head, branch, main, batch_id, kept)
             elif main != head:
                 raise StaleWriter(f"table {self._database}.{name}: no branch holds {head} any more")
 
@@ -218,7 +224,18 @@ class FactsCatalog:
 
         return self._guarded(name, commit)
 
-    def _publish(self, name: str, target: int, branch: str, main: int, batch_id: str) -> None:
+    def _kept_with(self, heads: Heads, batch_id: str) -> Kept:
+        """What stays beside a batch: by the orders' snapshot alone, whoever publishes, and when."""
+        orders = self._tables["orders"].metadata
+        newest = orders.snapshot_by_id(heads["orders"])
+        if newest is None:
+            raise PipelineError(f"table {self._database}.orders has no snapshot {heads['orders']}")
+        now = datetime.fromtimestamp(newest.timestamp_ms / 1000, UTC)
+        return kept_tags(orders, now, tag_of(batch_id))
+
+    def _publish(
+        self, name: str, target: int, branch: str, main: int, batch_id: str, kept: Kept
+    ) -> None:
         table = self._tables[name]
         updates: tuple[TableUpdate, ...] = (
             SetSnapshotRefUpdate(
@@ -228,7 +245,7 @@ class FactsCatalog:
                 ref_name=tag_of(batch_id), type=SnapshotRefType.TAG, snapshot_id=target
             ),
             RemoveSnapshotRefUpdate(ref_name=branch),
-            *_dropping(superseded(table.metadata, target, branch)),
+            *updates_of(superseded(table.metadata, target, branch, kept)),
         )
         requirements = (
             AssertTableUUID(uuid=table.metadata.table_uuid),
@@ -323,11 +340,6 @@ def lacks_columns(name: str, table: Table) -> bool:
     )
 
 
-def tag_of(batch_id: str) -> str:
-    """The tag of a published batch's snapshots."""
-    return f"batch-{batch_id}"
-
-
 def _main_of(table: Table) -> int:
     snapshot = table.current_snapshot()
     if snapshot is None:
@@ -344,8 +356,16 @@ def _branch_at(table: Table, head: int) -> str | None:
     return None
 
 
-def _dropping(snapshot_ids: Sequence[int]) -> list[TableUpdate]:
-    return [RemoveSnapshotsUpdate(snapshot_ids=list(snapshot_ids))] if snapshot_ids else []
+def updates_of(expiry: Expiry) -> list[TableUpdate]:
+    """Name, drop, and then expire."""
+    updates: list[TableUpdate] = [
+        SetSnapshotRefUpdate(ref_name=name, type=SnapshotRefType.TAG, snapshot_id=snapshot_id)
+        for name, snapshot_id in expiry.named.items()
+    ]
+    updates += [RemoveSnapshotRefUpdate(ref_name=tag) for tag in expiry.tags]
+    if expiry.snapshot_ids:
+        updates.append(RemoveSnapshotsUpdate(snapshot_ids=list(expiry.snapshot_ids)))
+    return updates
 
 
 def _total_records(table: Table, snapshot_id: int) -> int:

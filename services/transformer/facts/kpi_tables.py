@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.clock import from_rfc3339
-from services.transformer.batch.kpis import CategoryDay, OrderDay
+from services.transformer.batch.kpis import CategoryDay, OrderDay, cents
 from services.transformer.batch.publication import Stamp, stored_item
 from services.transformer.engines.port import side_by_side
 from services.transformer.facts.catalog import FactsCatalog
@@ -48,19 +48,22 @@ def write_kpis(
     kpis: Iterable[Kpi],
     days: Collection[date] | None,
     stamp: Stamp,
-) -> None:
+) -> list[Kpi]:
     """Commit to branch `e<epoch>`: these are all KPIs of those days, or (ALL_DAYS) all there are.
 
-    A day without any loses its rows. The tables are written side by side.
+    A day without any loses its rows. The tables are written side by side. Gives what the rows of
+    the days were before.
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KPI_TABLES}
     for kpi in kpis:
         rows[table_of(kpi)].append(row_of(kpi, stamp))
     if days is ALL_DAYS or days:
-        calls: list[Callable[[], None]] = [
+        calls: list[Callable[[], list[Row]]] = [
             partial(_replace, facts, name, epoch, rows[name], days, stamp) for name in KPI_TABLES
         ]
-        side_by_side(calls)
+        before = dict(zip(KPI_TABLES, side_by_side(calls), strict=True))
+        return [kpi_of(name, row) for name, of_table in before.items() for row in of_table]
+    return []
 
 
 def table_of(kpi: Kpi) -> str:
@@ -72,6 +75,27 @@ def row_of(kpi: Kpi, stamp: Stamp) -> dict[str, Any]:
     """The published item, with its day and instant as such."""
     item = stored_item(kpi, stamp)
     return {**item, "order_date": kpi.order_date, "updated_at": from_rfc3339(item["updated_at"])}
+
+
+def kpi_of(name: str, row: Row) -> Kpi:
+    """The KPI that a row of a table is."""
+    if name == "order_kpis":
+        whole = (
+            *("total_items_sold", "returned_orders", "unique_customers", "guests"),
+            "total_orders",
+        )
+        return OrderDay(
+            order_date=row["order_date"],
+            total_revenue_cents=cents(row["total_revenue"]),
+            **{measure: row[measure] for measure in whole},
+        )
+    return CategoryDay(
+        order_date=row["order_date"],
+        category=row["category"],
+        daily_revenue_cents=cents(row["daily_revenue"]),
+        orders_with_category=row["orders"],
+        returned_orders=row["returned_orders"],
+    )
 
 
 @dataclass(frozen=True)
@@ -131,21 +155,24 @@ def _replace(
     rows: Sequence[Mapping[str, Any]],
     days: Collection[date] | None,
     stamp: Stamp,
-) -> None:
+) -> list[Row]:
+    """Gives the rows that are replaced, of these days."""
     table, head = facts.table(name), facts.branch_heads(epoch)[name]
     schema = SCHEMAS[name].as_arrow()
-    removed = data_files(table, head)
+    removed, replaced = data_files(table, head), []
     new = pa.Table.from_pylist(list(rows), schema=schema)
     if days is not None:
         months = {(day.year, day.month) for day in days}
         removed = [file for file in removed if month_of(file) in months]
         standing = read_rows(table, schema.names, EVERYTHING, removed).cast(schema)
         gone = pc.is_in(standing["order_date"], pa.array(days, pa.date32()))
+        replaced = standing.filter(gone).to_pylist()
         new = pa.concat_tables([standing.filter(pc.invert(gone)), new])
     if not removed and not new.num_rows:
-        return
+        return replaced
     order = [name for name in ("order_date", "category") if name in schema.names]
     sorted_rows = new.sort_by([(name, "ascending") for name in order])
     added = list(write_data_files(table, sorted_rows))
     properties = {"batch_id": stamp.batch_id, "epoch": str(epoch)}
     facts.replace(name, epoch, removed, added, properties)
+    return replaced

@@ -7,8 +7,8 @@ from pyiceberg.catalog import Catalog
 
 from services.transformer.batch.domain import TransformerState, as_text
 from services.transformer.engines.duckdb_engine import DuckDBEngine
-from services.transformer.facts.catalog import tag_of
 from services.transformer.facts.reading import ReadOnlyFacts
+from services.transformer.facts.retention import snapshot_of
 
 
 class PublishedFacts:
@@ -35,6 +35,6 @@ class PublishedFacts:
         return as_text({table: self.heads[table] for table in tables})
 
     def tagged(self, batch_id: str, table: str) -> str | None:
-        """The snapshot that a batch's tag names; None when the tag is kept no longer."""
-        ref = self.facts.table(table).refs().get(tag_of(batch_id))
-        return None if ref is None else str(ref.snapshot_id)
+        """The snapshot that a batch published; None when it is kept no longer."""
+        snapshot = snapshot_of(self.facts.table(table).metadata, batch_id)
+        return None if snapshot is None else str(snapshot)

@@ -160,11 +160,12 @@ PROPERTIES = {
     "commit.manifest.min-count-to-merge": "20",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    "write.metadata.compression-codec": "gzip",
 }
 """No commit is ever rebased onto somebody else's: a conflict means that we are stale.
 
-What a batch reads before it begins is bounded: manifests are merged by every twentieth fence, and
-old metadata files go.
+What a batch reads before it begins is bounded: manifests are merged by every twentieth fence, old
+metadata files go, and the newest, which lists every snapshot that is kept, is a sixth of its text.
 """
 
 STAGED_COLUMNS: Mapping[str, pa.Schema] = {

@@ -1,7 +1,7 @@
 """What a batch changed: the facts and KPIs at its snapshots against those published before it."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,12 +9,13 @@ from contracts.errors import PipelineError
 from contracts.layout import KINDS
 from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.engines.port import Engine, Session, load_whole
-from services.transformer.facts.catalog import FactsCatalog, tag_of
+from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.reading import DATED_TABLES, kpis_at, spans
-from services.transformer.facts.retention import published_before
+from services.transformer.facts.retention import published_before, tag_of
 from services.transformer.facts.tables import Everything, Heads, OnDays, Partition
 
+Kpi = OrderDay | CategoryDay
 CHANGES = (
     "orders_added",
     "orders_restated",
@@ -31,6 +32,10 @@ CHANGES = (
 )
 """Counted per day. `restated` lines stand where the `replaced` ones stood before; of `removed` ones
 their order, stated whole, has none any more. Lines changed the total of `retotalled` orders."""
+
+
+class KeptNoLonger(PipelineError):
+    """What a batch changed can be told no more; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Difference:
 def snapshots_around(facts: FactsCatalog, batch_id: str) -> Around | None:
     """The snapshots that the batch's tag names, and those before; None for an unknown tag.
 
-    Raises PipelineError when what was before is kept no longer.
+    Raises KeptNoLonger when what was before is gone.
     """
     before, after, tag = {}, {}, tag_of(batch_id)
     for name in KINDS:
@@ -88,7 +93,7 @@ def snapshots_around(facts: FactsCatalog, batch_id: str) -> Around | None:
             return None
         earlier = published_before(table.metadata, tag)
         if earlier is None:
-            raise PipelineError(
+            raise KeptNoLonger(
                 f"the facts before batch {batch_id} are kept no longer: it cannot be compared"
             )
         before[name], after[name] = earlier, int(table.refs()[tag].snapshot_id)
@@ -170,17 +175,23 @@ def _count(session: Session, batch_id: str) -> dict[Partition, dict[str, int]]:
     """A line is known by its place in its file: (batch_id, source_key, source_line)."""
     days: dict[Partition, dict[str, int]] = defaultdict(lambda: dict.fromkeys(CHANGES, 0))
     for before, after, is_stated, count in session.fetch(ORDERS.format(batch_id=batch_id)):
-        for day, change in _order_changes(before, after, is_stated=is_stated):
+        for day, change in order_changes(before, after, is_stated=is_stated):
             days[day][change] += count
     for before, after, was, stands, has_other, count in session.fetch(LINES):
-        for day, change in _line_changes(before, after, was, stands, has_other):
+        for day, change in line_changes(before, after, was, stands, has_other):
             days[day][change] += count
+    return in_order(days)
+
+
+def in_order(days: Mapping[Partition, dict[str, int]]) -> dict[Partition, dict[str, int]]:
+    """By day; what waits for a day comes last."""
     return dict(sorted(days.items(), key=lambda each: each[0] or date.max))
 
 
-def _order_changes(
+def order_changes(
     before: date | None, after: date | None, *, is_stated: bool
 ) -> Iterator[tuple[Partition, str]]:
+    """What becomes of an order that stood on one day and stands on another, for each day."""
     if before is None:
         yield after, "orders_added"
     elif before == after:
@@ -191,7 +202,7 @@ def _order_changes(
             yield after, "orders_moved_in"
 
 
-def _line_changes(
+def line_changes(
     before: date | None, after: date | None, was: bool, stands: bool, has_other: bool
 ) -> Iterator[tuple[Partition, str]]:
     """`has_other`: there is a line of its pair, or of its line_id, on the other side."""
@@ -212,10 +223,17 @@ def _products(session: Session, batch_id: str) -> tuple[int, int]:
 
 
 def _kpis(engine: Engine, around: Around, days: list[date]) -> Iterator[KpiDifference]:
-    before, after = (
-        {(kpi.order_date, kpi.category or ""): kpi for kpi in kpis_at(engine, heads, days)}
-        for heads in (around.before, around.after)
-    )
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
-            yield KpiDifference(before.get(key), after.get(key))
+    before, after = (kpis_at(engine, heads, days) for heads in (around.before, around.after))
+    yield from kpi_differences(before, after)
+
+
+def kpi_differences(before: Iterable[Kpi], after: Iterable[Kpi]) -> Iterator[KpiDifference]:
+    """The items that are not the same, by day and category."""
+    was, stands = ({_key(kpi): kpi for kpi in kpis} for kpis in (before, after))
+    for key in sorted(was.keys() | stands.keys()):
+        if was.get(key) != stands.get(key):
+            yield KpiDifference(was.get(key), stands.get(key))
+
+
+def _key(kpi: Kpi) -> tuple[date, str]:
+    return kpi.order_date, kpi.category or ""

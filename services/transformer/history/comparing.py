@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.clock import to_rfc3339
-from contracts.errors import PipelineError
 from contracts.layout import explanation_key
 from contracts.messages import (
     BatchDifference,
@@ -12,8 +11,9 @@ from contracts.messages import (
     ChangedKpi,
     ChangedMeasure,
     CompareBatch,
+    ObjectRef,
 )
-from services.runtime.storage.documents import check_document
+from services.runtime.storage.documents import ObjectStore, check_document
 from services.transformer.batch.kpis import (
     CATEGORY_MEASURES,
     ORDER_MEASURES,
@@ -21,43 +21,77 @@ from services.transformer.batch.kpis import (
     OrderDay,
     measure_text,
 )
-from services.transformer.batch.state import Ports
+from services.transformer.batch.state import Ports, history_of
 from services.transformer.facts.published import PublishedFacts
 from services.transformer.history.batch_difference import (
+    Around,
     Difference,
+    KeptNoLonger,
     KpiDifference,
     difference,
     snapshots_around,
 )
+from services.transformer.history.kept_difference import kept_difference
 
 MOST_DAYS, MOST_KPIS = 400, 1000
+NOT_PUBLISHED = "it is not published: it has changed nothing"
 KEPT_NO_LONGER = (
-    "its snapshots are kept no longer: they are over 90 days old, or held a user who was erased"
+    "what it changed is told no longer: no document of it is kept beside its result or in the "
+    "archive, as of batches from before there were such, and its snapshots are gone (they were "
+    "of neither the last hundred batches nor the last 90 days, or held a user who was erased)"
 )
 
 
 def compare_batch(
-    command: CompareBatch, ports: Ports, look: Callable[[], PublishedFacts], bucket: str
+    command: CompareBatch,
+    ports: Ports,
+    look: Callable[[], PublishedFacts],
+    bucket: str,
+    archive_bucket: str = "",
 ) -> None:
     """Put the document that says what the batch changed, or why that cannot be told any more."""
     document = BatchDifference(
         question_id=command.question_id,
         batch_id=command.batch_id,
         compared_at=to_rfc3339(ports.clock()),
-        **_found(command.batch_id, look()),
+        **_found(command.batch_id, ports, look, archive_bucket),
     ).model_dump(mode="json")
     check_document("BatchDifference", document)
     ports.objects.put_json(bucket, explanation_key(command.question_id), document)
 
 
-def _found(batch_id: str, published: PublishedFacts) -> dict[str, Any]:
+def _found(
+    batch_id: str, ports: Ports, look: Callable[[], PublishedFacts], archive_bucket: str
+) -> dict[str, Any]:
+    result = history_of(batch_id, ports).result
+    if result is None:
+        return {"missing": NOT_PUBLISHED, "days": [], "kpis": []}
     try:
-        around = snapshots_around(published.facts, batch_id)
-    except PipelineError as error:
+        found, _ = find_difference(batch_id, result, ports.objects, archive_bucket, look)
+    except KeptNoLonger as error:
         return {"missing": str(error), "days": [], "kpis": []}
+    return told(found)
+
+
+def find_difference(
+    batch_id: str,
+    result: ObjectRef,
+    objects: ObjectStore,
+    archive_bucket: str,
+    look: Callable[[], PublishedFacts],
+) -> tuple[Difference, Around]:
+    """What a published batch changed: as it is kept, else by its snapshots, if they are there.
+
+    Raises KeptNoLonger when neither is.
+    """
+    kept = kept_difference(batch_id, result, objects, archive_bucket)
+    if kept is not None:
+        return kept
+    published = look()
+    around = snapshots_around(published.facts, batch_id)
     if around is None:
-        return {"missing": KEPT_NO_LONGER, "days": [], "kpis": []}
-    return told(difference(published.facts, published.engine, batch_id, around))
+        raise KeptNoLonger(KEPT_NO_LONGER)
+    return difference(published.facts, published.engine, batch_id, around), around
 
 
 def told(found: Difference) -> dict[str, Any]:

@@ -19,15 +19,13 @@ from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import (
     AssertRefSnapshotId,
     AssertTableUUID,
-    RemoveSnapshotRefUpdate,
-    RemoveSnapshotsUpdate,
     SetPropertiesUpdate,
-    TableUpdate,
 )
 
 from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
 from services.transformer.batch.state import Ports
+from services.transformer.facts.catalog import updates_of
 from services.transformer.facts.data_files import (
     crowded,
     data_files,
@@ -35,7 +33,7 @@ from services.transformer.facts.data_files import (
     read_rows,
     write_data_files,
 )
-from services.transformer.facts.retention import Expiry, overdue
+from services.transformer.facts.retention import Expiry, Kept, kept_tags, overdue
 from services.transformer.facts.tables import (
     FACTS,
     PROPERTIES,
@@ -68,12 +66,12 @@ class Plan:
     unused: list[StoredFile]
 
 
-def plan_upkeep(table: Table, head: int, now: datetime) -> Plan:
+def plan_upkeep(table: Table, head: int, kept: Kept, now: datetime) -> Plan:
     """Look, and change nothing: what an upkeep at `now` would do, by today's metadata.
 
     Files that only an expired snapshot refers to are found by the upkeep itself.
     """
-    return Plan(crowded_partitions(table, head), overdue(table.metadata, now), unused(table, now))
+    return Plan(crowded_partitions(table, head), overdue(table.metadata, kept), unused(table, now))
 
 
 def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
@@ -86,7 +84,8 @@ def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
         if writer is None:
             return
         compacted = _compact(writer)
-        tables = [_clean(name, writer, compacted.get(name, {})) for name in TABLES]
+        kept = kept_tags(ports.facts.table("orders").metadata, ports.clock())
+        tables = [_clean(name, writer, kept, compacted.get(name, {})) for name in TABLES]
         ports.facts.forget()
         elapsed = ports.clock() - began_at
         writer.record(
@@ -143,11 +142,11 @@ def rows_in(table: Table, files: Sequence[DataFile]) -> pa.Table:
 
 
 def _clean(
-    name: str, writer: ExclusiveWriter, compacted: dict[Partition, list[DataFile]]
+    name: str, writer: ExclusiveWriter, kept: Kept, compacted: dict[Partition, list[DataFile]]
 ) -> TableUpkeep:
     now = writer.ports.clock()
     table = writer.ports.facts.table(name)
-    expiry = overdue(table.metadata, now)
+    expiry = overdue(table.metadata, kept)
     table = expired(table, expiry)
     deletable = unused(table, now)
     for file in deletable:
@@ -171,9 +170,7 @@ def expired(table: Table, expiry: Expiry) -> Table:
         for name, value in PROPERTIES.items()
         if name != "format-version" and table.properties.get(name) != value
     }
-    updates: list[TableUpdate] = [RemoveSnapshotRefUpdate(ref_name=tag) for tag in expiry.tags]
-    if expiry.snapshot_ids:
-        updates.append(RemoveSnapshotsUpdate(snapshot_ids=list(expiry.snapshot_ids)))
+    updates = updates_of(expiry)
     if settings:
         updates.append(SetPropertiesUpdate(updates=settings))
     if not updates:

@@ -158,7 +158,7 @@ class Batch:
             )
         return stored
 
-    def archive(self, batch_id: str = BATCH) -> dict[str, Any]:
+    def archive(self, batch_id: str = BATCH, **result: Any) -> dict[str, Any]:
         manifest = {
             "batch_id": BATCH,
             "bucket": DATA,
@@ -171,7 +171,7 @@ class Batch:
         command = ArchiveBatch(
             batch_id=batch_id,
             manifest=self.buckets.put_json(DATA, f"{prefix}/manifest.json", manifest),
-            result=self.buckets.put_json(DATA, f"{prefix}/result.json", {"epoch": 1}),
+            result=self.buckets.put_json(DATA, f"{prefix}/result.json", {"epoch": 1, **result}),
             fence=7,
             attempt=0,
         )
@@ -216,6 +216,17 @@ def test_inputs_move_to_the_archive_and_the_papers_are_kept_beside(batch: Batch)
     ]
     assert batch.buckets.content(ARCHIVE, f"archive/{BATCH}/orders/a.csv") == b"order_id\n1\n"
     assert batch.inputs_left() == []
+
+
+def test_what_the_batch_changed_is_kept_beside_in_the_version_that_the_result_names(
+    batch: Batch,
+) -> None:
+    key = f"processing/{BATCH}/difference.json"
+    named = batch.buckets.put_json(DATA, key, {"epoch": 1})
+    batch.buckets.put_json(DATA, key, {"epoch": 2})
+    batch.archive(difference=named.model_dump())
+    kept = batch.buckets.content(ARCHIVE, f"archive/{BATCH}/_audit/difference.json")
+    assert kept == b'{"epoch":1}'
 
 
 def test_the_event_says_how_much_was_moved(batch: Batch) -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from contracts.errors import PipelineError
 from services.transformer.batch.abandon import abandon_batch
+from services.transformer.batch.state import history_of
 from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.history.batch_difference import Difference, difference, snapshots_around
+from services.transformer.history.kept_difference import kept_difference
 from tests.support.transforming import (
     Batch,
     Workbench,
@@ -35,7 +37,15 @@ def changed(bench: Workbench, batch: Batch) -> Difference:
     facts.load(-1)
     around = snapshots_around(facts, batch.batch_id)
     assert around is not None
-    return difference(facts, DuckDBEngine(facts), batch.batch_id, around)
+    by_snapshots = difference(facts, DuckDBEngine(facts), batch.batch_id, around)
+    assert as_kept(bench, batch) == (by_snapshots, around)
+    return by_snapshots
+
+
+def as_kept(bench: Workbench, batch: Batch) -> object:
+    result = history_of(batch.batch_id, bench.ports).result
+    assert result is not None
+    return kept_difference(batch.batch_id, result, bench.ports.objects, "")
 
 
 def days(found: Difference) -> dict[date | None, dict[str, int]]:

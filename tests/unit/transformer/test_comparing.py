@@ -68,10 +68,10 @@ def test_the_first_batch_of_a_day_has_nothing_before_it(bench: Workbench) -> Non
     assert (told["products_added"], told["products_restated"]) == (1, 0)
 
 
-def test_a_batch_whose_snapshots_are_gone_says_so(bench: Workbench) -> None:
+def test_a_batch_that_is_not_published_has_changed_nothing(bench: Workbench) -> None:
     bench.transform(a_batch([order("1")], [line("1", "p1")], [product("p1", "Books")]))
     told = difference(bench, "0" * 16)
-    assert told["missing"].startswith("its snapshots are kept no longer")
+    assert told["missing"] == "it is not published: it has changed nothing"
     assert (told["days"], told["kpis"]) == ([], [])
 
 

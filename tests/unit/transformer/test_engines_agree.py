@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from contracts.messages import ObjectRef
 from services.transformer.engines.port import EngineName
 from services.transformer.engines.spark_engine import SparkEngine
+from services.transformer.facts.tables import TABLES
 from tests.model import ShopModel
 from tests.support.examples import examples
 from tests.support.transforming import Batch, Workbench, a_batch, line, order, product
@@ -75,6 +77,7 @@ class BothEngines:
         batch.told_to(self.model)
         assert by_spark["engine"] == "spark"
         assert _said(by_spark) == _said(by_duckdb)
+        assert _changed(self.spark, by_spark) == _changed(self.duckdb, by_duckdb)
         assert self.spark.order_kpis() == self.duckdb.order_kpis() == self.model.order_kpis()
         assert self.spark.category_kpis() == self.duckdb.category_kpis()
         assert self.spark.category_kpis() == self.model.category_kpis()
@@ -91,8 +94,20 @@ def _but_the_time(rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[
 
 
 def _said(result: dict[str, Any]) -> dict[str, Any]:
-    own = {"engine", "engine_reason", "duration_seconds", "snapshots"}
+    own = {"engine", "engine_reason", "duration_seconds", "snapshots", "difference"}
     return {name: value for name, value in result.items() if name not in own}
+
+
+def _changed(bench: Workbench, result: dict[str, Any]) -> dict[str, Any]:
+    """What the batch kept of what it changed."""
+    found = bench.ports.objects.get_json(ObjectRef(**result["difference"]))
+    return {name: value for name, value in found.items() if not name.startswith("snapshots")}
+
+
+def metadata_of(bench: Workbench) -> dict[str, str]:
+    """Where the newest metadata of each table lies."""
+    catalog, database = bench.ports.facts._catalog, bench.ports.facts._database
+    return {name: catalog.load_table((database, name)).metadata_location for name in TABLES}
 
 
 def session_of(bench: Workbench) -> Any:
@@ -147,3 +162,5 @@ def test_what_one_engine_wrote_the_other_carries_on(new_stores: NewStores) -> No
         batch.told_to(model)
         assert engines[name].order_kpis() == model.order_kpis()
         assert engines[name].category_kpis() == model.category_kpis()
+        locations = metadata_of(engines[name])
+        assert {t for t, at in locations.items() if at.endswith(".gz.metadata.json")} == {*TABLES}

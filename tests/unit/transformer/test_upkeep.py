@@ -130,6 +130,30 @@ def test_a_copy_of_the_metadata_does_not_copy_its_history(bench: Workbench) -> N
     assert all(copied.refs[name] is ref for name, ref in metadata.refs.items())
 
 
+def test_a_copy_of_the_metadata_may_be_changed_without_the_table(bench: Workbench) -> None:
+    some_batches(bench, 2)
+    metadata = table(bench, "orders").metadata
+    before = metadata.model_dump()
+    copied = metadata.model_copy(deep=True)
+    copied.snapshots.pop()
+    copied.refs.clear()
+    copied.properties["mine"] = "1"
+    assert metadata.model_dump() == before
+
+
+def test_a_transaction_shows_what_was_staged_so_far_and_works_it_out_once(
+    bench: Workbench,
+) -> None:
+    some_batches(bench, 2)
+    transaction = table(bench, "orders").transaction()
+    first = transaction.table_metadata
+    assert transaction.table_metadata is first
+    transaction.set_properties(mine="1")
+    assert transaction.table_metadata.properties["mine"] == "1"
+    assert "mine" not in first.properties
+    assert "mine" not in table(bench, "orders").properties
+
+
 @pytest.mark.slow
 def test_manifests_are_merged_before_they_are_many(bench: Workbench) -> None:
     for number in range(25):
