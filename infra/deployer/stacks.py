@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from infra.deployer.templates import StackTemplate
 from infra.deployer.waiting import Waiting
 from infra.errors import DeploymentFailed
+from infra.stage import PARAMETER
 
 Progress = Callable[[str], None]
 FirstValues = Callable[[Collection[str], Mapping[str, str]], Mapping[str, str]]
@@ -148,12 +149,13 @@ class StackDeployer:
         return found
 
     def parameters(self, template: StackTemplate) -> dict[str, str]:
-        """The values that the stack has now, without those it looks up in SSM."""
+        """The values that the stack has now, without those of the stage and of SSM."""
         stack = self._describe(template.stack_name) or {}
         return {
             one["ParameterKey"]: one["ParameterValue"]
             for one in stack.get("Parameters", [])
             if one["ParameterKey"] in template.parameters
+            and one["ParameterKey"] != PARAMETER
             and not template.reads_ssm(one["ParameterKey"])
         }
 
@@ -182,6 +184,7 @@ class StackDeployer:
     def _create_change_set(
         self, template: StackTemplate, parameters: Mapping[str, str], existing: Any | None
     ) -> str:
+        parameters = {**parameters, **template.of_stage}
         had = {one["ParameterKey"] for one in existing.get("Parameters", [])} if existing else set()
         kept = [
             {"ParameterKey": name, "UsePreviousValue": True}

@@ -32,6 +32,7 @@ from infra.local.records import (
 )
 from infra.local.versions import Versions
 from infra.local.worker_pool import WorkerPool
+from infra.stage import VARIABLE, stage_of
 
 WATCH_SECONDS = 0.2
 CLOUD_START_SECONDS = 30.0
@@ -54,7 +55,9 @@ class Supervisor:
     ) -> None:
         endpoint = ministack.endpoint_url(port)
         self._folders, self._project, self._report = folders, project, report
-        self._environment = local_environment(endpoint, settings)
+        stage = stage_of(settings)
+        own = {name: value for name, value in settings.items() if name != VARIABLE}
+        self._environment = local_environment(endpoint, own, stage)
         self._stop = threading.Event()
         self._crash = ""
         self._cloud: ChildProcess | None = None
@@ -182,7 +185,7 @@ class Supervisor:
             time.sleep(0.02)
 
     def _start_worker_of(self, deployed: StackResult) -> None:
-        self._deployed.start(time.monotonic(), deployed.name)
+        self._deployed.start(time.monotonic(), self._environment.stage.named(deployed.name))
 
     def _await_workers(self) -> None:
         self._deployed.start(time.monotonic())

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from infra.deployer.rollout import FAILING, READY, STARTING, STOPPING
@@ -125,6 +125,11 @@ class WorkerPool:
         worker = Worker(definition, self._folders, self._spawn)
         self._workers[definition.name] = worker
         self._on_started(definition.name, worker.process.pid)
+
+    def let_go(self, names: Iterable[str]) -> None:
+        """End those workers for good; each finishes the message in hand, 10 s at most."""
+        for name in names:
+            self._workers.pop(name).process.stop(WORKER_STOP_SECONDS)
 
     def not_ready(self) -> list[str]:
         """The workers that do not poll yet; raises LocalCloudError when one died before it did."""

@@ -19,6 +19,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SAGA = PROJECT / "infra/stacks/saga.asl.json"
 EVENTS = {schema.name for schema in all_schemas() if schema.kind == "events"}
 COMMANDS = {schema.name for schema in all_schemas() if schema.kind == "commands"}
+STAGE = "${StagePrefix}"
 EXTENDS_LEASES = "LeaseHeartbeat"
 """Who calls this function of messaging/lease_heartbeat.py sends ExtendLease with each heartbeat."""
 ASKS_THE_LOCK = "ask_the_lock"
@@ -29,10 +30,15 @@ class _TemplateLoader(yaml.SafeLoader):
     """YAML with CloudFormation's short functions: `!Ref X` is read as {"Ref": "X"}."""
 
 
-def _function(loader: yaml.SafeLoader, short: str, node: yaml.Node) -> dict[str, Any]:
+def _function(loader: yaml.SafeLoader, short: str, node: yaml.Node) -> Any:
     name = short if short in ("Ref", "Condition") else f"Fn::{short}"
     if isinstance(node, yaml.ScalarNode):
-        return {name: loader.construct_scalar(node)}
+        text = loader.construct_scalar(node)
+        if short == "Sub" and STAGE in text:
+            # Without a stage nothing comes before a name.
+            text = text.replace(STAGE, "")
+            return {name: text} if "${" in text else text
+        return {name: text}
     if isinstance(node, yaml.SequenceNode):
         return {name: loader.construct_sequence(node, deep=True)}
     assert isinstance(node, yaml.MappingNode)

@@ -115,7 +115,10 @@ class Stack:
                 return self._substituted(argument)
             case "Fn::Join":
                 separator, parts = argument
-                return separator.join(self.resolve(parts))
+                return str(separator).join(self.resolve(parts))
+            case "Fn::Split":
+                separator, text = argument
+                return self.resolve(text).split(separator)
             case "Fn::Select":
                 index, choices = argument
                 return self.resolve(choices)[int(index)]

@@ -92,7 +92,9 @@ def _deploy(target: Target, environment: "Environment", *, yes: bool, as_json: b
 
 def _settings(target: Target) -> dict[str, str]:
     """What GitHub has to know; empty where it does not deploy."""
-    described = target.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    described = target.client("cloudformation").describe_stacks(
+        StackName=target.stage.named(STACK)
+    )["Stacks"]
     outputs = {
         one["OutputKey"]: one["OutputValue"]
         for stack in described
@@ -117,7 +119,7 @@ def _provider_of_others(target: Target) -> str | None:
 
     try:
         own = target.client("cloudformation").describe_stack_resource(
-            StackName=STACK, LogicalResourceId="GitHubProvider"
+            StackName=target.stage.named(STACK), LogicalResourceId="GitHubProvider"
         )
     except ClientError as refusal:
         if refusal.response["Error"]["Code"] != "ValidationError":
