@@ -14,7 +14,7 @@ from infra.errors import UnknownName
 VARIABLE = "STAGE"
 PARAMETER = "StagePrefix"
 IN_TEMPLATES = f"${{{PARAMETER}}}"
-LONGEST = 8
+LONGEST = 6
 """Bucket names end in account and region, and S3 takes 63 characters."""
 _NAME = re.compile(rf"[a-z][a-z0-9]{{0,{LONGEST - 1}}}")
 _RESERVED_BY_AWS = ("aws", "ssm")

@@ -9,10 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deployer.parameters import parameter_if_any
-from infra.stage import Stage
+from infra.stage import WITHOUT, Stage
 
 
-def repository_of(ssm: Any, service: str, stage: Stage) -> str | None:
+def repository_of(ssm: Any, service: str, stage: Stage = WITHOUT) -> str | None:
     """The URI of a worker's image repository; None before there is one."""
     name = f"/ecommerce-pipeline/bootstrap/{service}-repository-uri"
     return parameter_if_any(ssm, stage.path(name))

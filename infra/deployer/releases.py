@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra.deployer.parameters import parameter_if_any
-from infra.stage import Stage
+from infra.stage import WITHOUT, Stage
 
 VERSIONS = "/ecommerce-pipeline/versions/"
 
@@ -53,7 +53,7 @@ class Releases:
 class ReleaseBook:
     """The record of all stacks, in SSM."""
 
-    def __init__(self, ssm: Any, stage: Stage) -> None:
+    def __init__(self, ssm: Any, stage: Stage = WITHOUT) -> None:
         self._ssm, self._versions = ssm, stage.path(VERSIONS)
 
     def read(self, stack: str) -> Releases:

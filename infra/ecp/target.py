@@ -189,7 +189,9 @@ def current_target() -> Target:
             f"using {choice.origin}, though a local cloud runs at {choice.ignored_local}; "
             "unset that variable to use it"
         )
-    return Target(choice.environment, choice.origin)
+    stage = stage_of(choice.environment)
+    where = f"{choice.origin}, stage {stage.name}" if stage.name else choice.origin
+    return Target(choice.environment, where)
 
 
 def find_running_cloud() -> tuple[str, Mapping[str, str]] | None:

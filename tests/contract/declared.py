@@ -30,15 +30,10 @@ class _TemplateLoader(yaml.SafeLoader):
     """YAML with CloudFormation's short functions: `!Ref X` is read as {"Ref": "X"}."""
 
 
-def _function(loader: yaml.SafeLoader, short: str, node: yaml.Node) -> Any:
+def _function(loader: yaml.SafeLoader, short: str, node: yaml.Node) -> dict[str, Any]:
     name = short if short in ("Ref", "Condition") else f"Fn::{short}"
     if isinstance(node, yaml.ScalarNode):
-        text = loader.construct_scalar(node)
-        if short == "Sub" and STAGE in text:
-            # Without a stage nothing comes before a name.
-            text = text.replace(STAGE, "")
-            return {name: text} if "${" in text else text
-        return {name: text}
+        return {name: loader.construct_scalar(node)}
     if isinstance(node, yaml.SequenceNode):
         return {name: loader.construct_sequence(node, deep=True)}
     assert isinstance(node, yaml.MappingNode)
@@ -48,15 +43,27 @@ def _function(loader: yaml.SafeLoader, short: str, node: yaml.Node) -> Any:
 yaml.add_multi_constructor("!", _function, _TemplateLoader)
 
 
+def _named(value: Any, prefix: str) -> Any:
+    """The document with the prefix put in; a name that refers to nothing else becomes a text."""
+    if isinstance(value, list):
+        return [_named(one, prefix) for one in value]
+    if not isinstance(value, dict):
+        return value.replace(STAGE, prefix) if isinstance(value, str) else value
+    named = {key: _named(one, prefix) for key, one in value.items()}
+    text = named.get("Fn::Sub")
+    return text if isinstance(text, str) and "${" not in text else named
+
+
 @dataclass(frozen=True)
 class Template:
-    """One CloudFormation template as plain values."""
+    """One CloudFormation template as plain values; `prefix` is what a stage puts before names."""
 
     path: Path
+    prefix: str = ""
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        return dict(yaml.load(self.path.read_text(), _TemplateLoader))  # noqa: S506
+        return dict(_named(yaml.load(self.path.read_text(), _TemplateLoader), self.prefix))  # noqa: S506
 
     def of_type(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """The properties of every resource of that type, by logical name."""
@@ -148,10 +155,10 @@ def services() -> list[Service]:
     return [Service(path.parent) for path in sorted(PROJECT.glob("services/*/service.yaml"))]
 
 
-def templates() -> list[Template]:
-    """Every template of the project."""
+def templates(prefix: str = "") -> list[Template]:
+    """Every template of the project, with the names of a stage."""
     paths = [*PROJECT.glob("infra/stacks/*.yaml"), *PROJECT.glob("services/*/template.yaml")]
-    return [Template(path) for path in sorted(paths)]
+    return [Template(path, prefix) for path in sorted(paths)]
 
 
 def called(module: ast.Module) -> set[str]:
