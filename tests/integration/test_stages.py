@@ -98,7 +98,7 @@ def everything_in(running: RunningCloud, stage: Stage) -> dict[str, Any]:
     tables = [name for name in dynamodb.list_tables()["TableNames"] if is_of(stage, name)]
     buckets = [one["Name"] for one in s3.list_buckets()["Buckets"] if is_of(stage, one["Name"])]
     urls = [url for url in sqs.list_queues()["QueueUrls"] if is_of(stage, url.rsplit("/", 1)[1])]
-    assert (len(tables), len(buckets), len(urls)) == (7, 4, 21)
+    assert (len(tables), len(buckets), len(urls)) == (7, 4, 23)
     return {
         **{name: dynamodb.scan(TableName=name)["Items"] for name in tables},
         **{
