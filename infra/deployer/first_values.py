@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from botocore.exceptions import ClientError
 
+from infra.deployer.kept import kept_values
 from infra.environments import Environment
 
 ARTIFACTS = "ecommerce-pipeline-artifacts"
@@ -30,7 +31,7 @@ def first_values(
         found["MakesArtifactBucket"] = "no" if _has_bucket(environment, bucket) else "yes"
     if "MakesRepositories" in parameters:
         found["MakesRepositories"] = "no" if _has_repositories(environment) else "yes"
-    return found
+    return found | kept_values(environment, parameters)
 
 
 def _account_and_region(environment: Environment) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
+from infra.deployer.kept import OF_NEW_STACKS, with_names_written_out
 from infra.deployer.templates import StackTemplate
 from infra.deployer.waiting import Waiting
 from infra.errors import DeploymentFailed
@@ -192,19 +193,24 @@ class StackDeployer:
             if name in had and name not in parameters and not template.reads_ssm(name)
         ]
         left = set(template.parameters) - had - set(parameters)
-        given = [
-            {"ParameterKey": name, "ParameterValue": value}
-            for name, value in {**self._first_values(left, parameters), **parameters}.items()
-        ]
+        if existing is not None:
+            left -= OF_NEW_STACKS
+        values = {**self._first_values(left, parameters), **parameters}
+        given = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+        body, takes_back = template.body, {}
+        if existing is None:
+            body = with_names_written_out(template.body, {**template.defaults, **values})
+            takes_back = {"ImportExistingResources": True}
         try:
             answer = self._cloudformation.create_change_set(
                 StackName=template.stack_name,
                 ChangeSetName=f"deploy-{time.time_ns()}",
                 ChangeSetType="CREATE" if existing is None else "UPDATE",
-                TemplateBody=template.body,
+                TemplateBody=body,
                 Parameters=given + kept,
                 Capabilities=["CAPABILITY_NAMED_IAM"],
                 Tags=[{"Key": "application", "Value": "ecommerce-pipeline"}],
+                **takes_back,
                 **self._role,
             )
         except ClientError as refusal:

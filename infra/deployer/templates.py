@@ -41,7 +41,7 @@ class StackTemplate:
     `resources`: what the stack is made of, by logical id. `starts`: modules that something beside
     the stack's own function or container starts (EntryPoints of its Metadata). `secrets`:
     parameters whose values CloudFormation keeps to itself (NoEcho). `looked_up`: the name of the
-    SSM parameter that a template parameter's value comes from.
+    SSM parameter that a template parameter's value comes from. `defaults`: of parameters.
     """
 
     name: str
@@ -55,6 +55,7 @@ class StackTemplate:
     starts: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
     looked_up: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
     stage: Stage = WITHOUT
 
     @property
@@ -227,6 +228,9 @@ def read_template(
         starts=tuple(document.get("Metadata", {}).get("EntryPoints", ())),
         secrets=frozenset(name for name, one in parameters.items() if one.get("NoEcho") is True),
         looked_up=looked_up,
+        defaults={
+            name: str(one["Default"]) for name, one in parameters.items() if "Default" in one
+        },
         stage=stage,
     )
 

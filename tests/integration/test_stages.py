@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from contracts.layout import FACTS_DATABASE
 from infra.deployer.templates import BOOTSTRAP, dependencies, discover, order_of_deployment
+from infra.ecp.target import Target
 from infra.environments import PROJECT, local_environment
 from infra.local import cloud
 from infra.local.cloud import RunningCloud
@@ -168,3 +170,37 @@ def workers_of(running: RunningCloud) -> set[str]:
             "containerDefinitions"
         ]
     }
+
+
+def test_a_deleted_stage_comes_back_with_what_was_kept(
+    running: RunningCloud, tmp_path: Path
+) -> None:
+    """Its numbers, its files and its key: who had a pseudonym has the same one."""
+    before = pseudonyms(running, BLUE)
+    again = ask(
+        running, BLUE, "deploy", "--all", "--yes", "--parameter", f"SETTLE_SECONDS={SETTLE}"
+    )
+    assert again.exit_code == 0, again.err
+    assert "takes back DataBucket, ArchiveBucket, EventStore" in again.err
+    assert revenue(running, BLUE) == {"2025-07-01": Decimal("10.25")}
+
+    said = submit(running, BLUE, tmp_path, "2025-07-04", "3.00")
+
+    assert said.exit_code == 0, said.err
+    assert revenue(running, BLUE) == {
+        "2025-07-01": Decimal("10.25"),
+        "2025-07-04": Decimal("3.00"),
+    }
+    after = pseudonyms(running, BLUE)
+    assert len(before) == 1
+    assert after == before
+
+
+def pseudonyms(running: RunningCloud, stage: Stage) -> set[str]:
+    """Of every user who is in the facts: all orders here are of one."""
+    orders = facts(running).load_table(f"{stage.database(FACTS_DATABASE)}.orders")
+    return set(orders.scan(selected_fields=("user_id",)).to_arrow()["user_id"].to_pylist())
+
+
+def facts(running: RunningCloud) -> Any:
+    return Target(running.environment(), "the test").facts

@@ -1,0 +1,106 @@
+"""What outlives its stack is found by the next one, and refused where that is not sure."""
+
+import re
+from typing import Any
+
+import pytest
+
+from infra.deployer.kept import SECRETS, TAG, kept_values, with_names_written_out
+from infra.deployer.templates import discover
+from infra.environments import PROJECT, Environment, aws_environment
+from infra.errors import DeploymentFailed
+from infra.stage import Stage
+
+BLUE = Stage("blue")
+TEMPLATES = {one.name: one for one in discover(PROJECT, BLUE)}
+
+
+@pytest.fixture
+def blue(aws: Any) -> Environment:
+    return aws_environment({}, {}, "us-east-1", BLUE)
+
+
+@pytest.fixture
+def plain(aws: Any) -> Environment:
+    return aws_environment({}, {}, "us-east-1")
+
+
+def a_secret(aws: Any, name: str, tag: str | None = None, description: str = "") -> str:
+    tags = [{"Key": TAG, "Value": tag}] if tag else []
+    made = aws("secretsmanager").create_secret(
+        Name=name, SecretString="x", Tags=tags, Description=description
+    )
+    return str(made["ARN"])
+
+
+def test_the_key_of_a_stage_is_found_by_its_tag_and_that_of_another_is_not(
+    aws: Any, blue: Environment, plain: Environment
+) -> None:
+    assert kept_values(blue, SECRETS) == {}
+    of_blue = a_secret(aws, "one", "blue-pseudonym-key")
+    of_none = a_secret(aws, "other", "pseudonym-key")
+    assert kept_values(blue, SECRETS) == {"KeptPseudonymKey": of_blue}
+    assert kept_values(plain, SECRETS) == {"KeptPseudonymKey": of_none}
+    assert kept_values(blue, ["KeptRotationKey"]) == {}
+
+
+def test_a_key_of_before_there_were_tags_is_known_by_what_it_says(
+    aws: Any, blue: Environment, plain: Environment
+) -> None:
+    description = SECRETS["KeptPseudonymKey"][1]
+    older = a_secret(aws, "PseudonymKey-abc", description=description)
+    a_secret(aws, "somebody's", description="else")
+    assert kept_values(plain, SECRETS) == {"KeptPseudonymKey": older}
+    assert kept_values(blue, SECRETS) == {}
+
+
+def test_two_keys_are_named_with_what_to_do(aws: Any, blue: Environment) -> None:
+    both = [a_secret(aws, name, "blue-pseudonym-key") for name in ("one", "two")]
+    with pytest.raises(DeploymentFailed, match="KeptPseudonymKey=ARN") as refused:
+        kept_values(blue, SECRETS)
+    for arn in both:
+        assert arn in str(refused.value)
+
+
+def test_the_database_of_the_facts_is_made_once(aws: Any, blue: Environment) -> None:
+    assert kept_values(blue, ["MakesFactsDatabase"]) == {"MakesFactsDatabase": "yes"}
+    aws("glue").create_database(DatabaseInput={"Name": "ecommerce"})
+    assert kept_values(blue, ["MakesFactsDatabase"]) == {"MakesFactsDatabase": "yes"}
+    aws("glue").create_database(DatabaseInput={"Name": "blue_ecommerce"})
+    assert kept_values(blue, ["MakesFactsDatabase"]) == {"MakesFactsDatabase": "no"}
+
+
+def test_templates_tag_their_secrets_as_they_are_looked_for() -> None:
+    found = {
+        parameter: (tag["Value"], resource["Properties"]["Description"])
+        for template in TEMPLATES.values()
+        for parameter in set(template.parameters) & set(SECRETS)
+        for resource in template.resources.values()
+        if resource["Type"] == "AWS::SecretsManager::Secret"
+        for tag in resource["Properties"]["Tags"]
+        if tag["Key"] == TAG
+    }
+    assert found == {
+        parameter: (BLUE.named(what), description)
+        for parameter, (what, description) in SECRETS.items()
+    }
+
+
+def test_every_table_and_bucket_that_is_kept_has_a_name_that_cloudformation_can_look_for() -> None:
+    """Written out when its stack is made; what the stack has is not looked for."""
+    names = {}
+    for template in TEMPLATES.values():
+        values = {**template.defaults, **template.of_stage, "BucketSuffix": "-1-r"}
+        body = with_names_written_out(template.body, values)
+        names |= dict(re.findall(r"^ +(TableName|BucketName): (?!!)(\S+)$", body, re.MULTILINE))
+        for kind, key in (("DynamoDB::Table", "TableName"), ("S3::Bucket", "BucketName")):
+            kept = [one for one in template.resources.values() if one["Type"] == f"AWS::{kind}"]
+            written = re.findall(rf"^ +{key}: (blue-\S+)$", body, re.MULTILINE)
+            assert len(written) == len(kept), template.name
+            assert not any("$" in name for name in written)
+    assert names["TableName"].startswith("blue-")
+
+
+def test_a_name_with_a_part_that_nobody_knows_stays_as_it_is() -> None:
+    body = "      TableName: !Sub ${StagePrefix}EventStore${Other}\n"
+    assert with_names_written_out(body, {"StagePrefix": "blue-"}) == body
