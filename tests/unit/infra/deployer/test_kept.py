@@ -1,15 +1,19 @@
 """What outlives its stack is found by the next one, and refused where that is not sure."""
 
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
 
 from infra.deployer.kept import SECRETS, TAG, kept_values, with_names_written_out
+from infra.deployer.stacks import StackDeployer
 from infra.deployer.templates import discover
+from infra.deployer.waiting import Waiting
 from infra.environments import PROJECT, Environment, aws_environment
 from infra.errors import DeploymentFailed
 from infra.stage import Stage
+from tests.unit.infra.projects import ScriptedCloudFormation
 
 BLUE = Stage("blue")
 TEMPLATES = {one.name: one for one in discover(PROJECT, BLUE)}
@@ -104,3 +108,39 @@ def test_every_table_and_bucket_that_is_kept_has_a_name_that_cloudformation_can_
 def test_a_name_with_a_part_that_nobody_knows_stays_as_it_is() -> None:
     body = "      TableName: !Sub ${StagePrefix}EventStore${Other}\n"
     assert with_names_written_out(body, {"StagePrefix": "blue-"}) == body
+
+
+@pytest.mark.parametrize("before", [None, "UPDATE_COMPLETE"], ids=["new", "there"])
+def test_only_a_new_stack_takes_back_what_was_left(before: str | None) -> None:
+    template = TEMPLATES["validator"]
+    had = () if before is None else ("Currency",)
+    cloudformation = ScriptedCloudFormation(before=before, had_parameters=had)
+    looked_for: set[str] = set()
+
+    def first(left: Collection[str], _: Mapping[str, str]) -> dict[str, str]:
+        looked_for.update(left)
+        return {"KeptPseudonymKey": "arn:kept"} if "KeptPseudonymKey" in left else {}
+
+    StackDeployer(cloudformation, Waiting(0.0), first).prepare(template, {}, lambda _: None)
+
+    made = cloudformation.created
+    given = {one["ParameterKey"]: one.get("ParameterValue") for one in made["Parameters"]}
+    assert given["StagePrefix"] == "blue-"
+    assert given["EventStoreTable"] == "/blue-ecommerce-pipeline/platform/event-store-table"
+    is_new = before is None
+    assert made.get("ImportExistingResources", False) is is_new
+    assert given.get("KeptPseudonymKey") == ("arn:kept" if is_new else None)
+    assert ("KeptPseudonymKey" in looked_for) is is_new
+
+
+def test_a_new_stack_has_the_names_of_its_tables_written_out() -> None:
+    cloudformation = ScriptedCloudFormation()
+    template = TEMPLATES["platform"]
+    deployer = StackDeployer(cloudformation, Waiting(0.0))
+    deployer.prepare(template, {"BucketSuffix": "-1-r"}, lambda _: None)
+    body = cloudformation.created["TemplateBody"]
+    assert "      TableName: blue-EventStore\n" in body
+    assert "      BucketName: blue-ecommerce-data-bucket-1-r\n" in body
+    assert body.replace("blue-EventStore", "!Sub ${StagePrefix}EventStore").count("\n") == (
+        template.body.count("\n")
+    )
