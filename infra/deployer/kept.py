@@ -1,17 +1,21 @@
 """What outlives its stack, and how a new stack takes it back.
 
 Tables and buckets CloudFormation finds by itself, by names that are written out
-(ImportExistingResources). A secret has a name of its own making: it is found by its tag, and a
-parameter gives it to the template, as it does of the database of the facts.
+(ImportExistingResources), and a stack is made of them before anything is added to it. A secret has
+a name of its own making: it is found by its tag, and a parameter gives it to the template, as it
+does of the database of the facts.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from contracts.layout import FACTS_DATABASE
+from infra.deployer.templates import document_of
 from infra.environments import Environment
 from infra.errors import DeploymentFailed
 from infra.stage import Stage
@@ -32,6 +36,7 @@ SECRETS = {
 DATABASE = "MakesFactsDatabase"
 OF_NEW_STACKS = frozenset({*SECRETS, DATABASE})
 """Parameters that a stack that is there never needs: what it has is its own."""
+IDENTIFIERS = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
 _NAME = re.compile(r"^( +(?:TableName|BucketName): )!Sub (\S+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$\{(\w+)\}")
 
@@ -48,6 +53,36 @@ def with_names_written_out(body: str, values: Mapping[str, str]) -> str:
         return found[1] + _PARAMETER.sub(lambda one: values[one[1]], found[2])
 
     return _NAME.sub(written_out, body)
+
+
+def imported(
+    logical_ids: Collection[str], body: str, path: Path
+) -> tuple[str, list[dict[str, Any]]]:
+    """A template of these resources alone, and by what CloudFormation knows each.
+
+    Raises DeploymentFailed for one of a kind that has no name of ours.
+    """
+    document = document_of(body)
+    resources = {name: document["Resources"][name] for name in logical_ids}
+    named = []
+    for logical_id, resource in resources.items():
+        key = IDENTIFIERS.get(resource["Type"])
+        name = resource["Properties"].get(key)
+        if not isinstance(name, str):
+            raise DeploymentFailed(
+                f"{path}: {logical_id} ({resource['Type']}) is there already, and cannot be taken "
+                "back by its name: import it into the stack, or delete it. Nothing was deployed"
+            )
+        named.append(
+            {
+                "ResourceType": resource["Type"],
+                "LogicalResourceId": logical_id,
+                "ResourceIdentifier": {key: name},
+            }
+        )
+    kept = {**document, "Resources": resources}
+    kept.pop("Outputs", None)
+    return json.dumps(kept, default=str), named
 
 
 def kept_values(environment: Environment, parameters: Collection[str]) -> dict[str, str]:

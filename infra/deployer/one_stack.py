@@ -166,8 +166,6 @@ class Deployment:
         except BaseException:
             self._stacks.discard(change_set)
             raise
-        if back := [one.logical_id for one in change_set.changes if one.action == "Import"]:
-            self._say(f"{template.name}: takes back {', '.join(back)}, which an earlier stack left")
         count = len(change_set.changes)
         self._say(f"{template.name}: {count} change{'s' if count != 1 else ''}")
         self._stands[template.name] = "is being changed, and CloudFormation goes on with it"

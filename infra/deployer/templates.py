@@ -198,6 +198,11 @@ def _publisher(publishers: Mapping[str, str], parameter: str, template: StackTem
     return publishers[parameter]
 
 
+def document_of(body: str) -> dict[str, Any]:
+    """A template as plain values, with long forms for CloudFormation's short ones."""
+    return dict(yaml.load(body, Loader=_CloudFormationLoader))  # noqa: S506
+
+
 def read_template(
     name: str,
     path: Path,
@@ -206,7 +211,7 @@ def read_template(
     stage: Stage = WITHOUT,
 ) -> StackTemplate:
     """The template of this text; `path` is where it lies, or where messages say it came from."""
-    document = _in_stage(yaml.load(body, Loader=_CloudFormationLoader), stage)  # noqa: S506
+    document = _in_stage(document_of(body), stage)
     parameters = document.get("Parameters", {})
     looked_up = {
         parameter: _of_stage(declared["Default"], stage)

@@ -181,7 +181,7 @@ def test_a_deleted_stage_comes_back_with_what_was_kept(
         running, BLUE, "deploy", "--all", "--yes", "--parameter", f"SETTLE_SECONDS={SETTLE}"
     )
     assert again.exit_code == 0, again.err
-    assert "takes back DataBucket, ArchiveBucket, EventStore" in again.err
+    assert "takes back ArchiveBucket, DataBucket, EventStore" in again.err
     assert revenue(running, BLUE) == {"2025-07-01": Decimal("10.25")}
 
     said = submit(running, BLUE, tmp_path, "2025-07-04", "3.00")
