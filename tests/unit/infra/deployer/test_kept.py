@@ -1,12 +1,13 @@
 """What outlives its stack is found by the next one, and refused where that is not sure."""
 
+import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from infra.deployer.kept import SECRETS, TAG, kept_values, with_names_written_out
+from infra.deployer.kept import SECRETS, TAG, imported, kept_values, with_names_written_out
 from infra.deployer.stacks import StackDeployer
 from infra.deployer.templates import discover
 from infra.deployer.waiting import Waiting
@@ -144,3 +145,59 @@ def test_a_new_stack_has_the_names_of_its_tables_written_out() -> None:
     assert body.replace("blue-EventStore", "!Sub ${StagePrefix}EventStore").count("\n") == (
         template.body.count("\n")
     )
+
+
+def test_a_stack_is_made_of_what_is_there_and_of_nothing_else() -> None:
+    template = TEMPLATES["platform"]
+    body = with_names_written_out(template.body, {**template.of_stage, "BucketSuffix": ""})
+    alone, named = imported(["EventStore", "DataBucket"], body, template.path)
+    document = json.loads(alone)
+    assert set(document["Resources"]) == {"EventStore", "DataBucket"}
+    assert {one["DeletionPolicy"] for one in document["Resources"].values()} == {
+        "RetainExceptOnCreate"
+    }
+    assert set(document["Parameters"]) == set(template.parameters)
+    assert [one["ResourceIdentifier"] for one in named] == [
+        {"TableName": "blue-EventStore"},
+        {"BucketName": "blue-ecommerce-data-bucket"},
+    ]
+
+
+def test_what_has_no_name_of_ours_is_named_with_what_to_do() -> None:
+    template = TEMPLATES["platform"]
+    with pytest.raises(DeploymentFailed, match=r"Cluster .* import it into the stack, or delete"):
+        imported(["Cluster"], template.body, template.path)
+
+
+class CloudWithATable(ScriptedCloudFormation):
+    """Finds, when the stack is first made, that one of its resources is there already."""
+
+    def __init__(self) -> None:
+        super().__init__(after=())
+        self.kinds: list[str] = []
+
+    def create_change_set(self, **arguments: Any) -> dict[str, str]:
+        self.kinds.append(arguments["ChangeSetType"])
+        if arguments["ChangeSetType"] == "IMPORT":
+            assert "Tags" not in arguments, "CloudFormation refuses them in an import"
+            self.imported = arguments["ResourcesToImport"]
+        return super().create_change_set(**arguments)
+
+    def execute_change_set(self, **_: str) -> None:
+        self._status = f"{self.kinds[-1]}_COMPLETE"
+
+    def paginate(self, **_: str) -> Iterator[dict[str, Any]]:
+        action = "Import" if self.kinds[-1] in ("CREATE", "IMPORT") else "Add"
+        change = {"Action": action, "LogicalResourceId": "EventStore", "ResourceType": "x"}
+        yield {"Changes": [{"ResourceChange": change}]}
+
+
+def test_what_is_there_comes_into_the_stack_first_and_the_rest_is_an_update() -> None:
+    cloudformation, said = CloudWithATable(), list[str]()
+    deployer = StackDeployer(cloudformation, Waiting(0.0))
+    change_set = deployer.prepare(TEMPLATES["platform"], {}, said.append)
+    assert cloudformation.kinds == ["CREATE", "IMPORT", "UPDATE"]
+    assert [one["LogicalResourceId"] for one in cloudformation.imported] == ["EventStore"]
+    assert said == ["platform: takes back EventStore, which an earlier stack left"]
+    assert change_set is not None
+    assert not change_set.creates
