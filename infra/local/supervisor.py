@@ -65,6 +65,7 @@ class Supervisor:
             folders,
             Launcher(folders, endpoint, Versions(self._environment.client("s3"), folders.versions)),
             self._remember,
+            self._forget,
         )
         self._deployed = DeployedWorkers(
             self._pool, self._environment.client("ecs"), self._environment.client("ssm")
@@ -201,6 +202,10 @@ class Supervisor:
 
     def _remember(self, name: str, pid: int) -> None:
         self._record = self._record.with_process(name, record_of(pid))
+        write_record(self._folders.record, self._record)
+
+    def _forget(self, name: str) -> None:
+        self._record = self._record.without_process(name)
         write_record(self._folders.record, self._record)
 
     def _progress(self, line: str) -> None:

@@ -136,6 +136,9 @@ def test_every_name_there_is_one_of_a_stage(running: RunningCloud) -> None:
 def test_when_one_is_deleted_the_other_goes_on(running: RunningCloud, tmp_path: Path) -> None:
     delete(running, BLUE)
     eventually(lambda: workers_of(running) == {"green-validator", "green-transformer"})
+    said = ask(running, GREEN, "status", "--json")
+    states = {one["name"]: one["state"] for one in said.document["local"]["workers"]}
+    assert "dead" not in states.values(), states
 
     said = submit(running, GREEN, tmp_path, "2025-07-03", "7.75")
 
@@ -161,15 +164,9 @@ def delete(running: RunningCloud, stage: Stage) -> None:
 
 
 def workers_of(running: RunningCloud) -> set[str]:
-    """Containers that are registered, and live."""
-    ecs = client(running, "ecs")
-    return {
-        container["name"]
-        for family in ecs.list_task_definition_families(status="ACTIVE")["families"]
-        for container in ecs.describe_task_definition(taskDefinition=family)["taskDefinition"][
-            "containerDefinitions"
-        ]
-    }
+    """The workers that the local cloud keeps alive."""
+    found = cloud.find(running.directory)
+    return set() if found is None else set(found.workers)
 
 
 def test_a_deleted_stage_comes_back_with_what_was_kept(
