@@ -302,7 +302,7 @@ class OneTaskDefinition:
     def __init__(self, **container: Any) -> None:
         self._container = {"name": "validator", "image": "s3://b/v.zip", **container}
 
-    def list_task_definition_families(self, **_: str) -> dict[str, Any]:
+    def list_task_definition_families(self, status: str) -> dict[str, Any]:
         assert status == "ACTIVE"
         return {"families": ["validation-task"]}
 
