@@ -235,8 +235,10 @@ class StackDeployer:
         kind, body = "UPDATE", template.body
         takes_back: dict[str, Any] = {}
         if existing is None:
+            kind = "CREATE"
+        if existing is None and not template.keeps_artifacts:  # that one uses what it does not make
             body = with_names_written_out(template.body, {**template.defaults, **values})
-            kind, takes_back = "CREATE", {"ImportExistingResources": True}
+            takes_back = {"ImportExistingResources": True}
         if imports:
             body, named = imported([one.logical_id for one in imports], body, template.path)
             kind, takes_back = "IMPORT", {"ResourcesToImport": named}
