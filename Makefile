@@ -4,12 +4,13 @@ BIN := .venv/bin
 # Compiled modules are kept whatever the environment says: each process of a test would compile all anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow$(if $(SERVICE),, or batches))"
+QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow or thorough$(if $(SERVICE),, or batches))"
+SUITE := $(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder --durations=30 --durations-min=5
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo unit watch test check new-service bench simulate mutants mutation troubles matrix linearizability containers screenshots format changelog clean
+.PHONY: help setup demo unit watch test thorough check new-service bench simulate mutants mutation troubles matrix linearizability containers screenshots format changelog clean
 
 ##@ Begin
 
@@ -24,13 +25,16 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 ##@ Change
 
 unit: .venv/ready-to-develop  ## The quick tests of all; SERVICE=transformer for those of one service, its whole batches too
-	HYPOTHESIS_PROFILE=dev TEST_STRIDE=10 $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
+	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service
-	HYPOTHESIS_PROFILE=dev TEST_STRIDE=10 $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests
+	HYPOTHESIS_PROFILE=dev $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests
 
-test: .venv/ready-to-develop  ## Run every test; figures are made by `make bench`
-	$(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder --durations=30 --durations-min=5
+test: .venv/ready-to-develop  ## Every rule, once: some ten minutes; before a pull request
+	HYPOTHESIS_PROFILE=dev $(SUITE) -m "not (thorough or docker or performance)"
+
+thorough: .venv/ready-to-develop  ## What `make test` leaves out: whole tables of cases, 100 random examples, images, long faults
+	HYPOTHESIS_PROFILE=ci $(SUITE) -m "(thorough or docker or hypothesis) and not performance"
 
 check: .venv/ready-to-develop  ## Style, types, layers, templates, generated files
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import pytest
 from infra.scaffold import new_service
 from infra.scaffold.new_service import LONGEST_NAME, AnchorMissing, NameRefused, make_service
 from tests.contract.declared import PROJECT
+from tests.support.examples import thorough
 
 NAME = "warehousestocktakings"[:LONGEST_NAME]
 """As long as one may be, and sorted after `runtime`: lines and imports are at their worst."""
@@ -82,11 +83,19 @@ def test_it_has_the_rooms_of_a_service(scaffolded: Path) -> None:
         ("ecp", "contracts", "docs", "--check"),
         ("pytest", "-q", f"tests/unit/{NAME}"),
         ("pytest", "-q", "-k", NAME, "tests/contract/test_artifacts_stand_alone.py"),
-        (
-            *("pytest", "-q", "tests/contract/test_services.py", "tests/contract/test_docs.py"),
-            *("tests/contract/test_log_groups.py", "tests/contract/test_compatibility_docs.py"),
-            *("tests/security/test_allowed.py", "tests/security/test_denied.py"),
-            *("tests/security/test_dashboard.py", "tests/unit/infra/deployer/test_deploy_plan.py"),
+        thorough(
+            pytest.param(
+                (
+                    *("pytest", "-q", "tests/contract/test_services.py"),
+                    *("tests/contract/test_docs.py", "tests/contract/test_log_groups.py"),
+                    *(
+                        "tests/contract/test_compatibility_docs.py",
+                        "tests/security/test_allowed.py",
+                    ),
+                    *("tests/security/test_denied.py", "tests/security/test_dashboard.py"),
+                    "tests/unit/infra/deployer/test_deploy_plan.py",
+                )
+            )
         ),
         (
             "pytest",

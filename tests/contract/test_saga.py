@@ -103,11 +103,26 @@ def test_a_redriven_batch_is_rejected_only_once_the_transformer_says_it_is_not_p
 
 
 def test_waking_a_worker_is_part_of_what_is_tried_again() -> None:
-    for name in ("ValidateBatch", "TransformBatch", "AbandonBatch"):
+    for name in ("TransformBatch", "AbandonBatch"):
         [branch] = STATES[name]["Branches"]
         first = branch["States"][branch["StartAt"]]
         assert first["Resource"] == "arn:aws:states:::ecs:runTask"
         assert STATES[name]["Retry"]
+
+
+def test_a_slice_that_failed_is_repeated_with_a_new_container_unless_that_is_in_vain() -> None:
+    caught = catch_of("ValidateBatch")
+    assert caught["Assign"]["awake"] is False
+    assert caught["Next"] == "MayBeRepeated"
+    [again] = STATES["MayBeRepeated"]["Choices"]
+    for error in ("StaleWriter", "ContractViolation", "DataRejected"):
+        assert f"'{error}'" in again["Condition"]
+    assert STATES["BeforeRepeating"]["Next"] == "ValidateBatch"
+    assert STATES["MayBeRepeated"]["Default"] == "ReleaseLock"
+    [branch] = STATES["ValidateBatch"]["Branches"]
+    [awake] = branch["States"][branch["StartAt"]]["Choices"]
+    assert awake == {"Condition": "{% $awake %}", "Next": "ValidateFiles"}
+    assert branch["States"]["WakeValidator"]["Next"] == "ValidateFiles"
 
 
 def found_in(definition: dict[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from services.api.http import formats
 from services.relay import handler as relay
 from services.runtime.event_store import dynamodb, port
 from services.runtime.messaging import dead_letters, task_callbacks
+from tests.contract import saga_history
 from tests.contract.aws_limits import LIMITS
 from tests.contract.builders import an_example
 from tests.contract.declared import SAGA, states_in, templates
@@ -220,26 +221,14 @@ def definition() -> Measured:
 
 @measures("saga: events of an execution")
 def history() -> Measured:
-    """A largest batch whose validation is tried as often as may be, each file at its first go.
-
-    150 more goes of single files fit beside that. What is beyond ends the execution: the batch is
-    FAILED, nothing of it is published, and `ecp redrive` runs it with a new history.
-    """
-    files = next(state for name, state in states_in(DEFINITION) if name == "ValidateFiles")
-    retries = DEFINITION["States"]["ValidateBatch"]["Retry"]
-    passes = 1 + sum(retry["MaxAttempts"] for retry in retries)
-    one_pass = 20 + MAX_BATCH_FILES * events_of(files["ItemProcessor"]["States"])
-    rest = sum(EVENTS_OF[state["Type"]] + 10 for state in DEFINITION["States"].values())
-    yield f"{passes} passes of {MAX_BATCH_FILES} files", passes * one_pass + rest
+    """A largest batch with the worst luck: nothing that may be tried again works at once."""
+    yield f"{MAX_BATCH_FILES} files", saga_history.most_events(DEFINITION, MAX_BATCH_FILES)
 
 
-EVENTS_OF = {"Task": 6, "Pass": 2, "Choice": 2, "Succeed": 2, "Fail": 1, "Map": 4, "Parallel": 4}
-"""Entered, Scheduled, Started, Submitted, Succeeded, Exited of a task that is answered."""
-
-
-def events_of(states: dict[str, Any]) -> int:
-    """Of one iteration: its own begin and end, and its states."""
-    return 2 + sum(EVENTS_OF[state["Type"]] for state in states.values())
+def test_no_set_is_sealed_that_a_history_may_be_too_short_for() -> None:
+    """What the aggregator takes at most, against what the saga can carry at worst."""
+    assert saga_history.largest_set(DEFINITION) >= MAX_BATCH_FILES
+    assert LIMITS["saga: events of an execution"].most == saga_history.MAX_EVENTS
 
 
 @measures("api: seconds of an integration")

@@ -59,12 +59,12 @@ def test_a_worker_that_is_to_stop_ends_before_ecs_kills_it(name: str) -> None:
 def test_a_command_may_wait_in_the_queue_before_its_first_heartbeat() -> None:
     """Step Functions counts from when it is sent; one worker takes one message after the other.
 
-    A container of 1.4 GB starts in some minutes at worst, a file takes a minute; and who waits for
-    longer than a lease lasts has lost the lock.
+    A container of 1.4 GB starts in two minutes, a file takes five at worst; and who waits for
+    longer than a lease lasts has lost the lock. tests/simulation/test_patience.py plays it.
     """
     states = dict(states_in(json.loads(SAGA.read_text())))
     lock = Service(PROJECT / "services/lock").template.document["Parameters"]["LeaseSeconds"]
-    at_once = states["ValidateFiles"]["MaxConcurrency"]
-    assert at_once * 60 <= states["ValidateFile"]["HeartbeatSeconds"] < lock["Default"]
+    before_it = states["ValidateFiles"]["MaxConcurrency"] - 1
+    assert 120 + before_it * 300 <= states["ValidateFile"]["HeartbeatSeconds"] < lock["Default"]
     for name in ("Transform", "Abandon"):
         assert 300 <= states[name]["HeartbeatSeconds"] < lock["Default"]

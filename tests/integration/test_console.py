@@ -34,6 +34,7 @@ def page() -> Iterator[Page]:
         expect.set_options(timeout=5_000)
 
 
+@pytest.mark.thorough
 def test_a_batch_is_watched_from_its_start_to_the_numbers_of_its_month(
     running_cloud: RunningCloud, pipeline: Pipeline, page: Page, tmp_path: Path
 ) -> None:

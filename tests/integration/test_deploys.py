@@ -130,6 +130,7 @@ def paused_after_its_first_file(pipeline: Pipeline, validator: int) -> Iterator[
             process.resume()
 
 
+@pytest.mark.thorough
 def test_a_new_validator_goes_on_with_a_batch_that_runs_and_the_batch_completes(
     running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, checkout: Path
 ) -> None:
@@ -171,6 +172,7 @@ def running_image(pipeline: Pipeline) -> str:
     return str(described["taskDefinition"]["containerDefinitions"][0]["image"])
 
 
+@pytest.mark.thorough
 def test_a_validator_that_cannot_start_is_rolled_back_and_the_version_before_works_on(
     running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, checkout: Path
 ) -> None:

@@ -164,6 +164,7 @@ def test_down_leaves_no_process_no_port_and_no_state(directory: Path) -> None:
     assert cloud.down(directory) is False
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("victim", [SUPERVISOR, CLOUD])
 def test_what_a_killed_process_leaves_is_cleaned_up_by_the_next_up(
     directory: Path, victim: str
@@ -182,6 +183,7 @@ def test_what_a_killed_process_leaves_is_cleaned_up_by_the_next_up(
     assert second.pid != first.pid
 
 
+@pytest.mark.thorough
 def test_down_ends_what_a_killed_supervisor_left(directory: Path) -> None:
     running = cloud.up(directory, port=0)
     processes = processes_of(directory)
@@ -226,6 +228,7 @@ def test_the_demo_shows_everything_and_leaves_nothing(directory: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_a_demo_that_is_kept_ends_with_the_address_of_its_console(directory: Path) -> None:
     said = ecp("demo", "--keep", directory=directory)
     kept = directory / "ecp-demo"

@@ -260,6 +260,7 @@ class Killed(Exception):
 STEPS = ("_put_requests", "_commands", "_have_done", "_delete", "_receipt", "_close")
 
 
+@pytest.mark.thorough
 def test_an_erasure_that_is_cut_short_anywhere_is_finished_by_asking_again(
     running_cloud: RunningCloud,
     pipeline: Pipeline,

@@ -153,6 +153,7 @@ def test_corrected_rows_count_as_if_they_had_been_right_from_the_beginning(shop:
     assert verdicts(shop.replay("--dry-run"))["orders", 11] == "refused"
 
 
+@pytest.mark.thorough
 def test_each_line_of_a_pair_counts_once_however_often_they_are_corrected_in_turn(
     shop: Shop,
 ) -> None:

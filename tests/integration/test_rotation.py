@@ -186,6 +186,7 @@ class Killed(Exception):
     """The test's own: what was about to happen did not."""
 
 
+@pytest.mark.thorough
 def test_a_rotation_that_is_cut_short_anywhere_is_finished_by_asking_again(
     running_cloud: RunningCloud,
     pipeline: Pipeline,

@@ -19,7 +19,7 @@ from tests.support.ecp import ecp
 from tests.support.pipeline import ARCHIVE_BUCKET, DATA_BUCKET, Pipeline, eventually
 from tests.support.shop import a_product, an_item, an_order, items_csv, orders_csv, products_csv
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.thorough]
 FIRST_DAY = date(2025, 3, 1)
 
 

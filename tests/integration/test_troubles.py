@@ -26,7 +26,7 @@ from tests.support.pipeline import OPEN, Pipeline, eventually
 from tests.support.random_rows import random_rows
 from tests.support.standing import assert_kpis_equal, csv_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.thorough]
 SEED = int(os.environ.get("TROUBLES_SEED", "1"))
 LEASE_SECONDS = 8
 LONGEST_BATCH_SECONDS = 1.6

@@ -3,6 +3,7 @@
 import json
 import uuid
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -195,6 +196,44 @@ def quarantined_rows(pipeline: Pipeline, batch_id: str) -> list[dict[str, object
         body = pipeline.client("s3").get_object(Bucket=DATA_BUCKET, Key=key)["Body"].read()
         rows += pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
     return rows
+
+
+def test_what_is_rejected_in_any_slice_of_many_files_is_told_and_the_rest_is_published_with_it(
+    pipeline: Pipeline, name: str
+) -> None:
+    """The saga validates fifty files at a time: here the first, the 51st and the last are wrong."""
+    files = {
+        f"orders/{name}-{number:03d}.csv": orders_csv(
+            an_order(f"{name}-{number}", "u", "2001-02-06", "1.00")
+        )
+        for number in range(104)
+    }
+    keys = sorted(files)
+    good = {key: files[key] for key in (keys[0], keys[50], keys[-1])}
+    files |= {key: text.replace("order_date", "day", 1) for key, text in good.items()}
+    pipeline.upload_set(name, files)
+
+    rejected = pipeline.batch_of(keys[1])
+
+    assert rejected["status"] == "REJECTED", rejected
+    validated = [one for one in pipeline.events(rejected["batch_id"]) if is_verdict(one)]
+    assert len(validated) == len(files)
+    [closed] = [
+        one for one in pipeline.events(rejected["batch_id"]) if one["event_type"] == "BatchRejected"
+    ]
+    told = json.loads(closed["data"])["rejected_files"]
+    assert sorted(one["key"] for one in told) == sorted(good)
+
+    for key, text in good.items():
+        pipeline.upload(key, text)
+    completed = pipeline.batch_of(keys[1], after=1)
+
+    assert completed["status"] == "COMPLETED", completed
+    assert pipeline.order_kpis()["2001-02-06"]["total_orders"] == len(files)
+
+
+def is_verdict(event: dict[str, Any]) -> bool:
+    return event["event_type"] in ("FileValidated", "FileRejected")
 
 
 def test_a_wrong_header_rejects_the_batch_and_the_corrected_file_completes_the_set(

@@ -9,13 +9,17 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from contracts.messages import TransformBatch
+from services.transformer.batch.merge_plan import KPI_COLUMNS
 from services.transformer.batch.transform import warm_up
+from services.transformer.engines.port import sql_for
+from services.transformer.facts.data_files import data_files
 from tests.performance.figures import LINES_PER_ORDER, Figure, figure, keep
 from tests.performance.staged_batches import Staged, put, transform
 from tests.support.transforming import Workbench, local_workbench
@@ -34,6 +38,7 @@ REPETITIONS = 3
 RANDOM, SEQUENTIAL = "md5(cast(n as varchar))", "format('{:012d}', n)"
 PRODUCTS = 200
 EMPTY = "the same on empty tables"
+LARGE_DAY = "a day that holds as many"
 
 ORDERS = """
 select {id} as order_id, md5(cast(n % 5000 as varchar)) as user_id,
@@ -95,7 +100,7 @@ GROWN = {
         Shop(BATCH, HISTORY, first_day=TODAY, also=7),
         1.3,
     ),
-    "a day that holds as many": (
+    LARGE_DAY: (
         Shop(HISTORY, id=RANDOM, first_day=TODAY),
         Shop(BATCH, HISTORY, RANDOM, TODAY),
         2.5,
@@ -118,7 +123,25 @@ def test_a_batch_on_histories_that_grow(tmp_path: Path) -> None:
                     seconds[which].append(used)
         what = f"{BATCH:,} orders on {HISTORY:,}: {name}"
         figures.append(figure(what, seconds["full"], EMPTY, seconds["empty"], at_most=at_most))
+        if name == LARGE_DAY:
+            floor = [cpu_of(partial(bare_kpis, full)) for _ in range(REPETITIONS + 1)][1:]
+            figures.append(figure("the bare KPI SQL over that day", floor, EMPTY, seconds["empty"]))
+            both = [sum(each) for each in zip(floor, seconds["empty"], strict=True)]
+            figures.append(figure(what, seconds["full"], f"that and {EMPTY}", both))
     keep("growth", figures, history_orders=HISTORY, batch_orders=BATCH, history_days=DAYS)
+
+
+def bare_kpis(bench: Workbench) -> None:
+    """The KPI statements over the columns that they need of all facts, by DuckDB and no more."""
+    facts, heads = bench.ports.facts, bench.state().heads or {}
+    with duckdb.connect(":memory:") as database:
+        for table, columns in KPI_COLUMNS.items():
+            files = data_files(facts.table(table), heads[table])
+            paths = [file.file_path.removeprefix("file://") for file in files]
+            lying = database.read_parquet(paths).select(*columns)
+            database.execute(f"create temp view kpi_{table} as {lying.sql_query()}")
+        for kpis in ("order_kpis", "category_kpis"):
+            database.execute(sql_for("duckdb", kpis)).fetchall()
 
 
 def test_small_batches_one_after_the_other(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from tests.support.shop import (
     products_csv,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.thorough]
 RECORDER = PROJECT / "tests/security/recorder"
 
 

@@ -86,7 +86,7 @@ class People:
         self.told.append((subject, message))
 
 
-def lock_handler(world: World) -> Handler:
+def lock_handler(world: World, lease: timedelta = LEASE) -> Handler:
     """The function processing-lock."""
     executions = Executions(world)
     ports = lock.Ports(
@@ -95,7 +95,7 @@ def lock_handler(world: World) -> Handler:
         executions=executions,
         clock=world.clock,
         table="ProcessingLockTable",
-        lease=LEASE,
+        lease=lease,
     )
     service = lock_service(ports, world.queues["lock-commands"])
 

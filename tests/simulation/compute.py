@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.envelope import parse
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.lease_heartbeat import LeaseHeartbeat
-from services.runtime.messaging.worker import QueueWorker
+from services.runtime.messaging.worker import QueueWorker, _readable
 from tests.simulation.hub import Crash, Task
 from tests.simulation.network import Queue, Sent
 
@@ -133,6 +133,8 @@ class SimulatedWorker(QueueWorker):
     @contextmanager
     def _kept_alive(self, body: str, receipt: str) -> Iterator[None]:
         working = [True]
+        if message := _readable(body):
+            self._tell_of(message, self._on_take)
         self._beat_later(body, receipt, working)
         try:
             yield
@@ -147,7 +149,7 @@ class SimulatedWorker(QueueWorker):
                 self._world.hub.spawn("heartbeat", lambda: self._beat_once(body, receipt))
             self._beat_later(body, receipt, working)
 
-        self._world.hub.at(HEARTBEAT_SECONDS, beat)
+        self._world.hub.at(self._heartbeat_seconds, beat)
 
     def _beat_once(self, body: str, receipt: str) -> None:
         """As `QueueWorker._beat` does between two waits."""
@@ -173,6 +175,9 @@ class WorkerKind:
 class Containers:
     """ecs:runTask: a container takes from its queue until nothing comes for a while."""
 
+    heartbeat_seconds = HEARTBEAT_SECONDS
+    idle_exit_seconds = IDLE_EXIT_SECONDS
+
     def __init__(self, world: World) -> None:
         self._world = world
         self._kinds: dict[str, WorkerKind] = {}
@@ -186,10 +191,20 @@ class Containers:
         """Start one more, after the time that Fargate takes; there may be two at once."""
         self._started += 1
         process = self._world.process(name, self._started)
-        delay = self._world.chaos.uniform(f"{name} start", 1.0, 20.0)
+        delay = self._cold_start_seconds(name)
         self._world.hub.at(delay, lambda: self._start(self._kinds[name], process))
 
+    def _cold_start_seconds(self, name: str) -> float:
+        return self._world.chaos.uniform(f"{name} start", 1.0, 20.0)
+
     def _start(self, kind: WorkerKind, process: Process) -> None:
+        lease = LeaseHeartbeat(
+            SqsClient(self._world.queues["lock-commands"]),
+            "lock-commands",
+            f"ecommerce-pipeline/{kind.name}",
+            self._world.clock,
+            self._world.new_id,
+        )
         worker = SimulatedWorker(
             self._world,
             process,
@@ -197,14 +212,9 @@ class Containers:
             queue_url=kind.queue.name,
             consumer=kind.make_consumer(),
             answers=kind.answers,
-            on_heartbeat=LeaseHeartbeat(
-                SqsClient(self._world.queues["lock-commands"]),
-                "lock-commands",
-                f"ecommerce-pipeline/{kind.name}",
-                self._world.clock,
-                self._world.new_id,
-            ),
-            heartbeat_seconds=HEARTBEAT_SECONDS,
+            on_heartbeat=lease,
+            on_take=lease.took,
+            heartbeat_seconds=self.heartbeat_seconds,
         )
 
         def live() -> None:
@@ -212,7 +222,7 @@ class Containers:
                 while worker.poll_once():
                     pass
                 kind.queue.arrived.take_back()
-                if not kind.queue.arrived.wait(IDLE_EXIT_SECONDS):
+                if not kind.queue.arrived.wait(self.idle_exit_seconds):
                     return
 
         task = self._world.hub.spawn(kind.name, live, process)
@@ -238,8 +248,8 @@ class SqsClient:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
-    def receive_message(self, **_: Any) -> dict[str, Any]:
-        received = self._queue.receive(1)
+    def receive_message(self, VisibilityTimeout: float, **_: Any) -> dict[str, Any]:
+        received = self._queue.receive(1, VisibilityTimeout)
         return {
             "Messages": [
                 {"Body": one.body, "ReceiptHandle": f"{one.message_id}/{one.receipt}"}

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from services.runtime.event_store.dynamodb import to_item
 from tests.simulation.hub import Signal
@@ -56,8 +57,9 @@ class Queue:
             self.messages[next(reversed(self.messages))].visible_at += chaos.uniform(place, 1, 400)
         self._ring_for(next(reversed(self.messages.values())))
 
-    def receive(self, limit: int) -> list[Sent]:
+    def receive(self, limit: int, visibility_seconds: float | None = None) -> list[Sent]:
         """Up to `limit` visible messages, in no order; invisible to others from now on."""
+        hidden_for = visibility_seconds or self.visibility_seconds
         now, chaos = self._world.hub.now, self._world.chaos
         visible = [one for one in self.messages.values() if one.visible_at <= now + A_MOMENT]
         taken: list[Sent] = []
@@ -69,7 +71,7 @@ class Queue:
                 self.dead.append(self.messages.pop(one.message_id))
                 continue
             one.receipt += 1
-            one.visible_at = now + self.visibility_seconds
+            one.visible_at = now + hidden_for
             self._ring_for(one)
             if chaos.fault(f"{self.name} receive", "lost") is None:
                 taken.append(one)
@@ -153,7 +155,11 @@ class Bus:
 
 
 class Stream:
-    """The event store's change stream: shards in order, each given to the relay until it takes."""
+    """The event store's change stream: shards in order, each given to the relay until it takes.
+
+    The order is that of an item, and every event is an item of its own: with ParallelizationFactor
+    (Lambda developer guide, DynamoDB streams) two events of one stream go different ways.
+    """
 
     def __init__(self, world: World, relay: Callable[..., dict[str, Any]], bus: Bus) -> None:
         self._world, self._relay, self._bus = world, relay, bus
@@ -168,7 +174,7 @@ class Stream:
     def add(self, messages: Iterable[Message]) -> None:
         """Records of events that were just stored."""
         for message in messages:
-            shard = len(message.stream_id) % SHARDS
+            shard = crc32(f"{message.stream_id}#{message.stream_version}".encode()) % SHARDS
             record = {
                 "eventName": "INSERT",
                 "dynamodb": {

@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Any
 import jsonata
 
 from contracts.clock import to_rfc3339
+from tests.simulation.history import (
+    MAX_PAYLOAD_BYTES,
+    NOT_CAUGHT_BY_ALL,
+    payload_bytes,
+)
 from tests.simulation.hub import Crash, Signal, Task
 
 if TYPE_CHECKING:
@@ -56,6 +61,8 @@ class Interpreter:
 
     def _enter(self, name: str, state: Mapping[str, Any], value: Json) -> tuple[Json, str | None]:
         self._execution.state = name
+        self._execution.history.add(f"{state['Type']}StateEntered")
+        _fits(value, f"the input of {name}")
         entered = to_rfc3339(self._world.true_time())
         retries: dict[int, int] = {}
         while True:
@@ -68,8 +75,13 @@ class Interpreter:
                 },
             }
             try:
-                return self._do(state, {"input": value, "context": context})
+                output, following = self._do(state, {"input": value, "context": context})
+                _fits(output, f"the output of {name}")
+                self._execution.history.add(f"{state['Type']}StateExited")
+                return output, following
             except StateFailed as failure:
+                if state["Type"] in ("Map", "Parallel"):
+                    self._execution.history.add(f"{state['Type']}StateFailed")
                 delay = self._retry_delay(state, failure, retries)
                 if delay is None:
                     return self._caught(name, state, failure, {"input": value, "context": context})
@@ -80,6 +92,9 @@ class Interpreter:
         following = state.get("Next")
         match state["Type"]:
             case "Pass":
+                return self._leave(state, states, states["input"]), following
+            case "Wait":
+                self._world.hub.sleep(self._value(state["Seconds"], states))
                 return self._leave(state, states, states["input"]), following
             case "Succeed":
                 return self._leave(state, states, states["input"]), None
@@ -96,13 +111,13 @@ class Interpreter:
                 result = self._task(state, states)
             case "Parallel":
                 branches = [(branch, states["input"]) for branch in state["Branches"]]
-                result = self._side_by_side(branches, len(branches))
+                result = self._side_by_side("Parallel", branches, len(branches))
             case "Map":
                 items = self._value(state["Items"], states)
                 processor = state["ItemProcessor"]
-                result = self._side_by_side(
-                    [(processor, item) for item in items], state.get("MaxConcurrency") or len(items)
-                )
+                at_once = state.get("MaxConcurrency") or len(items)
+                work = [(processor, item) for item in items]
+                result = self._side_by_side("Map", work, at_once)
             case unknown:
                 raise AssertionError(f"the simulation does not know states of type {unknown}")
         return self._leave(state, {**states, "result": result}, result), following
@@ -122,6 +137,7 @@ class Interpreter:
             if _matches(catcher["ErrorEquals"], failure.error):
                 self._world.tell(f"{self._execution.name} {name} caught {failure}")
                 value = self._leave(catcher, {**states, "errorOutput": error_output}, error_output)
+                self._execution.history.add(f"{state['Type']}StateExited")
                 return value, catcher["Next"]
         raise failure
 
@@ -143,11 +159,27 @@ class Interpreter:
         return None
 
     def _task(self, state: Mapping[str, Any], states: dict[str, Json]) -> Json:
+        """One attempt: scheduled, started, submitted where it waits for a token, and its end."""
+        history = self._execution.history
+        history.add("TaskScheduled", "TaskStarted")
+        try:
+            result = self._called(state, states)
+            _fits(result, f"the result of {state['Resource']}")
+        except StateFailed as failure:
+            timed_out = failure.error in ("States.Timeout", "States.HeartbeatTimeout")
+            history.add("TaskTimedOut" if timed_out else "TaskFailed")
+            raise
+        history.add("TaskSucceeded")
+        return result
+
+    def _called(self, state: Mapping[str, Any], states: dict[str, Json]) -> Json:
         resource = state["Resource"].removeprefix("arn:aws:states:::")
         context = states["context"]
         if resource == "sqs:sendMessage.waitForTaskToken":
             context["Task"] = {"Token": self._world.machine.new_token()}
             arguments = self._value(state["Arguments"], states)
+            _fits(arguments, f"the arguments of {resource}")
+            self._execution.history.add("TaskSubmitted")
             return self._world.machine.ask(
                 context["Task"]["Token"],
                 arguments,
@@ -165,8 +197,13 @@ class Interpreter:
             return {"MessageId": "1"}
         raise AssertionError(f"the simulation does not know the resource {resource}")
 
-    def _side_by_side(self, work: list[tuple[Mapping[str, Any], Json]], at_once: int) -> list[Json]:
+    def _side_by_side(
+        self, kind: str, work: list[tuple[Mapping[str, Any], Json]], at_once: int
+    ) -> list[Json]:
         """Each in an interpreter of its own; the first failure stops the others."""
+        history = self._execution.history
+        history.add(f"{kind}StateStarted")
+        is_map = kind == "Map"
         hub, waiting = self._world.hub, list(enumerate(work))
         changed = Signal(hub)
         running: dict[int, Task] = {}
@@ -175,6 +212,8 @@ class Interpreter:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     index, (machine, value) = waiting.pop(0)
+                    if is_map:
+                        history.add("MapIterationStarted")
                     running[index] = self._branch(machine, value, changed)
                 changed.wait()
                 changed.take_back()
@@ -182,12 +221,20 @@ class Interpreter:
                     if task.done.given:
                         del running[index]
                         if task.error is not None:
+                            if is_map:
+                                history.add("MapIterationFailed")
                             raise task.error
+                        if is_map:
+                            history.add("MapIterationSucceeded")
                         results[index] = task.result
         finally:
+            history.stopped(kind, len(running))
             for task in running.values():
                 task.kill(Crash("another branch failed"))
-        return [results[index] for index in sorted(results)]
+        together = [results[index] for index in sorted(results)]
+        _fits(together, f"the results of a {kind}")
+        history.add(f"{kind}StateSucceeded")
+        return together
 
     def _branch(self, machine: Mapping[str, Any], value: Json, changed: Signal) -> Task:
         inner = Interpreter(self._world, self._execution, dict(self.variables))
@@ -279,4 +326,11 @@ def _look_up(
 
 def _matches(patterns: list[str], error: str) -> bool:
     timeouts = error == "States.HeartbeatTimeout" and "States.Timeout" in patterns
-    return error in patterns or "States.ALL" in patterns or timeouts
+    by_all = "States.ALL" in patterns and error not in NOT_CAUGHT_BY_ALL
+    return error in patterns or by_all or timeouts
+
+
+def _fits(value: Json, what: str) -> None:
+    size = payload_bytes(value)
+    if size > MAX_PAYLOAD_BYTES:
+        raise StateFailed("States.DataLimitExceeded", f"{what} has {size} bytes")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.errors import Transient
 from tests.simulation import saga
 from tests.simulation.checks import require
+from tests.simulation.history import History, HistoryFull
 from tests.simulation.hub import Crash, Signal, Task
 from tests.simulation.saga import Interpreter, StateFailed
 
@@ -38,6 +39,7 @@ class Execution:
     ended_at: float | None = None
     output: Any = None
     task: Task | None = field(default=None, repr=False)
+    history: History = field(default_factory=History, repr=False)
 
     @property
     def arn(self) -> str:
@@ -142,11 +144,14 @@ class StateMachine:
 
         self._world.hub.at(timeout, time_out)
         try:
+            execution.history.add("ExecutionStarted")
             walk = Interpreter(self._world, execution, {})
             execution.output = walk.run(self._world.saga, execution.input)
             self._end(execution, "SUCCEEDED", "")
         except StateFailed as failure:
             self._end(execution, "FAILED", str(failure))
+        except HistoryFull as full:
+            self._end(execution, "FAILED", str(full))
         except Stopped as stop:
             self._end(execution, "ABORTED", str(stop))
         except Crash as crash:
@@ -157,6 +162,8 @@ class StateMachine:
 
     def _end(self, execution: Execution, status: str, cause: str) -> None:
         execution.status, execution.cause = status, cause
+        ended = {"ABORTED": "Aborted", "FAILED": "Failed", "TIMED_OUT": "TimedOut"}
+        execution.history.types[f"Execution{ended.get(status, 'Succeeded')}"] += 1
         execution.ended_at = self._world.hub.now
         self._world.tell(f"execution {execution.name} ends {status} {cause}")
         if self._world.chaos.fault("status notice", "notice lost"):

@@ -185,6 +185,7 @@ def test_a_lock_that_releases_under_any_fence_is_found_out() -> None:
     assert not is_linearizable(history)
 
 
+@pytest.mark.thorough
 @pytest.mark.integration
 def test_the_real_lock_on_a_real_store_is_linearizable(lock_dynamodb: Any) -> None:
     assert_rounds_are_linearizable(lock_dynamodb)

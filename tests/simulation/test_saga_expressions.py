@@ -58,3 +58,54 @@ def test_what_is_published_goes_on_to_the_archive() -> None:
     assert value(rejected["Condition"], answer) is False
     assert STATES["IsTransformed"]["Default"] == "RecordPublication"
     assert value(STATES["RecordPublication"]["Assign"]["result"], answer) == {"key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("count", "slices"),
+    [(1, [[0]]), (50, [[*range(50)]]), (51, [[*range(50)], [50]]), (100, None), (1000, None)],
+)
+def test_slices_hold_every_file_once_and_in_order(
+    count: int, slices: list[list[int]] | None
+) -> None:
+    """One file, and one that is left over, stay a list of one: a Map takes no single number."""
+    [branch] = STATES["ValidateBatch"]["Branches"]
+    items = branch["States"]["ValidateFiles"]["Items"]
+    [more] = STATES["IsValidated"]["Choices"]
+    known: dict[str, Any] = {"validated": 0, "slice": STATES["Begin"]["Assign"]["slice"]}
+    known["file_count"] = count
+    found: list[list[int]] = []
+    while not found or value(more["Condition"], {}, **known):
+        found.append(value(items, {}, **known))
+        known["validated"] = value(STATES["RecordValidation"]["Assign"]["validated"], {}, **known)
+    assert [index for one in found for index in one] == list(range(count))
+    assert max(map(len, found)) <= known["slice"]
+    assert slices in (None, found)
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "together"),
+    [([], [], []), ([], [3], [3]), ([3], [], [3]), ([0, 3], [51], [0, 3, 51])],
+)
+def test_what_is_rejected_is_gathered_over_the_slices(
+    before: list[int], new: list[int], together: list[int]
+) -> None:
+    gathered = STATES["RecordValidation"]["Assign"]["rejected_files"]
+    assert value(gathered, {"rejected_files": new}, rejected_files=before) == together
+
+
+@pytest.mark.parametrize(
+    ("error", "repeats", "again"),
+    [
+        ("Transient", 1, True),
+        ("States.HeartbeatTimeout", 2, True),
+        ("Transient", 3, False),
+        ("StaleWriter", 1, False),
+        ("ContractViolation", 1, False),
+        ("DataRejected", 1, False),
+    ],
+)
+def test_a_slice_is_repeated_twice_in_a_batch_and_not_where_that_is_in_vain(
+    error: str, repeats: int, again: bool
+) -> None:
+    [choice] = STATES["MayBeRepeated"]["Choices"]
+    assert value(choice["Condition"], {}, error=error, repeats=repeats) is again

@@ -1,15 +1,14 @@
-"""How thorough tests are, by HYPOTHESIS_PROFILE (dev, ci, nightly) and TEST_STRIDE."""
+"""How thorough tests are: examples by HYPOTHESIS_PROFILE (dev, ci, nightly), cases by marker."""
 
-import os
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Iterable
 
+import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import settings
-
-Point = TypeVar("Point")
 
 PROFILES = {"dev": 10, "ci": 100, "nightly": 1000}
 """Examples of a test that names no number."""
+EVERY = 10
 
 
 def examples(in_ci: int) -> int:
@@ -17,14 +16,27 @@ def examples(in_ci: int) -> int:
     return max(2, in_ci * settings.default.max_examples // PROFILES["ci"])
 
 
-def stride() -> int:
-    """From one case of a long table, or point where a process dies, to the next: 1 is each of them.
+def some(cases: Iterable[object]) -> list[ParameterSet]:
+    """Each tenth case of a long table, counted from the last; the others are `thorough`.
 
-    `make test` has no other.
+    A tuple is the values of one case, anything else its only value.
     """
-    return int(os.environ.get("TEST_STRIDE", "1"))
+    sets = [
+        case if isinstance(case, ParameterSet)
+        else pytest.param(*case) if isinstance(case, tuple)
+        else pytest.param(case)
+        for case in cases
+    ]  # fmt: skip
+    return [
+        one if (len(sets) - 1 - place) % EVERY == 0 else thorough(one)
+        for place, one in enumerate(sets)
+    ]
 
 
-def some(points: Sequence[Point]) -> Sequence[Point]:
-    """The last of the points or cases, and those a stride before each: all where it is 1."""
-    return points[:: -stride()][::-1]
+def thorough(case: ParameterSet) -> ParameterSet:
+    """The case as one that `make test` leaves to `make thorough`."""
+    return case._replace(marks=[*case.marks, pytest.mark.thorough])
+
+
+STEPS = [EVERY, thorough(pytest.param(1))]
+"""Of a test that goes through points by itself: from one to the next."""

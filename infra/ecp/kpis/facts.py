@@ -197,7 +197,7 @@ def plan_erasure(published: PublishedFacts, pseudonym: str) -> dict[str, int]:
     found = trace(table, list(stored_files(table)), pseudonym)
     standing = data_files(table, published.heads[TABLE])
     return {
-        "days": len(found.days(standing)),
+        "days": len({partition_of(file) for file in standing if found.is_in(file)}),
         "rows": sum(found.rows.get(path_of(file.file_path), 0) for file in standing),
         "snapshots": len(holding_snapshots(table, found)),
     }

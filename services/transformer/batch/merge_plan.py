@@ -12,14 +12,19 @@ from services.transformer.facts.order_index import find_old_days
 from services.transformer.facts.tables import (
     INDEX,
     NOTHING,
+    PLACE,
+    SCHEMAS,
     Everything,
     Heads,
+    InFiles,
+    OfOrders,
     OnDays,
     Partition,
     Rows,
     Uncategorised,
 )
 
+DATED = ("orders", "order_items")
 Fetched = Sequence[tuple[Any, ...]]
 RowsByFile = dict[tuple[str, int], int]
 
@@ -62,16 +67,9 @@ KPI_QUERIES = (
 )
 KPI_COLUMNS = {
     "orders": ("order_id", "user_id", "order_date", "total_amount_cents", "status"),
-    "order_items": (
-        "order_id",
-        "order_date",
-        "category",
-        "quantity",
-        "unit_price_cents",
-        "line_amount_cents",
-    ),
+    "order_items": ("order_id", "order_date", "category", "quantity", "line_amount_cents"),
 }
-"""All that the KPIs of a day are made of; the unit price where a line has no amount of its own."""
+"""All that the KPIs of a day are made of."""
 KEY_COLUMNS = {"orders": ("order_date",), "order_items": ("order_date", "category")}
 
 
@@ -101,23 +99,20 @@ def plan_merge(
 ) -> MergePlan:
     """Work out the facts after the batch and the KPIs of the days that it touches.
 
-    Reads of the facts are kept to the touched days; where the orders of the batch stood before is
-    looked up in the index. Raises IndexOutOfStep when that is not of these orders.
+    Of the facts the rows of the orders that the batch mentions are read, found by the index; of the
+    touched days the few columns that KPIs are made of; and whole data files from which rows go.
+    Raises IndexOutOfStep when the index is not of these orders.
     """
     session.stage(batch_id, files)
     session.run("repeated_orders")
     _keep_last_statements(session, any_repeated=bool(session.fetch(ANY_REPEATED_ORDER)))
     find_old_days(session, heads)
-    _load_uncategorised(session, heads, any(file.kind == "products" for file in files))
     session.run("whole_statements")
     _find_orders_in_several_files(session, files, heads)
-    session.run("read_days")
-    days = _days(session.fetch("select order_date from read_days"))
-    load_whole(session, "current_products", "products", Everything(), heads)
-    load_whole(session, "current_orders", "orders", OnDays(frozenset(days)), heads)
-    on_days_and_waiting = OnDays(frozenset(days), waiting=True)
-    load_whole(session, "current_order_items", "order_items", on_days_and_waiting, heads)
+    _load_what_may_change(session, heads, any(file.kind == "products" for file in files))
     for relation in (
+        "recategorised_lines",
+        "current_order_items",
         "affected_days",
         "order_statements",
         "restated_orders",
@@ -137,42 +132,36 @@ def plan_merge(
         session.run(relation)
     _total_orders(session)
     for relation in (
-        "next_order_items",
-        "changed_order_partitions",
-        "changed_order_item_partitions",
-        "written_orders",
-        "written_order_items",
+        "gone_orders",
+        "coming_orders",
+        "gone_order_items",
+        "coming_order_items",
         "written_order_days",
         "replaced_rows",
         "written_rows",
         "accepted_rows",
         "superseded_rows",
         "restated_rows",
-        "waiting_order_items",
         "order_totals",
     ):
         session.run(relation)
-    for when, stage in (("previous", "current"), ("kpi", "next")):
-        session.view(f"{when}_orders", f"{stage}_orders")
-        session.view(f"{when}_order_items", f"{stage}_order_items")
-    writes = _writes(session)
+    affected_days = _days(session.fetch("select order_date from affected_days"))
+    writes = _writes(session, heads)
+    _load_days(session, heads, affected_days, writes)
+    session.run("waiting_order_items")
     _run_kpis(session)
-    affected, accepted, superseded, waiting, replaced, written, guests, restated, *rest = (
-        session.fetch_each(
-            "select order_date from affected_days",
-            "select kind, file_index, row_count from accepted_rows",
-            "select kind, file_index, row_count from superseded_rows",
-            "select row_count from waiting_order_items",
-            "select facts_table, row_count from replaced_rows",
-            "select facts_table, row_count from written_rows",
-            "select count(*) from batch_orders where user_id is null",
-            "select kind, row_count from restated_rows",
-            *RESTATED.values(),
-            *ORDER_TOTALS,
-            *KPI_QUERIES,
-        )
+    accepted, superseded, waiting, replaced, written, guests, restated, *rest = session.fetch_each(
+        "select kind, file_index, row_count from accepted_rows",
+        "select kind, file_index, row_count from superseded_rows",
+        "select row_count from waiting_order_items",
+        "select facts_table, row_count from replaced_rows",
+        "select facts_table, row_count from written_rows",
+        "select count(*) from batch_orders where user_id is null",
+        "select kind, row_count from restated_rows",
+        *RESTATED.values(),
+        *ORDER_TOTALS,
+        *KPI_QUERIES,
     )
-    affected_days = _days(affected)
     examples, (differing, worst, *kpis) = rest[: len(RESTATED)], rest[len(RESTATED) :]
     [(waiting_order_items,)] = waiting
     return MergePlan(
@@ -258,31 +247,75 @@ def _find_orders_in_several_files(
     )
 
 
-def _load_uncategorised(session: Session, heads: Heads, has_products: bool) -> None:
-    """Only new products can settle a category; without any, there is nothing to look for."""
-    rows: Rows = Uncategorised() if has_products else NOTHING
-    columns = ("product_id", "order_date", "category")
-    session.load("uncategorised_lines", "order_items", columns, rows, heads["order_items"])
+def _load_what_may_change(session: Session, heads: Heads, has_products: bool) -> None:
+    """All rows of the orders that the batch mentions; lines without a category, and the products.
+
+    Only new products can settle a category; without any, there is nothing to look for.
+    """
+    old_days, [(least, greatest)] = session.fetch_each(
+        "select order_date, least_id, greatest_id from old_days",
+        "select min(order_id), max(order_id) from mentioned_orders",
+    )
+    reach: dict[Partition, tuple[str, str]] = {day: (low, high) for day, low, high in old_days}
+    in_reach = reach if least is None else {**reach, None: (least, greatest)}
+    load_whole(session, "current_products", "products", Everything(), heads)
+    uncategorised = Uncategorised() if has_products else NOTHING
+    wanted: tuple[tuple[str, str, Rows], ...] = (
+        ("current_orders", "orders", OfOrders("mentioned_orders", reach)),
+        ("mentioned_lines", "order_items", OfOrders("mentioned_orders", in_reach)),
+        ("uncategorised_lines", "order_items", uncategorised),
+    )
+    for relation, table, rows in wanted:
+        session.load(relation, table, _placed(table), rows, heads[table])
 
 
-def _writes(session: Session) -> list[BranchWrite]:
-    """Only tables that the batch changes are written."""
-    order_days, line_days, [(products,)], [(moves,)] = session.fetch_each(
-        "select order_date, is_rewritten from changed_order_partitions",
-        "select order_date, is_rewritten from changed_order_item_partitions",
+def _writes(session: Session, heads: Heads) -> list[BranchWrite]:
+    """Only tables that the batch changes are written; data files from which rows go, anew."""
+    *dated, [(products,)], [(moves,)] = session.fetch_each(
+        *(
+            query.format(table)
+            for table in DATED
+            for query in (
+                "select distinct data_file from gone_{}",
+                "select count(*) from coming_{}",
+            )
+        ),
         "select count(*) from batch_products",
         "select count(*) from written_order_days",
     )
     writes = []
-    if order_days:
-        writes.append(BranchWrite("orders", "written_orders", _rewritten(order_days)))
-    if line_days:
-        writes.append(BranchWrite("order_items", "written_order_items", _rewritten(line_days)))
+    for table, gone, [(coming,)] in zip(DATED, dated[::2], dated[1::2], strict=True):
+        files = frozenset(path for (path,) in gone)
+        rows = InFiles(files)
+        session.load(f"rewritten_{table}", table, _placed(table), rows, heads[table])
+        session.view(f"previous_{table}", f"rewritten_{table}")
+        if files:
+            session.run(f"written_{table}")
+        else:
+            session.view(f"written_{table}", f"coming_{table}")
+        if files or coming:
+            writes.append(BranchWrite(table, f"written_{table}", files))
     if products:
-        writes.append(BranchWrite("products", "next_products", None))
+        writes.append(BranchWrite("products", "next_products", files=None))
     if moves:
         writes.append(BranchWrite(INDEX, "written_order_days", frozenset()))
     return writes
+
+
+def _placed(table: str) -> tuple[str, ...]:
+    return (*SCHEMAS[table].column_names, *PLACE)
+
+
+def _load_days(
+    session: Session, heads: Heads, days: Sequence[date], writes: Sequence[BranchWrite]
+) -> None:
+    """The touched days after the batch: the data files that are kept, and what is written."""
+    rewritten = {write.table: frozenset(write.files or ()) for write in writes}
+    for table in DATED:
+        gone = rewritten.get(table, frozenset())
+        rows = OnDays(frozenset(days), waiting=table == "order_items", without=gone)
+        session.load(f"kept_{table}", table, KPI_COLUMNS[table], rows, heads[table])
+        session.run(f"kpi_{table}")
 
 
 def _run_kpis(session: Session) -> None:
@@ -305,10 +338,6 @@ def _kpi_change(*answers: Fetched, days: Sequence[date]) -> KpiChange:
 
 def _days(rows: Fetched) -> list[date]:
     return [order_date for (order_date,) in rows]
-
-
-def _rewritten(changed: Fetched) -> frozenset[Partition]:
-    return frozenset(day for day, is_rewritten in changed if is_rewritten)
 
 
 def _counts(rows: Fetched) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """The embedded engine: DuckDB over Arrow, with pyiceberg reading and writing the facts."""
 
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.manifest import DataFile
 
+from contracts.errors import PipelineError
+from services.transformer.engines.duckdb_reading import no_rows, reading
 from services.transformer.engines.port import (
     FILE_COLUMNS,
     BranchWrite,
@@ -23,28 +24,29 @@ from services.transformer.engines.port import (
 )
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import (
+    crowded,
     data_files,
-    partition_of,
+    in_order,
     read_rows,
     write_data_files,
 )
 from services.transformer.facts.local_copies import LocalCopies
 from services.transformer.facts.tables import (
-    INDEX,
     PARTITIONS,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
     Everything,
-    Partition,
+    OfOrders,
     Rows,
 )
 
 DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date", "bool": "boolean"}
-SMALL_FILE_ROWS = 250_000
-MANY_SMALL_FILES = 4
 CHEAPER_READ_AGAIN = frozenset(
-    {"read_days", "affected_days", "next_order_items", "written_orders", "written_order_items"}
+    {
+        *("affected_days", "gone_orders", "coming_orders", "gone_order_items"),
+        *("coming_order_items", "kpi_orders", "kpi_order_items"),
+    }
 )
 """Read once, or filters of other relations: copying their rows costs more than a second look."""
 
@@ -72,7 +74,8 @@ class DuckDBEngine:
                 },
             )
             try:
-                yield DuckDBSession(database, self._facts, self._copies)
+                with self._copies.kept():
+                    yield DuckDBSession(database, self._facts, self._copies)
             finally:
                 database.close()
 
@@ -114,24 +117,20 @@ class DuckDBSession:
     def load(
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
     ) -> None:
-        """Read the matching data files to Arrow; those of the index where they lie."""
+        """The matching data files are read where they lie, on this machine's disk.
+
+        Rows of some orders are looked for once; all others are a view: of files only those columns
+        are read that a step needs.
+        """
         source = self._facts.table(table)
         files = data_files(source, snapshot_id, rows)
-        if table == INDEX and files:
-            paths = map(str, self._copies.paths_of(source.io, files))
-            lying = self._database.read_parquet(list(paths)).select(*columns)
-            self._database.execute(f"create or replace temp view {relation} as {lying.sql_query()}")
-            return
-        found = read_rows(source, columns, rows, files)
-        later = [name for name in columns if name in READ_AS]
-        if not later:
-            self._database.register(relation, found)
-            return
-        self._database.register(f"stored_{relation}", found)
-        names = ", ".join(READ_AS.get(name, name) for name in columns)
-        self._database.execute(
-            f"create or replace temp view {relation} as select {names} from stored_{relation}"
-        )
+        if not files:
+            found = no_rows(table, columns)
+        else:
+            paths = self._copies.paths_of(source.io, files)
+            found = reading(source, columns, dict(zip(map(str, paths), files, strict=True)), rows)
+        kind = "table" if isinstance(rows, OfOrders) else "view"
+        self._database.execute(f"create or replace temp {kind} {relation} as {found}")
 
     def total_rows(self, table: str, snapshot_id: int) -> int:
         """As the snapshot's own summary counts them."""
@@ -167,7 +166,7 @@ class DuckDBSession:
             if small:
                 names = SCHEMAS[write.table].column_names
                 merged = read_rows(table, names, Everything(), small).cast(rows.schema)
-                rows = _by_day(pa.concat_tables([rows, merged]), write.table)
+                rows = in_order(write.table, pa.concat_tables([rows, merged]))
             added = list(write_data_files(table, rows))
             self._facts.replace(write.table, epoch, [*replaced, *small], added, snapshot_properties)
 
@@ -176,38 +175,26 @@ class DuckDBSession:
     def _files_that_go(
         self, write: BranchWrite, rows: pa.Table, epoch: int
     ) -> tuple[list[DataFile], list[DataFile]]:
-        """Those of the replaced partitions; and the small ones of others to which rows are added.
-
-        These are merged once they are many: so each row is written again a few times at most, and
-        there are never many files to read.
-        """
+        """Those that are replaced; and the small ones of days to which rows are added, if many."""
         head = self._facts.branch_heads(epoch)[write.table]
         files = data_files(self._facts.table(write.table), head)
-        if write.partitions is None:
+        if write.files is None:
             return files, []
         has_days = bool(PARTITIONS[write.table].fields)
         added_to = set(rows["order_date"].unique().to_pylist()) if has_days else {None}
-        replaced: list[DataFile] = []
-        small: dict[Partition, list[DataFile]] = defaultdict(list)
-        for file in files:
-            day = partition_of(file) if has_days else None
-            if has_days and day in write.partitions:
-                replaced.append(file)
-            elif day in added_to and file.record_count < SMALL_FILE_ROWS:
-                small[day].append(file)
-        many = [each for each in small.values() if len(each) >= MANY_SMALL_FILES]
-        return replaced, [file for each in many for file in each]
+        replaced = [file for file in files if file.file_path in write.files]
+        if len(replaced) != len(write.files):
+            raise PipelineError(f"facts table {write.table} has lost a file that is to be replaced")
+        others = [file for file in files if file.file_path not in write.files]
+        many = crowded(write.table, others)
+        return replaced, [file for day in added_to & many.keys() for file in many[day]]
 
     def _arrow_of(self, write: BranchWrite) -> pa.Table:
         names = [field.name for field in SCHEMAS[write.table].fields]
-        order = "order by order_date" if PARTITIONS[write.table].fields else ""
+        order = "order by order_date, order_id" if PARTITIONS[write.table].fields else ""
         query = f"select {', '.join(names)} from {write.relation} {order}"
         rows = self._database.sql(query).to_arrow_table()
         return rows.cast(SCHEMAS[write.table].as_arrow())
-
-
-def _by_day(rows: pa.Table, table: str) -> pa.Table:
-    return rows.sort_by("order_date") if PARTITIONS[table].fields else rows
 
 
 def _reading(paths: Sequence[str], columns: pa.Schema) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import pyarrow as pa
 
-from services.transformer.facts.tables import ORDER_HASH, SCHEMAS, Heads, Partition, Rows
+from services.transformer.facts.tables import ORDER_HASH, SCHEMAS, Heads, Rows
 
 EngineName = Literal["duckdb", "spark"]
 SQL_FOLDER = Path(__file__).parent.parent / "sql"
@@ -46,15 +46,14 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class BranchWrite:
-    """Replace these partitions of a facts table on the writer's branch by a relation's rows.
+    """Put a relation's rows in place of these data files of a facts table, on the writer's branch.
 
-    Rows of other partitions are added to what these hold. `partitions` None replaces the whole
-    table.
+    Without any the rows are added; `files`, by their paths, None replaces the whole table.
     """
 
     table: str
     relation: str
-    partitions: Collection[Partition] | None
+    files: Collection[str] | None
 
 
 FILE_COLUMNS: Mapping[str, pa.DataType] = {
@@ -75,7 +74,10 @@ class Session(Protocol):
     def load(
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
     ) -> None:
-        """Make a relation of a facts table as it stood at a snapshot."""
+        """Make a relation of a facts table as it stood at a snapshot.
+
+        Among the columns PLACE may be asked for: where each row lies.
+        """
 
     def total_rows(self, table: str, snapshot_id: int) -> int:
         """Rows of a facts table at a snapshot, as the catalog counts them."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from pyiceberg.manifest import DataFile
+
 from contracts.errors import PipelineError
 from services.transformer.engines.port import (
     FILE_COLUMNS,
@@ -22,16 +24,23 @@ from services.transformer.engines.port import (
 from services.transformer.engines.spark_session import CATALOG, is_alive, new_session
 from services.transformer.engines.spark_settings import shuffle_partitions
 from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.data_files import FILE_ORDER, data_files, partition_of
 from services.transformer.facts.tables import (
+    FILE_BYTES,
     INDEX,
+    PARTITIONS,
+    PLACE,
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
     Everything,
+    InFiles,
+    OfOrders,
     OnDays,
     Partition,
     Rows,
     Uncategorised,
+    file_rows,
 )
 from services.transformer.settings import Settings
 
@@ -45,8 +54,12 @@ KEPT: Mapping[str, str | None] = {
     "line_outcomes": None,
     "lines": None,
     "order_totals": None,
-    "changed_order_partitions": None,
-    "changed_order_item_partitions": None,
+    "mentioned_orders": None,
+    "recategorised_lines": "uncategorised_lines",
+    "gone_orders": "current_orders",
+    "gone_order_items": None,
+    "written_orders": None,
+    "written_order_items": None,
 }
 """Relations that several steps read; what they are made of is not worth keeping again.
 
@@ -61,6 +74,7 @@ SPARK_TYPES = {
     "bool": "boolean",
 }
 _OF_THE_FILE = [f"{name} {SPARK_TYPES[str(kind)]}" for name, kind in FILE_COLUMNS.items()]
+PLACE_TYPES = dict(zip(PLACE, ("string", "bigint"), strict=True))
 FACTS_TYPES = {"string": "string", "date": "date", "long": "bigint", "boolean": "boolean"}
 
 
@@ -107,16 +121,18 @@ class SparkBatch:
     def load(
         self, relation: str, table: str, columns: Sequence[str], rows: Rows, snapshot_id: int
     ) -> None:
-        """The rows at that snapshot; days and bounds prune the data files.
+        """The rows at that snapshot; days and ids prune the data files.
 
         Where the catalog knows that there are none, Spark plans without them from the start.
         """
-        if self._has_none(table, rows, snapshot_id):
+        files = data_files(self._facts.table(table), snapshot_id, rows)
+        if not files:
             self._empty.add(relation)
             self._name(relation, self._nothing(table, columns))
             return
-        at_snapshot = f"select * from {self._name_of(table)} version as of {snapshot_id}"
-        found = self._spark.sql(at_snapshot).where(_condition_of(rows))
+        place = ", _file as data_file, _pos as row_in_file" if PARTITIONS[table].fields else ""
+        at_snapshot = f"select *{place} from {self._name_of(table)} version as of {snapshot_id}"
+        found = self._chosen(self._spark.sql(at_snapshot), rows, files)
         rows_read = _read_as(_with_later_columns(found, table, columns), columns)
         if table == INDEX:  # as long as the history, and narrow: read twice rather than held
             self._name(relation, rows_read)
@@ -150,9 +166,15 @@ class SparkBatch:
     def write(
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:
-        """One snapshot per table, the tables side by side; one more file for the rows of a day."""
+        """A snapshot per table with what is written, side by side; another without what goes."""
         side_by_side([partial(self._write, each, epoch, snapshot_properties) for each in writes])
         self._facts.refresh()
+        heads = self._facts.branch_heads(epoch)
+        for write in writes:
+            if write.files:
+                gone = InFiles(frozenset(write.files))
+                files = data_files(self._facts.table(write.table), heads[write.table], gone)
+                self._facts.replace(write.table, epoch, files, (), snapshot_properties)
 
     def close(self) -> None:
         """Drop the views and free what they kept."""
@@ -195,15 +217,35 @@ class SparkBatch:
             constants = _read_as(joined, [*names, *FILE_COLUMNS])
         self._name(relation, constants.withColumn("batch_id", f.lit(batch_id)))
 
-    def _has_none(self, table: str, rows: Rows, snapshot_id: int) -> bool:
+    def _chosen(self, found: Any, rows: Rows, files: Sequence[DataFile]) -> Any:
+        """Such rows. Spark finds their files by days and by bounds of ids, not by their paths."""
+        from pyspark.sql import functions as f
+
         match rows:
-            case OnDays(days, waiting) if not days and not waiting:
-                return True
-        return self.total_rows(table, snapshot_id) == 0
+            case Everything():
+                return found
+            case Uncategorised():
+                return found.where(f.col("category").isNull())
+        on_days = found.where(_on_days({partition_of(file) for file in files}))
+        match rows:
+            case OfOrders(relation, reach):
+                least = min(low for low, _ in reach.values())
+                greatest = max(high for _, high in reach.values())
+                mentioned = self._spark.table(relation).select("order_id")
+                in_reach = on_days.where(f.col("order_id").between(least, greatest))
+                return in_reach.join(mentioned, "order_id", "left_semi")
+            case InFiles(paths):
+                return on_days.where(f.col("data_file").isin(list(paths)))
+            case OnDays(_, _, without) if without:
+                return on_days.where(~f.col("data_file").isin(list(without)))
+        return on_days
 
     def _nothing(self, table: str, columns: Sequence[str]) -> Any:
         schema = SCHEMAS[table]
-        types = [f"{name} {FACTS_TYPES[str(schema.find_type(name))]}" for name in columns]
+        types = [
+            f"{name} {PLACE_TYPES.get(name) or FACTS_TYPES[str(schema.find_type(name))]}"
+            for name in columns
+        ]
         return self._spark.sql(_no_rows_of(types))
 
     def _write(self, write: BranchWrite, epoch: int, properties: dict[str, str]) -> None:
@@ -211,20 +253,22 @@ class SparkBatch:
         from pyspark.errors import PySparkException
 
         names = [field.name for field in SCHEMAS[write.table].fields]
-        rows = self._spark.table(write.relation).select(*names)
+        rows = _in_order(self._spark.table(write.relation).select(*names), write.table)
         branch = branch_of(epoch)
         # Required columns hold no null by construction, which Spark cannot see in the SQL. Without
-        # fanout, rows are sorted by day and one file is open at a time, not one for every day.
+        # fanout one file is open at a time, not one for every day.
         writer = (
             rows.writeTo(f"{self._name_of(write.table)}.branch_{branch}")
             .option("check-nullability", "false")
             .option("fanout-enabled", "false")
+            .option("use-table-distribution-and-ordering", "false")
+            .option("target-file-size-bytes", str(FILE_BYTES))
         )
         for name, value in properties.items():
             writer = writer.option(f"snapshot-property.{name}", value)
         try:
-            if write.partitions is None or write.partitions:
-                writer.overwrite(_replaced(write.partitions))
+            if write.files is None:
+                writer.overwrite(_all_rows())
             else:
                 writer.append()
         except (Py4JJavaError, PySparkException) as error:
@@ -271,22 +315,19 @@ def _no_rows_of(columns: Sequence[str]) -> str:
     return f"select {nulls} where false"
 
 
-def _condition_of(rows: Rows) -> Any:
+def _in_order(rows: Any, table: str) -> Any:
+    """Ranges of days and order_ids, sorted by these: files of about as many rows as wanted."""
+    if not PARTITIONS[table].fields:
+        return rows
+    pieces = -(-rows.count() // file_rows(table))
+    ranged = rows.repartitionByRange(pieces, *FILE_ORDER) if pieces > 1 else rows.coalesce(1)
+    return ranged.sortWithinPartitions(*FILE_ORDER)
+
+
+def _all_rows() -> Any:
     from pyspark.sql import functions as f
 
-    match rows:
-        case Everything():
-            return f.lit(True)
-        case Uncategorised():
-            return f.col("category").isNull()
-        case OnDays(days, waiting):
-            return _on_days([*days, None] if waiting else days)
-
-
-def _replaced(partitions: Any) -> Any:
-    from pyspark.sql import functions as f
-
-    return f.lit(True) if partitions is None else _on_days(partitions)
+    return f.lit(True)
 
 
 def _on_days(partitions: Any) -> Any:

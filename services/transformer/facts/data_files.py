@@ -1,23 +1,19 @@
 """Data files of the facts, planned, read and written by pyiceberg.
 
-A data file of `orders` or `order_items` is of one day: its partition says which rows it has.
+A data file of `orders` or `order_items` is of one day: its partition says which rows it has. It is
+sorted by order_id, and its statistics say from which to which.
 """
 
 import itertools
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
 from cachetools import LRUCache
-from pyiceberg.expressions import (
-    AlwaysTrue,
-    BooleanExpression,
-    In,
-    IsNull,
-    Or,
-)
+from pyiceberg.expressions import AlwaysTrue, IsNull
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import ArrowScan, pyarrow_to_schema, schema_to_pyarrow, write_file
 from pyiceberg.manifest import DataFile, ManifestFile
@@ -27,17 +23,29 @@ from pyiceberg.transforms import MonthTransform
 
 from contracts.errors import PipelineError
 from services.transformer.facts.tables import (
+    FILE_BYTES,
     NOTHING,
+    PARTITIONS,
     SCHEMAS,
     Everything,
+    InFiles,
+    OfOrders,
     OnDays,
     Partition,
     Rows,
     Uncategorised,
+    file_rows,
+    small_file_rows,
 )
 
 EPOCH_DAY = date(1970, 1, 1)
+NO_DAY = -(1 << 31)
+"""A number of days since 1970 that no date has."""
 EVERYTHING = Everything()
+MANY_SMALL_FILES = 4
+"""So many small files of a partition, or more, are made one: by the batch that adds to it next, and
+by upkeep. Each row is written again a few times at most, and files to read are never many."""
+FILE_ORDER = ("order_date", "order_id")
 KNOWN_FILES = 5000
 """How many files' descriptions are kept, at some kilobytes each: of ten years, file by file."""
 _known_manifests: LRUCache[str, tuple[DataFile, ...]] = LRUCache(KNOWN_FILES, getsizeof=len)
@@ -45,7 +53,9 @@ _lock = threading.Lock()
 
 
 def data_files(table: Table, snapshot_id: int, rows: Rows = EVERYTHING) -> list[DataFile]:
-    """The data files at a snapshot that may hold such rows; of `OnDays` and `Everything`, exactly.
+    """The data files at a snapshot that may hold such rows.
+
+    But for `Uncategorised` and `OfOrders` they hold no others.
 
     pyiceberg's own plan reads every manifest each time, and works out for each file what is left
     of the filter beside its day, from all days: a thousand days take a million steps.
@@ -57,13 +67,40 @@ def data_files(table: Table, snapshot_id: int, rows: Rows = EVERYTHING) -> list[
         return []
     files = [file for each in snapshot.manifests(table.io) for file in _files_of(each, table.io)]
     match rows:
-        case OnDays(days, waiting):
+        case OnDays(days, waiting, without):
             wanted = {*days, None} if waiting else days
-            return [file for file in files if partition_of(file) in wanted]
+            found = [file for file in files if partition_of(file) in wanted]
+            return [file for file in found if file.file_path not in without]
+        case OfOrders(_, reach):
+            column = table.schema().find_field("order_id").field_id
+            return [
+                file
+                for file in files
+                if (ids := reach.get(partition_of(file))) and _may_hold(file, column, *ids)
+            ]
+        case InFiles(paths):
+            return [file for file in files if file.file_path in paths]
         case Uncategorised():
             column = table.schema().find_field("category").field_id
             return [file for file in files if (file.null_value_counts or {}).get(column) != 0]
     return files
+
+
+def _may_hold(file: DataFile, column: int, least: str, greatest: str) -> bool:
+    """Whether values of a text column may lie in between; bounds are cut off, and never too far."""
+    lower = (file.lower_bounds or {}).get(column)
+    upper = (file.upper_bounds or {}).get(column)
+    begins = lower is None or lower <= greatest.encode()
+    return begins and (upper is None or upper >= least.encode())
+
+
+def crowded(table: str, files: Iterable[DataFile]) -> dict[Partition, list[DataFile]]:
+    """Small files by partition where they are many; an unpartitioned table is one partition."""
+    small: dict[Partition, list[DataFile]] = defaultdict(list)
+    for file in files:
+        if file.record_count < small_file_rows(table):
+            small[partition_of(file) if PARTITIONS[table].fields else None].append(file)
+    return {day: each for day, each in small.items() if len(each) >= MANY_SMALL_FILES}
 
 
 def _files_of(manifest: ManifestFile, io: FileIO) -> tuple[DataFile, ...]:
@@ -88,7 +125,7 @@ def read_rows(
     """
     has = [name for name in columns if name in table.schema().column_names]
     # A file of a day holds nothing else.
-    left = AlwaysTrue() if isinstance(rows, OnDays) else _expression_of(rows)
+    left = IsNull("category") if isinstance(rows, Uncategorised) else AlwaysTrue()
     reader = ArrowScan(table.metadata, table.io, table.schema().select(*has), left)
     found = reader.to_table([FileScanTask(file) for file in files])
     schema = SCHEMAS[table.name()[-1]]
@@ -100,7 +137,7 @@ def read_rows(
 
 
 def write_data_files(table: Table, rows: pa.Table) -> Iterator[DataFile]:
-    """Write rows, sorted by order_date where the table has days, as one data file per partition.
+    """Write rows, sorted as `in_order` does, as data files of one partition each, none too large.
 
     pyiceberg's own split filters the whole table once per day; slices of sorted rows cost nothing.
     """
@@ -115,10 +152,24 @@ def write_data_files(table: Table, rows: pa.Table) -> Iterator[DataFile]:
             record_batches=part.combine_chunks().to_batches(),
             partition_key=_partition_key(table, day) if partitioned else None,
         )
-        for day, part in slices
-        if part.num_rows
+        for day, of_day in slices
+        for part in _capped(of_day, file_rows(table.name()[-1]))
     )
     yield from write_file(table.io, table.metadata, tasks)
+
+
+def in_order(table: str, rows: pa.Table) -> pa.Table:
+    """As data files have them: by day, and of a day by order_id."""
+    by = [name for name in FILE_ORDER if name in rows.column_names]
+    ordered = [(name, "ascending") for name in by]
+    return rows.sort_by(ordered) if PARTITIONS[table].fields else rows
+
+
+def _capped(rows: pa.Table, most_rows: int) -> Iterator[pa.Table]:
+    """Pieces of about one size; not copied."""
+    pieces = max(-(-rows.num_rows // most_rows), -(-rows.nbytes // FILE_BYTES))
+    size = -(-rows.num_rows // pieces) if pieces else 0
+    yield from (rows.slice(at, size) for at in range(0, rows.num_rows, size or 1))
 
 
 def _by_partition(table: Table, rows: pa.Table) -> Iterator[tuple[Partition, pa.Table]]:
@@ -128,10 +179,13 @@ def _by_partition(table: Table, rows: pa.Table) -> Iterator[tuple[Partition, pa.
     runs = rows.select(["order_date"]).combine_chunks().column("order_date").combine_chunks()
     if isinstance(table.spec().fields[0].transform, MonthTransform):
         runs = pa.compute.floor_temporal(runs, unit="month")
-    encoded = pa.compute.run_end_encode(runs)
+    # A run of nulls falls into as many as there are values left behind them.
+    numbers = runs.cast(pa.int32()).fill_null(NO_DAY)
+    encoded = pa.compute.run_end_encode(numbers)
     start = 0
     for end, day in zip(encoded.run_ends.to_pylist(), encoded.values.to_pylist(), strict=True):
-        yield day, rows.slice(start, end - start)
+        part = rows.slice(start, end - start)
+        yield None if day == NO_DAY else EPOCH_DAY + timedelta(days=day), part
         start = end
 
 
@@ -158,18 +212,3 @@ def month_of(file: DataFile) -> tuple[int, int]:
     """Year and month of the days that a data file of a KPI table holds."""
     years, month = divmod(file.partition[0], 12)
     return EPOCH_DAY.year + years, month + 1
-
-
-def _expression_of(rows: Rows) -> BooleanExpression:
-    match rows:
-        case Everything():
-            return AlwaysTrue()
-        case Uncategorised():
-            return IsNull("category")
-        case OnDays(days, waiting):
-            return _on_days(days, waiting)
-
-
-def _on_days(days: Collection[date], waiting: bool) -> BooleanExpression:
-    on_days = In("order_date", sorted(day.isoformat() for day in days))
-    return Or(on_days, IsNull("order_date")) if waiting else on_days

@@ -8,8 +8,9 @@ import hashlib
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyiceberg.io import FileIO
@@ -30,6 +31,17 @@ class LocalCopies:
         self._limit_bytes = limit_bytes
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._sizes: OrderedDict[Path, int] = OrderedDict()
+        self._asked: list[set[Path]] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """What is asked for from here to the end stays so long: queries may look at it again."""
+        asked: set[Path] = set()
+        self._asked.append(asked)
+        try:
+            yield
+        finally:
+            self._asked = [each for each in self._asked if each is not asked]
 
     def paths_of(self, io: FileIO, files: Sequence[DataFile]) -> list[Path]:
         """Where these files can be read; raises Transient for one that came in another size."""
@@ -45,7 +57,9 @@ class LocalCopies:
         for path in paths:
             if path in self._sizes:
                 self._sizes.move_to_end(path)
-        self._make_room(set(paths))
+        for asked in self._asked:
+            asked.update(paths)
+        self._make_room(set(paths).union(*self._asked))
         return paths
 
     def _path_of(self, file: DataFile) -> Path:

@@ -2,7 +2,7 @@
 
 It is made of `orders`, grows with each batch in the same commit as they do, and is worth nothing by
 itself: when it does not count as many orders as there are, or not the same, it is made anew. Orders
-with equal hashes make a batch read more days, and change nothing that it does.
+with equal hashes make a batch read more files, and change nothing that it does.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,12 @@ class IndexOutOfStep(PipelineError):
 
 
 def find_old_days(session: Session, heads: Heads) -> None:
-    """Make `old_days`: every day on which an order that the batch says something of may stand.
+    """Make `old_days`: every day on which an order that the batch mentions may stand.
 
     Raises IndexOutOfStep.
     """
     orders = session.total_rows("orders", heads["orders"])
+    session.run("mentioned_orders")
     _load_index(session, heads, is_empty=not orders)
     [(indexed,)] = session.fetch(INDEXED)
     if indexed != orders:
@@ -42,7 +43,7 @@ def rebuild_index(
         _load_orders(session, heads)
         session.run("rebuilt_order_days")
         [(rows,)] = session.fetch("select count(*) from rebuilt_order_days")
-        write = BranchWrite(INDEX, "rebuilt_order_days", None)
+        write = BranchWrite(INDEX, "rebuilt_order_days", files=None)
         session.write([write], epoch, snapshot_properties)
     return int(rows)
 

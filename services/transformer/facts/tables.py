@@ -217,10 +217,14 @@ class Everything:
 
 @dataclass(frozen=True)
 class OnDays:
-    """Rows of these days and, with `waiting`, the lines that have no day yet."""
+    """Rows of these days and, with `waiting`, the lines that have no day yet.
+
+    Of the data files `without`, by their paths, none.
+    """
 
     days: frozenset[date]
     waiting: bool = False
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,46 @@ class Uncategorised:
     """Order lines whose product was not known when they came."""
 
 
-Rows = Everything | OnDays | Uncategorised
-NOTHING = OnDays(frozenset())
 Partition = date | None
 """A day of `orders` or `order_items`; None holds the lines that wait for their order."""
+
+
+@dataclass(frozen=True)
+class OfOrders:
+    """Rows of the orders that a relation of the session names, where they may stand.
+
+    `reach` is the least and the greatest of their ids by day.
+    """
+
+    relation: str
+    reach: Mapping[Partition, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class InFiles:
+    """All rows of these data files, by their paths."""
+
+    paths: frozenset[str]
+
+
+Rows = Everything | OnDays | Uncategorised | OfOrders | InFiles
+NOTHING = OnDays(frozenset())
+PLACE = ("data_file", "row_in_file")
+"""Where a row of `orders` or `order_items` lies: asked for with its columns, of no table."""
+FILE_ROWS = 100_000
+"""Rows of a data file at most. A row that is replaced costs the writing of so many, a quarter of a
+second; a day of a million orders is ten files of orders and thirty of lines to read."""
+INDEX_FILE_ROWS = 1_000_000
+"""Of the index, which is read whole and of which no row is ever replaced."""
+FILE_BYTES = 32 << 20
+"""Of a data file's rows in memory: where ids are as long as they may be, files have fewer rows."""
+
+
+def file_rows(table: str) -> int:
+    """How many rows a data file of this table has at most."""
+    return INDEX_FILE_ROWS if table == INDEX else FILE_ROWS
+
+
+def small_file_rows(table: str) -> int:
+    """Files of fewer rows are small: four of them make one that is full, and not two."""
+    return file_rows(table) // 4

@@ -5,7 +5,7 @@ batches (exclusive_writer.py). Every step finds out by itself what is left to do
 died is finished by asking again: the files that hold the user are deleted last.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -21,9 +21,9 @@ from contracts.errors import PipelineError
 from contracts.messages import EraseFromFacts, PseudonymErasure, UserErasedFromFacts
 from services.runtime.privacy.erasure import erasure_request
 from services.transformer.batch.state import Ports
-from services.transformer.facts.data_files import data_files, partition_of
+from services.transformer.facts.data_files import data_files
 from services.transformer.facts.retention import published_since, without_tags
-from services.transformer.facts.tables import TABLES, Partition
+from services.transformer.facts.tables import TABLES
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 from services.transformer.maintenance.rewriting import COLUMN, TABLE, publish_with
 from services.transformer.maintenance.upkeep import (
@@ -43,13 +43,6 @@ class Trace:
     """Where a pseudonym is: rows by file path, of all files under the table's location."""
 
     rows: Mapping[str, int]
-
-    def days(self, files: Iterable[DataFile]) -> dict[Partition, list[DataFile]]:
-        """Days that hold it, with all of their files; `files` are those of one snapshot."""
-        by_day: dict[Partition, list[DataFile]] = {}
-        for file in files:
-            by_day.setdefault(partition_of(file), []).append(file)
-        return {day: each for day, each in by_day.items() if any(map(self.is_in, each))}
 
     def is_in(self, file: DataFile) -> bool:
         """Whether a data file holds it."""
@@ -80,7 +73,7 @@ def holding_snapshots(table: Table, found: Trace) -> set[int]:
 
 
 def erase_from_facts(command: EraseFromFacts, ports: Ports) -> None:
-    """Rewrite the user's days, drop what older snapshots hold, delete the files at once.
+    """Rewrite the user's files, drop what older snapshots hold, delete the files at once.
 
     A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so.
     """
@@ -128,13 +121,13 @@ def _erase(
 
 
 def _replace(writer: ExclusiveWriter, found: Trace, wanted: PseudonymErasure) -> None:
-    """Publish the user's days with the token."""
+    """Publish the files that hold the user with the token."""
 
     def with_token(users: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.if_else(pc.equal(users, wanted.pseudonym), wanted.token, users)
 
-    days = found.days(data_files(writer.ports.facts.table(TABLE), writer.heads[TABLE]))
-    removed = [file for files in days.values() for file in files]
+    standing = data_files(writer.ports.facts.table(TABLE), writer.heads[TABLE])
+    removed = [file for file in standing if found.is_in(file)]
     publish_with(with_token, removed, writer)
 
 

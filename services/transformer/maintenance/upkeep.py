@@ -5,8 +5,7 @@ a writer: every commit requires that main is where this epoch found it, and only
 that no snapshot refers to and that are too old to belong to a writer at work.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -30,8 +29,9 @@ from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
 from services.transformer.batch.state import Ports
 from services.transformer.facts.data_files import (
+    crowded,
     data_files,
-    partition_of,
+    in_order,
     read_rows,
     write_data_files,
 )
@@ -42,16 +42,10 @@ from services.transformer.facts.tables import (
     SCHEMAS,
     TABLES,
     Everything,
-    OnDays,
     Partition,
-    Rows,
 )
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
-MANY_FILES = 4
-"""A batch adds a file to a day where it replaces nothing; upkeep makes so many, or more, one.
-
-KPI tables never have more than one file a month."""
 UNUSED_FOR = timedelta(days=3)
 """A writer that began so long ago is stale: its files will never be referred to."""
 
@@ -106,11 +100,8 @@ def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
 
 
 def crowded_partitions(table: Table, head: int) -> dict[Partition, list[DataFile]]:
-    """Partitions with many files, and those files; an unpartitioned table is one."""
-    found: dict[Partition, list[DataFile]] = defaultdict(list)
-    for file in data_files(table, head):
-        found[partition_of(file) if table.spec().fields else None].append(file)
-    return {day: files for day, files in found.items() if len(files) >= MANY_FILES}
+    """Partitions with many small files, and those files; an unpartitioned table is one."""
+    return crowded(table.name()[-1], data_files(table, head))
 
 
 def unused(table: Table, now: datetime) -> list[StoredFile]:
@@ -124,35 +115,31 @@ def unused(table: Table, now: datetime) -> list[StoredFile]:
 
 
 def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile]]]:
-    """One file for each crowded partition, published as a batch is: fence, branch, guarded move."""
+    """The small files of crowded partitions made one, published as a batch is."""
     facts = writer.ports.facts
-    crowded = {name: crowded_partitions(facts.table(name), writer.heads[name]) for name in FACTS}
-    if not any(crowded.values()):
-        return crowded
+    found = {name: crowded_partitions(facts.table(name), writer.heads[name]) for name in FACTS}
+    if not any(found.values()):
+        return found
     facts.fence(writer.heads, writer.epoch, writer.request_id)
     properties = {"batch_id": writer.request_id, "epoch": str(writer.epoch)}
-    for name, partitions in crowded.items():
+    for name, partitions in found.items():
         if partitions:
-            table, head = facts.table(name), writer.heads[name]
+            table = facts.table(name)
             removed = [file for files in partitions.values() for file in files]
             added = [
                 file
-                for day in partitions
-                for file in write_data_files(table, rows_of(table, head, day))
+                for files in partitions.values()
+                for file in write_data_files(table, in_order(name, rows_in(table, files)))
             ]
             facts.replace(name, writer.epoch, removed, added, properties)
     writer.publish("compaction")
-    return crowded
+    return found
 
 
-def rows_of(table: Table, head: int, day: Partition) -> pa.Table:
-    """All rows of one partition at a snapshot; of an unpartitioned table, all rows."""
-    rows: Rows = Everything()
-    if table.spec().fields:
-        rows = OnDays(frozenset() if day is None else frozenset([day]), waiting=day is None)
+def rows_in(table: Table, files: Sequence[DataFile]) -> pa.Table:
+    """All rows of some data files."""
     schema = SCHEMAS[table.name()[-1]]
-    found = read_rows(table, schema.column_names, rows, data_files(table, head, rows))
-    return found.cast(schema.as_arrow())
+    return read_rows(table, schema.column_names, Everything(), files).cast(schema.as_arrow())
 
 
 def _clean(

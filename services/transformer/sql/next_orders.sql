@@ -1,4 +1,4 @@
--- Orders of the affected days after the batch. A total that follows its lines is the sum over those
+-- The orders that the batch mentions, after it. A total that follows its lines is the sum over those
 -- that stand of what they cost and add to it, and the order's own extra.
 -- `is_retotalled` are those of before whose total the batch's lines have changed.
 select order_id, user_id, order_date, total_amount_cents, status,

@@ -1,4 +1,5 @@
--- The KPI items that the facts before the batch gave: what is gone from them has to be deleted.
+-- The KPI items that the rows gave which are no longer where they were: what is gone of these has to
+-- be deleted.
 select order_date, cast(null as string) as category from previous_orders
 union
 select order_date, coalesce(category, 'Unknown') from previous_order_items

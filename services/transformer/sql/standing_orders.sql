@@ -1,4 +1,4 @@
--- Orders of the affected days after the batch, as they are stated: the newest statement of an order
+-- The orders that the batch mentions, after it and as they are stated: the newest statement of an order
 -- replaces it. `is_stated` are those of the batch itself.
 select current_orders.order_id, current_orders.user_id, current_orders.order_date,
        current_orders.total_amount_cents, current_orders.status,

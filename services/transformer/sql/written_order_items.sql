@@ -1,10 +1,12 @@
--- What the rewritten days of `order_items` (and the waiting lines) hold after the batch, and what is
--- added to the others.
-select lines.order_id, lines.product_id, lines.quantity, lines.unit_price_cents, lines.line_id,
-       lines.line_amount_cents, lines.added_to_total_cents, lines.category, lines.order_date,
-       lines.batch_id, lines.source_key, lines.source_line
-from lines
-join changed_order_item_partitions
-  on changed_order_item_partitions.order_date is not distinct from lines.order_date
-where lines.outcome <> 'restated'
-  and (changed_order_item_partitions.is_rewritten = 1 or lines.outcome <> 'unchanged')
+-- What is written of `order_items`: what comes, and what stays of the data files from which something goes.
+select order_id, product_id, quantity, unit_price_cents, line_id, line_amount_cents,
+       added_to_total_cents, category, order_date, batch_id, source_key, source_line
+from coming_order_items
+union all
+select order_id, product_id, quantity, unit_price_cents, line_id, line_amount_cents,
+       added_to_total_cents, category, order_date, batch_id, source_key, source_line
+from rewritten_order_items
+left join gone_order_items
+  on gone_order_items.data_file = rewritten_order_items.data_file
+ and gone_order_items.row_in_file = rewritten_order_items.row_in_file
+where gone_order_items.data_file is null

@@ -1,6 +1,12 @@
--- What the rewritten days of `orders` hold after the batch, and what is added to the others.
-select next_orders.*
-from next_orders
-join changed_order_partitions
-  on changed_order_partitions.order_date = next_orders.order_date
-where changed_order_partitions.is_rewritten = 1 or next_orders.is_stated
+-- What is written of `orders`: what comes, and what stays of the data files from which something goes.
+select order_id, user_id, order_date, total_amount_cents, status,
+       total_from_lines, total_extra_cents, batch_id, source_key, source_line
+from coming_orders
+union all
+select order_id, user_id, order_date, total_amount_cents, status,
+       total_from_lines, total_extra_cents, batch_id, source_key, source_line
+from rewritten_orders
+left join gone_orders
+  on gone_orders.data_file = rewritten_orders.data_file
+ and gone_orders.row_in_file = rewritten_orders.row_in_file
+where gone_orders.data_file is null

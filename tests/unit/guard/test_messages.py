@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -110,6 +111,19 @@ def test_the_same_numbers_say_nothing_twice(harness: GuardHarness) -> None:
     harness.publish(105, 115)
     assert len(harness.said(110)) == 6
     assert len(harness.told) == 1
+
+
+@pytest.mark.parametrize("order", list(permutations([(110, 110), (105, 115), (90, 112)])))
+def test_publications_in_any_order_say_the_same(
+    harness: GuardHarness, order: tuple[tuple[int, int], ...]
+) -> None:
+    """It looks at the numbers as they stand; the relay and the bus keep no order."""
+    harness.kpis.state(110, a_day(110, factor=2))
+    harness.kpis.state(100, a_day(100), without=("Books",))
+    for first, last in order:
+        harness.publish(first, last)
+    assert len(harness.names(110)) == 6
+    assert harness.names(100) == [("Detected", "category_revenue", "Books")]
 
 
 def test_another_odd_number_is_said_anew(harness: GuardHarness) -> None:

@@ -14,6 +14,9 @@ KEYS = {
     "PipelineViews": {"pk": "S", "sk": "S"},
 }
 
+AT_ONCE = 25
+"""Items of one request, as DynamoDB allows."""
+
 
 def create_table(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]] = ()) -> None:
     """One of the pipeline's tables with these items."""
@@ -43,11 +46,14 @@ def create_table(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]] = 
 
 
 def put_items(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]]) -> None:
-    """Write plain items."""
+    """Write plain items, no two of one key."""
     serialize = TypeSerializer().serialize
-    for item in items:
-        typed = {attribute: serialize(value) for attribute, value in item.items()}
-        dynamodb.put_item(TableName=name, Item=typed)
+    puts = [
+        {"PutRequest": {"Item": {key: serialize(value) for key, value in item.items()}}}
+        for item in items
+    ]
+    for begin in range(0, len(puts), AT_ONCE):
+        dynamodb.batch_write_item(RequestItems={name: puts[begin : begin + AT_ONCE]})
 
 
 def _create_event_store(dynamodb: Any) -> None:

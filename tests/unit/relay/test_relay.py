@@ -153,6 +153,45 @@ def test_no_call_holds_more_bytes_than_the_bus_takes() -> None:
     assert [len(call) for call in bus.calls] == [2, 2, 2, 10, 4]
 
 
+@pytest.mark.parametrize(("over", "calls"), [(0, [2]), (1, [1, 1])])
+def test_a_request_is_cut_at_the_byte(over: int, calls: list[int]) -> None:
+    """Two entries of 262,144 bytes together fit into one request, one more byte makes it two."""
+    first = a_large_record(1, 60_000)
+    one = FakeBus()
+    relay([first], one, BUS)
+    left = relay_module.MAX_REQUEST_BYTES - counted(one.calls[0])
+    bare = FakeBus()
+    relay([a_record_of_reason(2, "x")], bare, BUS)
+    second = a_record_of_reason(2, "x" * (1 + left - counted(bare.calls[0]) + over))
+    bus = FakeBus()
+    assert relay([first, second], bus, BUS) == {"batchItemFailures": []}
+    assert [len(call) for call in bus.calls] == calls
+    assert sum(map(counted, bus.calls)) == 262_144 + over
+
+
+def counted(entries: list[dict[str, Any]]) -> int:
+    """As AWS does (EventBridge user guide, Calculating Amazon EventBridge event entry size).
+
+    14 for a Time, which ours have none of, then Source, DetailType, Detail and each resource.
+    """
+    size = 0
+    for entry in entries:
+        size += 14 if "Time" in entry else 0
+        for part in ("Source", "DetailType", "Detail"):
+            size += len(entry.get(part, "").encode("utf-8"))
+        size += sum(len(one.encode("utf-8")) for one in entry.get("Resources", ()))
+    return size
+
+
+def a_record_of_reason(version: int, reason: str) -> dict[str, Any]:
+    data = {**an_example("BatchFailed"), "reason": reason}
+    message = parse(an_envelope("BatchFailed", stream_version=version, data=data))
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {"SequenceNumber": f"s{version}", "NewImage": to_item(message)},
+    }
+
+
 def test_the_largest_event_that_there_may_be_goes_out_alone() -> None:
     bus = FakeBus()
     records = [a_record(1), a_large_record(2, 99_500), a_large_record(3, 99_500)]

@@ -231,6 +231,7 @@ def test_only_the_batches_that_auto_gives_to_spark_become_jobs(
     assert len(service.jobs) == jobs
 
 
+@pytest.mark.thorough
 @pytest.mark.spark
 def test_the_driver_runs_as_a_process_with_no_more_than_the_request_gives_it(
     new_stores: NewStores, cloud: str

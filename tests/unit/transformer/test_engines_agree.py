@@ -101,6 +101,7 @@ def session_of(bench: Workbench) -> Any:
     return engine._spark
 
 
+@pytest.mark.thorough
 def test_they_agree_on_every_rule_and_spark_keeps_nothing_of_a_batch(
     new_stores: NewStores,
 ) -> None:
@@ -113,6 +114,7 @@ def test_they_agree_on_every_rule_and_spark_keeps_nothing_of_a_batch(
         assert spark.sparkContext._jsc.getPersistentRDDs().isEmpty()
 
 
+@pytest.mark.thorough
 def test_they_agree_on_orders_stated_whole_and_totals_that_follow_lines(
     new_stores: NewStores,
 ) -> None:
@@ -135,6 +137,7 @@ def test_they_agree_on_random_shops(new_stores: NewStores, shop: Sequence[Batch]
         both.take(batch)
 
 
+@pytest.mark.thorough
 def test_what_one_engine_wrote_the_other_carries_on(new_stores: NewStores) -> None:
     process: Callable[[EngineName], Workbench] = new_stores()
     engines = {name: process(name) for name in ("duckdb", "spark")}

@@ -18,7 +18,8 @@ from contracts.messages import (
 from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
-from services.transformer.facts.data_files import write_data_files
+from services.transformer.facts import tables
+from services.transformer.facts.data_files import data_files, write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.history.batch_difference import difference, snapshots_around
 from services.transformer.maintenance import erasure
@@ -26,7 +27,7 @@ from services.transformer.maintenance.erasure import erase_from_facts
 from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
-from tests.support.examples import some, stride
+from tests.support.examples import STEPS, some
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces
 from tests.support.transforming import (
@@ -167,6 +168,25 @@ def test_other_users_keep_their_pseudonyms_and_other_days_their_files(bench: Wor
     assert untouched <= set(left_of(bench, OTHER))
 
 
+def test_files_of_the_same_day_without_the_user_are_left(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "FILE_ROWS", 2)
+    users = [OTHER, OTHER, OTHER, USER, OTHER, OTHER]
+    batch = a_batch([order(str(n), user_id=user) for n, user in enumerate(users)])
+    bench.transform(batch)
+    before = standing(bench)
+    erase(bench)
+    assert len(before) == 3
+    assert len(before & standing(bench)) == 2
+    bench.restarted().assert_equals(batch.told_to(ShopModel()))
+
+
+def standing(bench: Workbench) -> set[str]:
+    table = bench.ports.facts._catalog.load_table(("ecommerce", "orders"))
+    return {file.file_path for file in data_files(table, table.current_snapshot().snapshot_id)}
+
+
 def test_a_rebuild_finds_nothing_and_later_batches_come_out_right(bench: Workbench) -> None:
     _, model = some_history(bench)
     erase(bench)
@@ -246,13 +266,14 @@ def test_only_older_snapshots_hold_the_user(bench: Workbench) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", [False, True], ids=["dies before", "loses the answer of"])
+@pytest.mark.parametrize("every", STEPS)
 def test_an_erasure_that_dies_anywhere_is_finished_by_asking_again(
-    tmp_path: Path, *, lost: bool
+    tmp_path: Path, every: int, *, lost: bool
 ) -> None:
     """Each death in a world of its own, for an erasure deletes files that copies would share."""
-    call, died = 1 - stride(), True
+    call, died = 1 - every, True
     while died:
-        call += stride()
+        call += every
         world = local_workbench(tmp_path / str(call))
         batch = a_batch([order("1", user_id=USER), order("2", user_id=OTHER)], [line("1")])
         world.transform(batch)

@@ -59,6 +59,15 @@ def test_what_is_asked_for_at_once_is_there_at_once_even_if_it_is_too_much() -> 
     assert [path.exists() for path in paths] == [False, False, True]
 
 
+def test_what_a_session_asked_for_stays_until_it_ends() -> None:
+    bucket, copies = Bucket(a=b"aaaa", b=b"bbbb", c=b"cccc"), LocalCopies(limit_bytes=4)
+    with copies.kept():
+        asked = [copies.paths_of(bucket, files(name))[0] for name in ("a", "b")]
+        assert [path.exists() for path in asked] == [True, True]
+    [last] = copies.paths_of(bucket, files("c"))
+    assert [path.exists() for path in (*asked, last)] == [False, False, True]
+
+
 def test_a_file_that_is_cut_short_is_no_copy() -> None:
     bucket, copies = Bucket(a=b"aa"), LocalCopies()
     with pytest.raises(Transient, match="2 bytes, its table says 4"):

@@ -20,10 +20,12 @@ from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import EngineName
 from services.transformer.facts import reading
 from services.transformer.facts.catalog import FactsCatalog, lacks_columns
+from services.transformer.facts.data_files import data_files
 from services.transformer.facts.tables import PARTITIONS, PROPERTIES, SCHEMAS
 from services.transformer.maintenance.rebuild import rebuild_kpis
-from services.transformer.maintenance.upkeep import maintain_facts, rows_of
+from services.transformer.maintenance.upkeep import maintain_facts, rows_in
 from tests.model import ShopModel
+from tests.support.examples import thorough
 from tests.support.transforming import (
     Batch,
     LocalInputs,
@@ -139,7 +141,7 @@ def test_a_batch_of_today_goes_on_from_older_tables(bench: Workbench) -> None:
 
 @pytest.mark.spark
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("engine", ["spark", "duckdb"])
+@pytest.mark.parametrize("engine", [thorough(pytest.param("spark")), "duckdb"])
 def test_so_does_spark(new_stores: NewStores, engine: EngineName) -> None:
     process: Callable[[EngineName], Workbench] = new_stores()
     bench = process(engine)
@@ -176,10 +178,12 @@ def test_whoever_only_reads_sees_older_tables_whole(bench: Workbench) -> None:
 
 
 def test_older_rows_can_be_rewritten(bench: Workbench) -> None:
-    """As a compaction and an erasure do, day by day."""
+    """As a compaction and an erasure do, file by file."""
     bench.ports.facts.load(0)
     table = bench.ports.facts.table("order_items")
-    rows = rows_of(table, table.current_snapshot().snapshot_id, date(2025, 7, 7))  # type: ignore[union-attr]
+    files = data_files(table, table.current_snapshot().snapshot_id)  # type: ignore[union-attr]
+    rows = rows_in(table, files)
+    assert rows.num_rows
     assert rows.column_names == [field.name for field in SCHEMAS["order_items"].fields]
     maintain_facts(MaintainFacts(request_id="upkeep-1", requested_by="t"), bench.ports)
     goes_on(bench)

@@ -14,6 +14,7 @@ from contracts.errors import PipelineError
 from contracts.messages import RebuildKpis
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines import duckdb_engine
+from services.transformer.facts import data_files as facts_files
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import data_files, write_data_files
 from services.transformer.facts.order_index import IndexOutOfStep, index_faults
@@ -54,13 +55,13 @@ def faults(bench: Workbench) -> int:
 
 
 def days_read(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
-    """Of each batch from now on, the days whose orders are read."""
+    """Of each batch from now on, the days on which its orders are looked for."""
     seen: list[set[str]] = []
     load = duckdb_engine.DuckDBSession.load
 
     def noted(session: Any, relation: str, table: str, columns: Any, rows: Any, at: int) -> None:
         if relation == "current_orders":
-            seen.append({day.isoformat() for day in rows.days})
+            seen.append({day.isoformat() for day in rows.reach})
         load(session, relation, table, columns, rows, at)
 
     monkeypatch.setattr(duckdb_engine.DuckDBSession, "load", noted)
@@ -101,13 +102,13 @@ def test_a_late_order_makes_a_batch_read_its_day_and_no_other(
     bench.transform(a_batch([order(str(n), f"2025-06-{n:02}") for n in range(1, 31)]))
     read = days_read(monkeypatch)
     bench.transform(a_batch([order("1", MONDAY), order("x", MONDAY)], [line("30")]))
-    assert read == [{"2025-06-01", "2025-06-30", MONDAY}]
+    assert read == [{"2025-06-01", "2025-06-30"}]
 
 
 def test_the_index_is_appended_to_and_its_small_files_become_one(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duckdb_engine, "MANY_SMALL_FILES", 3)
+    monkeypatch.setattr(facts_files, "MANY_SMALL_FILES", 3)
     files = []
     for n in range(6):
         bench.transform(a_batch([order(str(n))]))
@@ -130,7 +131,7 @@ def test_orders_with_equal_hashes_widen_what_is_read_and_change_nothing_else(
     read = days_read(monkeypatch)
     late = a_batch([order("9", FRIDAY)])
     told = bench.transform(late)
-    assert read == [{MONDAY, TUESDAY, FRIDAY}]
+    assert read == [{MONDAY, TUESDAY}]
     assert told["affected_days"] == [FRIDAY]
     assert told["published"] == {"order_kpis": 1, "category_kpis": 0, "deleted": 0}
     after = {item["order_date"]: item for item in bench.ports.store.scan("OrderKPIs")}

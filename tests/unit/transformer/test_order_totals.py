@@ -56,6 +56,7 @@ def test_orders_that_the_batch_does_not_mention_are_left_alone(bench: Workbench)
     assert bench.transform(a_batch([order("2")], [line("2")]))["order_totals"]["differing"] == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.spark
 def test_spark_names_the_same_ten_in_the_same_order(new_stores: NewStores) -> None:
     totals = [1000 + difference for difference in (*range(1, 12), -500)]

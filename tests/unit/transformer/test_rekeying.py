@@ -22,7 +22,7 @@ from services.transformer.maintenance.rebuild import rebuild_kpis
 from services.transformer.maintenance.rekeying import rekey_facts
 from tests.contract.builders import a_document
 from tests.model import ShopModel
-from tests.support.examples import some, stride
+from tests.support.examples import STEPS, some
 from tests.support.mortality import Process, ProcessDied
 from tests.support.traces import traces
 from tests.support.transforming import (
@@ -318,13 +318,14 @@ def test_facts_of_which_nothing_is_said_yet_take_the_first_batch_that_says_it(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", [False, True], ids=["dies before", "loses the answer of"])
+@pytest.mark.parametrize("every", STEPS)
 def test_a_rotation_that_dies_anywhere_is_finished_by_asking_again(
-    tmp_path: Path, *, lost: bool
+    tmp_path: Path, every: int, *, lost: bool
 ) -> None:
     """Each death in a world of its own; a batch of each generation may come in between."""
-    call, died = 1 - stride(), True
+    call, died = 1 - every, True
     while died:
-        call += stride()
+        call += every
         world = local_workbench(tmp_path / str(call))
         batch = of(1, by("ann", "1"), by("bob", "2"), items=[line("1")])
         world.transform(batch)

@@ -88,9 +88,7 @@ def test_lines_that_waited_count_when_the_order_comes(bench: Workbench) -> None:
             (a_batch([order("1", total_amount="3.00")]), 300),
         ]
     ),
-    ids=some(
-        ["restated", "another freight", "removed", "all removed", "whole", "no extra", "stated"]
-    ),
+    ids=["restated", "another freight", "removed", "all removed", "whole", "no extra", "stated"],
 )
 def test_it_follows_every_change(bench: Workbench, then: Batch, total: int) -> None:
     first = a_batch([FOLLOWS, order("2")], [line("1", "p1"), line("1", "p2"), line("2")])

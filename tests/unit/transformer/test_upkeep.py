@@ -14,6 +14,7 @@ from contracts.messages import FactsMaintained, MaintainFacts, RebuildKpis
 from services.transformer.batch.state import stream_of
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.duckdb_engine import DuckDBEngine
+from services.transformer.facts import tables
 from services.transformer.facts.data_files import data_files, write_data_files
 from services.transformer.facts.reading import ReadOnlyFacts
 from services.transformer.facts.tables import TABLES as FACTS
@@ -237,6 +238,14 @@ def test_a_day_of_many_files_becomes_one_file_and_stays_the_same_day(
     after = bench.restarted()
     after.transform(late)
     after.assert_equals(late.told_to(model))
+
+
+def test_full_files_of_a_day_are_left(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "FILE_ROWS", 2)
+    bench.transform(a_batch([order(str(number)) for number in range(10)]))
+    assert files_at_head(bench, "orders") == 5
+    maintain_facts(COMMAND, bench.restarted().ports)
+    assert maintained(bench)["orders"].compacted_files == 0
 
 
 def test_a_batch_that_begins_meanwhile_wins_over_a_compaction(

@@ -71,20 +71,18 @@ def lines_of(bench: Workbench) -> list[tuple[str, str, int]]:
             ),
         ]
     ),
-    ids=some(
-        [
-            "a line removed",
-            "no line left",
-            "lines alone, a pair replaced",
-            "an order that is not in it",
-            "not stated whole",
-            "moved to another day",
-            "a newer pair of it",
-            "a newer pair beside it",
-            "an older pair",
-            "emptied and filled",
-        ]
-    ),
+    ids=[
+        "a line removed",
+        "no line left",
+        "lines alone, a pair replaced",
+        "an order that is not in it",
+        "not stated whole",
+        "moved to another day",
+        "a newer pair of it",
+        "a newer pair beside it",
+        "an older pair",
+        "emptied and filled",
+    ],
 )
 def test_what_stands(
     tmp_path: Path, then: list[SourceFile], stand: list[tuple[str, str, int]], *, at_once: bool

@@ -167,7 +167,9 @@ SEEN = (
 )
 
 
-@pytest.mark.parametrize("arguments", some(SEEN), ids=lambda arguments: " ".join(arguments[:2]))
+@pytest.mark.parametrize(
+    "arguments", some((each,) for each in SEEN), ids=lambda arguments: " ".join(arguments[:2])
+)
 def test_what_is_shown_of_hostile_data_is_text(account: Account, arguments: Any) -> None:
     for more in ((), ("--json",)):
         said = ecp(*arguments, *more)
