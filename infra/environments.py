@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.stage import WITHOUT, Stage
+
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL_REGION = "us-east-1"
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -33,6 +35,7 @@ class Environment:
     `own_parameters`: values that the place itself needs, where `parameters` has none; nobody has
         to declare them.
     `names_are_global`: whether names of buckets are shared with all other accounts.
+    `stage`: what comes before every name.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Environment:
     own_parameters: Mapping[str, str] = field(default_factory=dict)
     client_options: Mapping[str, str] = field(default_factory=dict)
     names_are_global: bool = False
+    stage: Stage = WITHOUT
 
     def client(self, service: str) -> Any:
         """A boto3 client of this environment."""
@@ -52,7 +56,11 @@ class Environment:
         return boto3.client(service, **self.client_options)
 
 
-def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Environment:
+def local_environment(
+    endpoint_url: str,
+    parameters: Mapping[str, str],
+    stage: Stage = WITHOUT,
+) -> Environment:
     """The local cloud that answers at `endpoint_url`."""
     return Environment(
         name="local",
@@ -68,11 +76,15 @@ def local_environment(endpoint_url: str, parameters: Mapping[str, str]) -> Envir
             "aws_access_key_id": LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         },
+        stage=stage,
     )
 
 
 def aws_environment(
-    image_uris: Mapping[str, str], parameters: Mapping[str, str], region: str | None = None
+    image_uris: Mapping[str, str],
+    parameters: Mapping[str, str],
+    region: str | None = None,
+    stage: Stage = WITHOUT,
 ) -> Environment:
     """The AWS account that the usual credentials and settings name."""
     return Environment(
@@ -84,4 +96,5 @@ def aws_environment(
         parameters=parameters,
         client_options={"region_name": region} if region else {},
         names_are_global=True,
+        stage=stage,
     )

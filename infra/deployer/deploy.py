@@ -12,6 +12,7 @@ from infra.deployer.stacks import Progress, StackResult
 from infra.deployer.templates import StackTemplate, dependencies, discover, order_of_deployment
 from infra.environments import PROJECT, Environment
 from infra.errors import DeploymentInterrupted, UnknownName
+from infra.stage import PARAMETER, VARIABLE
 
 OnDeployed = Callable[[StackResult], None]
 PARALLEL_STACKS = 6
@@ -37,7 +38,7 @@ def deploy(
     DeploymentInterrupted on Ctrl-C; stacks that do not depend on it and had begun are finished
     first, except after Ctrl-C.
     """
-    templates = {template.name: template for template in discover(project)}
+    templates = {template.name: template for template in discover(project, environment.stage)}
     graph = chosen_graph(templates, names)
     reject_unknown_parameters(environment.parameters, templates)
     policy = policy or Policy()
@@ -67,7 +68,7 @@ def roll_back(
     on_progress: Progress = lambda _: None,
 ) -> StackResult:
     """Deploy the recorded previous version of one stack again; raises as `deploy` does."""
-    templates = {template.name: template for template in discover(project)}
+    templates = {template.name: template for template in discover(project, environment.stage)}
     chosen_graph(templates, [name])
     deployment = Deployment(environment, project, policy, on_progress)
     try:
@@ -94,6 +95,8 @@ def reject_unknown_parameters(
     given: Mapping[str, str], templates: Mapping[str, StackTemplate]
 ) -> None:
     """Raises UnknownName for a given parameter that no template declares."""
+    if any(letters(name) == letters(PARAMETER) for name in given):
+        raise UnknownName(f"{PARAMETER} follows from the stage: set {VARIABLE} instead")
     declared = {
         letters(parameter) for template in templates.values() for parameter in template.parameters
     }

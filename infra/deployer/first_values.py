@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from botocore.exceptions import ClientError
 
+from infra.deployer.kept import kept_values
 from infra.environments import Environment
 
 ARTIFACTS = "ecommerce-pipeline-artifacts"
@@ -25,11 +26,12 @@ def first_values(
     if "BucketSuffix" in parameters and environment.names_are_global:
         found["BucketSuffix"] = _account_and_region(environment)
     if "MakesArtifactBucket" in parameters:
-        bucket = ARTIFACTS + {**given, **found}.get("BucketSuffix", "")
+        suffix = {**given, **found}.get("BucketSuffix", "")
+        bucket = environment.stage.named(ARTIFACTS) + suffix
         found["MakesArtifactBucket"] = "no" if _has_bucket(environment, bucket) else "yes"
     if "MakesRepositories" in parameters:
         found["MakesRepositories"] = "no" if _has_repositories(environment) else "yes"
-    return found
+    return found | kept_values(environment, parameters)
 
 
 def _account_and_region(environment: Environment) -> str:
@@ -49,7 +51,9 @@ def _has_bucket(environment: Environment, name: str) -> bool:
 
 def _has_repositories(environment: Environment) -> bool:
     try:
-        environment.client("ecr").describe_repositories(repositoryNames=list(REPOSITORIES))
+        environment.client("ecr").describe_repositories(
+            repositoryNames=[environment.stage.named(name) for name in REPOSITORIES]
+        )
     except ClientError as refusal:
         if refusal.response["Error"]["Code"] != "RepositoryNotFoundException":
             raise

@@ -9,11 +9,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deployer.parameters import parameter_if_any
+from infra.stage import WITHOUT, Stage
 
 
-def repository_of(ssm: Any, service: str) -> str | None:
+def repository_of(ssm: Any, service: str, stage: Stage = WITHOUT) -> str | None:
     """The URI of a worker's image repository; None before there is one."""
-    return parameter_if_any(ssm, f"/ecommerce-pipeline/bootstrap/{service}-repository-uri")
+    name = f"/ecommerce-pipeline/bootstrap/{service}-repository-uri"
+    return parameter_if_any(ssm, stage.path(name))
 
 
 def image_in(ecr: Any, repository: str, tag: str) -> str | None:

@@ -29,7 +29,7 @@ from infra.deployer.stacks import (
     StackResult,
     endangered,
 )
-from infra.deployer.templates import ARTIFACT_BUCKET, STACKS_ROLE, StackTemplate, read_template
+from infra.deployer.templates import STACKS_ROLE, StackTemplate, read_template
 from infra.deployer.waiting import Waiting
 from infra.environments import Environment
 from infra.errors import CheckFailed, DeploymentFailed, RolledBack
@@ -80,13 +80,17 @@ class Deployment:
         self._environment, self._project, self._policy = environment, project, policy
         self._say = on_progress
         self._waiting = Waiting(environment.poll_seconds)
-        self._bucket = ArtifactBucket(environment.client("s3"), environment.client("ssm"))
-        self._book = ReleaseBook(environment.client("ssm"))
+        self._bucket = ArtifactBucket(
+            environment.client("s3"), environment.client("ssm"), environment.stage
+        )
+        self._book = ReleaseBook(environment.client("ssm"), environment.stage)
         self._stacks = StackDeployer(
             environment.client("cloudformation"),
             self._waiting,
             partial(first_values, environment),
-            parameter_if_any(environment.client("ssm"), STACKS_ROLE) if policy.in_role else None,
+            parameter_if_any(environment.client("ssm"), environment.stage.path(STACKS_ROLE))
+            if policy.in_role
+            else None,
         )
         self._proof = Proof(environment, self._stacks, self._waiting)
         self._revision = git_revision(project)
@@ -129,7 +133,7 @@ class Deployment:
     def _bring(self, target: _Target) -> StackResult:
         """Bring a stack to its target, prove it, record it."""
         name, began = target.template.name, time.monotonic()
-        if ARTIFACT_BUCKET not in target.template.publishes:
+        if not target.template.keeps_artifacts:
             self._bucket.check()
         known = self._book.read(name)
         result = self._change(target, began)
@@ -227,7 +231,7 @@ class Deployment:
 
     def _target_of(self, release: Release, like: StackTemplate) -> _Target:
         body = self._bucket.text(release.template)
-        template = read_template(like.name, like.path, body, like.service)
+        template = read_template(like.name, like.path, body, like.service, like.stage)
         return _Target(
             template,
             release.parameters,

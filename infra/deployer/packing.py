@@ -13,6 +13,7 @@ from infra.deployer.parameters import parameter_if_any
 from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate
 from infra.environments import Environment
 from infra.errors import DeploymentFailed
+from infra.stage import Stage
 
 IN_BUCKET = "s3://"
 """How the image of a worker is named where no images are used: the zip of its code."""
@@ -36,13 +37,13 @@ def given_parameters(environment: Environment, template: StackTemplate) -> dict[
 class ArtifactBucket:
     """The bucket that keeps the code and the template of every version."""
 
-    def __init__(self, s3: Any, ssm: Any) -> None:
-        self._s3, self._ssm = s3, ssm
+    def __init__(self, s3: Any, ssm: Any, stage: Stage) -> None:
+        self._s3, self._ssm, self._stage = s3, ssm, stage
 
     @cached_property
     def name(self) -> str:
         """Published by the bootstrap stack; raises DeploymentFailed before that is there."""
-        name = parameter_if_any(self._ssm, ARTIFACT_BUCKET)
+        name = parameter_if_any(self._ssm, self._stage.path(ARTIFACT_BUCKET))
         if name is None:
             raise DeploymentFailed(
                 "there is no artifact bucket yet: run `ecp bootstrap` first. Nothing was deployed"
@@ -100,7 +101,7 @@ def code_parameters(
 
 def _built_image(template: StackTemplate, project: Path, environment: Environment) -> str:
     """The image that was built from these sources, by digest."""
-    repository = repository_of(environment.client("ssm"), template.name)
+    repository = repository_of(environment.client("ssm"), template.name, environment.stage)
     tag = sources_digest(template, project)
     image = repository and image_in(environment.client("ecr"), repository, tag)
     if image:

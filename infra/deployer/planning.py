@@ -18,11 +18,11 @@ def plan(
     environment: Environment, names: Collection[str] | None = None, *, project: Path = PROJECT
 ) -> list[PlannedStack]:
     """What deploying these stacks (or all) would do, in the order of deployment."""
-    templates = {template.name: template for template in discover(project)}
+    templates = {template.name: template for template in discover(project, environment.stage)}
     graph = chosen_graph(templates, names)
     reject_unknown_parameters(environment.parameters, templates)
-    book = ReleaseBook(environment.client("ssm"))
-    bucket = ArtifactBucket(environment.client("s3"), environment.client("ssm"))
+    book = ReleaseBook(environment.client("ssm"), environment.stage)
+    bucket = ArtifactBucket(environment.client("s3"), environment.client("ssm"), environment.stage)
     planned = []
     for name in order_of_deployment(graph):
         template = templates[name]
@@ -36,7 +36,9 @@ def plan(
         published = template.publishes
         if deployed and deployed.template != wanted.template_key:
             body = bucket.text(deployed.template)
-            published = read_template(name, template.path, body, template.service).publishes
+            published = read_template(
+                name, template.path, body, template.service, environment.stage
+            ).publishes
         elif deployed is None:
             published = frozenset()
         planned.append(plan_stack(wanted, deployed, published, templates.values()))
@@ -75,7 +77,7 @@ def reject_older(
 
 def versions(environment: Environment, *, project: Path = PROJECT) -> dict[str, Releases]:
     """What is recorded of every stack, in the order of deployment."""
-    templates = {template.name: template for template in discover(project)}
-    book = ReleaseBook(environment.client("ssm"))
+    templates = {template.name: template for template in discover(project, environment.stage)}
+    book = ReleaseBook(environment.client("ssm"), environment.stage)
     order = order_of_deployment(chosen_graph(templates, None))
     return {name: book.read(name) for name in order}

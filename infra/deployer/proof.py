@@ -66,7 +66,7 @@ class Proof:
         client = self._environment.client
         if self._environment.image_uris is None:
             return LocalWorkers(client("ecs"), client("ssm"), self._waiting)
-        names = Names(client("ssm"))
+        names = Names(client("ssm"), self._environment.stage)
         return EcsWorkers(
             client("ecs"),
             names.get("platform", "cluster-arn"),

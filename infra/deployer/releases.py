@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra.deployer.parameters import parameter_if_any
+from infra.stage import WITHOUT, Stage
 
 VERSIONS = "/ecommerce-pipeline/versions/"
 
@@ -52,19 +53,19 @@ class Releases:
 class ReleaseBook:
     """The record of all stacks, in SSM."""
 
-    def __init__(self, ssm: Any) -> None:
-        self._ssm = ssm
+    def __init__(self, ssm: Any, stage: Stage = WITHOUT) -> None:
+        self._ssm, self._versions = ssm, stage.path(VERSIONS)
 
     def read(self, stack: str) -> Releases:
         """What is recorded of one stack; nothing is a record too."""
-        recorded = parameter_if_any(self._ssm, VERSIONS + stack)
+        recorded = parameter_if_any(self._ssm, self._versions + stack)
         return Releases() if recorded is None else _from_json(recorded)
 
     def write(self, stack: str, releases: Releases) -> None:
         """Replace the record of one stack."""
         # Line breaks keep closing braces apart: SSM takes {{...}} for a reference and refuses it.
         self._ssm.put_parameter(
-            Name=VERSIONS + stack,
+            Name=self._versions + stack,
             Value=json.dumps(asdict(releases), indent=1),
             Type="String",
             Overwrite=True,

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
+from infra.deployer.kept import OF_NEW_STACKS, imported, with_names_written_out
 from infra.deployer.templates import StackTemplate
 from infra.deployer.waiting import Waiting
 from infra.errors import DeploymentFailed
+from infra.stage import PARAMETER
 
 Progress = Callable[[str], None]
 FirstValues = Callable[[Collection[str], Mapping[str, str]], Mapping[str, str]]
@@ -18,6 +20,7 @@ Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "LEFT"]
 
 STACK_TIMEOUT_SECONDS = 1800.0
 _NEVER_DEPLOYED = (None, "REVIEW_IN_PROGRESS")
+TAGS = [{"Key": "application", "Value": "ecommerce-pipeline"}]
 _NOTHING_TO_DO = ("didn't contain changes", "no updates are to be performed")
 
 
@@ -122,7 +125,38 @@ class StackDeployer:
         if changes is None:
             self._cloudformation.delete_change_set(ChangeSetName=change_set)
             return None
+        if left := [one for one in changes if one.action == "Import"]:
+            on_progress(
+                f"{template.name}: takes back {', '.join(one.logical_id for one in left)}, "
+                "which an earlier stack left"
+            )
+            self._take_back(template, parameters, left)
+            return self.prepare(template, parameters, on_progress)
         return ChangeSet(change_set, template, existing is None, changes)
+
+    def _take_back(
+        self,
+        template: StackTemplate,
+        parameters: Mapping[str, str],
+        left: Sequence[ResourceChange],
+    ) -> None:
+        """Make the stack out of what is there already; all else is then an update.
+
+        Nothing of what is there is changed. In one step with the rest, a creation that fails would
+        be rolled back with it.
+        """
+        self._remove(template)
+        change_set = self._create_change_set(template, parameters, None, left)
+        if self._await_change_set(template, change_set) is None:
+            raise DeploymentFailed(f"stack {template.stack_name}: nothing was there to take back")
+        started = time.monotonic()
+        self._cloudformation.execute_change_set(ChangeSetName=change_set)
+        self._await_stack(template, started)
+
+    def _remove(self, template: StackTemplate) -> None:
+        """Delete a stack in which there is nothing."""
+        self._cloudformation.delete_stack(StackName=template.stack_name, **self._role)
+        self._poll(template, lambda: self._describe(template.stack_name) is None)
 
     def discard(self, change_set: ChangeSet) -> None:
         """Forget a change set that is not to be executed."""
@@ -148,12 +182,13 @@ class StackDeployer:
         return found
 
     def parameters(self, template: StackTemplate) -> dict[str, str]:
-        """The values that the stack has now, without those it looks up in SSM."""
+        """The values that the stack has now, without those of the stage and of SSM."""
         stack = self._describe(template.stack_name) or {}
         return {
             one["ParameterKey"]: one["ParameterValue"]
             for one in stack.get("Parameters", [])
             if one["ParameterKey"] in template.parameters
+            and one["ParameterKey"] != PARAMETER
             and not template.reads_ssm(one["ParameterKey"])
         }
 
@@ -165,8 +200,7 @@ class StackDeployer:
             return None
         if status == "ROLLBACK_COMPLETE":
             on_progress(f"{template.name}: removing what a failed creation left")
-            self._cloudformation.delete_stack(StackName=template.stack_name, **self._role)
-            self._poll(template, lambda: self._describe(template.stack_name) is None)
+            self._remove(template)
             return None
         if status == "UPDATE_ROLLBACK_FAILED":
             raise DeploymentFailed(
@@ -180,8 +214,13 @@ class StackDeployer:
         return stack
 
     def _create_change_set(
-        self, template: StackTemplate, parameters: Mapping[str, str], existing: Any | None
+        self,
+        template: StackTemplate,
+        parameters: Mapping[str, str],
+        existing: Any | None,
+        imports: Sequence[ResourceChange] = (),
     ) -> str:
+        parameters = {**parameters, **template.of_stage}
         had = {one["ParameterKey"] for one in existing.get("Parameters", [])} if existing else set()
         kept = [
             {"ParameterKey": name, "UsePreviousValue": True}
@@ -189,19 +228,30 @@ class StackDeployer:
             if name in had and name not in parameters and not template.reads_ssm(name)
         ]
         left = set(template.parameters) - had - set(parameters)
-        given = [
-            {"ParameterKey": name, "ParameterValue": value}
-            for name, value in {**self._first_values(left, parameters), **parameters}.items()
-        ]
+        if existing is not None:
+            left -= OF_NEW_STACKS
+        values = {**self._first_values(left, parameters), **parameters}
+        given = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+        kind, body = "UPDATE", template.body
+        takes_back: dict[str, Any] = {}
+        if existing is None:
+            kind = "CREATE"
+        if existing is None and not template.keeps_artifacts:  # that one uses what it does not make
+            body = with_names_written_out(template.body, {**template.defaults, **values})
+            takes_back = {"ImportExistingResources": True}
+        if imports:
+            body, named = imported([one.logical_id for one in imports], body, template.path)
+            kind, takes_back = "IMPORT", {"ResourcesToImport": named}
         try:
             answer = self._cloudformation.create_change_set(
                 StackName=template.stack_name,
                 ChangeSetName=f"deploy-{time.time_ns()}",
-                ChangeSetType="CREATE" if existing is None else "UPDATE",
-                TemplateBody=template.body,
+                ChangeSetType=kind,
+                TemplateBody=body,
                 Parameters=given + kept,
                 Capabilities=["CAPABILITY_NAMED_IAM"],
-                Tags=[{"Key": "application", "Value": "ecommerce-pipeline"}],
+                **({} if imports else {"Tags": TAGS}),  # an import may set none
+                **takes_back,
                 **self._role,
             )
         except ClientError as refusal:
@@ -257,7 +307,7 @@ class StackDeployer:
             return not status.endswith("_IN_PROGRESS")
 
         self._poll(template, is_finished)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
             reason = self._first_failure(template.stack_name, time.monotonic() - started)
             raise DeploymentFailed(f"stack {template.stack_name} is {status}: {reason}")
 

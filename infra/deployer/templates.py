@@ -6,7 +6,7 @@ publishes it; nobody keeps a list.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from infra.errors import DeploymentFailed
+from infra.stage import IN_TEMPLATES, PARAMETER, WITHOUT, Stage
 
 STACK_PREFIX = "ecommerce-pipeline-"
 BOOTSTRAP = "bootstrap"
@@ -32,13 +33,15 @@ _PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"
 
 @dataclass(frozen=True)
 class StackTemplate:
-    """A template and what it declares.
+    """A template and what it declares, with the names that it gives in a stage.
 
+    `body`: as it is written, with the prefix left open; all else has it put in.
     `parameters`: type of each template parameter by name. `resolves`, `publishes`: names of SSM
     parameters. `service`: the folder under services/ it belongs to, None for infra's own.
     `resources`: what the stack is made of, by logical id. `starts`: modules that something beside
     the stack's own function or container starts (EntryPoints of its Metadata). `secrets`:
-    parameters whose values CloudFormation keeps to itself (NoEcho).
+    parameters whose values CloudFormation keeps to itself (NoEcho). `looked_up`: the name of the
+    SSM parameter that a template parameter's value comes from. `defaults`: of parameters.
     """
 
     name: str
@@ -51,15 +54,31 @@ class StackTemplate:
     resources: Mapping[str, Mapping[str, Any]]
     starts: tuple[str, ...] = ()
     secrets: frozenset[str] = frozenset()
+    looked_up: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    stage: Stage = WITHOUT
 
     @property
     def stack_name(self) -> str:
-        return STACK_PREFIX + self.name
+        return self.stage.named(STACK_PREFIX + self.name)
+
+    @property
+    def of_stage(self) -> dict[str, str]:
+        """Parameters that follow from the stage; without one they are as the template has them."""
+        if not self.stage.name:
+            return {}
+        own = {PARAMETER: self.stage.prefix} if PARAMETER in self.parameters else {}
+        return {**self.looked_up, **own}
 
     @property
     def takes_artifact(self) -> bool:
         """Whether the deployer uploads something for this stack before it deploys it."""
         return "ArtifactKey" in self.parameters
+
+    @property
+    def keeps_artifacts(self) -> bool:
+        """Whether the stack makes the bucket that the deployer uploads to."""
+        return self.stage.path(ARTIFACT_BUCKET) in self.publishes
 
     @property
     def runs_container(self) -> bool:
@@ -108,7 +127,7 @@ class StackTemplate:
         return self.parameters[parameter].startswith(_SSM_TYPE)
 
 
-def discover(project: Path) -> list[StackTemplate]:
+def discover(project: Path, stage: Stage = WITHOUT) -> list[StackTemplate]:
     """Every template of the project: infra/stacks/*.yaml and services/*/template.yaml, by name."""
     own = [(path.stem, path, None) for path in sorted(project.glob("infra/stacks/*.yaml"))]
     of_services = [
@@ -116,7 +135,7 @@ def discover(project: Path) -> list[StackTemplate]:
         for path in sorted(project.glob("services/*/template.yaml"))
     ]
     return [
-        read_template(name, path, path.read_text(encoding="utf-8"), service)
+        read_template(name, path, path.read_text(encoding="utf-8"), service, stage)
         for name, path, service in own + of_services
     ]
 
@@ -137,7 +156,7 @@ def dependencies(templates: Iterable[StackTemplate]) -> dict[str, set[str]]:
                     f"stacks {other} and {template.name} both publish {parameter}; keep one"
                 )
     # Every template is kept in the artifact bucket, whether or not its stack takes code from there.
-    keeper = {publishers[ARTIFACT_BUCKET]} if ARTIFACT_BUCKET in publishers else set()
+    keeper = {template.name for template in templates if template.keeps_artifacts}
     needed = {
         template.name: {
             _publisher(publishers, parameter, template) for parameter in template.resolves
@@ -179,16 +198,29 @@ def _publisher(publishers: Mapping[str, str], parameter: str, template: StackTem
     return publishers[parameter]
 
 
-def read_template(name: str, path: Path, body: str, service: str | None) -> StackTemplate:
+def document_of(body: str) -> dict[str, Any]:
+    """A template as plain values, with long forms for CloudFormation's short ones."""
+    return dict(yaml.load(body, Loader=_CloudFormationLoader))  # noqa: S506
+
+
+def read_template(
+    name: str,
+    path: Path,
+    body: str,
+    service: str | None,
+    stage: Stage = WITHOUT,
+) -> StackTemplate:
     """The template of this text; `path` is where it lies, or where messages say it came from."""
-    document = yaml.load(body, Loader=_CloudFormationLoader)  # noqa: S506
+    document = _in_stage(document_of(body), stage)
     parameters = document.get("Parameters", {})
-    resolves = set(_SSM_REFERENCE.findall(body))
-    for declared in parameters.values():
-        if declared["Type"].startswith(_SSM_TYPE) and "Default" in declared:
-            resolves.add(declared["Default"])
+    looked_up = {
+        parameter: _of_stage(declared["Default"], stage)
+        for parameter, declared in parameters.items()
+        if declared["Type"].startswith(_SSM_TYPE) and "Default" in declared
+    }
+    resolves = {*_SSM_REFERENCE.findall(stage.in_text(body)), *looked_up.values()}
     if "ArtifactKey" in parameters:
-        resolves.add(ARTIFACT_BUCKET)
+        resolves.add(stage.path(ARTIFACT_BUCKET))
     return StackTemplate(
         name=name,
         path=path,
@@ -200,6 +232,11 @@ def read_template(name: str, path: Path, body: str, service: str | None) -> Stac
         resources=document["Resources"],
         starts=tuple(document.get("Metadata", {}).get("EntryPoints", ())),
         secrets=frozenset(name for name, one in parameters.items() if one.get("NoEcho") is True),
+        looked_up=looked_up,
+        defaults={
+            name: str(one["Default"]) for name, one in parameters.items() if "Default" in one
+        },
+        stage=stage,
     )
 
 
@@ -214,6 +251,23 @@ def _published(path: Path, resources: Mapping[str, Any]) -> Iterable[str]:
                 "the order of stacks is read from it"
             )
         yield parameter
+
+
+def _of_stage(parameter: str, stage: Stage) -> str:
+    return parameter if parameter.startswith(_PUBLIC_PARAMETERS) else stage.path(parameter)
+
+
+def _in_stage(value: Any, stage: Stage) -> Any:
+    """The document with the prefix put into its texts; a name without other references is one."""
+    if isinstance(value, list):
+        return [_in_stage(one, stage) for one in value]
+    if not isinstance(value, dict):
+        return value
+    text = value.get("Fn::Sub") if len(value) == 1 else None
+    if isinstance(text, str) and IN_TEMPLATES in text:
+        filled = stage.in_text(text)
+        return {"Fn::Sub": filled} if "${" in filled else filled
+    return {key: _in_stage(one, stage) for key, one in value.items()}
 
 
 class _CloudFormationLoader(yaml.CSafeLoader):

@@ -1,7 +1,13 @@
-"""Names of deployed things: those that stacks publish in SSM, and those that the design fixes."""
+"""Names of deployed things: those that stacks publish in SSM, and those that the design fixes.
+
+Constants are the names without a stage; `table` and `Names` give those of a stage.
+"""
 
 from functools import cached_property
 from typing import Any
+
+from contracts.layout import FACTS_DATABASE
+from infra.stage import Stage, current_stage
 
 SOURCE = "ecommerce-pipeline/cli"
 """Who `ecp` is in the messages that it sends."""
@@ -10,21 +16,32 @@ LOCK_ID = "ecommerce-pipeline-lock"
 STATE_TABLE = "AggregatorState"
 CATEGORY_KPIS_TABLE = "CategoryKPIs"
 ORDER_KPIS_TABLE = "OrderKPIs"
+TRANSFORMER_STATE_TABLE = "TransformerState"
 PARAMETER_PREFIX = "/ecommerce-pipeline"
 
 
+def table(name: str) -> str:
+    """A table of the stage that is spoken to."""
+    return current_stage().named(name)
+
+
+def facts_database() -> str:
+    """The database of the facts in that stage."""
+    return current_stage().database(FACTS_DATABASE)
+
+
 class Names:
-    """SSM parameters `/ecommerce-pipeline/<stack>/<name>`, each read once when first needed.
+    """SSM parameters `/<stage>-ecommerce-pipeline/<stack>/<name>`, read once when first needed.
 
     A missing parameter raises botocore's ClientError ParameterNotFound: not deployed.
     """
 
-    def __init__(self, ssm: Any) -> None:
-        self._ssm = ssm
+    def __init__(self, ssm: Any, stage: Stage) -> None:
+        self._ssm, self._stage = ssm, stage
 
     def get(self, stack: str, name: str) -> str:
         """The value that a stack publishes under a name."""
-        path = f"{PARAMETER_PREFIX}/{stack}/{name}"
+        path = self._stage.path(f"{PARAMETER_PREFIX}/{stack}/{name}")
         return str(self._ssm.get_parameter(Name=path)["Parameter"]["Value"])
 
     @cached_property

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PIPELINE_SETTINGS = (
+    "STAGE",
     "SETTLE_SECONDS",
     "OVERDUE_SECONDS",
     "MAX_REJECTED_FRACTION",

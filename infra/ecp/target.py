@@ -11,6 +11,7 @@ from contracts.clock import new_event_id, system_clock
 from infra.ecp.names import Names
 from infra.ecp.terminal.errors import CommandFailed, WrongUsage
 from infra.ecp.terminal.output import print_note
+from infra.stage import Stage, stage_of
 
 if TYPE_CHECKING:
     from services.runtime.event_store import DynamoDBEventStore
@@ -98,10 +99,15 @@ class Target:
         """Where the cloud answers when it is not AWS itself."""
         return self.environment.get("AWS_ENDPOINT_URL") or None
 
+    @property
+    def stage(self) -> Stage:
+        """The stage that is spoken to there."""
+        return stage_of(self.environment)
+
     @cached_property
     def names(self) -> Names:
         """Names of the deployed stacks' resources."""
-        return Names(self.client("ssm"))
+        return Names(self.client("ssm"), self.stage)
 
     @cached_property
     def event_store(self) -> "DynamoDBEventStore":
@@ -183,7 +189,9 @@ def current_target() -> Target:
             f"using {choice.origin}, though a local cloud runs at {choice.ignored_local}; "
             "unset that variable to use it"
         )
-    return Target(choice.environment, choice.origin)
+    stage = stage_of(choice.environment)
+    where = f"{choice.origin}, stage {stage.name}" if stage.name else choice.origin
+    return Target(choice.environment, where)
 
 
 def find_running_cloud() -> tuple[str, Mapping[str, str]] | None:

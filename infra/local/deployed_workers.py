@@ -5,6 +5,7 @@ How far they are is told in SSM, beside the names of the stacks: whoever deploys
 
 import json
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +16,8 @@ from infra.local.workers import worker_definitions
 
 LOOK_SECONDS = 0.5
 """How often task definitions are looked at."""
+GONE_SECONDS = 2.0
+"""A task definition that is missing for so long is not only being replaced."""
 _LONGEST_REASON = 2000
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,7 @@ class DeployedWorkers:
         self._pool, self._ecs, self._ssm = pool, ecs, ssm
         self._told: dict[str, tuple[str, str, str]] = {}
         self._look_at = 0.0
+        self._missed: dict[str, float] = {}
 
     def start(self, now: float, stack: str | None = None) -> None:
         """See to it that what is registered now works; of one stack only its own worker.
@@ -33,9 +37,17 @@ class DeployedWorkers:
         A cloud that is brought back knows the workers of its last run. One whose stack is still to
         be deployed would be of the old version, and take messages with it.
         """
-        for definition in worker_definitions(self._ecs):
+        definitions = worker_definitions(self._ecs)
+        for definition in definitions:
             if stack in (None, definition.name):
                 self._pool.want(definition, now)
+        self._pool.let_go(self._gone_for_good({one.name for one in definitions}, now))
+
+    def _gone_for_good(self, registered: Collection[str], now: float) -> list[str]:
+        """Workers whose task definitions have been missing for a while: their stack is deleted."""
+        missing = set(self._pool.states()) - set(registered)
+        self._missed = {name: self._missed.get(name, now) for name in missing}
+        return [name for name, since in self._missed.items() if now - since >= GONE_SECONDS]
 
     def follow(self, now: float) -> None:
         """Look whether there are new versions, tend the pool, tell how far it is.

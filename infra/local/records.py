@@ -77,6 +77,11 @@ class CloudRecord:
         """The same record with one process added or replaced."""
         return replace(self, processes={**self.processes, name: process})
 
+    def without_process(self, name: str) -> "CloudRecord":
+        """The same record without one that is gone for good."""
+        left = {other: process for other, process in self.processes.items() if other != name}
+        return replace(self, processes=left)
+
     @property
     def workers(self) -> dict[str, int]:
         """Process ids of the workers by name."""

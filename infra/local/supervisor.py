@@ -32,6 +32,7 @@ from infra.local.records import (
 )
 from infra.local.versions import Versions
 from infra.local.worker_pool import WorkerPool
+from infra.stage import VARIABLE, stage_of
 
 WATCH_SECONDS = 0.2
 CLOUD_START_SECONDS = 30.0
@@ -54,7 +55,9 @@ class Supervisor:
     ) -> None:
         endpoint = ministack.endpoint_url(port)
         self._folders, self._project, self._report = folders, project, report
-        self._environment = local_environment(endpoint, settings)
+        stage = stage_of(settings)
+        own = {name: value for name, value in settings.items() if name != VARIABLE}
+        self._environment = local_environment(endpoint, own, stage)
         self._stop = threading.Event()
         self._crash = ""
         self._cloud: ChildProcess | None = None
@@ -62,6 +65,7 @@ class Supervisor:
             folders,
             Launcher(folders, endpoint, Versions(self._environment.client("s3"), folders.versions)),
             self._remember,
+            self._forget,
         )
         self._deployed = DeployedWorkers(
             self._pool, self._environment.client("ecs"), self._environment.client("ssm")
@@ -182,7 +186,7 @@ class Supervisor:
             time.sleep(0.02)
 
     def _start_worker_of(self, deployed: StackResult) -> None:
-        self._deployed.start(time.monotonic(), deployed.name)
+        self._deployed.start(time.monotonic(), self._environment.stage.named(deployed.name))
 
     def _await_workers(self) -> None:
         self._deployed.start(time.monotonic())
@@ -198,6 +202,10 @@ class Supervisor:
 
     def _remember(self, name: str, pid: int) -> None:
         self._record = self._record.with_process(name, record_of(pid))
+        write_record(self._folders.record, self._record)
+
+    def _forget(self, name: str) -> None:
+        self._record = self._record.without_process(name)
         write_record(self._folders.record, self._record)
 
     def _progress(self, line: str) -> None:

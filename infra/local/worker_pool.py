@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from infra.deployer.rollout import FAILING, READY, STARTING, STOPPING
@@ -109,12 +109,20 @@ class Worker:
 
 
 class WorkerPool:
-    """The workers of one local cloud. `on_started` hears name and process id of each start."""
+    """The workers of one local cloud. `on_started` hears name and process id of each start.
+
+    `on_gone` hears the name of each that was ended for good.
+    """
 
     def __init__(
-        self, folders: Folders, spawn: Spawn, on_started: Callable[[str, int], None]
+        self,
+        folders: Folders,
+        spawn: Spawn,
+        on_started: Callable[[str, int], None],
+        on_gone: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._folders, self._spawn, self._on_started = folders, spawn, on_started
+        self._folders, self._spawn = folders, spawn
+        self._on_started, self._on_gone = on_started, on_gone
         self._workers: dict[str, Worker] = {}
 
     def want(self, definition: WorkerDefinition, now: float) -> None:
@@ -125,6 +133,12 @@ class WorkerPool:
         worker = Worker(definition, self._folders, self._spawn)
         self._workers[definition.name] = worker
         self._on_started(definition.name, worker.process.pid)
+
+    def let_go(self, names: Iterable[str]) -> None:
+        """End those workers for good; each finishes the message in hand, 10 s at most."""
+        for name in names:
+            self._workers.pop(name).process.stop(WORKER_STOP_SECONDS)
+            self._on_gone(name)
 
     def not_ready(self) -> list[str]:
         """The workers that do not poll yet; raises LocalCloudError when one died before it did."""

@@ -25,7 +25,7 @@ from services.runtime.messaging.executions import ENDED
 from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks, TaskCallbacks
 from services.runtime.observability import metrics
 from services.runtime.observability.logs import this_service
-from services.runtime.storage.aws import client, queue_name_of
+from services.runtime.storage.aws import client, is_called, queue_name_of
 from services.runtime.storage.documents import S3ObjectStore
 
 EVENTS_QUEUE = "aggregator-events"
@@ -42,23 +42,24 @@ class AggregatorService:
 
     def handle_records(self, event: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
         """Take a Lambda's SQS event; report what has to come again."""
-        files = [one for one in event["Records"] if _queue_of(one) == FILES_QUEUE]
-        others = [one for one in event["Records"] if _queue_of(one) != FILES_QUEUE]
+        files = [one for one in event["Records"] if is_called(_queue_of(one), FILES_QUEUE)]
+        others = [one for one in event["Records"] if not is_called(_queue_of(one), FILES_QUEUE)]
         failures = handle_sqs_records({"Records": others}, self.handle)["batchItemFailures"]
         failures += [{"itemIdentifier": message_id} for message_id in self.intake.take(files)]
         return {"batchItemFailures": failures}
 
     def handle(self, body: str, queue_name: str) -> None:
         """Take one message of the other two queues; a fault is raised, and SQS sends it again."""
-        if queue_name != EVENTS_QUEUE or not self._took_aws_event(body):
+        is_events = is_called(queue_name, EVENTS_QUEUE)
+        if not (is_events and self._took_aws_event(body, queue_name)):
             self.consumer.handle(body, queue_name)
 
-    def _took_aws_event(self, body: str) -> bool:
+    def _took_aws_event(self, body: str, queue_name: str) -> bool:
         """Whether it was a notice of AWS (or an unreadable one) and is dealt with."""
         try:
             notice = parse_aws_event(body)
         except ContractViolation as error:
-            refuse(body, EVENTS_QUEUE, error, self.dead_letters)
+            refuse(body, queue_name, error, self.dead_letters)
             return True
         if notice is None:
             return False

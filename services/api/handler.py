@@ -123,7 +123,10 @@ def operations_on_aws() -> Any:
     """The pages of operations of this process, made on the first question."""
     settings = OperationsSettings()
     queues = SqsQueues(
-        {"sqs": client("sqs"), "s3": client("s3")}, settings.archive_bucket, system_clock
+        {"sqs": client("sqs"), "s3": client("s3")},
+        settings.archive_bucket,
+        system_clock,
+        settings.stage_prefix,
     )
     ports = OperationsPorts(
         ViewsTable(client("dynamodb"), settings.views_table), queues, system_clock

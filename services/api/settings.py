@@ -29,6 +29,7 @@ class OperationsSettings(BaseSettings):
 
     views_table: str
     archive_bucket: str
+    stage_prefix: str = ""
     jwt_scope: str = ""
     jwt_operate_scope: str = ""
     aws_endpoint_url: str = ""

@@ -22,7 +22,6 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.naming.dataset import S3, AWSGlue
 
 from contracts.file_contracts import file_contract
-from contracts.layout import FACTS_DATABASE
 from contracts.messages import BatchResult, FileReport, FileResult, ManifestFile, ObjectRef
 from services.lineage.tables import COLUMNS
 
@@ -80,14 +79,16 @@ def lookup_dataset(ref: ObjectRef) -> InputDataset:
     return _at_version(ref.bucket, ref.key, ref.version_id)
 
 
-def table_datasets(region: str, account: str, result: BatchResult) -> list[OutputDataset]:
+def table_datasets(
+    region: str, account: str, database: str, result: BatchResult
+) -> list[OutputDataset]:
     """The published tables, each at the snapshot that the batch made."""
     rows = {
         "order_kpis": result.published.order_kpis,
         "category_kpis": result.published.category_kpis,
     }
     return [
-        _table(region, account, name, result.snapshots[name], rows.get(name))
+        _table((region, account, database, name), result.snapshots[name], rows.get(name))
         for name in COLUMNS
         if name in result.snapshots
     ]
@@ -142,10 +143,9 @@ def _assertions(found: Found) -> list[Assertion]:
     ]
 
 
-def _table(
-    region: str, account: str, table: str, snapshot_id: str, rows: int | None
-) -> OutputDataset:
-    name = AWSGlue(region, account, FACTS_DATABASE, table)
+def _table(place: tuple[str, str, str, str], snapshot_id: str, rows: int | None) -> OutputDataset:
+    """`place`: region, account, database and table."""
+    name, table = AWSGlue(*place), place[-1]
     dataset = OutputDataset(name.get_namespace(), name.get_name())
     dataset.facets = {
         "version": Version(snapshot_id),

@@ -19,6 +19,7 @@ from openlineage.client.facet_v2 import (
 
 from contracts.envelope import Message
 from contracts.identities import attempt_of
+from contracts.layout import FACTS_DATABASE
 from contracts.messages import (
     BatchCompleted,
     BatchFailed,
@@ -64,8 +65,13 @@ def run_id(execution_id: str) -> str:
     return str(uuid5(NAMESPACE_URL, execution_id))
 
 
-def run_event(message: Message, documents: Documents, namespace: str) -> RunEvent:
-    """What is told of the batch; `namespace`: that of the job, by which one pipeline is known."""
+def run_event(
+    message: Message, documents: Documents, namespace: str, database: str = FACTS_DATABASE
+) -> RunEvent:
+    """What is told of the batch.
+
+    `namespace`: that of the job, by which one pipeline is known. `database`: of the facts.
+    """
     event: BatchEvent = message.data
     _, _, _, region, account, _, machine, _ = event.execution_id.split(":", 7)
     return RunEvent(
@@ -82,7 +88,9 @@ def run_event(message: Message, documents: Documents, namespace: str) -> RunEven
             },
         ),
         inputs=list(_inputs(documents)),
-        outputs=table_datasets(region, account, documents.result) if documents.result else [],
+        outputs=table_datasets(region, account, database, documents.result)
+        if documents.result
+        else [],
     )
 
 

@@ -38,6 +38,7 @@ def on_aws() -> CommandConsumer:
             documents=S3BatchDocuments(client("s3"), settings.data_bucket),
             backend=backend_if_any(),
             namespace=settings.openlineage_namespace,
+            database=settings.glue_database,
         ),
         StepFunctionsTaskCallbacks(client("stepfunctions")),
         SqsDeadLetters(client("sqs")),

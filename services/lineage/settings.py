@@ -5,9 +5,12 @@ Where events go is said by the settings of OpenLineage's own client, which reads
 
 from pydantic_settings import BaseSettings
 
+from contracts.layout import FACTS_DATABASE
+
 
 class LineageSettings(BaseSettings):
     """`openlineage_namespace`: the job's namespace, by which one pipeline is told from another."""
 
     data_bucket: str
     openlineage_namespace: str = "ecommerce-pipeline"
+    glue_database: str = FACTS_DATABASE

@@ -7,6 +7,7 @@ from typing import Protocol
 from openlineage.client.event_v2 import RunEvent
 
 from contracts.envelope import Message
+from contracts.layout import FACTS_DATABASE
 from contracts.messages import (
     BatchCompleted,
     BatchManifest,
@@ -45,13 +46,14 @@ class Ports:
     documents: BatchDocuments
     backend: Backend | None
     namespace: str
+    database: str = FACTS_DATABASE
 
 
 def batch_changed(message: Message, ports: Ports) -> None:
     """Tell the backend of it; twice is as once, and when lineage is off nothing is read."""
     if ports.backend is not None:
         documents = _documents(message.data, ports.documents)
-        ports.backend.tell(run_event(message, documents, ports.namespace))
+        ports.backend.tell(run_event(message, documents, ports.namespace, ports.database))
 
 
 def _documents(event: BatchEvent, documents: BatchDocuments) -> Documents:

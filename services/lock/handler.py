@@ -20,7 +20,7 @@ from services.runtime.messaging.executions import ENDED
 from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.observability import metrics
 from services.runtime.observability.logs import this_service
-from services.runtime.storage.aws import client
+from services.runtime.storage.aws import client, is_called
 
 EVENTS_QUEUE = "lock-events"
 
@@ -35,17 +35,17 @@ class LockService:
 
     def handle(self, body: str, queue_name: str) -> None:
         """Take one message of either queue; a fault is raised, and SQS delivers it again."""
-        if queue_name == EVENTS_QUEUE:
-            self.take_aws_event(body)
+        if is_called(queue_name, EVENTS_QUEUE):
+            self.take_aws_event(body, queue_name)
         else:
             self.consumer.handle(body, queue_name)
 
-    def take_aws_event(self, body: str) -> None:
+    def take_aws_event(self, body: str, queue_name: str) -> None:
         """Act on a notice; an unreadable one goes to the dead-letter queue at once."""
         try:
             self._act_on(parse_aws_event(body))
         except Refused as error:
-            refuse(body, EVENTS_QUEUE, error, self.dead_letters)
+            refuse(body, queue_name, error, self.dead_letters)
 
     def _act_on(self, notice: ExecutionStatus | Sweep) -> None:
         if isinstance(notice, Sweep):

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
+from contracts.layout import FACTS_DATABASE
+
 
 class ValidatorSettings(BaseSettings):
     """`MAX_REJECTED_FRACTION` is 0 to 1; `IDLE_EXIT_SECONDS` of 0 means: never exit.
@@ -18,6 +20,7 @@ class ValidatorSettings(BaseSettings):
     lock_queue_url: str
     data_bucket: str
     state_table: str
+    glue_database: str = FACTS_DATABASE
     aws_region: str = Field(
         "us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION")
     )

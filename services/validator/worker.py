@@ -58,6 +58,7 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
             events=ports.store,
             objects=ports.documents,
             facts=cache(partial(glue_catalog, settings.aws_region, settings.aws_endpoint_url)),
+            facts_database=settings.glue_database,
             data_bucket=settings.data_bucket,
             state_table=settings.state_table,
         ),

@@ -19,6 +19,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SAGA = PROJECT / "infra/stacks/saga.asl.json"
 EVENTS = {schema.name for schema in all_schemas() if schema.kind == "events"}
 COMMANDS = {schema.name for schema in all_schemas() if schema.kind == "commands"}
+STAGE = "${StagePrefix}"
 EXTENDS_LEASES = "LeaseHeartbeat"
 """Who calls this function of messaging/lease_heartbeat.py sends ExtendLease with each heartbeat."""
 ASKS_THE_LOCK = "ask_the_lock"
@@ -42,15 +43,27 @@ def _function(loader: yaml.SafeLoader, short: str, node: yaml.Node) -> dict[str,
 yaml.add_multi_constructor("!", _function, _TemplateLoader)
 
 
+def _named(value: Any, prefix: str) -> Any:
+    """The document with the prefix put in; a name that refers to nothing else becomes a text."""
+    if isinstance(value, list):
+        return [_named(one, prefix) for one in value]
+    if not isinstance(value, dict):
+        return value.replace(STAGE, prefix) if isinstance(value, str) else value
+    named = {key: _named(one, prefix) for key, one in value.items()}
+    text = named.get("Fn::Sub")
+    return text if isinstance(text, str) and "${" not in text else named
+
+
 @dataclass(frozen=True)
 class Template:
-    """One CloudFormation template as plain values."""
+    """One CloudFormation template as plain values; `prefix` is what a stage puts before names."""
 
     path: Path
+    prefix: str = ""
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        return dict(yaml.load(self.path.read_text(), _TemplateLoader))  # noqa: S506
+        return dict(_named(yaml.load(self.path.read_text(), _TemplateLoader), self.prefix))  # noqa: S506
 
     def of_type(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """The properties of every resource of that type, by logical name."""
@@ -142,10 +155,10 @@ def services() -> list[Service]:
     return [Service(path.parent) for path in sorted(PROJECT.glob("services/*/service.yaml"))]
 
 
-def templates() -> list[Template]:
-    """Every template of the project."""
+def templates(prefix: str = "") -> list[Template]:
+    """Every template of the project, with the names of a stage."""
     paths = [*PROJECT.glob("infra/stacks/*.yaml"), *PROJECT.glob("services/*/template.yaml")]
-    return [Template(path) for path in sorted(paths)]
+    return [Template(path, prefix) for path in sorted(paths)]
 
 
 def called(module: ast.Module) -> set[str]:

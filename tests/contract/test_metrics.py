@@ -21,13 +21,18 @@ from services.runtime.event_store.dynamodb import to_item
 from services.runtime.observability.logs import SERVICE
 from services.runtime.observability.metrics import NAMESPACE, Metric
 from tests.contract.builders import a_body, an_envelope
-from tests.contract.declared import PROJECT, Template, services, templates
+from tests.contract.declared import PROJECT, STAGE, Template, services, templates
 from tests.support.emf import Sample, samples_in
 from tests.unit.aggregator.harness import BUCKET, EVENTS, BatchHarness
 from tests.unit.lock.test_lock_messages import LockHarness
 
 OURS = "EcommercePipeline"
 Identity = tuple[str, str, frozenset[tuple[str, str]]]
+
+
+def dashboard_text() -> str:
+    """With the names that there are without a stage."""
+    return (PROJECT / "infra/stacks/dashboard.yaml").read_text().replace(STAGE, "")
 
 
 def environment_of(template: Template) -> dict[str, str]:
@@ -152,7 +157,7 @@ def alarm_metrics() -> list[tuple[str, Identity]]:
 
 
 def dashboard_metrics() -> Iterator[Identity]:
-    text = (PROJECT / "infra/stacks/dashboard.yaml").read_text().split("DashboardBody: !Sub |\n")[1]
+    text = dashboard_text().split("DashboardBody: !Sub |\n")[1]
     for widget in json.loads(text)["widgets"]:
         for line in widget["properties"].get("metrics", []):
             words = [word for word in line if isinstance(word, str)]
@@ -176,7 +181,7 @@ def test_every_line_of_the_dashboard_is_a_metric_that_is_written(
 
 
 def test_every_search_of_the_dashboard_finds_a_metric(identities: set[Identity]) -> None:
-    text = (PROJECT / "infra/stacks/dashboard.yaml").read_text().replace('\\"', '"')
+    text = dashboard_text().replace('\\"', '"')
     searches = re.findall(r"SEARCH\('\{(\w+),([\w,]+)\} MetricName=\"?\\?\"?(\w+)", text)
     assert len(searches) == 3
     for namespace, dimensions, name in searches:

@@ -186,7 +186,7 @@ TEMPLATE, DECLARATION, HANDLER, DOMAIN = "template.yaml", "service.yaml", "handl
         ("lock", TEMPLATE, "                  - !GetAtt SweepRule.Arn\n", "", "does not let it"),
         ("lock", TEMPLATE, '"dynamodb:LeadingKeys": ["lock/*"]', "a: []", "streams: ['lock"),
         ("lock", TEMPLATE, "EventsDeadLetterQueue.QueueName", "EventsQueue.QueueName", "no alarm"),
-        ("lock", TEMPLATE, "QueueName: lock-events-dlq", "QueueName: notices-dlq", "must be "),
+        ("lock", TEMPLATE, "${StagePrefix}lock-events-dlq", "notices-dlq", "must be "),
         ("lock", TEMPLATE, "AlarmActions: [!Ref NotificationTopicArn]", "A: 1", "tells nobody"),
         ("archiver", DECLARATION, "incoming/, processing/", "incoming/", "['processing/'] granted"),
         ("archiver", DECLARATION, "write: [archive/]", "write: []", "prefixes.write: ['archive/']"),
@@ -218,7 +218,7 @@ def test_a_rule_for_what_nobody_emits_or_never_says_is_found(copied: Copied) -> 
         )
         ours += f"        detail: {{{detail}}}\n" if detail else ""
         changed = text.replace(pattern, ours).replace(
-            "      Name: lock-execution-ended", "      EventBusName: bus", 1
+            "      Name: !Sub ${StagePrefix}lock-execution-ended", "      EventBusName: bus", 1
         )
         (folder / TEMPLATE).write_text(changed)
         known = {"BatchFailed": "aggregator"}

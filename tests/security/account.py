@@ -115,7 +115,10 @@ class Stack:
                 return self._substituted(argument)
             case "Fn::Join":
                 separator, parts = argument
-                return separator.join(self.resolve(parts))
+                return str(separator).join(self.resolve(parts))
+            case "Fn::Split":
+                separator, text = argument
+                return self.resolve(text).split(separator)
             case "Fn::Select":
                 index, choices = argument
                 return self.resolve(choices)[int(index)]
@@ -154,12 +157,15 @@ class Stack:
         return self._name_of(name)
 
     def _parameter(self, name: str) -> Any:
+        if name == "StagePrefix":
+            return self.template.prefix
         if name in GIVEN:
             return GIVEN[name]
         declared = self._parameters[name]
         if "AWS::SSM::Parameter::Value" not in declared["Type"]:
             return declared.get("Default", f"given-{name}")
-        value = published(declared["Default"])
+        path = declared["Default"].removeprefix("/")
+        value = published(f"/{self.template.prefix}{path}", self.template.prefix)
         return value.split(",") if "List<" in declared["Type"] else value
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
@@ -202,9 +208,9 @@ def queue_url(name: str) -> str:
 
 
 @cache
-def stacks() -> tuple[Stack, ...]:
-    """Every stack of the project."""
-    return tuple(Stack(template) for template in templates())
+def stacks(prefix: str = "") -> tuple[Stack, ...]:
+    """Every stack of the project, with the names of a stage."""
+    return tuple(Stack(template) for template in templates(prefix))
 
 
 @cache
@@ -219,11 +225,11 @@ def of_type(resource_type: str) -> list[Resource]:
 
 
 @cache
-def published(parameter: str) -> str:
+def published(parameter: str, prefix: str = "") -> str:
     """What the one stack that publishes an SSM parameter puts into it."""
     found = [
         stack.resolve(declared["Value"])
-        for stack in stacks()
+        for stack in stacks(prefix)
         for declared in stack.template.of_type("AWS::SSM::Parameter").values()
         if declared["Name"] == parameter
     ]

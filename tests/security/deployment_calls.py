@@ -117,6 +117,10 @@ def _github() -> Iterator[Call]:
     artifacts = Target(f"arn:aws:s3:::{ARTIFACTS}", ARTIFACTS)
     yield from _calls(DEPLOYS, DEPLOYING, "s3:ListBucket", artifacts)
     yield from _calls(DEPLOYS, "infra/deployer/images.py", "ecr:DescribeImages", *repositories)
+    kept, glue = "infra/deployer/kept.py", f"arn:aws:glue:{_HERE}"
+    yield from _calls(DEPLOYS, kept, "secretsmanager:ListSecrets", Target("*", "secrets"))
+    facts = Target(f"{glue}:catalog", "catalog"), Target(f"{glue}:database/ecommerce", "facts")
+    yield from _calls(DEPLOYS, kept, "glue:GetDatabase", *facts)
     checks = "infra/deployer/checks.py"
     for kind, actions in {
         "AWS::Lambda::Function": "lambda:GetFunctionConfiguration lambda:InvokeFunction",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.clock import from_rfc3339
-from infra.ecp.names import STATE_TABLE
+from infra.ecp.names import STATE_TABLE, table
 from services.runtime.storage import items
 
 MOST = 1000
@@ -27,7 +27,7 @@ def read_left_out(
     version that superseded this one.
     """
     newest = items.query(
-        dynamodb, STATE_TABLE, {"pk": "left-out"}, newest_first=True, limit=max(limit, MOST)
+        dynamodb, table(STATE_TABLE), {"pk": "left-out"}, newest_first=True, limit=max(limit, MOST)
     )
     return [
         {name: row.get(name) for name in FIELDS}

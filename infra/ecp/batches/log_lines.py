@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from contracts.clock import from_rfc3339, to_rfc3339
 from contracts.identities import attempt_of
+from infra.stage import Stage
 
 LOG_GROUPS = (
     "/aws/lambda/file-aggregator",
@@ -46,11 +47,13 @@ class LogLine:
     entry: Mapping[str, Any]
 
 
-def lines_in_groups(logs: Any, batch_id: str, since: datetime) -> list[LogLine]:
+def lines_in_groups(logs: Any, stage: Stage, batch_id: str, since: datetime) -> list[LogLine]:
     """Those in CloudWatch Logs since then; a log that is not there has none."""
     found: list[LogLine] = []
     for group in LOG_GROUPS:
-        found += lines_about(batch_id, _matching(logs, group, batch_id, since))
+        place, _, name = group.rpartition("/")
+        of_stage = f"{place}/{stage.named(name)}"
+        found += lines_about(batch_id, _matching(logs, of_stage, batch_id, since))
     return found
 
 

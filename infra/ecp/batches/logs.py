@@ -45,7 +45,7 @@ def logs(
 
 def _lines_of(target: Target, batch_id: str) -> list[LogLine]:
     since = from_rfc3339(events_of(target, batch_id)[0].occurred_at) - BEFORE_SEALING
-    lines = lines_in_groups(target.client("logs"), batch_id, since)
+    lines = lines_in_groups(target.client("logs"), target.stage, batch_id, since)
     lines += lines_in_files(_files_of_workers(target), batch_id)
     return sorted(lines, key=lambda line: line.at)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from contracts.clock import to_rfc3339
-from infra.ecp.names import STATE_TABLE
+from infra.ecp.names import STATE_TABLE, table
 from services.aggregator.open_set.completeness import missing, of_rejected
 from services.aggregator.open_set.domain import FileSet, Hold
 from services.aggregator.open_set.loading import with_catalogue
@@ -25,9 +25,9 @@ def read_open_set(store: EventStore, tables: StateTables, bucket: str) -> dict[s
 
 def load_open_set(store: EventStore, tables: StateTables, bucket: str) -> tuple[FileSet, bool]:
     """The open set as the aggregator folds it, and whether products are known from before."""
-    pointer = tables.get_item(STATE_TABLE, open_set_key(bucket)) or {}
+    pointer = tables.get_item(table(STATE_TABLE), open_set_key(bucket)) or {}
     start = FileSet(bucket, int(pointer.get("set_number", 1)))
-    file_set = with_catalogue(start.evolve(store.read(start.stream_id)), tables, STATE_TABLE)
+    file_set = with_catalogue(start.evolve(store.read(start.stream_id)), tables, table(STATE_TABLE))
     return file_set, bool(pointer.get("products_known", False))
 
 

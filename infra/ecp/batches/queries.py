@@ -6,7 +6,7 @@ from typing import Any
 from contracts.envelope import Message
 from contracts.identities import FileIdentity
 from contracts.messages import BatchManifest
-from infra.ecp.names import STATE_TABLE
+from infra.ecp.names import STATE_TABLE, table
 from services.runtime.event_store import EventStore
 from services.runtime.storage import items
 from services.runtime.storage.documents import ObjectStore
@@ -16,7 +16,9 @@ CLOSED = frozenset({"COMPLETED", "REJECTED", "FAILED"})
 
 def newest_batches(dynamodb: Any, limit: int) -> list[dict[str, Any]]:
     """The batches sealed last, newest first."""
-    found = items.query(dynamodb, STATE_TABLE, {"pk": "batches"}, newest_first=True, limit=limit)
+    found = items.query(
+        dynamodb, table(STATE_TABLE), {"pk": "batches"}, newest_first=True, limit=limit
+    )
     return [_public(item) for item in found]
 
 

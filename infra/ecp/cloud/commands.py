@@ -20,6 +20,7 @@ from infra.ecp.terminal.output import (
     progress,
     styled,
 )
+from infra.stage import VARIABLE
 from services.runtime.wording import listed
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def up(
     )
     for line in told(restored) if restored else ():
         print_beside(line)
-    for line in exports(running.environment()):
+    stage = {name: running.settings[name] for name in (VARIABLE,) if name in running.settings}
+    for line in exports(running.environment() | stage):
         print_verbatim(line)
 
 

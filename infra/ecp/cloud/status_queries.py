@@ -26,7 +26,7 @@ Status = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sources:
-    """Where it is read. `bucket`: the data bucket."""
+    """Where it is read. `bucket`: the data bucket. `queue_prefix`: of the stage."""
 
     dynamodb: Any
     sqs: Any
@@ -34,6 +34,7 @@ class Sources:
     store: DynamoDBEventStore
     objects: ObjectStore
     bucket: str
+    queue_prefix: str = ""
 
 
 def read_status(sources: Sources, now: datetime) -> Status:
@@ -47,7 +48,7 @@ def read_status(sources: Sources, now: datetime) -> Status:
     with ThreadPoolExecutor(READ_AT_ONCE) as readers:
         lock = readers.submit(read_lock, sources.dynamodb)
         open_set = readers.submit(read_open_set, sources.store, sources.store, sources.bucket)
-        letters = readers.submit(dead_letters, sources.sqs)
+        letters = readers.submit(dead_letters, sources.sqs, sources.queue_prefix)
         left_out = readers.submit(read_left_out, sources.dynamodb, LEFT_OUT_SHOWN)
         newest = newest_batches(sources.dynamodb, LOOKED_AT)
         running = [batch for batch in newest if is_running(batch)]

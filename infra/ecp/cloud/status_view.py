@@ -46,6 +46,7 @@ def _sources(target: Target) -> Sources:
         store=target.event_store,
         objects=target.objects,
         bucket=target.names.data_bucket,
+        queue_prefix=target.stage.prefix,
     )
 
 

@@ -18,6 +18,7 @@ from infra.ecp.terminal.output import (
     print_verbatim,
     styled,
 )
+from infra.stage import current_stage
 from services.api.operations.adapters import url_of
 from services.api.operations.advice import advice_for
 from services.api.operations.letters import (
@@ -53,7 +54,7 @@ def list_queues(as_json: AsJson = False) -> None:
 
     Example: `ecp dlq list`
     """
-    counts = dead_letters(current_target().client("sqs"))
+    counts = dead_letters(current_target().client("sqs"), current_stage().prefix)
     if as_json:
         print_json(counts)
         return
@@ -116,7 +117,7 @@ def redrive(
     if as_json and not yes:
         raise WrongUsage("with --json nobody can be asked: say --yes too")
     one = None if letter_id is None else _one_of(read_letters(sqs, url), letter_id, name)
-    count = dead_letters(sqs)[name] if one is None else 1
+    count = dead_letters(sqs, current_stage().prefix)[name] if one is None else 1
     if not yes and count:
         print_line(advice_for(name))
         confirm(f"Send {plural(count, 'message')} back to {source}?")
@@ -208,6 +209,7 @@ def _one_of(letters: Sequence[Letter], letter_id: str, name: str) -> Letter:
 
 
 def _full_name(queue: str) -> str:
+    queue = current_stage().plain(queue)
     name = queue if queue.endswith(DEAD_LETTER_SUFFIX) else queue + DEAD_LETTER_SUFFIX
     if not is_dead_letter_queue(name):
         raise WrongUsage(f"{queue} is no queue of the pipeline; `ecp dlq list` names them")
@@ -215,14 +217,14 @@ def _full_name(queue: str) -> str:
 
 
 def _url_of(sqs: Any, name: str) -> str:
-    found = url_of(sqs, name)
+    found = url_of(sqs, current_stage().named(name))
     if found is None:
         raise WrongUsage(f"there is no queue {name}; `ecp dlq list` names those that are there")
     return found
 
 
 def _source_url(sqs: Any, name: str, source: str) -> str:
-    found = url_of(sqs, source)
+    found = url_of(sqs, current_stage().named(source))
     if found is None:
         raise WrongUsage(
             f"the letters of {name} came from no queue, so they cannot be sent back: they name "

@@ -8,10 +8,11 @@ import typer
 from infra.ecp.deploy.commands import environment_of, policy_of
 from infra.ecp.deploy.view import print_results
 from infra.ecp.target import Target, current_target
-from infra.ecp.terminal.errors import CommandFailed, ExitCode
+from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
 from infra.ecp.terminal.options import AsJson
 from infra.ecp.terminal.output import print_json, print_line, progress
 from infra.errors import DeploymentInterrupted
+from infra.stage import VARIABLE
 
 if TYPE_CHECKING:
     from infra.environments import Environment
@@ -43,6 +44,11 @@ def bootstrap(
     Example: `ecp bootstrap --github shop/pipeline`, then `ecp deploy`
     """
     target = current_target()
+    if github and target.stage.name:
+        raise WrongUsage(
+            f"--github is for the pipeline without a stage, which the workflow deploys: unset "
+            f"{VARIABLE}. A stage is deployed by a person: `ecp bootstrap`, `ecp deploy`"
+        )
     given = {"GITHUB_REPOSITORY": github} if github else {}
     if github and (provider := _provider_of_others(target)):
         given["GITHUB_PROVIDER_ARN"] = provider
@@ -92,7 +98,9 @@ def _deploy(target: Target, environment: "Environment", *, yes: bool, as_json: b
 
 def _settings(target: Target) -> dict[str, str]:
     """What GitHub has to know; empty where it does not deploy."""
-    described = target.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    described = target.client("cloudformation").describe_stacks(
+        StackName=target.stage.named(STACK)
+    )["Stacks"]
     outputs = {
         one["OutputKey"]: one["OutputValue"]
         for stack in described
@@ -117,7 +125,7 @@ def _provider_of_others(target: Target) -> str | None:
 
     try:
         own = target.client("cloudformation").describe_stack_resource(
-            StackName=STACK, LogicalResourceId="GitHubProvider"
+            StackName=target.stage.named(STACK), LogicalResourceId="GitHubProvider"
         )
     except ClientError as refusal:
         if refusal.response["Error"]["Code"] != "ValidationError":

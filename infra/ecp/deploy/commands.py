@@ -178,8 +178,8 @@ def environment_of(target: Target, images: dict[str, str], given: dict[str, str]
     from infra.environments import aws_environment, local_environment
 
     if target.endpoint:
-        return local_environment(target.endpoint, given)
-    return aws_environment(images, given, target.region)
+        return local_environment(target.endpoint, given, target.stage)
+    return aws_environment(images, given, target.region, target.stage)
 
 
 def policy_of(

@@ -6,9 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.envelope import Message
-from contracts.layout import FACTS_DATABASE, archive_prefix
+from contracts.layout import archive_prefix
 from infra.ecp.kpis.queries import CATEGORY_FIELDS, ORDER_FIELDS
-from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
+from infra.ecp.names import (
+    CATEGORY_KPIS_TABLE,
+    ORDER_KPIS_TABLE,
+    TRANSFORMER_STATE_TABLE,
+    facts_database,
+    table,
+)
 from services.runtime.event_store import EventStore
 from services.runtime.storage import items
 from services.transformer.batch.domain import STATE_ID, TransformerState
@@ -26,8 +32,6 @@ from services.transformer.maintenance.rebuild import compare, key_of
 from services.transformer.maintenance.rewriting import TABLE
 from services.transformer.maintenance.upkeep import path_of, plan_upkeep, stored_files
 
-TRANSFORMER_STATE_TABLE = "TransformerState"
-
 
 class PublishedFacts(facts_of.PublishedFacts):
     """The facts as they were last published; `catalog` is a pyiceberg catalog.
@@ -37,11 +41,11 @@ class PublishedFacts(facts_of.PublishedFacts):
 
     def __init__(self, catalog: Any, dynamodb: Any) -> None:
         self.dynamodb = dynamodb
-        super().__init__(catalog, FACTS_DATABASE, self._state)
+        super().__init__(catalog, facts_database(), self._state)
 
     def _state(self) -> TransformerState:
         key = {"StateId": STATE_ID}
-        found = items.get_item(self.dynamodb, TRANSFORMER_STATE_TABLE, key)
+        found = items.get_item(self.dynamodb, table(TRANSFORMER_STATE_TABLE), key)
         return TransformerState.from_item(found)
 
 
@@ -62,8 +66,8 @@ def read_kpi(dynamodb: Any, day: date, category: str | None) -> dict[str, Any] |
     """The published item of a day, or of a category on it."""
     key = {"order_date": day.isoformat()}
     if category is None:
-        return items.get_item(dynamodb, ORDER_KPIS_TABLE, key)
-    return items.get_item(dynamodb, CATEGORY_KPIS_TABLE, {"category": category, **key})
+        return items.get_item(dynamodb, table(ORDER_KPIS_TABLE), key)
+    return items.get_item(dynamodb, table(CATEGORY_KPIS_TABLE), {"category": category, **key})
 
 
 def locations(
@@ -141,9 +145,9 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def compare_all(published: PublishedFacts) -> dict[str, Any]:
     """What `ecp rebuild` would do to every KPI item; `items` names each that is not right."""
-    tables = ORDER_KPIS_TABLE, CATEGORY_KPIS_TABLE
+    tables = table(ORDER_KPIS_TABLE), table(CATEGORY_KPIS_TABLE)
     stored = {
-        key_of(item): item for table in tables for item in items.scan(published.dynamodb, table)
+        key_of(item): item for each in tables for item in items.scan(published.dynamodb, each)
     }
     days = days_with_facts(published.facts, published.heads)
     expected = list(all_kpis(published.engine, published.facts, published.heads))

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE
+from infra.ecp.names import CATEGORY_KPIS_TABLE, ORDER_KPIS_TABLE, table
 from services.api.adapters import KpiTables
 from services.api.kpis.answers import OrdersOnce
 from services.api.kpis.bounds import MAX_DAYS_OF_ALL_CATEGORIES
@@ -66,7 +66,7 @@ class PublishedKpis:
     """
 
     def __init__(self, dynamodb: Any, today: date) -> None:
-        self._tables = KpiTables(dynamodb, ORDER_KPIS_TABLE, CATEGORY_KPIS_TABLE)
+        self._tables = KpiTables(dynamodb, table(ORDER_KPIS_TABLE), table(CATEGORY_KPIS_TABLE))
         self._latest = today + DAY
         self._orders = OrdersOnce(self._tables)
 

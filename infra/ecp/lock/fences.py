@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.envelope import Message
-from infra.ecp.names import LOCK_ID, LOCK_TABLE
+from infra.ecp.names import LOCK_ID, LOCK_TABLE, TRANSFORMER_STATE_TABLE, table
 from services.runtime.event_store import EventStore
 from services.runtime.fences import LEAP
 from services.runtime.storage import items
 
 LOCK_STREAM = f"lock/{LOCK_ID}"
-TRANSFORMER_STATE_TABLE = "TransformerState"
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Fences:
 
 def read_fences(dynamodb: Any, store: EventStore) -> Fences:
     """From the two tables and the end of the lock's stream."""
-    lock = items.get_item(dynamodb, LOCK_TABLE, {"LockId": LOCK_ID}) or {}
-    state = items.get_item(dynamodb, TRANSFORMER_STATE_TABLE, {"StateId": "facts"}) or {}
+    lock = items.get_item(dynamodb, table(LOCK_TABLE), {"LockId": LOCK_ID}) or {}
+    state = items.get_item(dynamodb, table(TRANSFORMER_STATE_TABLE), {"StateId": "facts"}) or {}
     return fences_of(lock, state, lambda after: store.read(LOCK_STREAM, after))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from contracts.clock import from_rfc3339
 from contracts.envelope import Message
 from infra.ecp.batches.progress import ENDS, StepState, ending, steps, this_attempt
-from infra.ecp.names import LOCK_ID, LOCK_TABLE
+from infra.ecp.names import LOCK_ID, LOCK_TABLE, table
 from services.runtime.storage import items
 
 BATCH_IS_CLOSED = "Ended"
@@ -18,7 +18,7 @@ ReadBatch = Callable[[str], Sequence[Message]]
 
 def read_lock(dynamodb: Any) -> dict[str, Any]:
     """Who holds the lock and who waits; a lock that was never taken is free."""
-    return describe_lock(items.get_item(dynamodb, LOCK_TABLE, {"LockId": LOCK_ID}))
+    return describe_lock(items.get_item(dynamodb, table(LOCK_TABLE), {"LockId": LOCK_ID}))
 
 
 def describe_lock(item: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from contracts.messages import (
     UnsearchedObject,
 )
 from infra.ecp.batches.open_set import read_open_set
-from infra.ecp.names import STATE_TABLE
+from infra.ecp.names import STATE_TABLE, table
 from services.aggregator.read_model import UNFINISHED, file_key
 from services.runtime.event_store import EventStore, StateTables
 from services.runtime.privacy.erasure import Erasure, csv_rewrite, erase_in, export_rewrite
@@ -126,7 +126,7 @@ class Batches:
 def open_batches(dynamodb: Any, objects: ObjectStore) -> Batches:
     """Those in work, and those that failed with the inputs that a redrive would read again."""
     failed = {}
-    for batch in items.query(dynamodb, STATE_TABLE, {"pk": "batches"}):
+    for batch in items.query(dynamodb, table(STATE_TABLE), {"pk": "batches"}):
         if batch["status"] != "FAILED":
             continue
         manifest = read_unless_expired(objects, ObjectRef(**batch["manifest"]))
@@ -134,7 +134,7 @@ def open_batches(dynamodb: Any, objects: ObjectStore) -> Batches:
         failed[batch["batch_id"]] = frozenset(
             FileIdentity(batch["bucket"], file["key"], file["version_id"]) for file in files
         )
-    unfinished = items.query(dynamodb, STATE_TABLE, UNFINISHED)
+    unfinished = items.query(dynamodb, table(STATE_TABLE), UNFINISHED)
     return Batches(tuple(item["sk"] for item in unfinished), failed)
 
 
@@ -159,7 +159,7 @@ def identities(bucket: str, versions: Iterable[ObjectVersion]) -> list[FileIdent
 
 def are_known(dynamodb: Any, files: Iterable[FileIdentity]) -> set[FileIdentity]:
     """Those of the files that the aggregator has taken in."""
-    return {file for file in files if items.get_item(dynamodb, STATE_TABLE, file_key(file))}
+    return {file for file in files if items.get_item(dynamodb, table(STATE_TABLE), file_key(file))}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from contracts.layout import incoming_key
 from contracts.messages import AnsweredRow
 from contracts.sources.model import Source
+from infra.ecp.names import facts_database
 from infra.ecp.quarantine.exports import (
     Checked,
     checked,
@@ -170,7 +171,7 @@ def _restated(
     kinds = [kind for kind in source.kinds if (kind == "products") == (file.kind == "products")]
     standing: dict[str, list[PlacedRow]] = {}
     for kind in kinds:
-        found = current_rows(target.facts, kind, identities) if identities else {}
+        found = current_rows(target.facts, facts_database(), kind, identities) if identities else {}
         for identity, rows in placed(found, precedences).items():
             standing.setdefault(identity[0], []).extend(rows.rows)
     return restated(file, judged, places, standing)
@@ -194,8 +195,8 @@ def _undone(
     if not said:
         return {}
     identities = {(product,) for product in said}
-    rows = placed(current_rows(target.facts, "products", identities), precedences)
-    values = stated_products(target.facts, said)
+    rows = placed(current_rows(target.facts, facts_database(), "products", identities), precedences)
+    values = stated_products(target.facts, facts_database(), said)
     standing = {
         product: Product(stands.rows[0], values[product], found.products[product])
         for (product,), stands in rows.items()

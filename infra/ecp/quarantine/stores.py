@@ -1,6 +1,6 @@
 """Where a replay looks, from this terminal."""
 
-from infra.ecp.names import STATE_TABLE
+from infra.ecp.names import STATE_TABLE, facts_database, table
 from infra.ecp.quarantine.originals import Headers
 from infra.ecp.target import Target
 from services.runtime.quarantine.resolutions import Resolutions
@@ -16,8 +16,9 @@ def stores_of(target: Target) -> Stores:
         events=target.event_store,
         objects=target.objects,
         facts=lambda: target.facts,
+        facts_database=facts_database(),
         data_bucket=target.names.data_bucket,
-        state_table=STATE_TABLE,
+        state_table=table(STATE_TABLE),
         header_of=Headers(
             target.client("s3"), target.names.data_bucket, target.names.archive_bucket
         ).of,
@@ -31,5 +32,5 @@ def resolutions_in(target: Target) -> Resolutions:
         target.client("dynamodb"),
         target.objects,
         target.names.data_bucket,
-        STATE_TABLE,
+        table(STATE_TABLE),
     )

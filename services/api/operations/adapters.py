@@ -22,16 +22,19 @@ from services.runtime.storage.aws import translated
 
 
 class SqsQueues:
-    """On boto3 clients `sqs` and `s3`."""
+    """On boto3 clients `sqs` and `s3`; queues go by their names without the `prefix` of a stage."""
 
-    def __init__(self, clients: Mapping[str, Any], archive_bucket: str, clock: Clock) -> None:
+    def __init__(
+        self, clients: Mapping[str, Any], archive_bucket: str, clock: Clock, prefix: str = ""
+    ) -> None:
         self._clients, self._archive_bucket, self._clock = clients, archive_bucket, clock
+        self._prefix = prefix
         self._sqs = clients["sqs"]
 
     def depths(self) -> list[Depth]:
         """Each with how many of its messages wait and are in work."""
         with translated("the queues"):
-            return depths(self._sqs)
+            return depths(self._sqs, self._prefix)
 
     def letters(self, queue: str) -> list[Letter] | None:
         """All of a dead-letter queue, oldest first; None where there is no such queue."""
@@ -71,10 +74,11 @@ class SqsQueues:
                 return drop_letter(self._clients, letter, self._archive_bucket, told)
 
     def _dead(self, queue: str) -> str | None:
-        return url_of(self._sqs, queue) if is_dead_letter_queue(queue) else None
+        is_ours = is_dead_letter_queue(queue)
+        return url_of(self._sqs, self._prefix + queue) if is_ours else None
 
     def _source(self, queue: str) -> str | None:
-        return url_of(self._sqs, queue.removesuffix(DEAD_LETTER_SUFFIX))
+        return url_of(self._sqs, self._prefix + queue.removesuffix(DEAD_LETTER_SUFFIX))
 
 
 def url_of(sqs: Any, name: str) -> str | None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,9 +93,9 @@ class Told:
     now: datetime
 
 
-def dead_letters(sqs: Any) -> dict[str, int]:
+def dead_letters(sqs: Any, prefix: str = "") -> dict[str, int]:
     """Approximate number of visible messages per dead-letter queue of the pipeline."""
-    return {one.name: one.waiting for one in depths(sqs) if is_dead_letter_queue(one.name)}
+    return {one.name: one.waiting for one in depths(sqs, prefix) if is_dead_letter_queue(one.name)}
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,19 @@ class Depth:
     in_work: int
 
 
-def depths(sqs: Any) -> list[Depth]:
-    """Every queue of the pipeline, by name."""
+def depths(sqs: Any, prefix: str = "") -> list[Depth]:
+    """Every queue of the pipeline, by name without the `prefix` of its stage."""
     pages = sqs.get_paginator("list_queues").paginate()
     urls = [str(url) for page in pages for url in page.get("QueueUrls", ())]
-    ours = [url for url in urls if _name_of(url).startswith(OWNERS)]
+    ours = [url for url in urls if _is_ours(_name_of(url), prefix)]
     with ThreadPoolExecutor(COUNTED_AT_ONCE, thread_name_prefix="depths") as threads:
         found = list(threads.map(lambda url: _depth(sqs, url), ours))
-    return sorted(found, key=lambda one: one.name)
+    plain = [replace(one, name=one.name.removeprefix(prefix)) for one in found]
+    return sorted(plain, key=lambda one: one.name)
+
+
+def _is_ours(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) and name.removeprefix(prefix).startswith(OWNERS)
 
 
 def _depth(sqs: Any, queue_url: str) -> Depth:

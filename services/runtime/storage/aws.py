@@ -41,6 +41,11 @@ def queue_name_of(arn_or_url: str) -> str:
     return arn_or_url.replace("/", ":").rsplit(":", 1)[-1]
 
 
+def is_called(queue_name: str, plain: str) -> bool:
+    """Whether a queue has this name, in whichever stage: that stands before it, with a dash."""
+    return queue_name == plain or queue_name.endswith(f"-{plain}")
+
+
 BUSY = frozenset(
     {
         "InternalError",

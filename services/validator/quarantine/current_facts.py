@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from contracts.layout import FACTS_DATABASE
 from services.validator.quarantine.current_rows import (
     IDENTITY_COLUMNS,
     PROVENANCE,
@@ -34,7 +33,7 @@ IDS_IN_ONE_SCAN = 200
 
 
 def current_rows(
-    catalog: Any, kind: str, identities: Collection[Identity]
+    catalog: Any, database: str, kind: str, identities: Collection[Identity]
 ) -> dict[Identity, list[CurrentRow]]:
     """The rows that these identities have in the facts; those without any are left out.
 
@@ -43,7 +42,7 @@ def current_rows(
     from pyiceberg.exceptions import NoSuchTableError
 
     try:
-        table = catalog.load_table(f"{FACTS_DATABASE}.{kind}")
+        table = catalog.load_table(f"{database}.{kind}")
     except NoSuchTableError:
         return {}
     wanted, found = set(identities), dict[Identity, list[CurrentRow]]()
@@ -63,13 +62,15 @@ def current_rows(
     return found
 
 
-def stated_products(catalog: Any, product_ids: Collection[str]) -> dict[str, tuple[Any, ...]]:
+def stated_products(
+    catalog: Any, database: str, product_ids: Collection[str]
+) -> dict[str, tuple[Any, ...]]:
     """Category, name and price in cents of products that stand in the facts, by product_id."""
     from pyiceberg.exceptions import NoSuchTableError
     from pyiceberg.expressions import In
 
     try:
-        table = catalog.load_table(f"{FACTS_DATABASE}.products")
+        table = catalog.load_table(f"{database}.products")
     except NoSuchTableError:
         return {}
     columns, every = ("product_id", "category", "name", "price_cents"), sorted(product_ids)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.errors import PipelineError
-from contracts.layout import KINDS
+from contracts.layout import FACTS_DATABASE, KINDS
 from services.runtime.event_store import EventStore
 from services.runtime.quarantine.corrections import Correction
 from services.runtime.quarantine.replays import Replays, RowId, row_id
@@ -31,8 +31,9 @@ class Stores:
     """Where a replay looks: clients of S3 and DynamoDB, the events, documents, the facts.
 
     `facts`: gives the catalog of the facts tables (pyiceberg), which is loaded when it is asked
-    for. `state_table`: the aggregator's rows of batches and dismissals. `header_of`: asked for the
-    columns of inputs of which the quarantined rows do not tell them.
+    for; `facts_database`: the database that they are in. `state_table`: the aggregator's rows of
+    batches and dismissals. `header_of`: asked for the columns of inputs of which the quarantined
+    rows do not tell them.
     """
 
     s3: Any
@@ -42,6 +43,7 @@ class Stores:
     facts: Callable[[], Any]
     data_bucket: str
     state_table: str
+    facts_database: str = FACTS_DATABASE
     header_of: HeaderOf = lambda *_: None
 
     def resolutions(self) -> Resolutions:
@@ -118,7 +120,9 @@ def _plan_of(
     if not fixed:
         return Plan(kind, (), ())
     identities = {row.identity for row in fixed}
-    standing = placed(current_rows(stores.facts(), kind, identities), precedences)
+    standing = placed(
+        current_rows(stores.facts(), stores.facts_database, kind, identities), precedences
+    )
     return plan(kind, fixed, standing, replays)
 
 

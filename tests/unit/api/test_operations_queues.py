@@ -189,3 +189,24 @@ def test_nothing_is_dropped_whose_record_cannot_be_written(
     with pytest.raises(PipelineError):
         queues.drop(DEAD, found[0].message_id, "ann", "why")
     assert waiting(clients, DEAD) == ["one", "two"]
+
+
+def test_of_two_stages_each_sees_its_own_queues_by_their_plain_names(
+    clients: dict[str, Any],
+) -> None:
+    for name in (QUEUE, DEAD):
+        clients["sqs"].create_queue(QueueName=f"blue-{name}")
+    SqsDeadLetters(clients["sqs"]).put(f"blue-{QUEUE}", "of blue", "why")
+    blue = SqsQueues(clients, ARCHIVE, lambda: NOW, "blue-")
+    plain = SqsQueues(clients, ARCHIVE, lambda: NOW)
+    assert blue.depths() == [Depth(QUEUE, 0, 0), Depth(DEAD, 1, 0)]
+    assert plain.depths() == [
+        Depth("event-relay-dlq", 0, 0), Depth(QUEUE, 0, 0), Depth(DEAD, 0, 0),
+    ]  # fmt: skip
+    assert plain.letters(DEAD) == []
+    [letter] = blue.letters(DEAD) or []
+    assert letter.body == "of blue"
+    sent, left = blue.send_back(DEAD, letter.message_id)
+    assert (len(sent), left) == (1, [])
+    assert waiting(clients, f"blue-{QUEUE}") == ["of blue"]
+    assert waiting(clients, QUEUE) == []

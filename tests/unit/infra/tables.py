@@ -20,7 +20,7 @@ AT_ONCE = 25
 
 def create_table(dynamodb: Any, name: str, items: Iterable[Mapping[str, Any]] = ()) -> None:
     """One of the pipeline's tables with these items."""
-    keys = KEYS[name]
+    keys = KEYS[name.rpartition("-")[2]]  # a stage stands before it
     if name == "EventStore":
         _create_event_store(dynamodb)
         return

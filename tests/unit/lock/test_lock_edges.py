@@ -254,3 +254,12 @@ def test_a_stream_that_is_as_long_as_the_table_remembers_is_believed(harness: Lo
     harness.acquire("a")
     ask(harness, 1)
     assert harness.said() == ["LockGranted"]
+
+
+def test_the_events_queue_of_a_stage_is_known_as_one(harness: LockHarness) -> None:
+    harness.acquire("a")
+    harness.executions.over["a"] = "FAILED"
+    harness.service.handle(json.dumps({"sweep": LOCK_ID}), f"blue-{EVENTS}")
+    assert harness.item()["currentlockcount"] == 0
+    harness.service.handle("no json", f"blue-{EVENTS}")
+    assert [queue for queue, *_ in harness.dead_letters.letters] == [f"blue-{EVENTS}"]

@@ -61,11 +61,12 @@ def _over_http(
 def _from_tables(session: Any, numbers: Numbers) -> Client:
     from ecommerce_pipeline.on_aws import TableAnswers, translating
     from infra.ecp.names import Names
+    from infra.stage import current_stage
     from services.api.adapters import KpiTables, ViewsTable
 
     with translating():
         client, where = _clients(session)
-        names, dynamodb = Names(client("ssm")), client("dynamodb")
+        names, dynamodb = Names(client("ssm"), current_stage()), client("dynamodb")
         views = ViewsTable(dynamodb, names.get("api", "views-table"))
         order_kpis, category_kpis = (
             names.get("transformer", f"{kind}-kpis-table") for kind in ("order", "category")
@@ -91,10 +92,11 @@ def _from_tables(session: Any, numbers: Numbers) -> Client:
 def _found_url(session: Any) -> str:
     from ecommerce_pipeline.on_aws import translating
     from infra.ecp.names import Names
+    from infra.stage import current_stage
 
     with translating():
         if session is not None:
-            return Names(session.client("ssm")).get("api", "url")
+            return Names(session.client("ssm"), current_stage()).get("api", "url")
         from infra.ecp.api.address import api_url
 
         return api_url(_target())

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.ecp import target
+from infra.ecp import names, target
 from infra.ecp.target import Target, choose, cloud_directory
 from infra.ecp.terminal.errors import CommandFailed, ExitCode, WrongUsage
+from infra.errors import UnknownName
 
 LOCAL = ("http://127.0.0.1:4566", {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"})
 
@@ -102,3 +103,23 @@ def test_the_person_is_told_which_cloud_is_ignored(
     monkeypatch.setattr(target, "find_running_cloud", a_cloud)
     assert target.current_target().origin == "AWS (AWS_PROFILE=shop)"
     assert "though a local cloud runs at http://127.0.0.1:4566" in capsys.readouterr().err
+
+
+def test_names_are_those_of_the_stage_that_the_environment_names() -> None:
+    assert Target({"STAGE": "blue"}, "x").stage.named("EventStore") == "blue-EventStore"
+    assert Target({}, "x").stage.named("EventStore") == "EventStore"
+
+
+def test_a_table_is_that_of_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STAGE", raising=False)
+    assert names.table("OrderKPIs") == "OrderKPIs"
+    assert names.facts_database() == "ecommerce"
+    monkeypatch.setenv("STAGE", "blue")
+    assert names.table("OrderKPIs") == "blue-OrderKPIs"
+    assert names.facts_database() == "blue_ecommerce"
+
+
+def test_a_name_that_can_be_no_stage_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGE", "Blue Stage")
+    with pytest.raises(UnknownName, match="such as dev"):
+        names.table("OrderKPIs")

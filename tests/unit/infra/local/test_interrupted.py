@@ -139,3 +139,39 @@ def test_those_that_nobody_closes_are_told_apart_from_those_that_are(
     monkeypatch.setattr(interrupted, "time", Clock(CLOSED_SECONDS * 0.75, close_the_first))
     closed = await_closed(dynamodb, [an_execution(each) for each in range(3)])
     assert closed == {a_batch(0): True, a_batch(1): False, a_batch(2): False}
+
+
+def test_a_batch_of_a_stage_is_looked_for_in_that_stages_table(
+    dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing_happens(monkeypatch)
+    create_table(dynamodb, f"blue-{TABLE}")
+    of_blue = an_execution(1).replace(":ecsJob:", ":blue-ecsJob:")
+    serialize = TypeSerializer().serialize
+    for item in rows(1, "FAILED", of_blue):
+        dynamodb.put_item(
+            TableName=f"blue-{TABLE}",
+            Item={name: serialize(value) for name, value in item.items()},
+        )
+    put_many(dynamodb, rows(2, "RUNNING", an_execution(2)))
+    found = await_closed(dynamodb, [of_blue, an_execution(2)])
+    assert found == {a_batch(1): True, a_batch(2): False}
+
+
+def test_the_sweep_of_every_stage_is_asked_for(aws: Any) -> None:
+    events, sqs = aws("events"), aws("sqs")
+    for prefix in ("", "blue-"):
+        sqs.create_queue(QueueName=f"{prefix}aggregator-events")
+        events.put_rule(Name=f"{prefix}aggregator-sweep", ScheduleExpression="rate(1 minute)")
+        target = {
+            "Id": "sweep",
+            "Arn": f"arn:aws:sqs:us-east-1:123456789012:{prefix}aggregator-events",
+            "Input": '{"sweep": "bucket"}',
+        }
+        events.put_targets(Rule=f"{prefix}aggregator-sweep", Targets=[target])
+    events.put_rule(Name="lock-sweep", ScheduleExpression="rate(1 minute)")
+    interrupted.ask_for_sweep(events, sqs)
+    for prefix in ("", "blue-"):
+        url = sqs.get_queue_url(QueueName=f"{prefix}aggregator-events")["QueueUrl"]
+        [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+        assert message["Body"] == '{"sweep": "bucket", "after_restart": true}'

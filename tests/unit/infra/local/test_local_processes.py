@@ -17,7 +17,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from infra.errors import LocalCloudError
 from infra.local import cloud, ministack
-from infra.local.deployed_workers import DeployedWorkers
+from infra.local.deployed_workers import GONE_SECONDS, LOOK_SECONDS, DeployedWorkers
 from infra.local.folders import Folders
 from infra.local.processes import ChildProcess, has_ended, restart_delay_seconds
 from infra.local.worker_pool import FINISH_SECONDS, WorkerPool
@@ -125,11 +125,13 @@ class ProcessHarness:
         self.folders = Folders(folder)
         self.folders.prepare()
         self.started: list[tuple[str, int]] = []
+        self.gone: list[str] = []
         self._is_away = False
         self.pool = WorkerPool(
             self.folders,
             self._spawn,
             lambda name, pid: self.started.append((name, pid)),
+            lambda name: self.gone.append(name),
         )
 
     def _spawn(self, definition: WorkerDefinition, ready_file: Path, log: Path) -> ChildProcess:
@@ -351,3 +353,47 @@ def test_a_container_that_cannot_run_here_is_refused(
 ) -> None:
     with pytest.raises(LocalCloudError, match=message):
         worker_definitions(OneTaskDefinition(**container))
+
+
+class Registered:
+    """ECS, with the task definition of a worker, or without it; SSM that keeps nothing."""
+
+    def __init__(self, definition: WorkerDefinition) -> None:
+        self.families = ["validation-task"]
+        self._definition = definition
+
+    def list_task_definition_families(self, **_: str) -> dict[str, Any]:
+        return {"families": self.families}
+
+    def describe_task_definition(self, **_: str) -> dict[str, Any]:
+        container = {
+            "name": self._definition.name,
+            "image": self._definition.image,
+            "command": list(self._definition.command),
+        }
+        return {
+            "taskDefinition": {
+                "containerDefinitions": [container],
+                "taskDefinitionArn": self._definition.task_definition,
+            }
+        }
+
+    def put_parameter(self, **_: object) -> None:
+        """How far a worker is, for others."""
+
+
+def test_a_worker_whose_stack_is_deleted_is_ended_and_not_started_again(
+    harness: ProcessHarness,
+) -> None:
+    aws = Registered(a_worker(WORKS))
+    workers = DeployedWorkers(harness.pool, aws, aws)
+    workers.follow(0.0)
+    harness.tend_until("ready")
+    aws.families = []
+    workers.follow(LOOK_SECONDS)
+    assert harness.gone == [], "it may only be in the middle of being replaced"
+    workers.follow(LOOK_SECONDS + GONE_SECONDS)
+    assert harness.gone == ["validator"]
+    assert not psutil.pid_exists(harness.pid)
+    workers.follow(3 * GONE_SECONDS)
+    assert len(harness.started) == 1

@@ -12,6 +12,7 @@ from infra.ecp import target
 from infra.ecp.batches import logs
 from infra.ecp.batches.log_lines import LOG_GROUPS, lines_about, lines_in_files, lines_in_groups
 from infra.ecp.main import app
+from infra.stage import WITHOUT, Stage
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.contract.declared import templates
 from tests.unit.infra.accounts import Account
@@ -95,7 +96,7 @@ def write_lines(client: Any, group: str, *texts: str) -> None:
 
 
 def test_logs_that_are_not_there_have_no_lines(aws: Any) -> None:
-    assert lines_in_groups(aws("logs"), BATCH, BEGAN) == []
+    assert lines_in_groups(aws("logs"), WITHOUT, BATCH, BEGAN) == []
 
 
 def test_a_workers_files_are_read_whatever_else_is_in_them(tmp_path: Path) -> None:
@@ -131,3 +132,21 @@ def test_a_batch_that_is_not_there_is_wrong_usage(account: Account) -> None:
     said = CliRunner().invoke(app, ["logs", BATCH])
     assert said.exit_code == 2
     assert "there is no such batch" in said.stderr
+
+
+def test_lines_of_a_stage_are_in_logs_of_its_own(aws: Any) -> None:
+    logs = aws("logs")
+    line = {"timestamp": "2025-07-07T10:00:01+00:00", "service": "lock", "level": "INFO"}
+    for prefix, said in (("", "plain"), ("blue-", "of blue")):
+        group = f"/aws/lambda/{prefix}processing-lock"
+        logs.create_log_group(logGroupName=group)
+        logs.create_log_stream(logGroupName=group, logStreamName="one")
+        message = json.dumps(line | {"batch_id": BATCH, "message": said})
+        at = int(time.time() * 1000)
+        logs.put_log_events(
+            logGroupName=group,
+            logStreamName="one",
+            logEvents=[{"timestamp": at, "message": message}],
+        )
+    found = lines_in_groups(logs, Stage("blue"), BATCH, BEGAN)
+    assert [one.said for one in found] == ["of blue"]

@@ -119,7 +119,7 @@ def test_dead_letters_are_counted_per_queue_of_the_pipeline_and_of_no_other(aws:
 
 def test_every_dead_letter_queue_of_the_templates_is_counted() -> None:
     bodies = "".join(template.body for template in discover(PROJECT))
-    queues = re.findall(r"QueueName: ([\w-]+-dlq)\b", bodies)
+    queues = re.findall(r"QueueName: !Sub \$\{StagePrefix\}([\w-]+-dlq)\b", bodies)
     assert len(queues) > 5
     assert [name for name in queues if not is_dead_letter_queue(name)] == []
 

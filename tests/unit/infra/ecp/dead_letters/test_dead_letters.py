@@ -256,7 +256,7 @@ def test_every_dead_letter_queue_has_advice_and_none_drops_what_is_looked_at_oft
         for resource in re.findall(
             r"Type: AWS::SQS::Queue\n    Properties:\n((?:      .*\n)+)", template.read_text()
         ):
-            name = re.search(r"QueueName: (\S+)", resource)
+            name = re.search(r"QueueName: !Sub \$\{StagePrefix\}(\S+)", resource)
             if name and name[1].endswith("-dlq"):
                 found[name[1]] = "RedrivePolicy" in resource
     assert found == dict.fromkeys(ADVICE, False)

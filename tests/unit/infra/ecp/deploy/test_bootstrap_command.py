@@ -85,3 +85,13 @@ def test_a_provider_that_the_account_has_is_used_and_none_is_made_beside_it(
     given = {} if is_own else {"GITHUB_PROVIDER_ARN": arn}
     assert parameters_of(deployed, "--github", "shop/pipeline") == github | given
     assert parameters_of(deployed) == {}
+
+
+def test_a_stage_is_deployed_by_a_person(
+    deployed: list[Any], aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGE", "blue")
+    said = CliRunner().invoke(app, ["bootstrap", "--yes", "--github", "shop/pipeline"])
+    assert said.exit_code == 2
+    assert "unset STAGE" in said.output
+    assert deployed == []
