@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import duckdb
-import pyarrow as pa
 
 from services.transformer.batch.merge_plan import plan_merge
 from services.transformer.engines.duckdb_engine import DuckDBSession
+from services.transformer.engines.duckdb_reading import no_rows
 from services.transformer.engines.port import StagedFile
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.local_copies import LocalCopies
-from services.transformer.facts.tables import SCHEMAS, TABLES, Rows
+from services.transformer.facts.tables import TABLES, Rows
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,4 @@ class _NothingYet(DuckDBSession):
     ) -> None:
         """No rows of these columns."""
         del rows, snapshot_id
-        empty: pa.Table = SCHEMAS[table].as_arrow().empty_table()
-        self._database.register(relation, empty.select(list(columns)))
+        self._database.execute(f"create temp view {relation} as {no_rows(table, columns)}")

@@ -10,7 +10,7 @@ select current_order_items.order_id, current_order_items.product_id,
        current_order_items.source_line,
        current_order_items.line_id, current_order_items.line_amount_cents,
        current_order_items.added_to_total_cents,
-       -1 as file_index,
+       -1 as file_index, current_order_items.order_date as old_order_date,
        current_order_items.data_file, current_order_items.row_in_file,
        case
            when replaced_lines.order_id is not null then 'restated'
@@ -38,7 +38,7 @@ select staged_order_items.order_id, staged_order_items.product_id,
        staged_order_items.source_line,
        staged_order_items.line_id, staged_order_items.line_amount_cents,
        staged_order_items.added_to_total_cents,
-       staged_order_items.file_index,
+       staged_order_items.file_index, cast(null as date) as old_order_date,
        cast(null as string) as data_file, cast(null as bigint) as row_in_file,
        'new' as outcome
 from staged_order_items

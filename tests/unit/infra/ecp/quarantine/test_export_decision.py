@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from contracts.layout import FACTS_DATABASE
 from infra.ecp.quarantine import export_replay
 from infra.ecp.quarantine.export_replay import ExportReplay, decide_exports, write_export
 from infra.ecp.submissions.source_reading import SourceReading
@@ -53,7 +54,7 @@ class Cloud:
     def read_correlated(self, batch_id: str) -> list[Any]:
         return self.events.get(batch_id, [])
 
-    def found(self, _catalog: Any, kind: str, identities: Any) -> Mapping[Any, Any]:
+    def found(self, _catalog: Any, _database: str, kind: str, identities: Any) -> Mapping[Any, Any]:
         of_kind = self.facts.get(kind, [])
         return {row.identity: [row] for row in of_kind if row.identity[:1] in identities}
 
@@ -166,8 +167,8 @@ def test_two_files_of_one_source_are_refused(cloud: Cloud, path: Path, tmp_path:
 
 def test_all_lines_of_an_order_are_found_and_what_is_said_of_products(tmp_path: Path) -> None:
     catalog = LocalCatalog(tmp_path)
-    assert current_rows(catalog, "order_items", {("1",)}) == {}
-    assert stated_products(catalog, {"A"}) == {}
+    assert current_rows(catalog, FACTS_DATABASE, "order_items", {("1",)}) == {}
+    assert stated_products(catalog, FACTS_DATABASE, {"A"}) == {}
     where = {"batch_id": BATCH, "source_key": "k", "source_line": 2}
     line = {"quantity": 1, "unit_price_cents": 1}
     for name, found in {
@@ -182,6 +183,9 @@ def test_all_lines_of_an_order_are_found_and_what_is_said_of_products(tmp_path: 
     }.items():
         table = catalog.create_table(f"ecommerce.{name}", SCHEMAS[name])
         table.append(pa.Table.from_pylist(found, schema=SCHEMAS[name].as_arrow()))
-    assert {*current_rows(catalog, "order_items", {("1",)})} == {("1", "A"), ("1", "B")}
-    assert {*current_rows(catalog, "order_items", {("1", "A")})} == {("1", "A")}
-    assert stated_products(catalog, {"B", "X"}) == {"B": ("C", "B", 7)}
+    assert {*current_rows(catalog, FACTS_DATABASE, "order_items", {("1",)})} == {
+        ("1", "A"),
+        ("1", "B"),
+    }
+    assert {*current_rows(catalog, FACTS_DATABASE, "order_items", {("1", "A")})} == {("1", "A")}
+    assert stated_products(catalog, FACTS_DATABASE, {"B", "X"}) == {"B": ("C", "B", 7)}
