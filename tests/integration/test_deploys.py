@@ -241,6 +241,7 @@ def code_sha256(functions: Any) -> str:
     return str(configuration["CodeSha256"])
 
 
+@pytest.mark.thorough
 def test_a_person_can_go_back_to_the_version_before(
     running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel
 ) -> None:
