@@ -1,5 +1,6 @@
 """What a local cloud holds when it is new, and how it is made to hold no more and no less again."""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,11 +9,10 @@ from tests.support.pipeline import OPEN, Pipeline, eventually
 CLEAN_PASSES = 2
 """So often in a row nothing was found to put right: what was on its way has come by then."""
 TABLE_INPUT = ("Name", "TableType", "Parameters", "StorageDescriptor")
-IN_QUEUE = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
+IN_HAND = "ApproximateNumberOfMessagesNotVisible"
+WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
+HANDLED_WITHIN_SECONDS = 20.0
+"""A message that is in hand for longer failed, and waits to be delivered again."""
 Item = Mapping[str, Any]
 
 
@@ -36,6 +36,7 @@ class Baseline:
         self._facts = {table["Name"]: table for table in self._fact_tables()}
         self._queues = set(self._queue_urls())
         self._subscriptions = set(self._subscription_arns())
+        self._in_hand_since: dict[str, float] = {}
 
     def restore(self) -> None:
         """Wait until nothing is under way, then make it new; AssertionError when it cannot be."""
@@ -80,11 +81,21 @@ class Baseline:
                 sqs.delete_queue(QueueUrl=url)
                 found += 1
                 continue
-            answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-            if any(int(answer["Attributes"][name]) for name in IN_QUEUE):
+            holds = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            in_hand = self._is_in_hand(url, int(holds[IN_HAND]))
+            found += in_hand
+            if not in_hand and any(int(holds[name]) for name in (IN_HAND, *WAITING)):
                 sqs.purge_queue(QueueUrl=url)
                 found += 1
         return found
+
+    def _is_in_hand(self, url: str, messages: int) -> bool:
+        """Whether somebody may be at work on one: what they write would come after the purge."""
+        if not messages:
+            self._in_hand_since.pop(url, None)
+            return False
+        since = self._in_hand_since.setdefault(url, time.monotonic())
+        return time.monotonic() - since < HANDLED_WITHIN_SECONDS
 
     def _restore_table(self, name: str) -> int:
         dynamodb, found, was = self._pipeline.client("dynamodb"), 0, self._items[name]
