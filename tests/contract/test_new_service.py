@@ -94,6 +94,7 @@ def test_it_has_the_rooms_of_a_service(scaffolded: Path) -> None:
                     ),
                     *("tests/security/test_denied.py", "tests/security/test_dashboard.py"),
                     "tests/unit/infra/deployer/test_deploy_plan.py",
+                    "tests/unit/infra/stacks/test_names_by_stage.py",
                 )
             )
         ),
