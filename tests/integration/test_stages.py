@@ -20,7 +20,7 @@ from tests.support.ecp import Said, ecp
 from tests.support.pipeline import eventually
 from tests.support.standing import csv_of, rows_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.thorough]
 BLUE, GREEN = Stage("blue"), Stage("green")
 SETTLE = "1"
 

@@ -22,15 +22,14 @@ from services.transformer.batch.state import change_state, current_state
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines.port import EngineName
 from tests.model import ShopModel
+from tests.support.examples import thorough
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, manifest_of, order, product
 from tests.unit.transformer.conftest import NewStores
 
 pytestmark = pytest.mark.integration
-ENGINES = [
-    pytest.param("duckdb", id="duckdb"),
-    pytest.param("spark", id="spark", marks=pytest.mark.spark),
-]
+SPARK = pytest.param("spark", id="spark", marks=pytest.mark.spark)
+ENGINES = [pytest.param("duckdb", id="duckdb"), thorough(SPARK)]
 CONTEXT = MessageContext(source="test", correlation_id="test")
 FIRST = a_batch([order("1")], [line("1")], [product()])
 STALE = a_batch([order("1", total_amount="66.66"), order("2", "2025-07-08")], [line("1")])
@@ -133,8 +132,8 @@ def test_it_cannot_change_the_state(new_stores: NewStores) -> None:
     assert current_state(overtaken.newer.ports).epoch == 3
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("deed", ["transform", "abandon"])
+@pytest.mark.parametrize("engine", ["duckdb", SPARK])
+@pytest.mark.parametrize("deed", ["transform", thorough(pytest.param("abandon"))])
 def test_a_whole_attempt_that_is_overtaken_before_it_publishes_loses(
     new_stores: NewStores, engine: EngineName, deed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
