@@ -19,6 +19,7 @@ from tests.console.browser import (
 )
 from tests.console.server import serving
 from tests.console.shop import NOW, RUNNING, a_shop
+from tests.support.examples import some
 from tests.unit.api.harness import an_event
 
 pytestmark = pytest.mark.browser
@@ -43,7 +44,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", some(PAGES))
 def test_a_page_leaves_nobody_out_and_nothing_complains(
     page: Page, address: str, name: str
 ) -> None:

@@ -76,13 +76,17 @@ def test_it_has_the_rooms_of_a_service(scaffolded: Path) -> None:
     [
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
-        ("mypy", f"services/{NAME}"),
+        thorough(pytest.param(("mypy", f"services/{NAME}"))),
         ("lint-imports", "--no-cache"),
         ("cfn-lint", f"services/{NAME}/template.yaml", "infra/stacks/dashboard.yaml"),
         ("ecp", "contracts", "check"),
         ("ecp", "contracts", "docs", "--check"),
         ("pytest", "-q", f"tests/unit/{NAME}"),
-        ("pytest", "-q", "-k", NAME, "tests/contract/test_artifacts_stand_alone.py"),
+        thorough(
+            pytest.param(
+                ("pytest", "-q", "-k", NAME, "tests/contract/test_artifacts_stand_alone.py")
+            )
+        ),
         thorough(
             pytest.param(
                 (

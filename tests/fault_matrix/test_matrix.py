@@ -7,7 +7,6 @@ import pytest
 from tests.fault_matrix.cells import Bench, CellName
 from tests.fault_matrix.report import PAGE, kept, with_matrix
 from tests.fault_matrix.stand import standing
-from tests.support.examples import some
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 CELLS: list[CellName] = [
@@ -32,7 +31,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield Bench(stand, CELLS)
 
 
-@pytest.mark.parametrize("cell", some((each,) for each in CELLS), ids="-".join)
+@pytest.mark.thorough
+@pytest.mark.parametrize("cell", CELLS, ids="-".join)
 def test_a_fault_changes_no_number_no_file_and_no_count(bench: Bench, cell: CellName) -> None:
     outcome = bench.run(cell)
     assert outcome.is_right, "\n".join([*outcome.wrong, *outcome.story])

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.mutants import MUTANTS, planted
 from tests.simulation.run import run_seed
 from tests.simulation.shrink import shrink
-from tests.support.examples import examples
+from tests.support.examples import examples, some
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", max(500, examples(500))))
 """`make simulate` runs 100,000."""
@@ -17,7 +17,7 @@ CHUNK = 100
 pytestmark = pytest.mark.usefixtures("simulation")
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+@pytest.mark.parametrize("first", some(range(0, SEEDS, CHUNK)))
 def test_every_promise_is_kept(first: int) -> None:
     outcomes = [run_seed(seed) for seed in range(first, first + CHUNK)]
     broken = {one.seed: one.violation for one in outcomes if one.violation is not None}
