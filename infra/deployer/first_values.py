@@ -5,9 +5,7 @@ A stack that has a value keeps it: a name that changes would be another bucket.
 
 from collections.abc import Collection, Mapping
 
-from botocore.exceptions import ClientError
-
-from infra.deployer.kept import kept_values
+from infra.deployer.kept import is_there, kept_values
 from infra.environments import Environment
 
 ARTIFACTS = "ecommerce-pipeline-artifacts"
@@ -40,22 +38,12 @@ def _account_and_region(environment: Environment) -> str:
 
 
 def _has_bucket(environment: Environment, name: str) -> bool:
-    try:
-        environment.client("s3").head_bucket(Bucket=name)
-    except ClientError as refusal:
-        if refusal.response["Error"]["Code"] != "404":
-            raise
-        return False
-    return True
+    s3 = environment.client("s3")
+    return is_there(lambda: s3.head_bucket(Bucket=name), "404")
 
 
 def _has_repositories(environment: Environment) -> bool:
-    try:
-        environment.client("ecr").describe_repositories(
-            repositoryNames=[environment.stage.named(name) for name in REPOSITORIES]
-        )
-    except ClientError as refusal:
-        if refusal.response["Error"]["Code"] != "RepositoryNotFoundException":
-            raise
-        return False
-    return True
+    ecr, names = environment.client("ecr"), [*map(environment.stage.named, REPOSITORIES)]
+    return is_there(
+        lambda: ecr.describe_repositories(repositoryNames=names), "RepositoryNotFoundException"
+    )

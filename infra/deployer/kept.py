@@ -8,7 +8,7 @@ does of the database of the facts.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +122,17 @@ def _are(secrets: Collection[Any], stage: Stage, what: str, description: str) ->
             yield str(secret["ARN"])
 
 
-def _has_database(environment: Environment, name: str) -> bool:
+def is_there(ask: Callable[[], Any], missing: str) -> bool:
+    """Whether AWS knows what is asked about; `missing` is its error code for what it does not."""
     try:
-        environment.client("glue").get_database(Name=name)
+        ask()
     except ClientError as refusal:
-        if refusal.response["Error"]["Code"] != "EntityNotFoundException":
+        if refusal.response["Error"]["Code"] != missing:
             raise
         return False
     return True
+
+
+def _has_database(environment: Environment, name: str) -> bool:
+    glue = environment.client("glue")
+    return is_there(lambda: glue.get_database(Name=name), "EntityNotFoundException")
