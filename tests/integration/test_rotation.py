@@ -218,4 +218,5 @@ def test_a_rotation_that_is_cut_short_anywhere_is_finished_by_asking_again(
         assert_published_equals(pipeline, model)
     erased = run(running_cloud, "privacy", "erase", "bob", "--yes", "--json")
     assert erased.exit_code == 0, erased.err
-    assert erased.document["facts"]["rows"] == 6
+    of_bob = [row for row in model.orders.values() if row["user_id"] == "bob"]
+    assert erased.document["facts"]["rows"] == len(of_bob) > 4
