@@ -11,7 +11,7 @@ from infra.deployer.deploy import deploy
 from infra.environments import local_environment
 from tests.model import ShopModel
 from tests.support.ministack import running_ministack
-from tests.support.pipeline import PATIENCE_SECONDS, Pipeline, eventually
+from tests.support.pipeline import PATIENCE_SECONDS, Pipeline
 from tests.support.standing import Row, assert_kpis_equal, csv_of
 
 TASK_FAMILIES = ("validation-task", "transformation-task")
@@ -45,10 +45,6 @@ class WorkerlessCloud:
         assert_kpis_equal(self.pipeline, self.model)
         assert self.pipeline.dead_letters() == {}
         return self.pipeline.result(batch["batch_id"])
-
-    def await_waiting(self, service: str) -> None:
-        """Until a command waits in the queue of a service that nobody serves."""
-        eventually(lambda: self._messages(service)[0])
 
     def await_taken(self, service: str) -> None:
         """Until a container has a command of its service in hand."""

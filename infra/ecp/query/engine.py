@@ -28,7 +28,6 @@ from services.transformer.facts.tables import (
     KPI_TABLES,
     READ_AS,
     SCHEMAS,
-    Everything,
 )
 
 FILES_AT_ONCE = 16
@@ -175,7 +174,7 @@ def _load(
     database.execute(f"create table {table} as select {names} from rows_read")
     files = _files(source, table, head, limits)
     for at in range(0, len(files), FILES_AT_ONCE):
-        found = read_rows(source, read, Everything(), files[at : at + FILES_AT_ONCE])
+        found = read_rows(source, read, files[at : at + FILES_AT_ONCE])
         database.register("rows_read", found)
         database.execute(f"insert into {table} select {names} from rows_read {bounds}", days)
     database.unregister("rows_read")

@@ -10,7 +10,8 @@ from contracts import schemas
 from contracts.errors import ContractViolation, PipelineError
 from contracts.messages import ObjectRef
 
-NOT_THERE = frozenset({"AccessDenied", "NoSuchKey"})
+NOT_THERE = frozenset({"AccessDenied", "NoSuchKey", "NoSuchVersion"})
+"""What S3 says to who may not list a bucket of what is not there: that it is forbidden."""
 
 
 class ObjectStore(Protocol):
@@ -101,7 +102,7 @@ class InMemoryObjectStore:
         if content is None:
             raise PipelineError(
                 f"s3://{ref.bucket}/{ref.key} version {ref.version_id} is not there"
-            )
+            ) from ClientError({"Error": {"Code": "NoSuchVersion"}}, "GetObject")
         return _checked(ref, content)
 
     def newest_json(self, bucket: str, key: str) -> Any:

@@ -1,5 +1,6 @@
 """Documents that may not be there yet, or have expired by lifecycle, when somebody asks."""
 
+from collections.abc import Collection
 from typing import Any
 
 from contracts.errors import PipelineError
@@ -10,12 +11,17 @@ from services.runtime.storage.documents import ObjectStore
 GONE = frozenset({"NoSuchKey", "NoSuchVersion"})
 
 
-def read_unless_expired(objects: ObjectStore, ref: ObjectRef) -> Any | None:
-    """The document, None when S3 has it no more; raises PipelineError for any other fault."""
+def read_unless_expired(
+    objects: ObjectStore, ref: ObjectRef, codes: Collection[str] = GONE
+) -> Any | None:
+    """The document, None when S3 has it no more; raises PipelineError for any other fault.
+
+    `codes`: what S3 says of one that is gone; to who may not list the bucket it says NOT_THERE.
+    """
     try:
         return objects.get_json(ref)
     except PipelineError as error:
-        if error_code(error) in GONE:
+        if error_code(error) in codes:
             return None
         raise
 

@@ -197,7 +197,7 @@ class _Attempt:
         heads: Heads,
         epoch: int,
         reports: Reports,
-    ) -> "_Planned":
+    ) -> _Planned:
         """The branches hold the batch; an index that is not of these orders is made anew first.
 
         Raises PipelineError when the rows do not add up.
@@ -258,7 +258,7 @@ class _Attempt:
 
     def _result(
         self,
-        planned: "_Planned",
+        planned: _Planned,
         difference: ObjectRef,
         heads: Heads,
         epoch: int,

@@ -27,7 +27,7 @@ from services.transformer.facts.data_files import (
     crowded,
     data_files,
     in_order,
-    read_rows,
+    rows_in,
     write_data_files,
 )
 from services.transformer.facts.local_copies import LocalCopies
@@ -36,7 +36,6 @@ from services.transformer.facts.tables import (
     READ_AS,
     SCHEMAS,
     STAGED_COLUMNS,
-    Everything,
     OfOrders,
     Rows,
 )
@@ -164,9 +163,7 @@ class DuckDBSession:
             table = self._facts.table(write.table)
             replaced, small = self._files_that_go(write, rows, epoch)
             if small:
-                names = SCHEMAS[write.table].column_names
-                merged = read_rows(table, names, Everything(), small).cast(rows.schema)
-                rows = in_order(write.table, pa.concat_tables([rows, merged]))
+                rows = in_order(write.table, pa.concat_tables([rows, rows_in(table, small)]))
             added = list(write_data_files(table, rows))
             self._facts.replace(write.table, epoch, [*replaced, *small], added, snapshot_properties)
 

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 from cachetools import LRUCache
-from pyiceberg.expressions import AlwaysTrue, IsNull
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import ArrowScan, pyarrow_to_schema, schema_to_pyarrow, write_file
 from pyiceberg.manifest import DataFile, ManifestFile
@@ -116,17 +116,19 @@ def _files_of(manifest: ManifestFile, io: FileIO) -> tuple[DataFile, ...]:
     return known
 
 
-def read_rows(
-    table: Table, columns: Sequence[str], rows: Rows, files: Sequence[DataFile]
-) -> pa.Table:
-    """Columns of such rows in data files by today's schema, whichever schema their snapshot had.
+def rows_in(table: Table, files: Sequence[DataFile]) -> pa.Table:
+    """All rows of some data files, in today's schema."""
+    schema = SCHEMAS[table.name()[-1]]
+    return read_rows(table, schema.column_names, files).cast(schema.as_arrow())
+
+
+def read_rows(table: Table, columns: Sequence[str], files: Sequence[DataFile]) -> pa.Table:
+    """Columns of data files by today's schema, whichever schema their snapshot had.
 
     What an older table, or an older file, does not have is null.
     """
     has = [name for name in columns if name in table.schema().column_names]
-    # A file of a day holds nothing else.
-    left = IsNull("category") if isinstance(rows, Uncategorised) else AlwaysTrue()
-    reader = ArrowScan(table.metadata, table.io, table.schema().select(*has), left)
+    reader = ArrowScan(table.metadata, table.io, table.schema().select(*has), AlwaysTrue())
     found = reader.to_table([FileScanTask(file) for file in files])
     schema = SCHEMAS[table.name()[-1]]
     for name in columns:

@@ -19,10 +19,9 @@ from services.transformer.batch.publication import Stamp, stored_item
 from services.transformer.engines.port import side_by_side
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import (
-    EVERYTHING,
     data_files,
     month_of,
-    read_rows,
+    rows_in,
     write_data_files,
 )
 from services.transformer.facts.tables import KPI_TABLES, SCHEMAS, Heads
@@ -143,8 +142,7 @@ def read_kpis(facts: FactsCatalog, name: str, head: int) -> list[dict[str, Any]]
     """All rows of a KPI table at a snapshot."""
     table = facts.table(name)
     files = data_files(table, head)
-    found = read_rows(table, SCHEMAS[name].column_names, EVERYTHING, files)
-    rows: list[dict[str, Any]] = found.to_pylist()
+    rows: list[dict[str, Any]] = rows_in(table, files).to_pylist()
     return rows
 
 
@@ -164,7 +162,7 @@ def _replace(
     if days is not None:
         months = {(day.year, day.month) for day in days}
         removed = [file for file in removed if month_of(file) in months]
-        standing = read_rows(table, schema.names, EVERYTHING, removed).cast(schema)
+        standing = rows_in(table, removed)
         gone = pc.is_in(standing["order_date"], pa.array(days, pa.date32()))
         replaced = standing.filter(gone).to_pylist()
         new = pa.concat_tables([standing.filter(pc.invert(gone)), new])

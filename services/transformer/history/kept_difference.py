@@ -9,7 +9,6 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from contracts.errors import ContractViolation, PipelineError
 from contracts.layout import KINDS, archived_difference_key, difference_key
 from contracts.messages import (
     BatchChanges,
@@ -21,7 +20,8 @@ from contracts.messages import (
     OrderKpiChange,
     OrderMeasures,
 )
-from services.runtime.storage.documents import ObjectStore, check_document
+from services.runtime.storage.documents import NOT_THERE, ObjectStore, check_document
+from services.runtime.storage.expired_documents import read_unless_expired
 from services.transformer.batch.domain import as_text
 from services.transformer.batch.kpis import CategoryDay, OrderDay
 from services.transformer.facts.tables import Partition
@@ -79,15 +79,11 @@ def kept_difference(
 def _beside_its_result(result: ObjectRef, objects: ObjectStore) -> Any:
     """None when either is there no longer, or the batch is of before such were kept.
 
-    Raises ContractViolation for one that is not what was written.
+    Both expire with what was staged; the archive's copy stays.
     """
-    try:
-        named = BatchResult.model_validate(objects.get_json(result)).difference
-        return named and objects.get_json(named)
-    except ContractViolation:
-        raise
-    except PipelineError:  # both expire with what was staged; the archive's copy stays
-        return None
+    document = read_unless_expired(objects, result, NOT_THERE)
+    named = document and BatchResult.model_validate(document).difference
+    return named and read_unless_expired(objects, named, NOT_THERE)
 
 
 def _difference(changes: BatchChanges) -> Difference:

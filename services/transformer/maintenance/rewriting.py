@@ -9,9 +9,8 @@ import pyarrow as pa
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from services.transformer.facts.data_files import write_data_files
+from services.transformer.facts.data_files import rows_in, write_data_files
 from services.transformer.maintenance.exclusive_writer import AfterMove, ExclusiveWriter, at_heads
-from services.transformer.maintenance.upkeep import rows_in
 
 TABLE, COLUMN = "orders", "user_id"
 """The one place in the facts that knows users."""

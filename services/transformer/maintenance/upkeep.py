@@ -5,11 +5,10 @@ a writer: every commit requires that main is where this epoch found it, and only
 that no snapshot refers to and that are too old to belong to a writer at work.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
 from pyarrow.fs import FileSelector, FileType
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import PyArrowFileIO
@@ -30,16 +29,14 @@ from services.transformer.facts.data_files import (
     crowded,
     data_files,
     in_order,
-    read_rows,
+    rows_in,
     write_data_files,
 )
 from services.transformer.facts.retention import Expiry, Kept, kept_tags, overdue
 from services.transformer.facts.tables import (
     FACTS,
     PROPERTIES,
-    SCHEMAS,
     TABLES,
-    Everything,
     Partition,
 )
 from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
@@ -133,12 +130,6 @@ def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile
             facts.replace(name, writer.epoch, removed, added, properties)
     writer.publish("compaction")
     return found
-
-
-def rows_in(table: Table, files: Sequence[DataFile]) -> pa.Table:
-    """All rows of some data files."""
-    schema = SCHEMAS[table.name()[-1]]
-    return read_rows(table, schema.column_names, Everything(), files).cast(schema.as_arrow())
 
 
 def _clean(

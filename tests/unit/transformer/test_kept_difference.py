@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from contracts.errors import ContractViolation
+from contracts.errors import ContractViolation, Transient
 from contracts.layout import archived_difference_key, difference_key
 from contracts.messages import CompareBatch, ObjectRef
 from services.transformer.batch.abandon import abandon_batch
@@ -112,6 +112,21 @@ def test_it_names_no_order_and_no_user(bench: Workbench) -> None:
     [row] = bench.facts()["orders"]
     assert [each for each in ("order-17", "sku-4", row["user_id"]) if each in text] == []
     assert json.loads(text)["days"][0]["orders_added"] == 1
+
+
+def test_a_store_that_does_not_answer_is_no_document_that_is_gone(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.transform(FIRST)
+
+    def answers_late(_: ObjectRef) -> Any:
+        raise Transient("slow down")
+
+    result = history_of(FIRST.batch_id, bench.ports).result
+    assert result is not None
+    monkeypatch.setattr(bench.ports.objects, "get_json", answers_late)
+    with pytest.raises(Transient, match="slow down"):
+        kept_difference(FIRST.batch_id, result, bench.ports.objects, "")
 
 
 def test_a_batch_whose_snapshots_are_gone_is_told_by_it(

@@ -20,10 +20,10 @@ from services.transformer.engines.duckdb_engine import DuckDBEngine
 from services.transformer.engines.port import EngineName
 from services.transformer.facts import reading
 from services.transformer.facts.catalog import FactsCatalog, lacks_columns
-from services.transformer.facts.data_files import data_files
+from services.transformer.facts.data_files import data_files, rows_in
 from services.transformer.facts.tables import PARTITIONS, PROPERTIES, SCHEMAS
 from services.transformer.maintenance.rebuild import rebuild_kpis
-from services.transformer.maintenance.upkeep import maintain_facts, rows_in
+from services.transformer.maintenance.upkeep import maintain_facts
 from tests.model import ShopModel
 from tests.support.examples import thorough
 from tests.support.transforming import (

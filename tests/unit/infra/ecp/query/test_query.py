@@ -155,9 +155,9 @@ def test_the_columns_that_are_read_are_no_more(
     seen: list[tuple[str, list[str], int]] = []
     read = engine.read_rows
 
-    def noted(table: Any, columns: Any, wanted: Any, files: Any) -> Any:
+    def noted(table: Any, columns: Any, files: Any) -> Any:
         seen.append((table.name()[-1], list(columns), len(files)))
-        return read(table, columns, wanted, files)
+        return read(table, columns, files)
 
     monkeypatch.setattr(engine, "read_rows", noted)
     assert rows(ecp, "select sum(total_amount_cents) s from orders", "--from", "2025-07-08",
