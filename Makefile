@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Compiled modules are kept whatever the environment says: each process of a test would compile all anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow or thorough$(if $(SERVICE),, or batches))"
+QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow or thorough$(if $(SERVICE),, or medium))"
 SUITE := $(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder --durations=30 --durations-min=5
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
@@ -24,7 +24,7 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 
 ##@ Change
 
-unit: .venv/ready-to-develop  ## The quick tests of all; SERVICE=transformer for those of one service, its whole batches too
+unit: .venv/ready-to-develop  ## The quick tests of all; SERVICE=transformer for all but the slow ones of one service
 	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service

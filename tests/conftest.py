@@ -34,8 +34,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideByS
     return SideBySide(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """So that no long suite is left for the end, when all others are done."""
+    """Who stands on an account of moto is medium; no long suite is left for the end."""
+    for item in items:
+        if "aws" in getattr(item, "fixturenames", ()):
+            item.add_marker("medium")
     longest_first(items)
 
 

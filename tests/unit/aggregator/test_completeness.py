@@ -249,6 +249,7 @@ def test_a_batch_takes_no_more_files_than_it_may_and_the_others_follow(
     assert harness.pending() == []
 
 
+@pytest.mark.medium
 def test_a_thousand_files_are_one_batch_and_the_next_one_is_another(harness: BatchHarness) -> None:
     keys = [f"orders/{n:04d}.csv" for n in range(999)]
     harness.notify(*(harness.put(key) for key in [*keys, "order_items/1.csv", "products/1.csv"]))

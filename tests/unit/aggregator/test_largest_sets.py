@@ -40,6 +40,7 @@ def upload_at_once(bench: BatchHarness, *keys: str) -> None:
     bench.notify(*[bench.put(key) for key in keys])
 
 
+@pytest.mark.medium
 def test_a_set_that_is_carried_over_in_part_is_completed_by_whoever_loads_it_next(
     bench: BatchHarness,
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_set_that_is_carried_over_in_part_is_completed_by_whoever_loads_it_nex
     assert {key for one in sealed for key in one} == {*batch, *left}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("fill", "rejected"),
     [(SHAPES["plain"], 1), (SHAPES["plain"], 999), *((fill, 500) for fill in SHAPES.values())],
@@ -80,6 +82,7 @@ def test_a_largest_batch_can_be_rejected(bench: BatchHarness, fill: str, rejecte
     assert len(bench.pending()) == 1000 - rejected
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("fill", [SHAPES["escaped in JSON"]])
 def test_corrections_of_a_largest_batch_answer_it(bench: BatchHarness, fill: str) -> None:
     """All rejected keys come again and are published: the rejected batch is told of each."""
@@ -103,6 +106,7 @@ def test_corrections_of_a_largest_batch_answer_it(bench: BatchHarness, fill: str
     assert set(answered) == set(wrong)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("fill", SHAPES.values(), ids=SHAPES)
 def test_a_seal_names_what_fits_of_what_it_overtakes(bench: BatchHarness, fill: str) -> None:
     """Files of a rejected batch come again with equal content under other names."""

@@ -468,6 +468,7 @@ class TestGone:
 KEYS = (BAD, *HEALTHY)
 
 
+@pytest.mark.medium
 @settings(max_examples=examples(80))
 @given(
     at_fault=st.sets(st.integers(0, 3), min_size=1),

@@ -58,6 +58,7 @@ def test_the_last_that_was_said_of_a_number_stands(api: ApiHarness) -> None:
     assert [one[0] for one in rows(api, status="resolved")] == [FIRST]
 
 
+@pytest.mark.medium
 def test_the_views_are_the_same_in_any_order_and_any_deliveries(api: ApiHarness) -> None:
     whole = rows(api)
     for order in permutations(EVENTS[:4]):

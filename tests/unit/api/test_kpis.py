@@ -76,6 +76,7 @@ def test_each_categorys_numbers_are_those_of_its_orders(orders: list[Order], by:
     assert round(answer["total_revenue"] * 100) == sum(one.cents for one in orders)
 
 
+@pytest.mark.medium
 @given(ORDERS, st.sampled_from(["day", "month"]))
 def test_csv_has_the_same_cells_whatever_a_category_is_called(orders: list[Order], by: str) -> None:
     api = an_api(orders)
@@ -145,6 +146,7 @@ def test_a_period_that_had_orders_only_before_is_shown_with_nothing() -> None:
     assert (row["total_orders"], row["updated_at"], row["compared"]["total_orders"]) == (0, None, 1)
 
 
+@pytest.mark.medium
 @given(ORDERS, st.integers(1, 7))
 def test_pages_put_together_are_the_whole(orders: list[Order], limit: int) -> None:
     api = an_api(orders)

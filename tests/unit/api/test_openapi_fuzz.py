@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
+import pytest
 import schemathesis
 from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
@@ -53,6 +54,7 @@ class Gateway:
         return [answer.content]
 
 
+@pytest.mark.medium
 def test_every_answer_is_one_that_the_document_tells_of() -> None:
     """Schemathesis's own run: values at their bounds, values beyond them, and random ones."""
     gateway = Gateway()

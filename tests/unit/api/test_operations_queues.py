@@ -126,6 +126,7 @@ def test_a_letter_that_somebody_else_looks_at_is_waited_for(
     assert looks.long == 1
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("long_polls")
 def test_a_letter_that_is_acted_on_is_looked_for_until_it_is_there(
     clients: dict[str, Any], queues: SqsQueues

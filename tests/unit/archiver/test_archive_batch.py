@@ -371,6 +371,7 @@ def test_the_task_gets_heartbeats_while_the_copies_take_their_time(batch: Batch)
     assert "token" in batch.answers.heartbeats
 
 
+@pytest.mark.medium
 def test_a_thousand_files_are_archived(batch: Batch) -> None:
     for number in range(998):
         batch.upload(f"orders/{number:04d}.csv", f"order_id\n{number}\n".encode())

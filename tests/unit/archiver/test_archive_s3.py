@@ -52,6 +52,7 @@ def test_exactly_the_named_version_is_copied_with_its_metadata_and_origin(s3: An
     assert objects.sha256("archive", "archive/b/orders/ä 1.csv", copy.version_id) == expected
 
 
+@pytest.mark.medium
 def test_a_large_object_is_copied_in_parts_and_keeps_what_is_said_of_it(s3: Any) -> None:
     content = b"0123456789abcdef" * 400_000
     version_id = put(s3, content)

@@ -92,6 +92,7 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
     read(json.dumps(value, ensure_ascii=False))
 
 
+@pytest.mark.medium
 @settings(max_examples=examples(400))
 @given(st.sampled_from(TYPES), st.data())
 def test_a_mutated_message_is_read_whole_or_refused(event_type: str, data: st.DataObject) -> None:
@@ -123,6 +124,7 @@ def test_a_message_cut_or_changed_by_a_byte_is_read_or_refused(data: st.DataObje
         can_be_held(message)
 
 
+@pytest.mark.medium
 def test_each_message_of_ours_is_read() -> None:
     for event_type in TYPES:
         message = read(a_body(event_type))

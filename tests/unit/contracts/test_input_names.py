@@ -214,6 +214,7 @@ PARTS = st.one_of(
 ENDINGS = st.sampled_from((".csv", ".csv.gz", ".gz", ".zip", ".tsv", ".csv.1", "", ".csv ", "~"))
 
 
+@pytest.mark.medium
 @given(st.lists(PARTS, min_size=1, max_size=4), ENDINGS)
 def test_what_was_meant_is_always_a_name_that_would_be_taken(parts: list[str], end: str) -> None:
     key = "/".join(parts) + end

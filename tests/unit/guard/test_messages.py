@@ -238,6 +238,7 @@ def test_a_hostile_category_is_told_as_text(harness: GuardHarness) -> None:
     assert not any(line.startswith("Subject") for line in notice.message.splitlines())
 
 
+@pytest.mark.medium
 def test_many_numbers_are_one_message_of_bearable_length(harness: GuardHarness) -> None:
     music = harness.kpis.categories["Music"]
     for number in range(150):

@@ -126,6 +126,7 @@ def test_a_report_on_another_version_of_a_file_is_left_out(
     assert [set(each["inputFacets"]) for each in event["inputs"]] == [{"inputStatistics"}] * 2
 
 
+@pytest.mark.medium
 def test_what_has_expired_is_left_out_and_the_run_is_told(
     harness: LineageHarness, backend: LineageBackend
 ) -> None:
@@ -249,6 +250,7 @@ def test_a_configuration_file_names_the_transport(harness: LineageHarness, tmp_p
     assert json.loads(path.read_text())["eventType"] == "START"
 
 
+@pytest.mark.medium
 def test_a_transport_that_sends_in_the_background_has_sent_when_the_message_is_taken(
     harness: LineageHarness,
 ) -> None:

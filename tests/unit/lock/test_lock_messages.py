@@ -417,6 +417,7 @@ def test_an_item_put_back_by_hand_is_corrected_from_the_stream(harness: LockHarn
     assert [waiter["execution_id"] for waiter in harness.item()["waiters"]] == ["b", "c"]
 
 
+@pytest.mark.medium
 def test_a_sweep_of_many_dead_waiters_fits_into_one_transaction(harness: LockHarness) -> None:
     names = [f"execution-{number:03d}" for number in range(120)]
     for name in names:

@@ -43,6 +43,7 @@ def test_a_body_is_left_as_it_came_while_its_attributes_have_room(
     assert letter.attributes.get("encoding") == encoding
 
 
+@pytest.mark.medium
 def test_a_long_body_of_lone_surrogates_is_read_back_whole() -> None:
     body = "\ud800" * MAX_MESSAGE_BYTES
     letter = letter_of(body, "not UTF-8")

@@ -55,6 +55,7 @@ class OneRequestAtATime:
         return OneRequestAtATime(Paginator())
 
 
+@pytest.mark.medium
 class TestDynamoDBEventStore(EventStoreBehaviour, RaceBehaviour):
     @pytest.fixture
     def store(self) -> Iterator[DynamoDBEventStore]:

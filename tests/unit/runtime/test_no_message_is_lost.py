@@ -141,6 +141,7 @@ def test_a_message_that_cannot_be_deleted_does_not_end_the_worker() -> None:
     assert answers.succeeded == {"t": {"outcome": "VALIDATED"}}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_worker_lives_on_and_keeps_what_is_no_message(name: str) -> None:
     sqs, letters = Sqs(HOSTILE[name], a_body("ValidateFile", task_token="t")), RecordedDeadLetters()

@@ -87,6 +87,7 @@ def kpis(server: Server) -> PublishedKpis:
     return PublishedKpis(client, "OrderKPIs", "CategoryKPIs")
 
 
+@pytest.mark.medium
 def test_days_are_asked_side_by_side_over_connections_that_stay(
     server: Server, kpis: PublishedKpis
 ) -> None:

@@ -22,7 +22,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 SEVENTH, EIGHTH = date(2025, 7, 7), date(2025, 7, 8)
 

@@ -12,7 +12,7 @@ from tests.support.transformer_cloud import make_stores, settings_on, workbench_
 from tests.support.transforming import Workbench, a_batch, line, order, product
 from tests.unit.api.client.page import blocks, run
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 PAGE = (PROJECT / "docs/bi.md").read_text()
 DATABASE = "ecommerce"

@@ -10,7 +10,7 @@ from tests.support.examples import some
 from tests.support.mortality import Process, ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 MONDAY, TUESDAY = "2025-07-07", "2025-07-08"
 FIRST = a_batch([order("1"), order("2")], [line("1"), line("2"), line("3")], [product()])

@@ -11,7 +11,7 @@ from services.transformer.batch.domain import TransformerState
 from services.transformer.batch.transform import transform_batch
 from tests.support.transforming import Batch, Workbench, line, local_workbench, order
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 
 @pytest.fixture

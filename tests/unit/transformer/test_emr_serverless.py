@@ -41,7 +41,7 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.conftest import NewStores
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 REGION = "us-east-1"
 REASON = "900.0 MB of input is not under SPARK_THRESHOLD_MB=256"

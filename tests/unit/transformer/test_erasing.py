@@ -41,7 +41,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 USER, TOKEN, OTHER = "a" * 64, "b" * 64, "c" * 64
 

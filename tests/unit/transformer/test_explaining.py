@@ -22,7 +22,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 DAY = "2025-07-07"
 

@@ -36,7 +36,7 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.shops import shops
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 ARCHIVE = "archive-bucket"
 FIRST = a_batch([order("1", user_id="ann")], [line("1", "p1", 2)], [product("p1", "Books")])
 SECOND = a_batch([order("1", "2025-07-08"), order("2")], [line("1", "p1", 5), line("2", "p2")])

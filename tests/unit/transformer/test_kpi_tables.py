@@ -20,7 +20,7 @@ from tests.model import ShopModel
 from tests.support.mortality import Process, ProcessDied
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 JULY, AUGUST = "2025-07-07", "2025-08-01"
 FIRST = a_batch([order("1"), order("2", AUGUST)], [line("1"), line("2"), line("3")])

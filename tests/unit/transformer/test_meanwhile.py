@@ -19,7 +19,7 @@ from services.transformer.batch.transform import decide_engine, transform_batch,
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 ABANDONED = {"outcome": "ABANDONED"}
 

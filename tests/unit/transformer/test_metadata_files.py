@@ -11,7 +11,7 @@ from services.transformer.facts.tables import TABLES
 from services.transformer.maintenance.upkeep import expired
 from tests.support.transforming import Workbench, a_batch, local_workbench, order
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 CODEC = "write.metadata.compression-codec"
 
 

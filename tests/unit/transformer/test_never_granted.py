@@ -37,7 +37,7 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.test_rebuild import write
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 STRANGER = "0123456789abcdef"
 

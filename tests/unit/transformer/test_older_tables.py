@@ -38,7 +38,7 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.conftest import NewStores
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 LATER = {
     "line_id",

@@ -26,7 +26,7 @@ from tests.support.mortality import Process, ProcessDied
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 from tests.unit.transformer.shops import shops
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 MONDAY, TUESDAY, FRIDAY = "2025-07-07", "2025-07-08", "2025-07-11"
 FIRST = a_batch([order("1"), order("2", TUESDAY)], [line("1"), line("2"), line("3")])

@@ -7,7 +7,7 @@ import pytest
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 from tests.unit.transformer.conftest import NewStores
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from services.transformer.history.provenance import Evidence, evidence_of
 from tests.support.local_catalog import LocalCatalog
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 DAY = date(2025, 7, 7)
 

@@ -13,7 +13,7 @@ from tests.support.examples import examples
 from tests.support.transforming import Batch, Workbench, a_batch, line, local_workbench, order
 from tests.unit.transformer.shops import SourceFile, batch_of, kept_apart_by_category, shops
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 careful = settings(
     derandomize=True,

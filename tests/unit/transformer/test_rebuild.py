@@ -28,7 +28,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 COMMAND = RebuildKpis(request_id="rebuild-1", requested_by="ann@laptop")
 

@@ -37,7 +37,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 KEYS = (b"the first key", b"the second", b"the third")
 USERS = ("ann", "bob", "cleo")

@@ -60,6 +60,7 @@ def overtaken_by(other: Workbench, late: Workbench, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(late.ports.facts, "load", load)
 
 
+@pytest.mark.medium
 def test_transformer_state_alone_stops_every_writer_with_the_reason(bench: Workbench) -> None:
     """Its heads are those of before: going on from them would drop the second batch's rows."""
     bench.transform(FIRST)
@@ -79,6 +80,7 @@ def test_transformer_state_alone_stops_every_writer_with_the_reason(bench: Workb
     later.assert_equals(THIRD.told_to(SECOND.told_to(FIRST.told_to(ShopModel()))))
 
 
+@pytest.mark.medium
 def test_a_state_that_a_newer_writer_changed_meanwhile_is_read_again(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_state_that_a_newer_writer_changed_meanwhile_is_read_again(
     late.assert_equals(THIRD.told_to(SECOND.told_to(FIRST.told_to(ShopModel()))))
 
 
+@pytest.mark.medium
 def test_upkeep_that_a_batch_overtakes_before_it_began_goes_on_after_it(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +105,7 @@ def test_upkeep_that_a_batch_overtakes_before_it_began_goes_on_after_it(
     late.assert_equals(SECOND.told_to(FIRST.told_to(ShopModel())))
 
 
+@pytest.mark.medium
 def test_event_store_alone_counts_nothing_twice(bench: Workbench) -> None:
     """The batch's story is gone, so it is run again: its rows replace themselves."""
     bench.transform(FIRST)
@@ -117,6 +121,7 @@ def test_event_store_alone_counts_nothing_twice(bench: Workbench) -> None:
     later.assert_equals(THIRD.told_to(SECOND.told_to(FIRST.told_to(ShopModel()))))
 
 
+@pytest.mark.medium
 def test_both_to_one_second_leave_the_facts_ahead_and_say_so(bench: Workbench) -> None:
     """The facts lie in S3 and Glue, which no restore of a table moves."""
     bench.transform(FIRST)

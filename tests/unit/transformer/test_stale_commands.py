@@ -11,7 +11,7 @@ from services.transformer.batch.transform import transform_batch
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import a_batch, local_workbench, order
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 
 @pytest.mark.parametrize("deed", ["transform", "abandon"])

@@ -23,7 +23,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 OVERLAPPING = (
     ("order_items", [line("1", "p1"), line("2", "p1"), line("3", "p1")]),

@@ -17,7 +17,7 @@ from tests.support.transforming import Batch, Workbench, a_batch, line, local_wo
 from tests.unit.transformer.shops import an_export, batch_of, plain
 from tests.unit.transformer.test_rekeying import by, of, rekey
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 NEXT_DAY = "2025-07-08"
 FOLLOWS = order("1", total_extra="1.50")

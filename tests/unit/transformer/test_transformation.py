@@ -22,7 +22,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 
 @pytest.fixture

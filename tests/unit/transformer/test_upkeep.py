@@ -34,7 +34,7 @@ from tests.support.transforming import (
     product,
 )
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 COMMAND = MaintainFacts(request_id="upkeep-1", requested_by="schedule")
 

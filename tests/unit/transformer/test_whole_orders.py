@@ -14,7 +14,7 @@ from tests.support.examples import examples, some
 from tests.support.transforming import Batch, Workbench, line, local_workbench, order
 from tests.unit.transformer.shops import SourceFile, an_export, batch_of, plain
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 NEXT_DAY = "2025-07-08"
 

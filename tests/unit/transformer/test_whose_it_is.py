@@ -18,7 +18,7 @@ from services.transformer.batch.transform import transform_batch
 from tests.support.mortality import ProcessDied
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 BEGAN_AT = datetime(2025, 7, 8, 12, tzinfo=UTC)
 TABLES = ("orders", "order_items", "products", "order_days", "order_kpis", "category_kpis")

@@ -28,7 +28,7 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.shops import shops
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 MONDAY, TUESDAY, FRIDAY = "2025-07-07", "2025-07-08", "2025-07-11"
 FIRST = a_batch(

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -160,6 +161,7 @@ def read_in_blocks(text, kind, block_bytes):
     return accepted, sorted(bad)
 
 
+@pytest.mark.medium
 @settings(max_examples=examples(300))
 @given(
     kind_and_text=st.sampled_from(sorted(COLUMNS)).flatmap(

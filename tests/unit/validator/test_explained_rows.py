@@ -117,6 +117,7 @@ def explained_by(module: Any, *functions: str) -> Any:
     return patch.multiple(module, **{name: silent(getattr(module, name)) for name in functions})
 
 
+@pytest.mark.medium
 @settings(max_examples=examples(300))
 @given(files(), st.sampled_from([1, 60, 8 << 20]))
 @example(("orders", HEADERS["orders"][0] + "\n1,u,x,y,paid\n2,u,x,y\nTotal,,x,1,paid\n"), 8 << 20)
@@ -181,6 +182,7 @@ def ill_files(draw: Any) -> tuple[str, str]:
     )
 
 
+@pytest.mark.medium
 @settings(max_examples=examples(600))
 @given(ill_files(), st.sampled_from([1, 60, 8 << 20]))
 @example(("orders", HEADERS["orders"][0] + '\n1,"u,2025-07-07,1,x\n2,u,2025-07-07,1,x\n'), 8 << 20)

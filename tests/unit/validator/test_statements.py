@@ -177,6 +177,7 @@ def a_hostile_file(shape: str) -> tuple[str, dict[str, int]]:
     return orders_csv(*rows), {each: ids.count(each) for each in set(ids)}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("shape", some(["one id", "all distinct", "pairs", "some"]))
 @pytest.mark.parametrize("way", ["held", "spilled", "all candidates", "colliding"])
 def test_any_shape_is_settled_as_a_plain_reading_would(
@@ -204,6 +205,7 @@ def test_any_shape_is_settled_as_a_plain_reading_would(
     assert sums(outcome) == (3000, len(counts), len(expected), 3000 - len(counts) - len(expected))
 
 
+@pytest.mark.medium
 def test_temporary_files_are_gone_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

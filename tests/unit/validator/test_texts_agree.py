@@ -52,6 +52,7 @@ def read_singly(kind: str, name: str, cells: list[str]) -> list[tuple[bool, Any]
     return [judgement(check, cell) for cell in cells]
 
 
+@pytest.mark.medium
 @AT_ONCE
 @pytest.mark.parametrize(("kind", "name"), some(COLUMNS))
 def test_each_character_is_judged_as_one_by_one(kind: str, name: str) -> None:

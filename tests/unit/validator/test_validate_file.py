@@ -243,6 +243,7 @@ def test_a_header_in_another_order_further_down_rejects_the_file() -> None:
     assert STAGED not in harness.bucket.standing
 
 
+@pytest.mark.medium
 def test_a_file_that_turns_bad_late_leaves_no_rows_behind() -> None:
     harness = ValidatorHarness(block_bytes=40)
     text = orders_csv(*healthy(50), an_order(status=""), *healthy(50)).encode()

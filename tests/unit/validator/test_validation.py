@@ -145,6 +145,7 @@ def hidden_characters() -> list[str]:
     return [each for each in every if unicodedata.category(each) in ("Cc", "Cf")]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("kind", "column", "allowed"),
     [
@@ -409,6 +410,7 @@ def test_reading_stops_when_a_file_is_hopeless_and_the_reason_says_so(
     assert f"{read}; reading stopped there, at over 3 bad rows" in str(outcome.reason)
 
 
+@pytest.mark.medium
 def test_reading_stops_where_the_verdict_is_certain_and_the_reason_says_of_what(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

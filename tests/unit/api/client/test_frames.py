@@ -117,6 +117,7 @@ def test_what_a_row_is_compared_with_is_beside_it(harness: ApiHarness, client: C
     assert alone["compared_order_date"].isna().all()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("by", ["day", "week", "month"])
 def test_a_span_of_many_years_is_cut_and_put_together(
     by: Any, harness: ApiHarness, api: Served
@@ -136,6 +137,7 @@ def test_a_span_of_many_years_is_cut_and_put_together(
     assert not orders["period"].duplicated().any()
 
 
+@pytest.mark.medium
 def test_pages_are_followed_to_the_end(harness: ApiHarness, api: Served) -> None:
     names = [f"category {n:04d}" for n in range(1203)]
     fill(harness, *(some("2025-07-01", 100, name) for name in names))
@@ -235,6 +237,7 @@ def test_odd_numbers_of_some_days_and_of_one_status(harness: ApiHarness, client:
         client.anomalies("20250701")
 
 
+@pytest.mark.medium
 def test_a_long_span_of_odd_numbers_is_asked_for_in_parts_and_page_by_page(
     harness: ApiHarness, api: Served
 ) -> None:

@@ -16,6 +16,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         yield found
 
 
+@pytest.mark.medium
 def test_each_block_gives_what_stands_under_it(shop: Served) -> None:
     names: dict[str, object] = {}
     compared = 0

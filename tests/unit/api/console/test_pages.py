@@ -94,6 +94,7 @@ def table(found: Element, caption: str) -> Element:
     return one
 
 
+@pytest.mark.medium
 def test_every_link_of_every_page_leads_somewhere(shop: ApiHarness) -> None:
     """Of addresses that differ in their values alone some are tried."""
     left, tried = ["/console"], Counter[Any]()
@@ -196,6 +197,7 @@ def test_a_hostile_name_can_be_asked_for(shop: ApiHarness) -> None:
     assert shown["2025-07-30 Wed"].startswith("42.00")
 
 
+@pytest.mark.medium
 def test_a_name_of_a_kilobyte_and_one_of_nothing_are_shown(shop: ApiHarness) -> None:
     api = a_shop()
     key = "orders/" + "\u00e4\u202d" * 500
@@ -219,6 +221,7 @@ def test_months_of_orders_are_what_a_plain_model_says(shop: ApiHarness) -> None:
         assert row[6] == f"{expected['guests']:,}"
 
 
+@pytest.mark.medium
 def test_categories_of_a_month_are_what_a_plain_model_says(shop: ApiHarness) -> None:
     address = "/console/categories?from=2025-06-01&to=2025-06-30&compare="
     found = page(shop, address)
@@ -242,6 +245,7 @@ def test_categories_of_a_month_are_what_a_plain_model_says(shop: ApiHarness) -> 
     }
 
 
+@pytest.mark.medium
 def test_movers_are_those_that_changed_most(shop: ApiHarness) -> None:
     found = page(shop, "/console/categories?from=2025-06-01&to=2025-06-30")
     revenue = {
@@ -275,6 +279,7 @@ def test_the_overview_is_of_today_yesterday_and_the_month(shop: ApiHarness) -> N
     assert "13 , no KPIs" in table(found, "July 2025").text
 
 
+@pytest.mark.medium
 def test_an_overview_that_is_behind_says_so_and_shows_the_newest_day() -> None:
     api = a_shop()
     later = NOW.replace(month=8)
@@ -332,6 +337,7 @@ def test_who_waits_for_the_lock_is_told_with_its_place(shop: ApiHarness) -> None
     assert f"{WAITING} waiting for the lock, number 1 in line" in told
 
 
+@pytest.mark.medium
 def test_long_lists_have_pages() -> None:
     api = ApiHarness()
     ids = [f"{n:016x}" for n in range(120)]
@@ -348,6 +354,7 @@ def test_long_lists_have_pages() -> None:
     assert found == ids[::-1]
 
 
+@pytest.mark.medium
 def test_a_page_that_is_known_is_not_sent_again_until_it_changes(shop: ApiHarness) -> None:
     api = a_shop()
     known = {"If-None-Match": ask(api, "/console/batches").headers["ETag"]}
@@ -447,6 +454,7 @@ def test_a_sum_is_compared_only_with_about_as_many_days(
     assert ("%" in next(tiles.all("small")).text) is is_compared
 
 
+@pytest.mark.medium
 def test_a_category_with_a_name_of_a_kilobyte_can_be_asked_for() -> None:
     api, name = a_shop(), "x" * 1024
     for item in api.kpis.category_items:
@@ -497,6 +505,7 @@ def test_a_file_with_rows_in_quarantine_leads_to_them(shop: ApiHarness) -> None:
     assert f"/console/batches/{DONE}/files/1" not in links
 
 
+@pytest.mark.medium
 def test_rows_that_are_gone_and_files_that_are_too_large_are_told() -> None:
     api, address = a_shop(), f"/console/batches/{DONE}/files/0"
     del api.others.quarantined[DONE, 0]
@@ -507,6 +516,7 @@ def test_rows_that_are_gone_and_files_that_are_too_large_are_told() -> None:
     assert (large.status, "ecp quarantine export" in large.text) == (413, True)
 
 
+@pytest.mark.medium
 def test_every_number_of_a_day_leads_to_its_why(shop: ApiHarness) -> None:
     address = f"/console/why?order_date={LAST}"
     assert address in addresses(page(shop, "/console"), "/console")
@@ -517,6 +527,7 @@ def test_every_number_of_a_day_leads_to_its_why(shop: ApiHarness) -> None:
     assert "Why" not in table(months, "All orders by month").text
 
 
+@pytest.mark.medium
 def test_why_is_followed_until_it_is_there() -> None:
     api = a_shop()
     address = "/console/why?order_date=2025-07-29"
@@ -531,6 +542,7 @@ def test_why_is_followed_until_it_is_there() -> None:
     assert files[0][1:] == [DONE, "28", "22", "41", "1,145.76"]
 
 
+@pytest.mark.medium
 def test_a_refused_file_shows_the_rows_for_which_it_was_refused() -> None:
     api, address = a_shop(), f"/console/batches/{REJECTED}/files/0"
     assert address in addresses(page(api, "/console/quarantine"), "/console/quarantine")
@@ -541,6 +553,7 @@ def test_a_refused_file_shows_the_rows_for_which_it_was_refused() -> None:
     assert len(rows(table(found, "By line"))) == 2
 
 
+@pytest.mark.medium
 def test_an_odd_number_is_marked_in_table_chart_and_list_with_what_was_expected() -> None:
     shop = a_shop()
     day, before = str(LAST), str(LAST.replace(day=LAST.day - 1))

@@ -28,6 +28,7 @@ def threads_that_give_way() -> Iterator[None]:
     gc.callbacks.remove(give_way)
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("threads_that_give_way")
 def test_closures_are_worked_out_side_by_side() -> None:
     closure._imports_once.cache_clear()

@@ -41,6 +41,7 @@ def given_names(resource: Any) -> Iterator[str]:
         yield str(resource.properties["DatabaseInput"]["Name"])
 
 
+@pytest.mark.medium
 def test_without_a_stage_every_name_is_what_it_was() -> None:
     named = {
         f"{resource.stack} {resource.type} {name}"
@@ -51,6 +52,7 @@ def test_without_a_stage_every_name_is_what_it_was() -> None:
     assert named == set(FROZEN.read_text().splitlines())
 
 
+@pytest.mark.medium
 def test_with_a_stage_every_name_has_it_before_it() -> None:
     plain = {str(one): sorted(given_names(one)) for each in stacks() for one in each.resources()}
     found = {
@@ -116,6 +118,7 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(one)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda one: one.name)
 def test_a_stage_publishes_and_looks_up_under_its_own_path(template: Any) -> None:
     for parameter in (*template.publishes, *template.resolves, *template.looked_up.values()):
@@ -140,6 +143,7 @@ def test_metrics_of_two_stages_are_not_added_up() -> None:
     assert found == {"blue-EcommercePipeline"}
 
 
+@pytest.mark.medium
 def test_a_bucket_with_a_stage_account_and_region_is_no_longer_than_s3_takes() -> None:
     suffix = f"-123456789012-{'ap-southeast-2'}"
     assert len(REGION) < len("ap-southeast-2")

@@ -187,6 +187,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("expression", HOSTILE)
 def test_what_is_no_value_of_the_row_is_refused_where_it_stands(expression: str) -> None:
     source = a_source(orders=ORDERS | {"status": expression[:2000]})
@@ -239,6 +240,7 @@ def test_no_expression_breaks_the_compiler_and_what_it_lets_through_runs(
     assert found.kinds["orders"].num_rows == len(rows)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "expression",
     [

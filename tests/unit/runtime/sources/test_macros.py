@@ -48,6 +48,7 @@ def amount(text: str, decimal: str, thousands: str) -> Decimal | None:
     return Decimal(f"{sign}{digits or '0'}.{fraction or '0'}")
 
 
+@pytest.mark.medium
 @given(NUMERALS, st.sampled_from(FORMATS))
 @example("1.234,56", (",", "."))
 @example("1.23,4", (",", "."))
@@ -98,6 +99,7 @@ def test_without_a_zone_an_offset_is_read_over(
     assert found == [f"{moment:%Y-%m-%d}"]
 
 
+@pytest.mark.medium
 @given(MOMENTS, OFFSETS, st.sampled_from(ZONES))
 @example(datetime(2026, 11, 6, 23, 30, 23), UTC, "Europe/Berlin")  # noqa: DTZ001
 @example(datetime(2026, 10, 25, 0, 30), UTC, "Europe/Berlin")  # noqa: DTZ001

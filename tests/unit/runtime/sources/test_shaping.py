@@ -38,6 +38,7 @@ def line_ids(cuts: list[int], orders: list[str]) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.medium
 @given(st.lists(st.sampled_from("abcg"), max_size=30), st.data())
 def test_row_number_counts_the_lines_of_an_order_however_the_file_is_cut(
     orders: list[str], data: st.DataObject
@@ -48,6 +49,7 @@ def test_row_number_counts_the_lines_of_an_order_however_the_file_is_cut(
     assert line_ids(cuts, orders) == expected
 
 
+@pytest.mark.medium
 @given(
     st.lists(
         st.tuples(st.sampled_from(["a", "b", ""]), st.sampled_from(["", "", "x", "y"])), max_size=20
@@ -228,6 +230,7 @@ def test_a_total_from_lines_says_what_is_added(total: str, extra: str) -> None:
 SLOW = "regexp_replace(a, '" + "(a|b|c|d|e|f)*" * 12 + "x', 'y', 'g')"
 
 
+@pytest.mark.medium
 def test_an_expression_that_is_allowed_and_slow_is_stopped() -> None:
     """RE2 tries the pattern from every character of a long text: quadratic, and allowed."""
     source = a_source(rows="products", orders=None, products={"product_id": "'p'", "name": SLOW})

@@ -1,5 +1,7 @@
 """Quarantined rows come back in the format of their export, to be read by the same source."""
 
+import pytest
+
 from services.validator.quarantine.export_rows import ExportFormat, as_export
 from services.validator.quarantine.rows import rows_of
 from tests.support.source_files import Read, a_source, read_by
@@ -27,6 +29,7 @@ def test_an_order_comes_back_with_all_of_its_rows() -> None:
     assert exported(Shop()).decode("cp1252").splitlines() == [lines[0], lines[3], lines[4]]
 
 
+@pytest.mark.medium
 def test_a_corrected_file_is_read_by_the_same_source() -> None:
     content = exported(Shop(FILE.replace("paid", "bezählt")))
     assert again(content).check.quarantined == 2

@@ -151,6 +151,7 @@ def test_a_numbered_column_that_lacks_is_named() -> None:
     assert 'there is no column "Item {n} Qty"' in str(found.check.reason)
 
 
+@pytest.mark.medium
 def test_what_is_taken_apart_is_what_a_row_for_each_line_would_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

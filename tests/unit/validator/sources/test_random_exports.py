@@ -8,6 +8,7 @@ import random
 from datetime import date
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,6 +188,7 @@ def check_back(source: Any, content: bytes, expected: dict[str, Any], block_byte
     assert {kind: without_places(rows) for kind, rows in read.rows.items()} == expected
 
 
+@pytest.mark.medium
 @given(st.integers(0, 10**9))
 @settings(max_examples=examples(40))
 def test_what_was_written_is_read_back(seed: int) -> None:

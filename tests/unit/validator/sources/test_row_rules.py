@@ -189,6 +189,7 @@ def test_a_line_costs_its_quantity_times_its_price_to_the_cent() -> None:
     assert read.said() == [(4, "unit_price.required")]
 
 
+@pytest.mark.medium
 def test_very_many_bad_rows_end_the_reading() -> None:
     rows = [f"{n},A,x,1,,a,1" for n in range(60_000)]
     read = lines(*rows, block_bytes=1 << 16, max_rejected_fraction=0.2)

@@ -198,6 +198,7 @@ def test_what_was_read_before_its_source_was_deleted_stands_in_a_redrive() -> No
     assert before.status == "accepted"
 
 
+@pytest.mark.medium
 def test_what_is_not_staged_any_more_is_removed_by_a_redrive() -> None:
     shop = Shop()
     shop.validate()

@@ -78,6 +78,7 @@ def test_what_is_not_about_the_batch_is_left_out(text: str) -> None:
     assert list(lines_about(BATCH, [text])) == []
 
 
+@pytest.mark.medium
 def test_every_log_group_that_is_deployed_is_searched() -> None:
     deployed = {
         group["LogGroupName"]

@@ -75,6 +75,7 @@ def test_the_command_writes_all_kinds_as_yaml_and_json() -> None:
     assert ecp("export", "order").exit_code == 2
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exported_contract_is_imported_as_a_source_of_its_columns(
     kind: str, tmp_path: Path

@@ -20,7 +20,7 @@ from tests.unit.infra.accounts import Account
 from tests.unit.infra.ecp.kpis.test_kpi_queries import a_category, a_day
 from tests.unit.infra.tables import put_items
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 JULY = ("--from", "2025-07-01", "--to", "2025-07-31")
 HOSTILE = "=cmd()\x1b[2J\u202e[red]x[/]"

@@ -24,7 +24,7 @@ from infra.ecp.terminal.errors import WrongUsage
 from infra.ecp.terminal.output import print_json
 from tests.unit.infra.tables import create_table
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 EVER = Period()
 TODAY = date(2025, 8, 1)

@@ -36,7 +36,7 @@ from tests.unit.api.kpi_items import Order, of, plain_category, plain_orders, pu
 from tests.unit.infra.accounts import Account
 from tests.unit.infra.tables import put_items
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 HOSTILE = [
     "=1+1", "@SUM(A1)", "Bücher, \"neu\"; 100%", "a\r\nb\tc", "\x01\x1b[2J\x7f", "_x0041_",

@@ -47,6 +47,7 @@ def waiting(bench: Workbench, monkeypatch: pytest.MonkeyPatch, **limits: Any) ->
     return found.as_document()
 
 
+@pytest.mark.medium
 def test_what_waits_is_named_with_its_line_since_when_and_what_is_alike(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +78,7 @@ def test_what_waits_is_named_with_its_line_since_when_and_what_is_alike(
     ]
 
 
+@pytest.mark.medium
 def test_the_source_of_the_file_is_told_by_its_manifest_and_by_its_folder_once_that_is_gone(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +115,7 @@ def test_the_source_of_the_file_is_told_by_its_manifest_and_by_its_folder_once_t
     assert "source" not in CliRunner().invoke(app, ["waiting"]).stdout
 
 
+@pytest.mark.medium
 def test_what_came_waits_no_more(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.transform(a_batch(items=[line("1", "p1")]))
     bench.transform(a_batch([order("1")], products=[product("p1")]))
@@ -120,6 +123,7 @@ def test_what_came_waits_no_more(bench: Workbench, monkeypatch: pytest.MonkeyPat
     assert (found["orders"], found["products"]) == ([], [])
 
 
+@pytest.mark.medium
 def test_a_warning_looks_for_near_misses_only_among_few(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +154,7 @@ def test_a_submission_is_warned_of_what_its_own_lines_miss_near_misses_first(
     assert waiting_command.warnings(Mock(), "another") == []
 
 
+@pytest.mark.medium
 def test_the_products_behind_unknown_are_those_of_lines_that_count(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

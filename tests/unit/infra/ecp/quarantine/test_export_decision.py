@@ -94,10 +94,12 @@ def path(tmp_path: Path, rows: list[Row]) -> Path:
     return saved(tmp_path, rows)
 
 
+@pytest.mark.medium
 def test_an_order_that_stands_nowhere_goes_in(cloud: Cloud, path: Path) -> None:
     assert cloud.said(path) == [("fixed", None)] * 2
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("kind", "identity"), [("orders", ("2",)), ("order_items", ("2", "A")), ("products", ("A",))]
 )
@@ -114,6 +116,7 @@ def test_an_order_that_was_stated_again_since_stays_out(
         assert f"batch {OTHER_BATCH} ({LATER} line 3)" in (said[1][1] or "")
 
 
+@pytest.mark.medium
 def test_an_order_that_was_replayed_may_be_replayed_again(
     cloud: Cloud, path: Path, tmp_path: Path
 ) -> None:
@@ -127,11 +130,13 @@ def test_an_order_that_was_replayed_may_be_replayed_again(
     assert cloud.said(path) == [("fixed", None)] * 2
 
 
+@pytest.mark.medium
 def test_rows_of_a_batch_that_is_not_published_wait(cloud: Cloud, path: Path) -> None:
     cloud.events.clear()
     assert cloud.said(path) == [("refused", f"batch {BATCH} is not published yet: wait for it")] * 2
 
 
+@pytest.mark.medium
 def test_whoever_replays_what_was_dismissed_is_told(cloud: Cloud, path: Path) -> None:
     dismissal = Dismissal(BATCH, KEY, frozenset({4}), "eve", "no use", "2025-07-08")
     cloud.resolutions = Resolutions({}, [dismissal])
@@ -159,6 +164,7 @@ def test_single_rows_of_a_source_that_carries_values_down_are_refused(
         cloud.decide(path)
 
 
+@pytest.mark.medium
 def test_two_files_of_one_source_are_refused(cloud: Cloud, path: Path, tmp_path: Path) -> None:
     other = saved(tmp_path, cloud.rows, "other.csv")
     with pytest.raises(WrongUsage, match="a second file of my-shop"):

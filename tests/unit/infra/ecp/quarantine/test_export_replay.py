@@ -105,6 +105,7 @@ def test_a_file_that_nobody_can_tell_the_source_of_is_refused(
         format_of(path, [a_form("three", "e"), a_form("four", "e")])
 
 
+@pytest.mark.medium
 def test_corrected_rows_answer_the_quarantined_ones_of_their_order(
     tmp_path: Path, rows: list[Row], reading: SourceReading
 ) -> None:
@@ -115,6 +116,7 @@ def test_corrected_rows_answer_the_quarantined_ones_of_their_order(
     ] == [("fixed", 4, ("text",)), ("fixed", 5, ())]
 
 
+@pytest.mark.medium
 def test_what_is_still_wrong_is_said_without_the_name_of_the_file(
     tmp_path: Path, rows: list[Row], reading: SourceReading
 ) -> None:
@@ -143,6 +145,7 @@ def test_a_file_without_a_needed_column_is_refused_and_named(
         checked(path, reading)
 
 
+@pytest.mark.medium
 def test_what_products_are_said_to_be_is_known(
     tmp_path: Path, rows: list[Row], reading: SourceReading
 ) -> None:
@@ -150,6 +153,7 @@ def test_what_products_are_said_to_be_is_known(
     assert products == {"A": ("Unknown", "Käse", 0), "B": ("Unknown", "B", 0)}
 
 
+@pytest.mark.medium
 def test_fixed_rows_are_written_in_their_format_and_linked_by_line(
     tmp_path: Path, rows: list[Row], reading: SourceReading
 ) -> None:
@@ -166,6 +170,7 @@ def test_fixed_rows_are_written_in_their_format_and_linked_by_line(
     ] == [(KEY, 4, file.key, 2, ["2"]), (KEY, 5, file.key, 3, ["2"])]
 
 
+@pytest.mark.medium
 def test_what_no_longer_reads_as_it_was_decided_is_not_uploaded(
     tmp_path: Path, rows: list[Row], reading: SourceReading
 ) -> None:

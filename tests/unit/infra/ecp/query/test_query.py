@@ -42,7 +42,7 @@ from tests.support.transforming import (
 )
 from tests.unit.transformer.test_kpi_tables import without_kpi_tables
 
-pytestmark = pytest.mark.batches
+pytestmark = pytest.mark.medium
 
 SECONDS_TO_START = 4
 """More CPU than `ecp query` takes until its statement runs, which takes it without end."""

@@ -44,6 +44,7 @@ def a_file(path: Path, header: Sequence[str], source: str = "shopify-orders") ->
     return path
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("name", "header"), HEADERS)
 def test_each_known_export_is_named_with_its_version(
     name: str, header: list[str], tmp_path: Path
@@ -79,6 +80,7 @@ def test_a_needed_column_that_lacks_is_renamed_or_stands_twice_makes_it_unsure(
     assert sure_source([*header, needed]) is None
 
 
+@pytest.mark.medium
 def test_what_keeps_a_header_from_its_source_is_named(tmp_path: Path) -> None:
     [header] = [header for name, header in HEADERS if name == "shopify-orders"]
     renamed = ["Created" if column == "Created at" else column for column in header]
@@ -192,6 +194,7 @@ def test_what_only_has_a_key_or_has_one_twice_is_no_lookup(header: str, tmp_path
     assert json.loads(detect(path).stdout)["lookup_of"] is None
 
 
+@pytest.mark.medium
 def test_several_files_are_told_in_their_order(tmp_path: Path) -> None:
     paths = [a_file(tmp_path / f"{name}.csv", header, name) for name, header in HEADERS[:3]]
     assert [one["source"] for one in json.loads(detect(*paths).stdout)] == [
@@ -230,6 +233,7 @@ def test_a_directory_is_no_file(tmp_path: Path) -> None:
     assert (said.exit_code, "this is a directory" in said.stderr) == (2, True)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "header",
     ["\x1b[2J,\u202eid,[red]x[/],total", "one", ",,,", '"', "a,a,a", '\'""\',"x""y",#:{}'],
@@ -256,6 +260,7 @@ def peak_bytes(path: Path) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.medium
 def test_only_the_head_of_a_large_file_is_read(tmp_path: Path) -> None:
     path = a_file(tmp_path / "large.csv", HEADERS[0][1])
     empty_row = b"," * (len(HEADERS[0][1]) - 1) + b"\n"
@@ -266,6 +271,7 @@ def test_only_the_head_of_a_large_file_is_read(tmp_path: Path) -> None:
     assert json.loads(detect(path).stdout)["source"] == "shopify-orders"
 
 
+@pytest.mark.medium
 def test_gzip_that_unpacks_without_end_is_read_by_its_head(tmp_path: Path) -> None:
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * (32 << 18)))

@@ -37,6 +37,7 @@ def write(tmp_path: Path) -> Any:
     return written
 
 
+@pytest.mark.medium
 def test_kpis_of_the_file_alone_and_what_is_bad_or_left_out(write: Any) -> None:
     said = test_source("woocommerce-orders", write("orders.csv", WOOCOMMERCE), "--json")
     assert said.exit_code == 0, said.stderr
@@ -64,6 +65,7 @@ def test_kpis_of_the_file_alone_and_what_is_bad_or_left_out(write: Any) -> None:
     ]
 
 
+@pytest.mark.medium
 def test_a_row_that_is_there_twice_counts_once(write: Any) -> None:
     twice = WOOCOMMERCE + next(line for line in WOOCOMMERCE.splitlines() if line.startswith("72,"))
     said = test_source("woocommerce-orders", write("orders.csv", f"{twice}\n"), "--json")
@@ -72,6 +74,7 @@ def test_a_row_that_is_there_twice_counts_once(write: Any) -> None:
     assert found["order_kpis"][0]["total_items_sold"] == 6
 
 
+@pytest.mark.medium
 def test_totals_from_lines_and_reasons_of_one_kind(write: Any) -> None:
     said = test_source("amazon-orders", write("report.txt", AMAZON, "cp1252"), "--json")
     found = json.loads(said.stdout)
@@ -84,6 +87,7 @@ def test_totals_from_lines_and_reasons_of_one_kind(write: Any) -> None:
     ] == [4]
 
 
+@pytest.mark.medium
 def test_a_lookup_is_given_by_its_name(write: Any) -> None:
     path = write("orders.csv", SUPERSTORE, "cp1252")
     lacking = test_source("superstore-orders", path)
@@ -95,12 +99,14 @@ def test_a_lookup_is_given_by_its_name(write: Any) -> None:
     assert {one["category"] for one in found["category_kpis"]} == {"Furniture", "Technology"}
 
 
+@pytest.mark.medium
 def test_lines_without_their_order_wait(write: Any) -> None:
     said = test_source("magento-order-items", write("items.csv", MAGENTO_ITEMS))
     assert "4 order lines wait for an order that is in none of these files" in said.stdout
     assert "configurable_child" in said.stdout
 
 
+@pytest.mark.medium
 def test_a_document_is_tried_before_it_is_added(write: Any) -> None:
     document = write("my.yaml", (ROOT / "uci-online-retail/v1.yaml").read_text())
     said = test_source(document, write("retail.csv", UCI, "latin-1"), "--json")
@@ -132,6 +138,7 @@ def test_a_header_that_lacks_renames_or_doubles_a_column_rejects_the_file(
     assert (file["status"], why in file["reason"]) == ("rejected", True), file["reason"]
 
 
+@pytest.mark.medium
 def test_the_example_of_the_page_gives_what_the_page_says(write: Any) -> None:
     page = (PROJECT / "docs/sources.md").read_text()
     [text] = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)

@@ -174,6 +174,7 @@ AMAZON = (
 )
 
 
+@pytest.mark.medium
 def test_an_export_is_read_by_the_source_that_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -228,6 +228,7 @@ def faults_of(source: str, path: str) -> list[str]:
     return found
 
 
+@pytest.mark.medium
 def test_no_module_of_infra_prints_any_other_way() -> None:
     faults = [
         fault
@@ -256,6 +257,7 @@ def test_each_other_way_is_noticed(source: str) -> None:
     assert faults_of(source, "infra/ecp/kpis/why.py")
 
 
+@pytest.mark.medium
 def test_plain_lines_are_written_without_markup() -> None:
     """Markup in a plain string would be shown as it stands: `styled` is what was meant."""
     tag = re.compile(r"\[(/|bold|dim|red|green|yellow|cyan)[^\]]*\]")
@@ -270,6 +272,7 @@ def test_plain_lines_are_written_without_markup() -> None:
     assert found == []
 
 
+@pytest.mark.medium
 def test_every_character_is_decided_by_its_kind() -> None:
     unseen = [c for c in map(chr, range(0x110000)) if not is_shown(c)]
     assert {unicodedata.category(c) for c in unseen} >= {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
