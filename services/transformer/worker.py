@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache, partial
 
 from contracts.clock import new_event_id, system_clock
-from contracts.messages import TransformBatch
+from contracts.envelope import Message
 from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.dead_letters import SqsDeadLetters
@@ -35,7 +35,7 @@ from services.transformer.history.waiting import list_waiting
 from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
 from services.transformer.settings import Settings
 
-Transform = Callable[[TransformBatch], Answer]
+Transform = Callable[[Message], Answer]
 
 
 def ports_on_aws(settings: Settings) -> Ports:
@@ -78,7 +78,7 @@ def on_aws(settings: Settings) -> QueueWorker:
         settings.command_queue_url,
         CommandConsumer(
             {
-                "TransformBatch": asking_when_stale(lambda message: transform(message.data), ask),
+                "TransformBatch": asking_when_stale(transform, ask),
                 "AbandonBatch": asking_when_stale(
                     lambda message: abandon_batch(message.data, ports), ask
                 ),
@@ -113,10 +113,10 @@ def transform_by(settings: Settings, ports: Ports) -> Transform:
     """Warmed up: here, or with Spark on EMR Serverless, as SPARK_TARGET says."""
     if settings.spark_target == "local":
         warm_up(ports)
-        return lambda command: transform_batch(command, ports)
+        return lambda message: transform_batch(message.data, ports)
     warm_up(replace(ports, wanted_engine="auto"))
-    runner = JobRunner(client("emr-serverless"), client("s3"), settings)
-    return lambda command: transform_where_it_fits(command, ports, runner)
+    runner = JobRunner(client("emr-serverless"), ports.objects, settings)
+    return lambda message: transform_where_it_fits(message, ports, runner)
 
 
 def main() -> None:

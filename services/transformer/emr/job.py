@@ -11,7 +11,7 @@ from services.runtime.storage.aws import client, translated
 from services.runtime.storage.documents import ObjectStore
 from services.transformer.batch.state import Ports, StagedInputs
 from services.transformer.batch.transform import transform_batch
-from services.transformer.emr.runner import answer_key, job_prefix
+from services.transformer.emr.runner import answer_key
 from services.transformer.engines.port import StagedFile
 from services.transformer.settings import Settings
 from services.transformer.worker import ports_on_aws
@@ -43,11 +43,13 @@ class SharedInputs:
         return replace(file, shared_uri=f"s3://{self._bucket}/{key}")
 
 
-def answer(command: TransformBatch, reason: str, ports: Ports, objects: ObjectStore) -> None:
+def answer(
+    command: TransformBatch, reason: str, prefix: str, ports: Ports, objects: ObjectStore
+) -> None:
     """Run the use case and write how it went; a fault is also raised, so that the job fails."""
 
     def write(document: Mapping[str, Any]) -> None:
-        objects.put_json(command.manifest.bucket, answer_key(command), document)
+        objects.put_json(command.manifest.bucket, answer_key(prefix), document)
 
     try:
         result = transform_batch(command, replace(ports, decided=("spark", reason)))
@@ -58,17 +60,15 @@ def answer(command: TransformBatch, reason: str, ports: Ports, objects: ObjectSt
 
 
 def main(arguments: list[str]) -> None:
-    """`emr_job.py <TransformBatch as JSON> <why Spark>`."""
-    command_text, reason = arguments
+    """`<TransformBatch as JSON> <why Spark> <prefix of the job's own objects>`."""
+    command_text, reason, prefix = arguments
     command = TransformBatch.model_validate_json(command_text)
     settings = Settings()
     ports = ports_on_aws(settings)
-    if settings.spark_submitted:
-        inputs = SharedInputs(
-            ports.inputs, client("s3"), command.manifest.bucket, job_prefix(command)
-        )
+    if settings.spark_is_elsewhere:
+        inputs = SharedInputs(ports.inputs, client("s3"), command.manifest.bucket, prefix)
         ports = replace(ports, inputs=inputs)
-    answer(command, reason, ports, ports.objects)
+    answer(command, reason, prefix, ports, ports.objects)
 
 
 if __name__ == "__main__":
