@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     duckdb_memory_mb: int = 2048
     spark_memory_mb: int = 2048
     spark_jars: str = ""
+    spark_master: str = "local[*]"
+    """Of a cluster (`spark://host:7077`), whose executors read and write S3 alone."""
+    spark_conf: dict[str, str] = {}
+    """More settings of a session, as JSON; they stand over ours."""
     spark_submitted: bool = False
     """Whether this process is the driver of a job, which has its master from spark-submit."""
     spark_event_log_dir: str = ""
@@ -83,8 +87,8 @@ class Settings(BaseSettings):
 
     @property
     def spark_is_elsewhere(self) -> bool:
-        """Whether executors are processes that see no file of this one."""
-        return self.spark_submitted
+        """Whether executors are processes that see no file of this one, and may die alone."""
+        return self.spark_submitted or not self.spark_master.startswith("local")
 
     @property
     def warehouse(self) -> str:

@@ -24,7 +24,7 @@ from services.transformer.adapters import (
 )
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.publication import TableNames
-from services.transformer.batch.state import SOURCE, Answer, Ports, current_state
+from services.transformer.batch.state import SOURCE, Answer, Ports, StagedInputs, current_state
 from services.transformer.batch.transform import transform_batch, warm_up
 from services.transformer.emr.runner import JobRunner, transform_where_it_fits
 from services.transformer.facts.catalog import FactsCatalog
@@ -34,6 +34,7 @@ from services.transformer.history.explaining import explain_kpi
 from services.transformer.history.waiting import list_waiting
 from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
 from services.transformer.settings import Settings
+from services.transformer.shared_inputs import SharedInputs
 
 Transform = Callable[[Message], Answer]
 
@@ -41,12 +42,15 @@ Transform = Callable[[Message], Answer]
 def ports_on_aws(settings: Settings) -> Ports:
     """What the use cases need, by AWS clients of this process."""
     facts = FactsCatalog(glue_catalog(settings), settings.glue_database)
+    inputs: StagedInputs = S3StagedInputs(client("s3"))
+    if settings.spark_is_elsewhere:
+        inputs = SharedInputs(inputs, client("s3"))
     return Ports(
         store=DynamoDBEventStore(
             client("dynamodb"), settings.event_store_table, system_clock, new_event_id
         ),
         objects=S3ObjectStore(client("s3")),
-        inputs=S3StagedInputs(client("s3")),
+        inputs=inputs,
         facts=facts,
         engine_of=engines(settings, facts),
         spark_is_here=spark_is_here,

@@ -14,6 +14,7 @@ from tests.security.targets import (
     ARCHIVED,
     ARCHIVED_DIFFERENCE,
     ARTIFACTS,
+    BATCH,
     BUS,
     CARRIED_OVER,
     CORRECTIONS,
@@ -25,7 +26,6 @@ from tests.security.targets import (
     EXPLANATION,
     FACTS_FILE,
     MANIFEST,
-    OF_A_JOB,
     PSEUDONYM_KEY,
     QUARANTINED_FILE,
     QUARANTINED_ROWS,
@@ -336,7 +336,7 @@ def _transformer() -> Iterator[Call]:
 
 def _spark_job() -> Iterator[Call]:
     """The driver of a job does what the worker does for a batch; executors are in its role too."""
-    adapters, driver = "services/transformer/adapters.py", "services/transformer/emr/job.py"
+    adapters, driver = "services/transformer/adapters.py", "services/transformer/shared_inputs.py"
     state, kpis = table("TransformerState"), (table("OrderKPIs"), table("CategoryKPIs"))
     yield from _appends(SPARK_JOB, "transformation/4f0c2a9b7d1e8365")
     yield from _calls(SPARK_JOB, EVENT_STORE, "get_item", "dynamodb:GetItem", state)
@@ -350,10 +350,11 @@ def _spark_job() -> Iterator[Call]:
     yield from _calls(SPARK_JOB, DOCUMENTS, *put, RESULT, DIFFERENCE, ANSWER_OF_A_JOB)
     yield from _calls(SPARK_JOB, adapters, "get_object", "s3:GetObject", REPORT)
     yield from _calls(SPARK_JOB, adapters, *pinned, *staged())
-    shared = stored(DATA, f"{OF_A_JOB}orders-0000.parquet")
+    folder = f"processing/{BATCH}/shared/{'0' * 64}/"
+    shared = stored(DATA, f"{folder}orders-0000.parquet")
     yield from _calls(SPARK_JOB, driver, None, "s3:PutObject s3:AbortMultipartUpload", shared)
     yield from _calls(SPARK_JOB, "Spark, reading", None, "s3:GetObject", shared)
-    yield from _calls(SPARK_JOB, "Spark, reading", None, "s3:ListBucket", listed(DATA, OF_A_JOB))
+    yield from _calls(SPARK_JOB, "Spark, reading", None, "s3:ListBucket", listed(DATA, folder))
     rights = "s3:GetObject s3:PutObject s3:DeleteObject s3:AbortMultipartUpload"
     yield from _calls(SPARK_JOB, FACTS, None, rights, FACTS_FILE)
     yield from _calls(SPARK_JOB, FACTS, None, "s3:ListBucket", bucket(WAREHOUSE))

@@ -63,7 +63,7 @@ ERRORS: Mapping[str, type[PipelineError]] = {
 
 
 def job_prefix(message: Message) -> str:
-    """Where one job keeps its shared inputs and its answer, in the data bucket."""
+    """Where one job keeps its answer, in the data bucket."""
     return f"{PROCESSING_PREFIX}{message.data.batch_id}/emr/{message.event_id}/"
 
 
