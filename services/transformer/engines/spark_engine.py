@@ -294,10 +294,13 @@ class SparkBatch:
 
         So nobody can work out again what only one executor had, when that one dies.
         """
+        if not self._kept_twice:
+            self._name(relation, frame.localCheckpoint())
+            return
         from pyspark import StorageLevel
 
-        level = StorageLevel.MEMORY_AND_DISK_2 if self._kept_twice else StorageLevel.MEMORY_AND_DISK
-        self._name(relation, frame.localCheckpoint(storageLevel=level))
+        twice = StorageLevel.MEMORY_AND_DISK_2
+        self._name(relation, frame.localCheckpoint(storageLevel=twice))
 
     def _name(self, relation: str, frame: Any) -> None:
         frame.createOrReplaceTempView(relation)

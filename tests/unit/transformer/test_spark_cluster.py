@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from services.transformer.engines.spark_engine import SparkBatch
 from services.transformer.engines.spark_session import session_settings
 from services.transformer.settings import Settings
 from tests.model import ShopModel
@@ -183,3 +184,32 @@ def test_on_this_machine_nothing_of_a_cluster_is_set() -> None:
 
     assert "hadoop" not in found["spark.jars.packages"]
     assert not [name for name in found if name.startswith("spark.hadoop.fs")]
+
+
+class Frame:
+    """Remembers how it was to be kept."""
+
+    def __init__(self) -> None:
+        self.level: Any = None
+
+    def localCheckpoint(self, storageLevel: Any = None) -> "Frame":
+        self.level = storageLevel
+        return self
+
+    def createOrReplaceTempView(self, _name: str) -> None:
+        return None
+
+
+def test_what_is_kept_is_kept_by_two_executors_where_one_may_die_alone() -> None:
+    """Tried: of what one of two had kept alone, nothing can be read when it was killed."""
+    frames = Frame(), Frame()
+    for frame, kept_twice in zip(frames, (False, True), strict=True):
+        SparkBatch(None, None, "facts", kept_twice=kept_twice)._keep(  # type: ignore[arg-type]
+            "lines", frame
+        )
+
+    here, on_a_cluster = frames
+    assert here.level is None
+    assert on_a_cluster.level.replication == 2
+    assert Settings(**NEEDED, spark_submitted=True).spark_is_elsewhere
+    assert not Settings(**NEEDED).spark_is_elsewhere
