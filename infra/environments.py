@@ -35,6 +35,7 @@ class Environment:
     `own_parameters`: values that the place itself needs, where `parameters` has none; nobody has
         to declare them.
     `names_are_global`: whether names of buckets are shared with all other accounts.
+    `has_emr_serverless`: whether Spark's batches may go to EMR Serverless (SparkTarget).
     `stage`: what comes before every name.
     """
 
@@ -47,6 +48,7 @@ class Environment:
     own_parameters: Mapping[str, str] = field(default_factory=dict)
     client_options: Mapping[str, str] = field(default_factory=dict)
     names_are_global: bool = False
+    has_emr_serverless: bool = True
     stage: Stage = WITHOUT
 
     def client(self, service: str) -> Any:
@@ -76,6 +78,7 @@ def local_environment(
             "aws_access_key_id": LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         },
+        has_emr_serverless=False,
         stage=stage,
     )
 

@@ -21,6 +21,7 @@ from infra.deployer.releases import (
     template_key,
     version_of,
 )
+from infra.deployer.spark_job import CODE, spark_job_parameters
 from infra.deployer.stacks import (
     ChangeSet,
     Outcome,
@@ -115,6 +116,11 @@ class Deployment:
         parameters |= code_parameters(
             template, self._project, self._environment, self._bucket, self._project_version
         )
+        if CODE in template.parameters:
+            chosen = {**template.defaults, **self._stacks.parameters(template), **parameters}
+            parameters |= spark_job_parameters(
+                template, self._project, self._environment, self._bucket, chosen
+            )
         sources = sources_digest(template, self._project)
         return self._bring(
             _Target(template, parameters, sources, self._revision, self._project_version)

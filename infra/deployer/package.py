@@ -12,7 +12,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def build_artifact(template: StackTemplate, project: Path, *, vendored: bool) ->
                 Path(folder),
                 template.runtime,
             )
-            files |= _tree(Path(folder))
+            files |= tree(Path(folder))
             return _named(template.name, zip_files(files), "zip")
     return _named(template.name, zip_files(files), "zip")
 
@@ -107,13 +107,15 @@ def build_files(template: StackTemplate) -> set[str]:
     return {f"{folder}/requirements.txt", CONSTRAINTS} | image
 
 
-def zip_files(files: Mapping[str, Path]) -> bytes:
+def zip_files(
+    files: Mapping[str, Path], limit_bytes: int | None = LAMBDA_UNZIPPED_LIMIT_BYTES
+) -> bytes:
     """A zip of `files` (name in the zip: file) that depends on names and contents only."""
     size_bytes = sum(path.stat().st_size for path in files.values())
-    if size_bytes > LAMBDA_UNZIPPED_LIMIT_BYTES:
+    if limit_bytes is not None and size_bytes > limit_bytes:
         raise DeploymentFailed(
             f"the function would unzip to {size_bytes} bytes; "
-            f"Lambda takes {LAMBDA_UNZIPPED_LIMIT_BYTES}: remove packages from its requirements.txt"
+            f"Lambda takes {limit_bytes}: remove packages from its requirements.txt"
         )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -125,22 +127,25 @@ def zip_files(files: Mapping[str, Path]) -> bytes:
     return buffer.getvalue()
 
 
-def vendor(requirements: Path, constraints: Path, target: Path, runtime: tuple[str, str]) -> None:
+def vendor(
+    requirements: Path, constraints: Path, target: Path, runtime: tuple[Sequence[str], str]
+) -> None:
     """Install the pinned packages of `requirements` into `target`, as Lambda needs them.
 
-    Only wheels for `runtime` (platform tag, Python version) are taken, whatever machine this runs
+    Only wheels for `runtime` (platform tags, Python version) are taken, whatever machine this runs
     on; `constraints` pins what the listed packages bring along.
     """
     if not requirements.exists():
         raise DeploymentFailed(f"{requirements} is missing: it pins the packages of the function")
-    platform, python_version = runtime
+    platforms, python_version = runtime
     constrained = ("--constraint", str(constraints)) if constraints.exists() else ()
     finished = subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"),
             *("--disable-pip-version-check", "--target", str(target)),
             *("--requirement", str(requirements), *constrained),
-            *("--platform", platform, "--python-version", python_version),
+            *(word for platform in platforms for word in ("--platform", platform)),
+            *("--python-version", python_version),
             *("--implementation", "cp", "--only-binary", ":all:"),
         ],
         capture_output=True,
@@ -162,7 +167,8 @@ def definition_of(template: StackTemplate) -> Path | None:
     return definition if template.service is None and definition.exists() else None
 
 
-def _tree(folder: Path) -> dict[str, Path]:
+def tree(folder: Path) -> dict[str, Path]:
+    """The files below a folder, by path in it."""
     return {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")

@@ -5,9 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from infra.deployer.images import image_in, repository_of
+from infra.deployer.kept import is_there
 from infra.deployer.package import build_artifact, sources_digest
 from infra.deployer.parameters import parameter_if_any
 from infra.deployer.templates import ARTIFACT_BUCKET, StackTemplate
@@ -60,13 +59,13 @@ class ArtifactBucket:
         Its metadata says which version of the project it was first made of: the bytes do not, so
         that a release changes no stack whose code is as before.
         """
-        try:
-            self._s3.head_object(Bucket=self.name, Key=key)
-        except ClientError as refusal:
-            if refusal.response["Error"]["Code"] != "404":
-                raise
+        if not self.has(key):
             metadata = {PROJECT_VERSION: project_version} if project_version else {}
             self._s3.put_object(Bucket=self.name, Key=key, Body=content, Metadata=metadata)
+
+    def has(self, key: str) -> bool:
+        """Whether something is kept under a key."""
+        return is_there(lambda: self._s3.head_object(Bucket=self.name, Key=key), "404")
 
     def text(self, key: str) -> str:
         """What is kept under a key."""

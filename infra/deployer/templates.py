@@ -106,13 +106,13 @@ class StackTemplate:
         return [*handlers, *programs, *self.starts]
 
     @property
-    def runtime(self) -> tuple[str, str]:
-        """The platform tag and the Python version that the stack's function runs on."""
+    def runtime(self) -> tuple[tuple[str, ...], str]:
+        """The platform tags and the Python version that the stack's function runs on."""
         functions = [one for one in self.resources.values() if one["Type"] == _FUNCTION]
         properties = functions[0]["Properties"] if functions else {}
         [architecture] = properties.get("Architectures", ["x86_64"])
         version = properties.get("Runtime", "python3.11").removeprefix("python")
-        return _PLATFORMS[architecture], version
+        return (_PLATFORMS[architecture],), version
 
     def is_stateful(self, logical_id: str) -> bool:
         """Whether a resource holds what cannot be made again: the template keeps it when its stack

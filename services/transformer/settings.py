@@ -30,15 +30,23 @@ class Settings(BaseSettings):
     duckdb_memory_mb: int = 2048
     spark_memory_mb: int = 2048
     spark_jars: str = ""
+    spark_master: str = "local[*]"
+    """Of a cluster (`spark://host:7077`), whose executors read and write S3 alone."""
+    spark_conf: dict[str, str] = {}
+    """More settings of a session, as JSON; they stand over ours."""
     spark_submitted: bool = False
     """Whether this process is the driver of a job, which has its master from spark-submit."""
     spark_event_log_dir: str = ""
     spark_target: Literal["local", "emr-serverless"] = "local"
     emr_application_id: str = ""
     emr_job_role_arn: str = ""
-    emr_entry_point: str = ""
+    emr_code_uri: str = ""
+    """Of the job's entry point and archive, without `.py` and `.zip`; put there by the deployer."""
     emr_log_uri: str = ""
-    emr_environment_uri: str = ""
+    emr_jars: str = "/usr/share/aws/iceberg/lib/iceberg-spark3-runtime.jar"
+    """Iceberg as the release has it (EMR Serverless user guide): a job reaches no Maven."""
+    emr_python: str = "python3.11"
+    """Of those that the release has, the one that the archive's packages are for."""
     emr_max_executors: int = Field(8, ge=1)
     emr_timeout_minutes: int = Field(60, ge=5)
     heartbeat_seconds: float = 5.0
@@ -51,7 +59,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _emr_settings_are_complete(self) -> Self:
         """A job that cannot be submitted is found out at the start, not with the first batch."""
-        needed = ("emr_application_id", "emr_job_role_arn", "emr_entry_point", "emr_log_uri")
+        needed = ("emr_application_id", "emr_job_role_arn", "emr_code_uri", "emr_log_uri")
         missing = [name.upper() for name in needed if not getattr(self, name)]
         if self.spark_target == "emr-serverless" and missing:
             raise ValueError(f"SPARK_TARGET=emr-serverless needs {', '.join(missing)}; set them")
@@ -76,6 +84,11 @@ class Settings(BaseSettings):
             "CompareBatch": self.explain_deadline_seconds,
             "ListWaiting": self.explain_deadline_seconds,
         }
+
+    @property
+    def spark_is_elsewhere(self) -> bool:
+        """Whether executors are processes that see no file of this one, and may die alone."""
+        return self.spark_submitted or not self.spark_master.startswith("local")
 
     @property
     def warehouse(self) -> str:

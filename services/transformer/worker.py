@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache, partial
 
 from contracts.clock import new_event_id, system_clock
-from contracts.messages import TransformBatch
+from contracts.envelope import Message
 from services.runtime.event_store import DynamoDBEventStore
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.dead_letters import SqsDeadLetters
@@ -24,7 +24,7 @@ from services.transformer.adapters import (
 )
 from services.transformer.batch.abandon import abandon_batch
 from services.transformer.batch.publication import TableNames
-from services.transformer.batch.state import SOURCE, Answer, Ports, current_state
+from services.transformer.batch.state import SOURCE, Answer, Ports, StagedInputs, current_state
 from services.transformer.batch.transform import transform_batch, warm_up
 from services.transformer.emr.runner import JobRunner, transform_where_it_fits
 from services.transformer.facts.catalog import FactsCatalog
@@ -34,19 +34,23 @@ from services.transformer.history.explaining import explain_kpi
 from services.transformer.history.waiting import list_waiting
 from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
 from services.transformer.settings import Settings
+from services.transformer.shared_inputs import SharedInputs
 
-Transform = Callable[[TransformBatch], Answer]
+Transform = Callable[[Message], Answer]
 
 
 def ports_on_aws(settings: Settings) -> Ports:
     """What the use cases need, by AWS clients of this process."""
     facts = FactsCatalog(glue_catalog(settings), settings.glue_database)
+    inputs: StagedInputs = S3StagedInputs(client("s3"))
+    if settings.spark_is_elsewhere:
+        inputs = SharedInputs(inputs, client("s3"))
     return Ports(
         store=DynamoDBEventStore(
             client("dynamodb"), settings.event_store_table, system_clock, new_event_id
         ),
         objects=S3ObjectStore(client("s3")),
-        inputs=S3StagedInputs(client("s3")),
+        inputs=inputs,
         facts=facts,
         engine_of=engines(settings, facts),
         spark_is_here=spark_is_here,
@@ -78,7 +82,7 @@ def on_aws(settings: Settings) -> QueueWorker:
         settings.command_queue_url,
         CommandConsumer(
             {
-                "TransformBatch": asking_when_stale(lambda message: transform(message.data), ask),
+                "TransformBatch": asking_when_stale(transform, ask),
                 "AbandonBatch": asking_when_stale(
                     lambda message: abandon_batch(message.data, ports), ask
                 ),
@@ -113,10 +117,10 @@ def transform_by(settings: Settings, ports: Ports) -> Transform:
     """Warmed up: here, or with Spark on EMR Serverless, as SPARK_TARGET says."""
     if settings.spark_target == "local":
         warm_up(ports)
-        return lambda command: transform_batch(command, ports)
+        return lambda message: transform_batch(message.data, ports)
     warm_up(replace(ports, wanted_engine="auto"))
-    runner = JobRunner(client("emr-serverless"), client("s3"), settings)
-    return lambda command: transform_where_it_fits(command, ports, runner)
+    runner = JobRunner(client("emr-serverless"), ports.objects, settings)
+    return lambda message: transform_where_it_fits(message, ports, runner)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ ENTRY_POINTS = {
     ]
     for folder in (path.parent for path in sorted(PROJECT.glob("services/*/template.yaml")))
 }
-ENTRY_POINTS["transformer"].append("services.transformer.emr.job")
+ENTRY_POINTS["transformer"].append("services.transformer.emr.entry_point")
 SQL = sorted(path.stem for path in PROJECT.glob("services/transformer/sql/*.sql"))
 READS = {
     "contracts/schemas/__init__.py": (

@@ -28,6 +28,9 @@ _ARNS: Mapping[str, Callable[[str], str]] = {
     "AWS::ECR::Repository": lambda name: f"arn:aws:ecr:{_HERE}:repository/{name}",
     "AWS::ECS::Cluster": lambda name: f"arn:aws:ecs:{_HERE}:cluster/{name}",
     "AWS::ECS::TaskDefinition": lambda name: f"arn:aws:ecs:{_HERE}:task-definition/{name}:1",
+    "AWS::EMRServerless::Application": lambda name: (
+        f"arn:aws:emr-serverless:{_HERE}:/applications/{name}"
+    ),
     "AWS::Events::EventBus": lambda name: f"arn:aws:events:{_HERE}:event-bus/{name}",
     "AWS::Events::Rule": lambda name: f"arn:aws:events:{_HERE}:rule/{name}",
     "AWS::IAM::OIDCProvider": lambda name: f"arn:aws:iam::{ACCOUNT}:oidc-provider/{name}",

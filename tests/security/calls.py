@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.security.targets import (
+    ANSWER_OF_A_JOB,
     ANSWERED,
     ARCHIVE,
     ARCHIVED,
     ARCHIVED_DIFFERENCE,
+    ARTIFACTS,
+    BATCH,
     BUS,
     CARRIED_OVER,
     CORRECTIONS,
@@ -51,7 +54,6 @@ from tests.security.targets import (
     repository,
     role,
     rows_of,
-    spark_job_role,
     spark_jobs,
     staged,
     stored,
@@ -62,6 +64,7 @@ from tests.security.targets import (
 
 AGGREGATOR, LOCK, ARCHIVER = "file-aggregator", "processing-lock", "batch-archiver"
 VALIDATOR, TRANSFORMER = "validation-task", "transformation-task"
+SPARK_JOB = "spark-job"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
 API, API_VIEWS, API_OPERATIONS = "api", "api-views", "api-operations"
 RELAY, SAGA = "event-relay", "ecsJob"
@@ -324,10 +327,47 @@ def _transformer() -> Iterator[Call]:
     start, job = "emr-serverless:StartJobRun", spark_jobs("/jobruns/00f1")
     for action in (start, "emr-serverless:TagResource"):  # a job is started with its tags
         yield from _calls(TRANSFORMER, jobs, "start_job_run", action, spark_jobs())
-    yield from _calls(TRANSFORMER, jobs, "start_job_run", "iam:PassRole", spark_job_role())
+    handed = role("transformer-SparkJobRole", "emr-serverless.amazonaws.com")
+    yield from _calls(TRANSFORMER, jobs, "start_job_run", "iam:PassRole", handed)
     yield from _calls(TRANSFORMER, jobs, "get_job_run", "emr-serverless:GetJobRun", job)
     yield from _calls(TRANSFORMER, jobs, "cancel_job_run", "emr-serverless:CancelJobRun", job)
-    yield from _calls(TRANSFORMER, jobs, "get_object", "s3:GetObject", REPORT)
+    yield from _calls(TRANSFORMER, DOCUMENTS, "get_object", "s3:GetObject", ANSWER_OF_A_JOB)
+
+
+def _spark_job() -> Iterator[Call]:
+    """The driver of a job does what the worker does for a batch; executors are in its role too."""
+    adapters, driver = "services/transformer/adapters.py", "services/transformer/shared_inputs.py"
+    state, kpis = table("TransformerState"), (table("OrderKPIs"), table("CategoryKPIs"))
+    yield from _appends(SPARK_JOB, "transformation/4f0c2a9b7d1e8365")
+    yield from _calls(SPARK_JOB, EVENT_STORE, "get_item", "dynamodb:GetItem", state)
+    rights = "dynamodb:PutItem dynamodb:ConditionCheckItem"
+    yield from _calls(SPARK_JOB, EVENT_STORE, "transact_write_items", rights, state)
+    rights = "dynamodb:PutItem dynamodb:DeleteItem"
+    yield from _calls(SPARK_JOB, EVENT_STORE, "transact_write_items", rights, *kpis)
+    pinned = ("get_object", "s3:GetObjectVersion")
+    yield from _calls(SPARK_JOB, DOCUMENTS, *pinned, MANIFEST, RESULT, DIFFERENCE)
+    put = ("put_object", "s3:PutObject")
+    yield from _calls(SPARK_JOB, DOCUMENTS, *put, RESULT, DIFFERENCE, ANSWER_OF_A_JOB)
+    yield from _calls(SPARK_JOB, adapters, "get_object", "s3:GetObject", REPORT)
+    yield from _calls(SPARK_JOB, adapters, *pinned, *staged())
+    folder = f"processing/{BATCH}/shared/{'0' * 64}/"
+    shared = stored(DATA, f"{folder}orders-0000.parquet")
+    yield from _calls(SPARK_JOB, driver, None, "s3:PutObject s3:AbortMultipartUpload", shared)
+    yield from _calls(SPARK_JOB, "Spark, reading", None, "s3:GetObject", shared)
+    yield from _calls(SPARK_JOB, "Spark, reading", None, "s3:ListBucket", listed(DATA, folder))
+    rights = "s3:GetObject s3:PutObject s3:DeleteObject s3:AbortMultipartUpload"
+    yield from _calls(SPARK_JOB, FACTS, None, rights, FACTS_FILE)
+    yield from _calls(SPARK_JOB, FACTS, None, "s3:ListBucket", bucket(WAREHOUSE))
+    for part in ("catalog", "database/ecommerce", "table/ecommerce/orders"):
+        rights = "glue:GetTable glue:CreateTable glue:UpdateTable"
+        yield from _calls(SPARK_JOB, FACTS, None, rights, glue(part))
+    for part in ("catalog", "database/ecommerce"):
+        yield from _calls(SPARK_JOB, FACTS, None, "glue:GetDatabase", glue(part))
+    for suffix in ("py", "zip"):
+        code = stored(ARTIFACTS, f"transformer/spark-job-0f1e.{suffix}")
+        yield from _calls(SPARK_JOB, "EMR, starting a job", None, "s3:GetObject", code)
+    log = stored(WAREHOUSE, "spark-logs/applications/00f1/jobs/00j1/SPARK_DRIVER/stderr.gz")
+    yield from _calls(SPARK_JOB, "EMR, for a job's log", None, "s3:PutObject", log)
 
 
 def _archiver() -> Iterator[Call]:
@@ -502,6 +542,7 @@ CALLS = (
     *_lock(),
     *_validator(),
     *_transformer(),
+    *_spark_job(),
     *_archiver(),
     *_relay(),
     *_lineage(),

@@ -27,6 +27,7 @@ _SERVICES = {
     **{"Events": "events", "Glue": "glue", "IAM": "iam", "Lambda": "lambda", "Logs": "logs"},
     **{"S3": "s3", "SNS": "sns", "SQS": "sqs", "SSM": "ssm", "StepFunctions": "states"},
     **{"SecretsManager": "secretsmanager", "ApiGatewayV2": "apigateway"},
+    "EMRServerless": "emr-serverless",
 }
 _NO_TEMPLATE_ASKS = re.compile(
     r"dynamodb:(.*Item|Scan|Query|ImportTable|.*Replica|(Put|Delete)ResourcePolicy"
@@ -209,6 +210,12 @@ def _stacks() -> Iterator[Call]:
     linked = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
     first_cluster = Target(linked, "ECS's own", {"iam:AWSServiceName": ("ecs.amazonaws.com",)})
     yield from _calls(STACKS, CLOUDFORMATION, "iam:CreateServiceLinkedRole", first_cluster)
+    service = "ops.emr-serverless.amazonaws.com"
+    linked = (
+        f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/AWSServiceRoleForEMRServerless"
+    )
+    first_application = Target(linked, "EMR Serverless's own", {"iam:AWSServiceName": (service,)})
+    yield from _calls(STACKS, CLOUDFORMATION, "iam:CreateServiceLinkedRole", first_application)
 
 
 DEPLOYMENT_CALLS = (*_github(), *_stacks())

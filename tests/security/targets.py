@@ -104,6 +104,8 @@ def archived() -> tuple[Target, ...]:
 MANIFEST = stored(DATA, f"processing/{BATCH}/manifest.json")
 CARRIED_OVER = stored(DATA, f"processing/{BATCH}/carried-over.json")
 REPORT = stored(DATA, f"processing/{BATCH}/reports/0000.json")
+OF_A_JOB = f"processing/{BATCH}/emr/0199f0a2-7d6e-7c3a-8a7f-2f6f0d0c4a11/"
+ANSWER_OF_A_JOB = stored(DATA, f"{OF_A_JOB}answer.json")
 RESULT = stored(DATA, f"processing/{BATCH}/result.json")
 DIFFERENCE = stored(DATA, f"processing/{BATCH}/difference.json")
 CORRECTIONS = stored(DATA, "quarantine/corrections/replay-0199f0a27d6e.json")
@@ -172,14 +174,7 @@ def glue(what: str) -> Target:
     return Target(f"arn:aws:glue:{_HERE}:{what}", f"glue {what}")
 
 
-def spark_jobs(what: str = "") -> Target:
-    """The application that jobs are submitted to, as deployed by default, or what is in it."""
-    arn = f"arn:aws:emr-serverless:{_HERE}:/applications/"
-    return Target(f"{arn}{what}", f"spark jobs {what}")
-
-
-def spark_job_role() -> Target:
-    """Handing a job its role, which is made outside of the templates."""
-    service = "emr-serverless.amazonaws.com"
-    arn = f"arn:aws:iam::{ACCOUNT}:role/ecommerce-pipeline-spark-job"
-    return Target(arn, f"the job's role to {service}", {"iam:PassedToService": [service]})
+def spark_jobs(job_run: str = "") -> Target:
+    """The application that jobs are submitted to, or a job in it."""
+    application = named("AWS::EMRServerless::Application", "ecommerce-pipeline-spark").arn
+    return Target(f"{application}{job_run}", f"spark jobs {job_run}")

@@ -15,6 +15,7 @@ from tests.security.calls import (
     LOCK,
     RELAY,
     SAGA,
+    SPARK_JOB,
     TRANSFORMER,
     TRANSFORMER_START,
     VALIDATOR,
@@ -25,6 +26,7 @@ from tests.security.calls import (
 from tests.security.deployment_calls import BUILDS, DEPLOYS, PLANS, STACKS
 from tests.security.policies import roles
 from tests.security.targets import (
+    ANSWER_OF_A_JOB,
     ANSWERED,
     ARCHIVE,
     ARCHIVED,
@@ -82,6 +84,7 @@ EVERY_ROLE = (
     LOCK,
     RELAY,
     SAGA,
+    SPARK_JOB,
     TRANSFORMER,
     TRANSFORMER_START,
     WAKE_TRANSFORMER,
@@ -107,6 +110,13 @@ TABLES = {
     "OrderKPIs": TRANSFORMER,
     "CategoryKPIs": TRANSFORMER,
     "PipelineViews": API_VIEWS,
+}
+FOR = {TRANSFORMER: (SPARK_JOB,)}
+"""Who does the owner's work in another place."""
+NOT_A_JOBS = {
+    *(("OrderKPIs", action) for action in ("GetItem", "Query")),
+    *(("CategoryKPIs", action) for action in ("GetItem", "Query")),
+    *(("TransformerState", action) for action in ("DeleteItem", "Query")),
 }
 ALSO_READ = {("CategoryKPIs", "Query"), ("PipelineViews", "GetItem"), ("PipelineViews", "Query")}
 """What the api's answers are made of; it writes none of it."""
@@ -139,14 +149,15 @@ def another_service() -> Iterator[Row]:
     for owner, streams in STREAMS.items():
         for one in streams:
             for action in ("Query", "PutItem"):
-                for name in others(owner):
+                for name in others(owner, *FOR.get(owner, ())):
                     yield name, f"dynamodb:{action}", stream(one)
     for name, owner in TABLES.items():
         for action in ("GetItem", "PutItem", "DeleteItem", "Query"):
             is_view = name == "PipelineViews"
             readers = [API, *[API_OPERATIONS] * is_view] if (name, action) in ALSO_READ else []
             readers += [GUARD] if (name, action) == ("CategoryKPIs", "Query") else []
-            for other in others(owner, *readers):
+            at_work = FOR.get(owner, ()) if (name, action) not in NOT_A_JOBS else ()
+            for other in others(owner, *readers, *at_work):
                 yield other, f"dynamodb:{action}", table(name)
     for name, owner in QUEUES.items():
         for other in others(owner):
@@ -226,6 +237,7 @@ def objects() -> Iterator[Row]:
             yield name, "s3:PutObject", one
     for name in others(TRANSFORMER):
         yield name, "s3:PutObject", EXPLANATION
+    for name in others(TRANSFORMER, SPARK_JOB):
         yield name, "s3:PutObject", DIFFERENCE
     for name in others(ARCHIVER):
         yield name, "s3:PutObject", ARCHIVED_DIFFERENCE
@@ -242,7 +254,7 @@ def objects() -> Iterator[Row]:
         yield name, "s3:GetObject", CORRECTIONS
     for name in others(AGGREGATOR):
         yield name, "dynamodb:Query", rows_of("files")
-    for name in others(VALIDATOR, TRANSFORMER):
+    for name in others(VALIDATOR, TRANSFORMER, SPARK_JOB):
         for one in staged():
             yield name, "s3:GetObject", one
             yield name, "s3:GetObjectVersion", one
@@ -256,7 +268,7 @@ def objects() -> Iterator[Row]:
         yield name, "s3:ListBucketVersions", listed(DATA, "orders/")
     for name in others(AGGREGATOR, VALIDATOR, ARCHIVER):
         yield name, "s3:ListBucket", bucket(DATA)
-    for name in others(TRANSFORMER):
+    for name in others(TRANSFORMER, SPARK_JOB):
         yield name, "s3:PutObject", RESULT
         yield name, "s3:ListBucket", bucket(WAREHOUSE)
         for action in ("GetObject", "PutObject", "DeleteObject"):
@@ -266,9 +278,15 @@ def objects() -> Iterator[Row]:
     for one in inputs():
         yield TRANSFORMER, "s3:GetObject", one
         yield TRANSFORMER, "s3:GetObjectVersion", one
-    yield TRANSFORMER, "s3:PutObject", stored(WAREHOUSE, "elsewhere/part-0.parquet")
-    yield TRANSFORMER, "glue:DeleteTable", glue("table/ecommerce/orders")
-    yield TRANSFORMER, "glue:UpdateTable", glue("table/finance/orders")
+    for name in (TRANSFORMER, SPARK_JOB):
+        yield name, "s3:PutObject", stored(WAREHOUSE, "elsewhere/part-0.parquet")
+        yield name, "glue:DeleteTable", glue("table/ecommerce/orders")
+        yield name, "glue:UpdateTable", glue("table/finance/orders")
+    for name in others(SPARK_JOB):
+        yield name, "s3:GetObject", stored(ARTIFACTS, "transformer/spark-job-0f1e.zip")
+        yield name, "s3:PutObject", ANSWER_OF_A_JOB
+    yield SPARK_JOB, "s3:PutObject", stored(ARTIFACTS, "transformer/spark-job-0f1e.zip")
+    yield SPARK_JOB, "s3:GetObject", stored(ARTIFACTS, "lock/77aa.zip")
 
 
 def running() -> Iterator[Row]:
@@ -363,6 +381,7 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         API_OPERATIONS: {"lambda.amazonaws.com"},
         API_VIEWS: {"lambda.amazonaws.com"},
         SAGA: {"states.amazonaws.com"},
+        SPARK_JOB: {"emr-serverless.amazonaws.com"},
         TRANSFORMER: {"ecs-tasks.amazonaws.com"},
         TRANSFORMER_START: {"ecs-tasks.amazonaws.com"},
         WAKE_TRANSFORMER: {"events.amazonaws.com"},

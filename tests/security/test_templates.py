@@ -35,6 +35,7 @@ MADE_AGAIN = {
     "AWS::EC2::VPCEndpoint",
     "AWS::EC2::VPCGatewayAttachment",
     "AWS::ECS::Cluster",
+    "AWS::EMRServerless::Application",
     "AWS::ECS::TaskDefinition",
     "AWS::Events::EventBus",
     "AWS::Events::Rule",

@@ -6,8 +6,8 @@ from xdist.scheduler import LoadScopeScheduling
 SPARK = tuple(
     f"tests/unit/transformer/test_{name}.py"
     for name in (
-        "engines_agree", "emr_serverless", "older_tables", "order_totals", "stale_writers",
-        "bi_page",
+        "engines_agree", "emr_serverless", "spark_cluster", "older_tables", "order_totals",
+        "stale_writers", "bi_page",
     )
 )  # fmt: skip
 TOGETHER = {"containers": ("tests/containers/",), "spark": SPARK}

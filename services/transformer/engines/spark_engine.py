@@ -92,7 +92,12 @@ class SparkEngine:
         """Relations that are forgotten, and memory that is freed, with the batch."""
         if self._spark is None or not is_alive(self._spark):
             self._spark = new_session(self._settings)
-        batch = SparkBatch(self._spark, self._facts, self._settings.glue_database)
+        batch = SparkBatch(
+            self._spark,
+            self._facts,
+            self._settings.glue_database,
+            kept_twice=self._settings.spark_is_elsewhere,
+        )
         try:
             yield batch
         finally:
@@ -104,8 +109,12 @@ class SparkEngine:
 class SparkBatch:
     """Relations as temporary views; those that several steps read stay in memory, or on disk."""
 
-    def __init__(self, spark: Any, facts: FactsCatalog, database: str) -> None:
+    def __init__(
+        self, spark: Any, facts: FactsCatalog, database: str, *, kept_twice: bool = False
+    ) -> None:
+        """`kept_twice`: by two executors, of which one may die."""
         self._spark, self._facts, self._database = spark, facts, database
+        self._kept_twice = kept_twice
         self._views: list[str] = []
         self._empty: set[str] = set()
 
@@ -281,8 +290,17 @@ class SparkBatch:
         return PipelineError(f"Spark could not write {self._name_of(table)} {branch}: {lines[0]}")
 
     def _keep(self, relation: str, frame: Any) -> None:
-        """Work it out now and forget how: a statement that reads it plans that no more."""
-        self._name(relation, frame.localCheckpoint())
+        """Work it out now and forget how: a statement that reads it plans that no more.
+
+        So nobody can work out again what only one executor had, when that one dies.
+        """
+        if not self._kept_twice:
+            self._name(relation, frame.localCheckpoint())
+            return
+        from pyspark import StorageLevel
+
+        twice = StorageLevel.MEMORY_AND_DISK_2
+        self._name(relation, frame.localCheckpoint(storageLevel=twice))
 
     def _name(self, relation: str, frame: Any) -> None:
         frame.createOrReplaceTempView(relation)

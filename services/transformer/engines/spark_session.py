@@ -15,8 +15,23 @@ PACKAGES = (
     f"org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:{ICEBERG}",
     f"org.apache.iceberg:iceberg-aws-bundle:{ICEBERG}",
 )
+HADOOP, AWS_SDK = "3.4.2", "2.54.17"
+"""Of the pinned Spark, and of the Iceberg bundle, which has the rest of the SDK."""
+S3_PACKAGES = (
+    f"org.apache.hadoop:hadoop-aws:{HADOOP}",
+    *(
+        f"software.amazon.awssdk:{part}:{AWS_SDK}"
+        for part in ("apache-client", "s3-transfer-manager")
+    ),
+)
+"""How the executors of a cluster read staged files; EMR has its own way, one process has disks."""
+TOO_MUCH = ("software.amazon.awssdk:bundle", "software.amazon.s3.analyticsaccelerator:*")
+"""What hadoop-aws would bring along: 600 MB of the SDK once more."""
 CATALOG = "facts"
 LOOPBACK = "127.0.0.1"
+SMALL_PAGES = "2m"
+"""Each of many small sorts and joins takes a page at least. Spark's own choice for a heap of 2 GB
+is 32 MB: a batch of ten rows found no room."""
 EVENT_LOGS_KEPT = 20
 
 
@@ -30,7 +45,7 @@ def new_session(settings: Settings) -> Any:
         make_room_for_event_log(Path(settings.spark_event_log_dir))
     builder = SparkSession.builder.appName("ecommerce-transformer")
     if not settings.spark_submitted:
-        builder = builder.master("local[*]")
+        builder = builder.master(settings.spark_master)
     for name, value in session_settings(settings).items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
@@ -66,11 +81,6 @@ def _forget_a_dead_one() -> None:
 def session_settings(settings: Settings) -> Mapping[str, str]:
     """What the session is started with; jars are fetched once, unless SPARK_JARS names them."""
     catalog = f"spark.sql.catalog.{CATALOG}"
-    jars = (
-        {"spark.jars": settings.spark_jars}
-        if settings.spark_jars
-        else {"spark.jars.packages": ",".join(PACKAGES)}
-    )
     endpoints = {}
     if settings.aws_endpoint_url:
         endpoints = {
@@ -79,8 +89,8 @@ def session_settings(settings: Settings) -> Mapping[str, str]:
             f"{catalog}.s3.path-style-access": "true",
         }
     return {
-        **jars,
-        **({} if settings.spark_submitted else _on_this_machine(settings)),
+        **_jars(settings),
+        **_where(settings),
         **_event_log(settings),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -99,6 +109,52 @@ def session_settings(settings: Settings) -> Mapping[str, str]:
         # The other writer is another process: a table in hand may be older than the catalog's.
         f"{catalog}.cache-enabled": "false",
         **endpoints,
+        **settings.spark_conf,
+    }
+
+
+def _jars(settings: Settings) -> Mapping[str, str]:
+    if settings.spark_jars:
+        return {"spark.jars": settings.spark_jars}
+    if settings.spark_is_elsewhere and not settings.spark_submitted:
+        return {
+            "spark.jars.packages": ",".join((*PACKAGES, *S3_PACKAGES)),
+            "spark.jars.excludes": ",".join(TOO_MUCH),
+        }
+    return {"spark.jars.packages": ",".join(PACKAGES)}
+
+
+def _where(settings: Settings) -> Mapping[str, str]:
+    """What a submitted driver has from spark-submit, and EMR sets for S3."""
+    if settings.spark_submitted:
+        return {}
+    if settings.spark_is_elsewhere:
+        return _on_a_cluster(settings)
+    return _on_this_machine(settings)
+
+
+def _on_a_cluster(settings: Settings) -> Mapping[str, str]:
+    """Staged files are named `s3://`, for EMR; elsewhere Hadoop's own client reads them."""
+    s3 = "spark.hadoop.fs.s3a"
+    endpoints = {}
+    if settings.aws_endpoint_url:
+        endpoints = {
+            f"{s3}.endpoint": settings.aws_endpoint_url,
+            f"{s3}.path.style.access": "true",
+            f"{s3}.connection.ssl.enabled": str(
+                settings.aws_endpoint_url.startswith("https:")
+            ).lower(),
+        }
+    return {
+        "spark.driver.memory": f"{settings.spark_memory_mb}m",
+        "spark.buffer.pageSize": SMALL_PAGES,
+        "spark.sql.warehouse.dir": f"{tempfile.gettempdir()}/spark-warehouse",
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        f"{s3}.aws.credentials.provider": (
+            "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+        ),
+        f"{s3}.endpoint.region": settings.aws_region,
+        **endpoints,
     }
 
 
@@ -106,9 +162,7 @@ def _on_this_machine(settings: Settings) -> Mapping[str, str]:
     """What holds only where driver and executors are one process here."""
     return {
         "spark.driver.memory": f"{settings.spark_memory_mb}m",
-        # Each of many small sorts and joins takes a page at least. Spark's own choice for such a
-        # heap is 32 MB: a batch of ten rows found no room.
-        "spark.buffer.pageSize": "2m",
+        "spark.buffer.pageSize": SMALL_PAGES,
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
         "spark.local.dir": tempfile.gettempdir(),

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from contracts.errors import ContractViolation
 from contracts.messages import BatchManifest, FileReport, ObjectRef
 from services.runtime.storage.documents import sha256_hex
 from services.transformer.adapters import S3StagedInputs
+from services.transformer.shared_inputs import SharedInputs
 from tests.contract.builders import a_document
 
 KEY = "processing/3f2a9c0d1e4b5a67/orders/0000.parquet"
@@ -84,3 +86,29 @@ def test_a_staged_file_of_fewer_rows_than_were_accepted_is_not_read() -> None:
         S3StagedInputs(Bucket(content)).fetch(a_report(content, 2)),
     ):
         pass
+
+
+class SharedBucket(Bucket):
+    """Takes uploads too."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.uploads: dict[tuple[str, str], bytes] = {}
+
+    def upload_file(self, path: str, bucket: str, key: str) -> None:
+        self.uploads[bucket, key] = Path(path).read_bytes()
+
+
+def test_what_executors_read_lies_under_its_content_so_that_no_attempt_replaces_anothers() -> None:
+    shared = {}
+    for ids in (("1", "2"), ("1", "3")):
+        bucket, reports = SharedBucket(parquet(*ids)), a_report(parquet(*ids), 2)
+        with SharedInputs(S3StagedInputs(bucket), bucket).fetch(reports) as [file]:
+            assert file.shared_uri is not None
+            assert file.shared_uri.endswith(f"/{file.path.name}")  # the engine knows it by its name
+            batch_id = reports[0].batch_id
+            assert file.shared_uri.startswith(f"s3://b/processing/{batch_id}/shared/")
+            [((name, key), content)] = bucket.uploads.items()
+            assert (f"s3://{name}/{key}", content) == (file.shared_uri, parquet(*ids))
+            shared[ids] = file.shared_uri
+    assert len(set(shared.values())) == 2
