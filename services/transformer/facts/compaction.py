@@ -92,7 +92,7 @@ def tier_of(share: float) -> int | None:
     return next((tier for tier, below in enumerate(TIERS) if share < below), None)
 
 
-def outgrown(table: str, files: Iterable[FileSize], ratio: int = RATIO) -> list[Merge]:
+def outgrown(table: str, files: Iterable[FileSize], ratio: int) -> list[Merge]:
     """One merge, of any size, for each partition with so many files of one tier.
 
     With a tier go all that are smaller; and it counts as one more file of the next tier where it

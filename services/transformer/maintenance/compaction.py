@@ -23,7 +23,7 @@ from services.runtime.observability.logs import logger, this_service
 from services.runtime.observability.metrics import Measure, Metric
 from services.transformer.batch.state import Ports, current_state, loaded_mains
 from services.transformer.facts.catalog import FactsCatalog
-from services.transformer.facts.compaction import FileSize, Merge, next_turn, outgrown
+from services.transformer.facts.compaction import RATIO, FileSize, Merge, next_turn, outgrown
 from services.transformer.facts.data_files import (
     data_files,
     in_order,
@@ -77,7 +77,7 @@ def crowding(facts: FactsCatalog, heads: Heads) -> Crowding:
         for name in FACTS
         if name in heads
     }
-    waiting = [merge for name, sizes in files.items() for merge in outgrown(name, sizes)]
+    waiting = [merge for name, sizes in files.items() for merge in outgrown(name, sizes, RATIO)]
     return Crowding(files, waiting)
 
 
@@ -112,8 +112,8 @@ class BetweenBatches:
         done = False
         with unasked_epoch(f"compaction-{self._new_id()}", ports) as writer:
             if writer is not None and writer.heads == heads:
-                compact(merges, writer, self._look)
-                done = True
+                done = compact(merges, writer, self._look) > 0
+                self._in_order = None if done else writer.heads
         return done
 
     def _look(self) -> None:
@@ -121,8 +121,11 @@ class BetweenBatches:
             raise GaveWay("somebody waits for the facts")
 
 
-def compact(merges: Sequence[Merge], writer: ExclusiveWriter, look: Look) -> None:
+def compact(merges: Sequence[Merge], writer: ExclusiveWriter, look: Look) -> int:
     """One turn, published as a batch is but for the tag; raises GaveWay when somebody waits.
+
+    Gives by how many the files became fewer; where rows are so long that a file is full of a few
+    it may be none, and another turn would do no better.
 
     The epoch is raised already, the facts are fenced only when the new files are there: until then
     nothing of a turn that gives way is seen.
@@ -151,6 +154,7 @@ def compact(merges: Sequence[Merge], writer: ExclusiveWriter, look: Look) -> Non
         partitions=len(merges),
         rows=rows,
     )
+    return sum(len(removed) - len(added) for removed, added in swaps.values())
 
 
 def _rewritten(

@@ -25,7 +25,7 @@ from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
 from services.transformer.batch.state import Ports
 from services.transformer.facts.catalog import updates_of
-from services.transformer.facts.compaction import Merge, next_turn, outgrown
+from services.transformer.facts.compaction import RATIO, Merge, next_turn, outgrown
 from services.transformer.facts.data_files import data_files, sizes_of
 from services.transformer.facts.retention import Expiry, Kept, kept_tags, overdue
 from services.transformer.facts.tables import FACTS, PROPERTIES, TABLES
@@ -71,7 +71,7 @@ def plan_upkeep(table: Table, head: int, kept: Kept, now: datetime) -> Plan:
     """
     name = table.name()[-1]
     files = data_files(table, head) if name in FACTS else []
-    merges = outgrown(name, sizes_of(name, files))
+    merges = outgrown(name, sizes_of(name, files), RATIO)
     return Plan(merges, overdue(table.metadata, kept), unused(table, now))
 
 
@@ -119,8 +119,9 @@ def _compact(writer: ExclusiveWriter, look: Look) -> Mapping[str, Sequence[Merge
     """Turn after turn, until nothing has outgrown its tiers; what was merged, by table."""
     facts = writer.ports.facts
     done: dict[str, list[Merge]] = defaultdict(list)
-    while merges := next_turn(crowding(facts, writer.heads).waiting):
-        compact(merges, writer, look)
+    fewer = 1
+    while fewer > 0 and (merges := next_turn(crowding(facts, writer.heads).waiting)):
+        fewer = compact(merges, writer, look)
         for merge in merges:
             done[merge.table].append(merge)
     return done

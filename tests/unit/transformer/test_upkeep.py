@@ -214,7 +214,7 @@ def test_only_old_files_that_nothing_refers_to_are_deleted(bench: Workbench) -> 
 
 
 def a_crowded_day(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> ShopModel:
-    batch = a_batch([order(str(number)) for number in range(6)], [line("1", "p1")])
+    batch = a_batch([order(str(number)) for number in range(9)], [line("1", "p1")])
     engine = bench.ports.facts.replace
 
     def one_file_a_row(name: str, epoch: int, removed: Any, added: Any, properties: Any) -> None:
@@ -248,13 +248,13 @@ def test_a_day_of_many_files_becomes_one_file_and_stays_the_same_day(
                 table(bench, "orders"), table(bench, "orders").current_snapshot().snapshot_id
             )
         )
-        == 6
+        == 9
     )
 
     maintain_facts(COMMAND, bench.restarted().ports)
 
     done = maintained(bench)
-    assert (done["orders"].compacted_partitions, done["orders"].compacted_files) == (1, 6)
+    assert (done["orders"].compacted_partitions, done["orders"].compacted_files) == (1, 9)
     assert done["order_items"].compacted_files == 0
     assert bench.facts() == before
     assert files_at_head(bench, "orders") == 1
