@@ -220,6 +220,21 @@ def test_a_batch_that_is_given_up_leaves_what_a_turn_made(
     expect_exact(bench.restarted(), LATE.told_to(model))
 
 
+@pytest.mark.parametrize("call", some(range(14, 25)))
+def test_a_batch_that_dies_after_a_turn_is_finished_by_another(
+    bench: Workbench, model: ShopModel, call: int
+) -> None:
+    """What it began on is of no batch, and is still there to be compared with."""
+    turns(bench)
+    with pytest.raises(ProcessDied):
+        transform_batch(bench.stage(LATE), bench.through(Process(dies_before=call)).ports)
+    third = a_batch([order("third")])
+    bench.restarted(fence=2).transform(third)
+    if "FactsPublished" in bench.events(LATE.batch_id):
+        LATE.told_to(model)
+    expect_exact(bench.restarted(), third.told_to(model))
+
+
 def test_a_turn_leaves_a_batch_in_work_alone(bench: Workbench, model: ShopModel) -> None:
     command = bench.stage(LATE)
     with pytest.raises(ProcessDied):

@@ -84,6 +84,6 @@ def test_a_submitted_driver_leaves_master_memory_and_addresses_to_spark_submit()
 
 def test_emr_serverless_without_its_settings_is_refused_by_their_names() -> None:
     with pytest.raises(
-        ValidationError, match="needs EMR_JOB_ROLE_ARN, EMR_CODE_URI, EMR_LOG_URI; set them"
+        ValidationError, match="needs EMR_JOB_ROLE_ARN, EMR_ENTRY_POINT, EMR_LOG_URI; set them"
     ):
         Settings(**NEEDED, spark_target="emr-serverless", emr_application_id="00f1")

@@ -1,5 +1,6 @@
 """Between batches the facts are looked after: nothing that counts is lost, nothing piles up."""
 
+import itertools
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -262,6 +263,26 @@ def test_a_day_of_many_files_becomes_one_file_and_stays_the_same_day(
     after = bench.restarted()
     after.transform(late)
     after.assert_equals(late.told_to(model))
+
+
+def test_an_upkeep_gives_way_to_a_command_wherever_it_is_and_is_taken_up(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done stays; asked again, it goes on from there."""
+    model = a_crowded_day(bench, monkeypatch)
+    for at in itertools.count(1):
+        fork, seen = bench.forked(), itertools.count(1)
+        maintain_facts(COMMAND, fork.ports, lambda at=at, seen=seen: next(seen) >= at)
+        [ended] = events(fork)
+        if isinstance(ended, FactsMaintained):
+            break
+        assert "goes first; what was done until then stays" in ended.reason
+        fork.restarted().assert_equals(model)
+        again = MaintainFacts(request_id="upkeep-2", requested_by="ann")
+        maintain_facts(again, fork.restarted().ports)
+        assert isinstance(events(fork, "upkeep-2")[-1], FactsMaintained)
+        assert files_at_head(fork, "orders") == 1
+    assert at > 12
 
 
 def test_full_files_of_a_day_are_left(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
