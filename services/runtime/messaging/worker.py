@@ -95,19 +95,25 @@ class QueueWorker:
             self._between.spare_time.end()
 
     def _poll_until_stopped(self) -> None:
-        """After each message, and at first, the work between messages begins beside the poll."""
-        spare_time, busy_at, is_due = self._between.spare_time, time.monotonic(), True
+        """After each message the work between messages begins beside the poll.
+
+        So it does after the first poll, for what an earlier process left; not before it, for a
+        worker is woken by a message that waits.
+        """
+        spare_time, busy_at = self._between.spare_time, time.monotonic()
+        is_first, is_due = True, False
         while not self._stopping.is_set():
             self._on_sign_of_life()
             if is_due:
                 spare_time.use(self._between.work)
             try:
-                is_due = bool(self.poll_once())
+                is_busy = bool(self.poll_once())
             except (ClientError, BotoCoreError):
                 logger.exception("queue cannot be reached", queue=self._queue_name)
                 self._stopping.wait(RETRY_POLL_SECONDS)
                 continue
-            if is_due or spare_time.is_used:
+            is_first, is_due = False, is_busy or is_first
+            if is_busy or spare_time.is_used:
                 busy_at = time.monotonic()
             elif 0 < self._idle_exit_seconds < time.monotonic() - busy_at:
                 logger.info("idle: the saga wakes a new container when there is work")
@@ -161,11 +167,14 @@ class QueueWorker:
                 self._consumer.handle(body, self._queue_name)
         except Exception as fault:
             logger.exception("message will be delivered again", queue=self._queue_name)
-            # Where that fails it is seen again when its time is over.
-            self._hide(receipt, 0)
+            self._give_back(receipt)
             return fault
         self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
         return None
+
+    def _give_back(self, receipt: str) -> None:
+        """Let the message be seen again now; where that fails, it is when its time is over."""
+        self._hide(receipt, 0)
 
     def _hide(self, receipt: str, seconds: int) -> None:
         """Let the message be seen again in so many seconds."""

@@ -11,7 +11,7 @@ from services.runtime.messaging.spare_time import Between, SpareTime
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker
 from tests.support.doubles import RecordedDeadLetters
-from tests.unit.runtime.test_worker_life import Queue, a_command
+from tests.unit.runtime.test_worker_life import Queue, a_command, ticking
 
 
 class Visible(Queue):
@@ -58,7 +58,10 @@ def until_over(spare_time: SpareTime) -> None:
         time.sleep(0.001)
 
 
-def test_it_is_begun_at_first_and_after_each_message_and_only_then() -> None:
+@pytest.mark.parametrize(("messages", "times"), [(0, 1), (1, 1), (2, 2)])
+def test_it_is_begun_after_the_first_poll_and_each_message_and_only_then(
+    messages: int, times: int
+) -> None:
     spare_time, begun = SpareTime(), []
 
     def work() -> None:
@@ -70,12 +73,12 @@ def test_it_is_begun_at_first_and_after_each_message_and_only_then() -> None:
             worker.stop()
 
     worker = worker_of(
-        Queue(a_command(), a_command(), on_poll=on_poll),
+        Queue(*(a_command() for _ in range(messages)), on_poll=on_poll),
         Handling(lambda: None),
         Between(spare_time, work),
     )
     worker.run()
-    assert begun == ["spare-time"] * 3
+    assert begun == ["spare-time"] * times
 
 
 def test_it_has_ended_before_a_message_is_handled_and_may_begin_anew() -> None:
@@ -152,8 +155,12 @@ def test_a_message_of_a_type_that_gives_way_does_so_and_is_done() -> None:
 def test_a_worker_that_is_to_stop_has_it_end() -> None:
     spare_time = SpareTime()
 
-    def on_poll(_number: int) -> None:
-        worker.stop()
+    used: list[bool] = []
+
+    def on_poll(number: int) -> None:
+        used.append(spare_time.is_used)
+        if number == 2:
+            worker.stop()
 
     worker = worker_of(
         Queue(on_poll=on_poll),
@@ -161,25 +168,27 @@ def test_a_worker_that_is_to_stop_has_it_end() -> None:
         Between(spare_time, lambda: until_over(spare_time)),
     )
     worker.run()
+    assert used == [False, True]
     assert not spare_time.is_used
 
 
-def test_a_worker_is_not_idle_while_it_goes_on() -> None:
-    spare_time, polls_meanwhile = SpareTime(), []
-    ends = threading.Event()
+def test_a_worker_is_not_idle_while_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone it would end after the fourth poll; so it does, after the work has ended."""
+    ticking(monkeypatch, 10)
+    spare_time, ends = SpareTime(), threading.Event()
 
     def on_poll(number: int) -> None:
-        time.sleep(0.02)
-        if spare_time.is_used:
-            polls_meanwhile.append(number)
-        if number == 5:
+        if number == 8:
             ends.set()
+            while spare_time.is_used:
+                threading.Event().wait(0.001)
 
+    queue = Queue(on_poll=on_poll)
     worker = worker_of(
-        Queue(on_poll=on_poll),
+        queue,
         Handling(lambda: None),
         Between(spare_time, lambda: ends.wait(30)),
-        idle_exit_seconds=0.01,
+        idle_exit_seconds=35,
     )
     worker.run()
-    assert len(polls_meanwhile) >= 4
+    assert 8 < queue.polls < 13

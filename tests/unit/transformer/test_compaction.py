@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 
 from contracts.clock import new_event_id
 from contracts.envelope import Message, MessageContext, unanswered_command
+from contracts.errors import Transient
 from contracts.messages import RebuildKpis, TransformBatch
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.spare_time import Between, SpareTime
@@ -354,6 +355,40 @@ def test_a_batch_that_begins_elsewhere_wins_and_is_not_disturbed(
     LATE.told_to(model)
     expect_exact(bench.restarted(), model)
     assert done == ["transformed"]
+
+
+def test_a_turn_elsewhere_that_fences_last_makes_a_batch_begin_again_and_no_more(
+    bench: Workbench, model: ShopModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one moment at which two processes can meet: the turn looked just before it began."""
+    other, here = bench.restarted(), bench.restarted()
+    at_fence, go_on, fenced = threading.Event(), threading.Event(), threading.Event()
+    others_fence, our_fence = other.ports.facts.fence, here.ports.facts.fence
+
+    def late(*given: Any) -> None:
+        at_fence.set()
+        assert go_on.wait(30)
+        try:
+            others_fence(*given)
+        finally:
+            fenced.set()
+
+    def after_it(*given: Any) -> None:
+        go_on.set()
+        assert fenced.wait(30)
+        our_fence(*given)
+
+    monkeypatch.setattr(other.ports.facts, "fence", late)
+    turn = threading.Thread(target=turns, args=(other,))
+    turn.start()
+    assert at_fence.wait(30)
+    command = here.stage(LATE)
+    monkeypatch.setattr(here.ports.facts, "fence", after_it)
+    with pytest.raises(Transient, match="begin again"):
+        transform_batch(command, here.ports)
+    turn.join()
+    assert transform_batch(command, here.ports)["outcome"] == "PUBLISHED"
+    expect_exact(bench.restarted(), LATE.told_to(model))
 
 
 def test_a_slow_store_holds_nobody_up_for_a_second(
