@@ -338,6 +338,25 @@ def test_a_turn_gives_way_wherever_it_is(bench: Workbench, model: ShopModel) -> 
     expect_exact(fork, LATE.told_to(model))
 
 
+def test_a_turn_looks_between_its_commits(
+    bench: Workbench, model: ShopModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = bench.ports.facts
+    committed: list[str] = []
+    replace_files = facts.replace
+
+    def noted(name: str, *given: Any) -> None:
+        committed.append(name)
+        replace_files(name, *given)
+
+    monkeypatch.setattr(facts, "replace", noted)
+    turns(bench, lambda: bool(committed))
+    assert len(committed) == 1
+    monkeypatch.undo()
+    bench.transform(LATE)
+    expect_exact(bench, LATE.told_to(model))
+
+
 def test_a_batch_that_begins_elsewhere_wins_and_is_not_disturbed(
     bench: Workbench, model: ShopModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,20 @@ def test_the_most_crowded_day_is_first() -> None:
     assert [merge.partition for merge in a_turn([*few, *many])] == [None]
 
 
+def test_a_turn_reads_so_many_files_at_most() -> None:
+    [merge] = a_turn([a_file(1) for _ in range(500)])
+    assert len(merge.files) == TURN_FILES
+    half = [a_file(1, day) for day in (MONDAY, None) for _ in range(TURN_FILES // 2 + 1)]
+    assert len(a_turn(half)) == 1
+
+
+def test_a_turn_writes_one_full_file_at_most() -> None:
+    [merge] = a_turn([a_file(24_000) for _ in range(RATIO)])
+    assert len(merge.files) == 4
+    days = [a_file(7_000, day) for day in (MONDAY, None) for _ in range(RATIO)]
+    assert len(a_turn(days)) == 1
+
+
 def test_lines_that_wait_and_the_index_are_files_like_others() -> None:
     assert len(outgrown("order_items", [a_file(3, None) for _ in range(RATIO)], RATIO)) == 1
     below_small = INDEX_FILE_ROWS // 4 - 1

@@ -195,6 +195,16 @@ def test_batches_over_the_retention_go_with_their_tags_and_files(bench: Workbenc
     assert can_be_compared(after, late)
 
 
+def test_an_upkeep_looks_before_each_file_that_it_deletes(bench: Workbench) -> None:
+    _, model = some_batches(bench, 3)
+    before, later = files_of(bench, "orders"), days_later(bench, 91)
+    maintain_facts(COMMAND, later.ports, lambda: bool(before - files_of(bench, "orders")))
+    [refused] = events(bench)
+    assert "goes first" in refused.reason
+    assert len({path for path in before - files_of(bench, "orders") if path.suffix != ".json"}) == 1
+    bench.restarted().assert_equals(model)
+
+
 def test_only_old_files_that_nothing_refers_to_are_deleted(bench: Workbench) -> None:
     some_batches(bench, 2)
     orders = table(bench, "orders")
