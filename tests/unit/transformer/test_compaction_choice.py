@@ -184,3 +184,18 @@ def test_however_batches_are_cut_each_row_is_written_again_a_few_times(sizes: li
     appended = sum(max(rows, LEAST_ROWS) for rows in sizes)
     tiers = 1 + math.log(FILE_ROWS / LEAST_ROWS, RATIO)
     assert written <= (tiers + 1) * appended
+
+
+def test_two_thousand_small_batches_of_one_day() -> None:
+    """The figures of docs/upkeep.md."""
+    files: list[FileSize] = []
+    most = turns = written = 0
+    for _ in range(2_000):
+        files.append(a_file(20))
+        most = max(most, len(files))
+        while turn := a_turn(files):
+            files = after(files, turn)
+            turns += 1
+            written += sum(merge.rows for merge in turn)
+    assert (most, turns) == (22, 272)
+    assert round(written / (2_000 * 20), 1) == 3.5
