@@ -11,6 +11,7 @@ from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from services.runtime.messaging.fence_questions import ask_the_lock, asking_when_stale
 from services.runtime.messaging.lease_heartbeat import LeaseHeartbeat
+from services.runtime.messaging.spare_time import Between, SpareTime
 from services.runtime.messaging.task_callbacks import StepFunctionsTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker, run_worker
 from services.runtime.storage.aws import client
@@ -32,7 +33,14 @@ from services.transformer.facts.published import PublishedFacts
 from services.transformer.history.comparing import compare_batch
 from services.transformer.history.explaining import explain_kpi
 from services.transformer.history.waiting import list_waiting
-from services.transformer.maintenance import erasure, lock_alignment, rebuild, rekeying, upkeep
+from services.transformer.maintenance import (
+    compaction,
+    erasure,
+    lock_alignment,
+    rebuild,
+    rekeying,
+    upkeep,
+)
 from services.transformer.settings import Settings
 from services.transformer.shared_inputs import SharedInputs
 
@@ -71,6 +79,8 @@ def on_aws(settings: Settings) -> QueueWorker:
     transform = transform_by(settings, ports)
     key_of = rotation_keys(client("secretsmanager"), settings.rotation_secret_id)
     catalog = cache(partial(glue_catalog, settings))
+    spare_time = SpareTime()
+    turns = compaction.BetweenBatches(ports, spare_time.is_over, new_event_id)
 
     def look() -> PublishedFacts:
         return PublishedFacts(catalog(), settings.glue_database, lambda: current_state(ports))
@@ -88,7 +98,9 @@ def on_aws(settings: Settings) -> QueueWorker:
                 ),
                 "AdmitFence": lambda message: lock_alignment.admit_fence(message.data, ports),
                 "RebuildKpis": lambda message: rebuild.rebuild_kpis(message.data, ports),
-                "MaintainFacts": lambda message: upkeep.maintain_facts(message.data, ports),
+                "MaintainFacts": lambda message: upkeep.maintain_facts(
+                    message.data, ports, spare_time.is_over
+                ),
                 "EraseFromFacts": lambda message: erasure.erase_from_facts(message.data, ports),
                 "RekeyFacts": lambda message: rekeying.rekey_facts(message.data, ports, key_of),
                 "ExplainKpi": lambda message: explain_kpi(
@@ -110,6 +122,7 @@ def on_aws(settings: Settings) -> QueueWorker:
         heartbeat_seconds=settings.heartbeat_seconds,
         idle_exit_seconds=settings.idle_exit_seconds,
         deadline_seconds=settings.deadline_seconds,
+        between=Between(spare_time, turns, ("MaintainFacts",)),
     )
 
 

@@ -10,19 +10,24 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.clock import new_event_id
 from contracts.envelope import parse
 from contracts.schemas import find
 from services.relay.handler import relay
 from services.runtime.event_store.dynamodb import to_item
 from services.runtime.observability.logs import SERVICE
 from services.runtime.observability.metrics import NAMESPACE, Metric
+from services.transformer.facts.compaction import RATIO
+from services.transformer.maintenance.compaction import BetweenBatches
 from tests.contract.builders import a_body, an_envelope
 from tests.contract.declared import PROJECT, STAGE, Template, services, templates
 from tests.support.emf import Sample, samples_in
+from tests.support.transforming import a_batch, local_workbench, order
 from tests.unit.aggregator.harness import BUCKET, EVENTS, BatchHarness
 from tests.unit.lock.test_lock_messages import LockHarness
 
@@ -119,10 +124,20 @@ def use_the_aggregator() -> None:
         assert harness.deliver(EVENTS, json.dumps({"sweep": BUCKET})) == []
 
 
+def use_the_transformer(folder: Path) -> None:
+    """Small batches, and the turn between them that makes their files one."""
+    with process_of("transformer"):
+        bench = local_workbench(folder)
+        for number in range(RATIO):
+            bench.transform(a_batch([order(str(number))]))
+        BetweenBatches(bench.ports, lambda: False, new_event_id)()
+
+
 @pytest.fixture(scope="module")
-def written() -> list[Sample]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     output = io.StringIO()
     with redirect_stdout(output):
+        use_the_transformer(tmp_path_factory.mktemp("facts"))
         relay_everything()
         use_the_lock()
         use_the_aggregator()
@@ -233,6 +248,17 @@ def test_the_sweeps_say_how_long_something_waits(written: list[Sample]) -> None:
     assert said["LockWaiters"] == (1.0,)
     assert said["OpenSetAgeSeconds"] == (51.0,) or said["OpenSetAgeSeconds"] == (50.0,)
     assert said["OpenSetFiles"] == (1.0,)
+
+
+def test_a_look_between_batches_says_how_many_files_a_day_has(written: list[Sample]) -> None:
+    """Of one day and the index, before the turn and after it."""
+    said = {
+        name: [value for sample in written if sample.name == name for value in sample.values]
+        for name in ("FilesPerDayMax", "FilesPerDayP95", "IndexFiles", "WastedRows")
+    }
+    assert said["FilesPerDayMax"] == said["FilesPerDayP95"] == said["IndexFiles"] == [RATIO, 1]
+    assert said["WastedRows"] == [2 * RATIO, 0]
+    assert [s.values for s in written if s.name == "RowsCompacted"] == [(2 * RATIO,)]
 
 
 def test_the_docs_list_every_metric() -> None:

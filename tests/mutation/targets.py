@@ -57,6 +57,7 @@ TARGETS = (
             "contracts/foreign.py",
             "services/runtime/messaging/lease_heartbeat.py",
             "services/runtime/messaging/worker.py",
+            "services/runtime/messaging/spare_time.py",
         ),
         (
             "tests/unit/runtime/test_task_callbacks.py",
@@ -68,6 +69,7 @@ TARGETS = (
             "tests/unit/runtime/test_log_lines.py",
             "tests/unit/runtime/test_metrics.py",
             "tests/unit/runtime/test_no_message_is_lost.py",
+            "tests/unit/runtime/test_spare_time.py",
             "tests/unit/runtime/test_tracing.py",
             "tests/unit/runtime/test_worker_deadline.py",
             "tests/unit/runtime/test_worker_life.py",
@@ -105,11 +107,15 @@ TARGETS = (
         "facts",
         (
             "services/transformer/facts/catalog.py",
+            "services/transformer/facts/compaction.py",
+            "services/transformer/maintenance/compaction.py",
             "services/transformer/maintenance/exclusive_writer.py",
         ),
         (
             "tests/unit/transformer/test_transformation.py",
             *SOME_CRASHES,
+            "tests/unit/transformer/test_compaction.py",
+            "tests/unit/transformer/test_compaction_choice.py",
             "tests/unit/transformer/test_rebuild.py",
             "tests/unit/transformer/test_rekeying.py",
             "tests/unit/transformer/test_upkeep.py",

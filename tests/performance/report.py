@@ -18,6 +18,7 @@ TITLES = {
     "history": "A batch on top of history",
     "growth": "A thousand orders on histories that grow",
     "many_batches": "Small batches one after the other",
+    "upkeep": "Small batches with turns of compaction between them",
     "transform_spark": "Transform, Spark",
     "small_batch": "A small batch on the local cloud",
     "at_once": "Fifty sets at once on the local cloud",

@@ -181,8 +181,8 @@ def plan_all(published: PublishedFacts, now: datetime) -> list[dict[str, Any]]:
         planned.append(
             {
                 "table": name,
-                "compacted_partitions": len(plan.crowded),
-                "compacted_files": sum(map(len, plan.crowded.values())),
+                "compacted_partitions": len(plan.outgrown),
+                "compacted_files": sum(len(merge.files) for merge in plan.outgrown),
                 "expired_snapshots": len(gone),
                 "dropped_tags": len(plan.expiry.tags),
                 "deleted_files": len(plan.unused),

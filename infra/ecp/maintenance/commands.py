@@ -68,7 +68,8 @@ def verify(as_json: AsJson = False) -> None:
 def maintain(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Look after the facts tables: small files, old snapshots, files that nothing refers to.
 
-    It is done once a day by itself. A batch in work goes first: then ask again.
+    It is done once a day by itself, and small files are made one after each batch. A batch in work
+    goes first, and so does any command that comes meanwhile: what was done stays; ask again.
 
     Example: `ecp maintain --dry-run`
     """

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.envelope import Message, parse
 from contracts.errors import ContractViolation
 from services.runtime.messaging.consumer import CommandConsumer
+from services.runtime.messaging.spare_time import Between, SpareTime
 from services.runtime.messaging.task_callbacks import TaskCallbacks
 from services.runtime.messaging.worker_state import WorkerState
 from services.runtime.observability import tracing
@@ -27,6 +29,7 @@ from services.runtime.observability.logs import about, keys_of, logger
 from services.runtime.storage.aws import queue_name_of
 
 OnHeartbeat = Callable[[Message], None]
+
 LONG_POLL_SECONDS = 2
 """Short, so that an idle worker stops within two seconds of SIGTERM."""
 RETRY_POLL_SECONDS = 1.0
@@ -50,11 +53,14 @@ class QueueWorker:
         idle_exit_seconds: float = 0.0,
         deadline_seconds: Mapping[str, float] | None = None,
         on_take: OnHeartbeat = lambda _message: None,
+        between: Between | None = None,
     ) -> None:
         """`deadline_seconds`: by message type, how long one may be in hand.
 
-        `on_take` is called once for each message, however short it is in hand.
+        `on_take` is called once for each message, however short it is in hand. `between` is done
+        while the queue is polled, and has ended before a message is handled.
         """
+        self._between = between or Between(SpareTime(), lambda: None)
         self._on_take = on_take
         self._sqs, self._queue_url = sqs, queue_url
         self._queue_name = queue_name_of(queue_url)
@@ -70,6 +76,7 @@ class QueueWorker:
     def stop(self) -> None:
         """Finish the message in hand, take no other."""
         self._stopping.set()
+        self._between.spare_time.is_needed()
 
     def await_stop(self) -> None:
         """Return when the worker is to stop, while it may still have a message in hand."""
@@ -82,18 +89,35 @@ class QueueWorker:
         each poll, and every `heartbeat_seconds` while a message is in hand.
         """
         self._on_sign_of_life = on_sign_of_life
-        busy_at = time.monotonic()
+        try:
+            self._poll_until_stopped()
+        finally:
+            self._between.spare_time.end()
+
+    def _poll_until_stopped(self) -> None:
+        """After each message the work between messages begins beside the poll.
+
+        So it does after the first poll, for what an earlier process left; not before it, for a
+        worker is woken by a message that waits.
+        """
+        spare_time, busy_at = self._between.spare_time, time.monotonic()
+        is_first, is_due = True, False
         while not self._stopping.is_set():
             self._on_sign_of_life()
+            if is_due:
+                spare_time.use(self._between.work)
             try:
-                if self.poll_once():
-                    busy_at = time.monotonic()
-                elif 0 < self._idle_exit_seconds < time.monotonic() - busy_at:
-                    logger.info("idle: the saga wakes a new container when there is work")
-                    return
+                is_busy = bool(self.poll_once())
             except (ClientError, BotoCoreError):
                 logger.exception("queue cannot be reached", queue=self._queue_name)
                 self._stopping.wait(RETRY_POLL_SECONDS)
+                continue
+            is_first, is_due = False, is_busy or is_first
+            if is_busy or spare_time.is_used:
+                busy_at = time.monotonic()
+            elif 0 < self._idle_exit_seconds < time.monotonic() - busy_at:
+                logger.info("idle: the saga wakes a new container when there is work")
+                return
 
     def poll_once(self) -> int:
         """Take at most one message; returns how many were taken."""
@@ -105,24 +129,36 @@ class QueueWorker:
         )
         received = answer.get("Messages", [])
         for message in received:
-            with about(**keys_of(message["Body"])):
-                self._take(message["Body"], message["ReceiptHandle"])
-                tracing.outbox.flush()
+            body, receipt = message["Body"], message["ReceiptHandle"]
+            self._take_over(receipt)
+            keys = keys_of(body)
+            if keys.get("event_type") in self._between.message_types:
+                self._between.spare_time.use(partial(self._take, body, receipt, keys))
+            else:
+                self._take(body, receipt, keys)
         return len(received)
+
+    def _take_over(self, receipt: str) -> None:
+        """Have the work between messages end; the message stays ours however long that takes."""
+        while not self._between.spare_time.end(self._heartbeat_seconds):
+            logger.warning("work between messages does not end", queue=self._queue_name)
+            self._hide(receipt, self._visibility_seconds)
 
     @property
     def _visibility_seconds(self) -> int:
         return max(15, int(3 * self._heartbeat_seconds))
 
-    def _take(self, body: str, receipt: str) -> None:
-        fault = None
-        if self.state:
-            self.state.took(body)
-        try:
-            fault = self._handle(body, receipt)
-        finally:
+    def _take(self, body: str, receipt: str, keys: Mapping[str, str]) -> None:
+        with about(**keys):
+            fault = None
             if self.state:
-                self.state.finished(fault)
+                self.state.took(body)
+            try:
+                fault = self._handle(body, receipt)
+            finally:
+                if self.state:
+                    self.state.finished(fault)
+                tracing.outbox.flush()
 
     def _handle(self, body: str, receipt: str) -> Exception | None:
         """Have it handled, and delete it; returns the fault of which it comes again."""
@@ -138,9 +174,13 @@ class QueueWorker:
 
     def _give_back(self, receipt: str) -> None:
         """Let the message be seen again now; where that fails, it is when its time is over."""
+        self._hide(receipt, 0)
+
+    def _hide(self, receipt: str, seconds: int) -> None:
+        """Let the message be seen again in so many seconds."""
         try:
             self._sqs.change_message_visibility(
-                QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
+                QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
         except (ClientError, BotoCoreError):
             logger.exception("message is hidden for a while yet", queue=self._queue_name)

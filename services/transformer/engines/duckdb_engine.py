@@ -23,11 +23,12 @@ from services.transformer.engines.port import (
     sql_for,
 )
 from services.transformer.facts.catalog import FactsCatalog
+from services.transformer.facts.compaction import BATCH_RATIO, outgrown
 from services.transformer.facts.data_files import (
-    crowded,
     data_files,
     in_order,
     rows_in,
+    sizes_of,
     write_data_files,
 )
 from services.transformer.facts.local_copies import LocalCopies
@@ -172,7 +173,8 @@ class DuckDBSession:
     def _files_that_go(
         self, write: BranchWrite, rows: pa.Table, epoch: int
     ) -> tuple[list[DataFile], list[DataFile]]:
-        """Those that are replaced; and the small ones of days to which rows are added, if many."""
+        """Those that are replaced; and the small ones of days to which rows are added, if so many
+        are there that no turn between batches can have been had."""
         head = self._facts.branch_heads(epoch)[write.table]
         files = data_files(self._facts.table(write.table), head)
         if write.files is None:
@@ -183,8 +185,9 @@ class DuckDBSession:
         if len(replaced) != len(write.files):
             raise PipelineError(f"facts table {write.table} has lost a file that is to be replaced")
         others = [file for file in files if file.file_path not in write.files]
-        many = crowded(write.table, others)
-        return replaced, [file for day in added_to & many.keys() for file in many[day]]
+        many = outgrown(write.table, sizes_of(write.table, others), BATCH_RATIO)
+        paths = {path for merge in many if merge.partition in added_to for path in merge.paths}
+        return replaced, [file for file in others if file.file_path in paths]
 
     def _arrow_of(self, write: BranchWrite) -> pa.Table:
         names = [field.name for field in SCHEMAS[write.table].fields]

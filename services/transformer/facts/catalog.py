@@ -153,8 +153,11 @@ class FactsCatalog:
         branch = branch_of(epoch)
         return {name: table.refs()[branch].snapshot_id for name, table in self._tables.items()}
 
-    def publish(self, epoch: int, batch_id: str) -> Heads:
+    def publish(self, epoch: int, batch_id: str | None) -> Heads:
         """Move the main of each facts table to branch `e<epoch>`, tag it and drop the branch.
+
+        Without a batch_id it is not tagged: the same rows lie in other files, and the next
+        publication lets the snapshot go.
 
         One commit a table. The catalog refuses unless main is still the fence; then StaleWriter is
         raised. The fence is the one that was made, not the main in hand: `refresh` may have shown
@@ -171,7 +174,7 @@ class FactsCatalog:
         )
         return heads
 
-    def publish_kpis(self, heads: Heads, batch_id: str) -> None:
+    def publish_kpis(self, heads: Heads, batch_id: str | None) -> None:
         """Move the main of each KPI table to what is published, wherever that is still to be done.
 
         `heads` are the published ones, by this epoch or by one before that died. The catalog
@@ -224,26 +227,27 @@ class FactsCatalog:
 
         return self._guarded(name, commit)
 
-    def _kept_with(self, heads: Heads, batch_id: str) -> Kept:
-        """What stays beside a batch: by the orders' snapshot alone, whoever publishes, and when."""
+    def _kept_with(self, heads: Heads, batch_id: str | None) -> Kept:
+        """What stays beside a batch, if one is published.
+
+        By the orders' snapshot alone, whoever publishes, and when.
+        """
         orders = self._tables["orders"].metadata
         newest = orders.snapshot_by_id(heads["orders"])
         if newest is None:
             raise PipelineError(f"table {self._database}.orders has no snapshot {heads['orders']}")
         now = datetime.fromtimestamp(newest.timestamp_ms / 1000, UTC)
-        return kept_tags(orders, now, tag_of(batch_id))
+        return kept_tags(orders, now, tag_of(batch_id) if batch_id else None)
 
     def _publish(
-        self, name: str, target: int, branch: str, main: int, batch_id: str, kept: Kept
+        self, name: str, target: int, branch: str, main: int, batch_id: str | None, kept: Kept
     ) -> None:
         table = self._tables[name]
         updates: tuple[TableUpdate, ...] = (
             SetSnapshotRefUpdate(
                 ref_name=MAIN_BRANCH, type=SnapshotRefType.BRANCH, snapshot_id=target
             ),
-            SetSnapshotRefUpdate(
-                ref_name=tag_of(batch_id), type=SnapshotRefType.TAG, snapshot_id=target
-            ),
+            *_tagging(batch_id, target),
             RemoveSnapshotRefUpdate(ref_name=branch),
             *updates_of(superseded(table.metadata, target, branch, kept)),
         )
@@ -328,6 +332,13 @@ class FactsCatalog:
         for future in futures.values():
             future.exception()
         return {name: future.result() for name, future in futures.items()}
+
+
+def _tagging(batch_id: str | None, target: int) -> list[TableUpdate]:
+    if batch_id is None:
+        return []
+    tag = tag_of(batch_id)
+    return [SetSnapshotRefUpdate(ref_name=tag, type=SnapshotRefType.TAG, snapshot_id=target)]
 
 
 def lacks_columns(name: str, table: Table) -> bool:

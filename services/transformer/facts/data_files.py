@@ -7,7 +7,6 @@ sorted by order_id, and its statistics say from which to which.
 import itertools
 import threading
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
@@ -22,6 +21,7 @@ from pyiceberg.table import FileScanTask, Table, WriteTask
 from pyiceberg.transforms import MonthTransform
 
 from contracts.errors import PipelineError
+from services.transformer.facts.compaction import FileSize
 from services.transformer.facts.tables import (
     FILE_BYTES,
     NOTHING,
@@ -35,16 +35,12 @@ from services.transformer.facts.tables import (
     Rows,
     Uncategorised,
     file_rows,
-    small_file_rows,
 )
 
 EPOCH_DAY = date(1970, 1, 1)
 NO_DAY = -(1 << 31)
 """A number of days since 1970 that no date has."""
 EVERYTHING = Everything()
-MANY_SMALL_FILES = 4
-"""So many small files of a partition, or more, are made one: by the batch that adds to it next, and
-by upkeep. Each row is written again a few times at most, and files to read are never many."""
 FILE_ORDER = ("order_date", "order_id")
 KNOWN_FILES = 5000
 """How many files' descriptions are kept, at some kilobytes each: of ten years, file by file."""
@@ -94,13 +90,18 @@ def _may_hold(file: DataFile, column: int, least: str, greatest: str) -> bool:
     return begins and (upper is None or upper >= least.encode())
 
 
-def crowded(table: str, files: Iterable[DataFile]) -> dict[Partition, list[DataFile]]:
-    """Small files by partition where they are many; an unpartitioned table is one partition."""
-    small: dict[Partition, list[DataFile]] = defaultdict(list)
-    for file in files:
-        if file.record_count < small_file_rows(table):
-            small[partition_of(file) if PARTITIONS[table].fields else None].append(file)
-    return {day: each for day, each in small.items() if len(each) >= MANY_SMALL_FILES}
+def sizes_of(table: str, files: Iterable[DataFile]) -> list[FileSize]:
+    """What compaction decides from; an unpartitioned table is one partition."""
+    has_days = bool(PARTITIONS[table].fields)
+    return [
+        FileSize(
+            file.file_path,
+            partition_of(file) if has_days else None,
+            file.record_count,
+            file.file_size_in_bytes,
+        )
+        for file in files
+    ]
 
 
 def _files_of(manifest: ManifestFile, io: FileIO) -> tuple[DataFile, ...]:

@@ -271,8 +271,3 @@ FILE_BYTES = 32 << 20
 def file_rows(table: str) -> int:
     """How many rows a data file of this table has at most."""
     return INDEX_FILE_ROWS if table == INDEX else FILE_ROWS
-
-
-def small_file_rows(table: str) -> int:
-    """Files of fewer rows are small: four of them make one that is full, and not two."""
-    return file_rows(table) // 4

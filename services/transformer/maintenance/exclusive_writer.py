@@ -21,6 +21,7 @@ from contracts.messages import (
     UserErasedFromFacts,
 )
 from services.runtime.event_store import PutItem, StreamAppend, retry_on_conflict
+from services.runtime.observability.logs import logger
 from services.transformer.batch.domain import TransformerState
 from services.transformer.batch.state import SOURCE, Ports, current_state, loaded_mains, stream_of
 from services.transformer.engines.port import Engine
@@ -34,6 +35,10 @@ ENDED = (
     FenceAdmitted,
     UpkeepRefused,
 )
+
+
+class GaveWay(Exception):
+    """Somebody waits for the facts: what was begun and is not published is left."""
 
 
 AfterMove = Callable[[TransformerState, Heads], TransformerState]
@@ -89,12 +94,18 @@ class ExclusiveWriter:
         self.heads = after.heads or {}
 
     def publish(
-        self, what: str, after: AfterMove = at_heads, expected: Mapping[str, int] | None = None
+        self,
+        what: str,
+        after: AfterMove = at_heads,
+        expected: Mapping[str, int] | None = None,
+        *,
+        is_tagged: bool = True,
     ) -> None:
         """Move main to the branches, whose rows must be as many as before, and adopt the state.
 
         `what` is at work; `after` makes the state of the one before and the new heads; `expected`
-        are the rows of tables that are to hold others than before.
+        are the rows of tables that are to hold others than before. What is not tagged does not
+        count among the states that are kept: it has the rows of the one before.
         """
         facts = self.ports.facts
         rows = {**facts.total_rows(self.heads), **(expected or {})}
@@ -102,8 +113,9 @@ class ExclusiveWriter:
         if rows != found:
             raise PipelineError(f"{what} would change the rows from {rows} to {found}; left")
         state = self.state()
-        heads = facts.publish(self.epoch, self.request_id)
-        facts.publish_kpis(heads, self.request_id)
+        tagged = self.request_id if is_tagged else None
+        heads = facts.publish(self.epoch, tagged)
+        facts.publish_kpis(heads, tagged)
         self.adopt(after(state, heads))
 
     def record(self, event: BaseModel) -> None:
@@ -121,7 +133,7 @@ def exclusive_epoch(request_id: str, ports: Ports) -> Iterator[ExclusiveWriter |
     """A new epoch, or None when the request has ended before or has to give way.
 
     A StaleWriter within the block is a batch that began: it is recorded as UpkeepRefused and not
-    tried again, for a new epoch would make the batch stale.
+    tried again, for a new epoch would make the batch stale. So is a GaveWay.
     """
     events = ports.store.read(stream_of(request_id))
     if any(isinstance(event.data, ENDED) for event in events):
@@ -137,6 +149,32 @@ def exclusive_epoch(request_id: str, ports: Ports) -> Iterator[ExclusiveWriter |
     except StaleWriter as stale:
         ports.facts.forget()
         writer.refuse(f"a batch began meanwhile, and its facts are newer ({stale}); ask again")
+    except GaveWay:
+        ports.facts.forget()
+        writer.refuse(
+            "somebody else came for the facts and goes first; what was done until then stays, and "
+            "small files are made one between batches; ask again for the rest"
+        )
+    except Exception:
+        ports.facts.forget()
+        raise
+
+
+@contextmanager
+def unasked_epoch(name: str, ports: Ports) -> Iterator[ExclusiveWriter | None]:
+    """As `exclusive_epoch`, for work that nobody asked for: who has to give way just does.
+
+    Nothing is recorded; `name` is in the snapshots that are made.
+    """
+    busy, writer = retry_on_conflict(lambda: _begin(name, 0, ports))
+    if busy:
+        yield None
+        return
+    try:
+        yield writer
+    except (StaleWriter, GaveWay) as reason:
+        ports.facts.forget()
+        logger.info("gave way", request_id=name, reason=str(reason))
     except Exception:
         ports.facts.forget()
         raise

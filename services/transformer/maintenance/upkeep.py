@@ -5,14 +5,14 @@ a writer: every commit requires that main is where this epoch found it, and only
 that no snapshot refers to and that are too old to belong to a writer at work.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pyarrow.fs import FileSelector, FileType
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import PyArrowFileIO
-from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import (
@@ -25,21 +25,22 @@ from contracts.errors import StaleWriter
 from contracts.messages import FactsMaintained, MaintainFacts, TableUpkeep
 from services.transformer.batch.state import Ports
 from services.transformer.facts.catalog import updates_of
-from services.transformer.facts.data_files import (
-    crowded,
-    data_files,
-    in_order,
-    rows_in,
-    write_data_files,
-)
+from services.transformer.facts.compaction import RATIO, Merge, next_turn, outgrown
+from services.transformer.facts.data_files import data_files, sizes_of
 from services.transformer.facts.retention import Expiry, Kept, kept_tags, overdue
-from services.transformer.facts.tables import (
-    FACTS,
-    PROPERTIES,
-    TABLES,
-    Partition,
+from services.transformer.facts.tables import FACTS, PROPERTIES, TABLES
+from services.transformer.maintenance.compaction import (
+    IsOver,
+    Look,
+    compact,
+    crowding,
+    while_looking,
 )
-from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
+from services.transformer.maintenance.exclusive_writer import (
+    ExclusiveWriter,
+    GaveWay,
+    exclusive_epoch,
+)
 
 UNUSED_FOR = timedelta(days=3)
 """A writer that began so long ago is stale: its files will never be referred to."""
@@ -58,7 +59,7 @@ class StoredFile:
 class Plan:
     """What is to be done to one table."""
 
-    crowded: dict[Partition, list[DataFile]]
+    outgrown: Sequence[Merge]
     expiry: Expiry
     unused: list[StoredFile]
 
@@ -68,21 +69,30 @@ def plan_upkeep(table: Table, head: int, kept: Kept, now: datetime) -> Plan:
 
     Files that only an expired snapshot refers to are found by the upkeep itself.
     """
-    return Plan(crowded_partitions(table, head), overdue(table.metadata, kept), unused(table, now))
+    name = table.name()[-1]
+    files = data_files(table, head) if name in FACTS else []
+    merges = outgrown(name, sizes_of(name, files), RATIO)
+    return Plan(merges, overdue(table.metadata, kept), unused(table, now))
 
 
-def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
+def maintain_facts(command: MaintainFacts, ports: Ports, is_over: IsOver = lambda: False) -> None:
     """Compact, expire and delete; FactsMaintained says what was done.
 
-    A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so.
+    A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so. So does whoever
+    comes meanwhile, of whom `is_over` tells. What was done by then stays.
     """
     began_at = ports.clock()
+
+    def look() -> None:
+        if is_over():
+            raise GaveWay(f"{command.request_id}: somebody waits for the facts")
+
     with exclusive_epoch(command.request_id, ports) as writer:
         if writer is None:
             return
-        compacted = _compact(writer)
+        compacted = _compact(writer, look)
         kept = kept_tags(ports.facts.table("orders").metadata, ports.clock())
-        tables = [_clean(name, writer, kept, compacted.get(name, {})) for name in TABLES]
+        tables = [_clean(name, writer, kept, compacted.get(name, ()), look) for name in TABLES]
         ports.facts.forget()
         elapsed = ports.clock() - began_at
         writer.record(
@@ -95,11 +105,6 @@ def maintain_facts(command: MaintainFacts, ports: Ports) -> None:
         )
 
 
-def crowded_partitions(table: Table, head: int) -> dict[Partition, list[DataFile]]:
-    """Partitions with many small files, and those files; an unpartitioned table is one."""
-    return crowded(table.name()[-1], data_files(table, head))
-
-
 def unused(table: Table, now: datetime) -> list[StoredFile]:
     """Files under the table's location that no snapshot refers to, and no writer at work wrote."""
     referred = {path_of(location) for location in referred_files(table)}
@@ -110,42 +115,34 @@ def unused(table: Table, now: datetime) -> list[StoredFile]:
     ]
 
 
-def _compact(writer: ExclusiveWriter) -> dict[str, dict[Partition, list[DataFile]]]:
-    """The small files of crowded partitions made one, published as a batch is."""
+def _compact(writer: ExclusiveWriter, look: Look) -> Mapping[str, Sequence[Merge]]:
+    """Turn after turn, until nothing has outgrown its tiers; what was merged, by table."""
     facts = writer.ports.facts
-    found = {name: crowded_partitions(facts.table(name), writer.heads[name]) for name in FACTS}
-    if not any(found.values()):
-        return found
-    facts.fence(writer.heads, writer.epoch, writer.request_id)
-    properties = {"batch_id": writer.request_id, "epoch": str(writer.epoch)}
-    for name, partitions in found.items():
-        if partitions:
-            table = facts.table(name)
-            removed = [file for files in partitions.values() for file in files]
-            added = [
-                file
-                for files in partitions.values()
-                for file in write_data_files(table, in_order(name, rows_in(table, files)))
-            ]
-            facts.replace(name, writer.epoch, removed, added, properties)
-    writer.publish("compaction")
-    return found
+    done: dict[str, list[Merge]] = defaultdict(list)
+    fewer = 1
+    while fewer > 0 and (merges := next_turn(crowding(facts, writer.heads).waiting)):
+        fewer = compact(merges, writer, look)
+        for merge in merges:
+            done[merge.table].append(merge)
+    return done
 
 
 def _clean(
-    name: str, writer: ExclusiveWriter, kept: Kept, compacted: dict[Partition, list[DataFile]]
+    name: str, writer: ExclusiveWriter, kept: Kept, compacted: Sequence[Merge], look: Look
 ) -> TableUpkeep:
     now = writer.ports.clock()
     table = writer.ports.facts.table(name)
+    look()
     expiry = overdue(table.metadata, kept)
     table = expired(table, expiry)
-    deletable = unused(table, now)
+    deletable = while_looking(lambda: unused(table, now), look)
     for file in deletable:
+        look()
         table.io.delete(file.location)
     return TableUpkeep(
         table=name,
-        compacted_partitions=len(compacted),
-        compacted_files=sum(map(len, compacted.values())),
+        compacted_partitions=len({merge.partition for merge in compacted}),
+        compacted_files=sum(len(merge.files) for merge in compacted),
         expired_snapshots=len(expiry.snapshot_ids),
         dropped_tags=len(expiry.tags),
         deleted_files=len(deletable),

@@ -14,7 +14,6 @@ from contracts.errors import PipelineError
 from contracts.messages import RebuildKpis
 from services.transformer.batch.transform import transform_batch
 from services.transformer.engines import duckdb_engine
-from services.transformer.facts import data_files as facts_files
 from services.transformer.facts.catalog import FactsCatalog
 from services.transformer.facts.data_files import data_files, write_data_files
 from services.transformer.facts.order_index import IndexOutOfStep, index_faults
@@ -108,7 +107,7 @@ def test_a_late_order_makes_a_batch_read_its_day_and_no_other(
 def test_the_index_is_appended_to_and_its_small_files_become_one(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts_files, "MANY_SMALL_FILES", 3)
+    monkeypatch.setattr(duckdb_engine, "BATCH_RATIO", 3)
     files = []
     for n in range(6):
         bench.transform(a_batch([order(str(n))]))

@@ -1,5 +1,6 @@
 """Between batches the facts are looked after: nothing that counts is lost, nothing piles up."""
 
+import itertools
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -194,6 +195,16 @@ def test_batches_over_the_retention_go_with_their_tags_and_files(bench: Workbenc
     assert can_be_compared(after, late)
 
 
+def test_an_upkeep_looks_before_each_file_that_it_deletes(bench: Workbench) -> None:
+    _, model = some_batches(bench, 3)
+    before, later = files_of(bench, "orders"), days_later(bench, 91)
+    maintain_facts(COMMAND, later.ports, lambda: bool(before - files_of(bench, "orders")))
+    [refused] = events(bench)
+    assert "goes first" in refused.reason
+    assert len({path for path in before - files_of(bench, "orders") if path.suffix != ".json"}) == 1
+    bench.restarted().assert_equals(model)
+
+
 def test_only_old_files_that_nothing_refers_to_are_deleted(bench: Workbench) -> None:
     some_batches(bench, 2)
     orders = table(bench, "orders")
@@ -214,7 +225,7 @@ def test_only_old_files_that_nothing_refers_to_are_deleted(bench: Workbench) -> 
 
 
 def a_crowded_day(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> ShopModel:
-    batch = a_batch([order(str(number)) for number in range(6)], [line("1", "p1")])
+    batch = a_batch([order(str(number)) for number in range(9)], [line("1", "p1")])
     engine = bench.ports.facts.replace
 
     def one_file_a_row(name: str, epoch: int, removed: Any, added: Any, properties: Any) -> None:
@@ -248,13 +259,13 @@ def test_a_day_of_many_files_becomes_one_file_and_stays_the_same_day(
                 table(bench, "orders"), table(bench, "orders").current_snapshot().snapshot_id
             )
         )
-        == 6
+        == 9
     )
 
     maintain_facts(COMMAND, bench.restarted().ports)
 
     done = maintained(bench)
-    assert (done["orders"].compacted_partitions, done["orders"].compacted_files) == (1, 6)
+    assert (done["orders"].compacted_partitions, done["orders"].compacted_files) == (1, 9)
     assert done["order_items"].compacted_files == 0
     assert bench.facts() == before
     assert files_at_head(bench, "orders") == 1
@@ -262,6 +273,26 @@ def test_a_day_of_many_files_becomes_one_file_and_stays_the_same_day(
     after = bench.restarted()
     after.transform(late)
     after.assert_equals(late.told_to(model))
+
+
+def test_an_upkeep_gives_way_to_a_command_wherever_it_is_and_is_taken_up(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done stays; asked again, it goes on from there."""
+    model = a_crowded_day(bench, monkeypatch)
+    for at in itertools.count(1):
+        fork, seen = bench.forked(), itertools.count(1)
+        maintain_facts(COMMAND, fork.ports, lambda at=at, seen=seen: next(seen) >= at)
+        [ended] = events(fork)
+        if isinstance(ended, FactsMaintained):
+            break
+        assert "goes first; what was done until then stays" in ended.reason
+        fork.restarted().assert_equals(model)
+        again = MaintainFacts(request_id="upkeep-2", requested_by="ann")
+        maintain_facts(again, fork.restarted().ports)
+        assert isinstance(events(fork, "upkeep-2")[-1], FactsMaintained)
+        assert files_at_head(fork, "orders") == 1
+    assert at > 12
 
 
 def test_full_files_of_a_day_are_left(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

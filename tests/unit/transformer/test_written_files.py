@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from contracts.errors import PipelineError
 from services.transformer.engines import duckdb_engine
 from services.transformer.engines.port import BranchWrite
+from services.transformer.facts import compaction, tables
 from services.transformer.facts import data_files as facts_files
-from services.transformer.facts import tables
 from services.transformer.facts.data_files import data_files, partition_of
 from services.transformer.facts.tables import OfOrders
 from tests.model import ShopModel
@@ -105,10 +105,10 @@ def test_a_file_is_written_again_only_where_a_row_of_it_changes(
     bench.assert_equals(batch.told_to(FIRST.told_to(ShopModel())))
 
 
-def test_small_files_of_a_day_become_one_once_they_are_many(
+def test_a_batch_makes_small_files_one_when_no_turn_was_to_be_had(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts_files, "MANY_SMALL_FILES", 3)
+    monkeypatch.setattr(duckdb_engine, "BATCH_RATIO", 3)
     model, counts = FIRST.told_to(ShopModel()), []
     for number in range(10, 15):
         batch = a_batch([order(str(number))], [line(str(number))])
@@ -123,8 +123,8 @@ def test_small_files_of_a_day_become_one_once_they_are_many(
 def test_files_that_are_not_small_are_left(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts_files, "MANY_SMALL_FILES", 1)
-    monkeypatch.setattr(facts_files, "small_file_rows", lambda _: 1)
+    monkeypatch.setattr(duckdb_engine, "BATCH_RATIO", 1)
+    monkeypatch.setattr(compaction, "TIERS", (0.0,))
     before = files_of(bench)
     bench.transform(NEW)
     assert rewritten(before, files_of(bench)) == {"orders": set(), "order_items": set()}
@@ -266,8 +266,8 @@ def test_random_shops_of_files_of_two_rows_merged_all_the_time_equal_the_model(
     tmp_path_factory: pytest.TempPathFactory, shop: list[Batch]
 ) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(facts_files, "MANY_SMALL_FILES", 2)
-        patched.setattr(facts_files, "small_file_rows", lambda _: 3)
+        patched.setattr(duckdb_engine, "BATCH_RATIO", 2)
+        patched.setattr(compaction, "TIERS", (1.5,))
         patched.setattr(tables, "FILE_ROWS", 2)
         bench, model = local_workbench(tmp_path_factory.mktemp("shop")), ShopModel()
         for batch in shop:
