@@ -20,6 +20,7 @@ from tests.security.targets import (
     index,
     inputs,
     listed,
+    newest_task,
     queue,
     role,
     stored,
@@ -135,7 +136,7 @@ def _operates() -> Iterator[tuple[str, Target]]:
         yield "dynamodb:Scan", table(name)
     yield "dynamodb:BatchWriteItem", table("PipelineViews")
     for family in ("validation-task", "transformation-task"):
-        yield "ecs:RunTask", task(family)
+        yield from (("ecs:RunTask", each) for each in (task(family), newest_task(family)))
     for stack in ("validator", "transformer"):
         yield from (
             ("iam:PassRole", role(f"{stack}-{one}")) for one in ("TaskRole", "ExecutionRole")

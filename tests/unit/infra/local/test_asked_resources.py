@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.ministack_iam import glue_resources, leading_keys
+from infra.local.asked_resources import as_aws_asks, ecs_resources, glue_resources, leading_keys
 
 KEYS = {
     ("EventStore", None): "stream_id",
@@ -97,3 +97,32 @@ def test_a_call_that_names_no_key_has_none() -> None:
 def test_glue_wants_a_right_from_the_catalog_down(asked: dict[str, Any], parts: list[str]) -> None:
     here = "arn:aws:glue:us-east-1:000000000000"
     assert glue_resources(asked, f"{here}:table/anything") == [f"{here}:{one}" for one in parts]
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "parts"),
+    [
+        ("RunTask", {"taskDefinition": "validation-task:3"}, ["task-definition/validation-task:3"]),
+        ("StopTask", {"task": "8f"}, ["task/ours/8f"]),
+        ("DescribeTasks", {"tasks": ["8f", "9a"]}, ["task/ours/8f", "task/ours/9a"]),
+    ],
+)
+@pytest.mark.parametrize("cluster", ["ours", "arn:aws:ecs:us-east-1:000000000000:cluster/ours"])
+def test_ecs_wants_a_right_on_tasks_in_their_cluster(
+    action: str, asked: dict[str, Any], parts: list[str], cluster: str
+) -> None:
+    here = "arn:aws:ecs:us-east-1:000000000000"
+    found = ecs_resources(f"ecs:{action}", {**asked, "cluster": cluster}, f"{here}:cluster/ours")
+    context = {"ecs:cluster": f"{here}:cluster/ours"}
+    assert found == ([f"{here}:{one}" for one in parts], context)
+
+
+def test_what_ecs_is_asked_beside_tasks_is_left_as_it_is() -> None:
+    assert ecs_resources("ecs:DescribeClusters", {}, "*") == (["*"], {})
+
+
+@pytest.mark.parametrize("asked", ["SendMessage", "SendMessageBatch"])
+def test_for_many_messages_the_right_is_that_for_one(asked: str) -> None:
+    queue = "arn:aws:sqs:us-east-1:000000000000:api-events"
+    right = as_aws_asks("sqs", f"sqs:{asked}", queue, {}, lambda _table, _index: None)
+    assert right == ("sqs:SendMessage", [queue], {})
