@@ -7,6 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from infra.environments import LOCAL_REGION
+from infra.local.ministack import ACCOUNT
+
+ANY_ALARM = f"arn:aws:cloudwatch:{LOCAL_REGION}:{ACCOUNT}:alarm:*"
 LEADING_KEYS = "dynamodb:LeadingKeys"
 _TABLE = re.compile(r":table/([^/]+)(?:/index/([^/]+))?$")
 _EQUALS = re.compile(r"(#?[\w.]+)\s*=\s*(:\w+)")
@@ -28,6 +32,12 @@ def as_aws_asks(
         case "dynamodb":
             found = leading_keys(asked, partition_key).get(_table_of(resource_arn) or "")
             return action, [resource_arn], {LEADING_KEYS: found} if found else {}
+        case "cloudformation":
+            role = asked.get("RoleARN")
+            stack = str(asked.get("StackId", resource_arn))
+            return action, [stack], {"cloudformation:RoleArn": role} if role else {}
+        case "monitoring" if resource_arn == "*":
+            return action, [ANY_ALARM], {}
         case "glue":
             return action, glue_resources(asked, resource_arn), {}
         case "ecs":

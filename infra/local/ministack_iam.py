@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import parse_qsl
 
 from infra.local.asked_resources import as_aws_asks
 
@@ -43,7 +44,7 @@ class Rights:
             access_key: str, action: str, service: str, region: str,
             resource_arn: str = "*", service_context: dict[str, Any] | None = None,
         ) -> Any:  # fmt: skip
-            asked = _read(_body.get()) if service in ("dynamodb", "ecs", "glue") else {}
+            asked = READERS[service](_body.get()) if service in READERS else {}
             right, resources, more = as_aws_asks(
                 service, action, resource_arn, asked, partition_key
             )
@@ -91,10 +92,22 @@ def partition_key(table: str, index: str | None) -> str | None:
     return next((str(one["AttributeName"]) for one in schema if one["KeyType"] == "HASH"), None)
 
 
-def _read(body: bytes) -> Mapping[str, Any]:
+def _json(body: bytes) -> Mapping[str, Any]:
     """MiniStack itself says what is wrong with a body that is no object."""
     try:
         asked = json.loads(body or b"{}")
     except ValueError:
         return {}
     return asked if isinstance(asked, dict) else {}
+
+
+def _form(body: bytes) -> Mapping[str, Any]:
+    """With the stack of the change set that it names."""
+    from ministack.services import cloudformation
+
+    asked = dict(parse_qsl(body.decode("utf-8", errors="replace")))
+    change_set = cloudformation._change_sets.get(asked.get("ChangeSetName", ""))
+    return {**asked, "StackId": change_set["StackId"]} if change_set else asked
+
+
+READERS = {"cloudformation": _form, "dynamodb": _json, "ecs": _json, "glue": _json}

@@ -126,3 +126,12 @@ def test_for_many_messages_the_right_is_that_for_one(asked: str) -> None:
     queue = "arn:aws:sqs:us-east-1:000000000000:api-events"
     right = as_aws_asks("sqs", f"sqs:{asked}", queue, {}, lambda _table, _index: None)
     assert right == ("sqs:SendMessage", [queue], {})
+
+
+@pytest.mark.parametrize("role", ["arn:aws:iam::000000000000:role/stacks", None])
+def test_in_whose_role_a_stack_is_changed_is_told(role: str | None) -> None:
+    stack = "arn:aws:cloudformation:us-east-1:000000000000:stack/ecommerce-pipeline-lock/*"
+    asked = {"RoleARN": role} if role else {}
+    action = "cloudformation:CreateChangeSet"
+    right = as_aws_asks("cloudformation", action, stack, asked, lambda _table, _index: None)
+    assert right == (action, [stack], {"cloudformation:RoleArn": role} if role else {})
