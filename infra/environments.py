@@ -62,8 +62,12 @@ def local_environment(
     endpoint_url: str,
     parameters: Mapping[str, str],
     stage: Stage = WITHOUT,
+    credentials: Mapping[str, str] = LOCAL_CREDENTIALS,
 ) -> Environment:
-    """The local cloud that answers at `endpoint_url`."""
+    """The local cloud that answers at `endpoint_url`.
+
+    `credentials`: the variables of whoever asks; those that are left out have all rights there.
+    """
     return Environment(
         name="local",
         vendor_dependencies=False,
@@ -75,8 +79,7 @@ def local_environment(
         client_options={
             "endpoint_url": endpoint_url,
             "region_name": LOCAL_REGION,
-            "aws_access_key_id": LOCAL_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": LOCAL_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            **{name.lower(): value for name, value in credentials.items()},
         },
         has_emr_serverless=False,
         stage=stage,

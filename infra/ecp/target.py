@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NO_CLOUD = "no cloud: run 'ecp up' first, or set AWS_PROFILE/AWS_REGION to use AWS"
 DEFAULT_REGION = "us-east-1"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 CREDENTIAL_SETTINGS = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -151,6 +152,11 @@ class Target:
     def credentials(self) -> Any:
         """What requests are signed with, as botocore has it; None where there are none."""
         return self._session.get_credentials()
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys that are in the environment itself, by its variables; none of a profile."""
+        return {name: self.environment[name] for name in KEYS if self.environment.get(name)}
 
     @cached_property
     def _session(self) -> Any:

@@ -15,13 +15,17 @@ from typing import Any
 from infra.environments import LOCAL_CREDENTIALS, LOCAL_REGION
 from infra.errors import LocalCloudError
 from infra.local.folders import Folders
+from infra.local.task_credentials import KEY_VARIABLE
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
-STATE_PATH, SAVE_PATH = "/_ecp/state", "/_ecp/save"
-"""What the server answers beside AWS: how saving goes, and the order to save."""
+ACCOUNT = "000000000000"
+STATE_PATH, SAVE_PATH, RIGHTS_PATH = "/_ecp/state", "/_ecp/save", "/_ecp/rights"
+"""What the server answers beside AWS: how saving goes, the order to save, who asked for what."""
 ASK_SECONDS = 150.0
 """More than the longest save."""
+IAM_VARIABLE, ENFORCED, OPEN = "LOCAL_IAM", "enforced", "open"
+"""Whether calls need the rights that templates give; `open` shows what is due to rights."""
 COMMAND = (sys.executable, "-m", "infra.local.server")
 
 
@@ -30,12 +34,13 @@ def endpoint_url(port: int) -> str:
 
 
 def client_environment(endpoint: str) -> dict[str, str]:
-    """The variables that point an AWS client at the local cloud."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        **LOCAL_CREDENTIALS,
-        "AWS_DEFAULT_REGION": LOCAL_REGION,
-    }
+    """The variables that point an AWS client at the local cloud, with all rights."""
+    return {"AWS_ENDPOINT_URL": endpoint, **LOCAL_CREDENTIALS, "AWS_DEFAULT_REGION": LOCAL_REGION}
+
+
+def address(endpoint: str) -> dict[str, str]:
+    """The variables that say where the local cloud is, and nothing of who asks."""
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": LOCAL_REGION}
 
 
 def inherited_environment() -> dict[str, str]:
@@ -43,7 +48,7 @@ def inherited_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
-def ministack_environment(port: int, folders: Folders) -> Mapping[str, str]:
+def ministack_environment(port: int, folders: Folders, task_key: str = "") -> Mapping[str, str]:
     """The environment MiniStack is started with; its source names the variables."""
     return {
         **inherited_environment(),
@@ -59,12 +64,22 @@ def ministack_environment(port: int, folders: Folders) -> Mapping[str, str]:
         "TMPDIR": str(folders.run),
         "S3_PERSIST": "1",  # objects lie on the disk, not in memory
         "LAMBDA_EXECUTOR": "local",
+        "AUTH": _enforces_iam(),
+        KEY_VARIABLE: task_key,
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{folders.run}/no-docker.sock",
         "PYTHONUNBUFFERED": "1",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
+
+
+def _enforces_iam() -> str:
+    """Whether roles have the rights of their policies only; the keys above have all, as root."""
+    said = os.environ.get(IAM_VARIABLE, ENFORCED)
+    if said not in (ENFORCED, OPEN):
+        raise LocalCloudError(f"{IAM_VARIABLE}={said!r}: write {ENFORCED} or {OPEN}")
+    return str(said == ENFORCED).lower()
 
 
 def answers(port: int, timeout_seconds: float = 2.0) -> bool:

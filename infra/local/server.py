@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -22,10 +22,12 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from contracts.clock import to_rfc3339
-from infra.local.ministack import SAVE_PATH, STATE_PATH
+from infra.local.ministack import ACCOUNT, RIGHTS_PATH, SAVE_PATH, STATE_PATH
+from infra.local.ministack_iam import Rights
 from infra.local.ministack_state import Restored, dump_state, queues_with_retries
 from infra.local.saved_state import Save, SavedState
 from infra.local.settings import ServerSettings
+from infra.local.task_credentials import CREDENTIALS_PATH, credentials, is_of
 
 SAVE_AFTER_SECONDS = 5.0
 """So long after a change at most it is saved, unless saving itself takes long."""
@@ -188,8 +190,11 @@ def _reason(error: BaseException) -> str:
 class Server:
     """MiniStack's application with saving around it."""
 
-    def __init__(self, ministack: App, saver: Saver, restored: Restored) -> None:
+    def __init__(
+        self, ministack: App, saver: Saver, restored: Restored, rights: Rights, task_key: str = ""
+    ) -> None:
         self._ministack, self._saver, self._restored = ministack, saver, restored
+        self._rights, self._task_key = rights, task_key
         self._saving: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -241,7 +246,17 @@ class Server:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        status = HTTPStatus.OK
+        status, said = await self._answer_to(scope)
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": int(status), "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(said).encode()})
+
+    async def _answer_to(self, scope: Scope) -> tuple[HTTPStatus, Mapping[str, Any]]:
+        path, status = scope["path"], HTTPStatus.OK
+        if path.startswith(CREDENTIALS_PATH):
+            return self._hand_over(path.removeprefix(CREDENTIALS_PATH), scope)
+        if path == RIGHTS_PATH:
+            return status, {"asked": self._rights.asked()}
         if scope["path"] == SAVE_PATH and scope["method"] == "POST":
             try:
                 await self._saver.save()
@@ -249,16 +264,20 @@ class Server:
                 status = HTTPStatus.INSUFFICIENT_STORAGE
         elif scope["path"] != STATE_PATH:
             status = HTTPStatus.NOT_FOUND
-        said = {
+        return status, {
             "saved_at": self._saver.saved_at,
             "save_failed": self._saver.failure,
             "has_changes": self._saver.has_changes,
             "interrupted": self._restored.interrupted,
             "retried": queues_with_retries(),
         }
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": int(status), "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(said).encode()})
+
+    def _hand_over(self, role: str, scope: Scope) -> tuple[HTTPStatus, Mapping[str, Any]]:
+        """Credentials of a role, to its own worker alone."""
+        token = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        if not is_of(self._task_key, role, token):
+            return HTTPStatus.FORBIDDEN, {"message": "the token is not of this role"}
+        return HTTPStatus.OK, credentials(role, ACCOUNT)
 
 
 def _object_size(scope: Scope) -> int:
@@ -300,6 +319,8 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     restored = Restored()
     ministack: Any = restored.load_ministack()
+    rights = Rights()
+    rights.enforce()
     config = Config()
     config.bind = [f"{settings.bind_host}:{settings.gateway_port}"]
     config.keep_alive_timeout = 75
@@ -307,7 +328,8 @@ def main() -> int:
 
     async def run() -> None:
         saver = Saver(SavedState(settings.ecp_state), settings.gateway_port)
-        await serve(Server(ministack, saver, restored), config)  # type: ignore[arg-type]
+        server = Server(ministack, saver, restored, rights, settings.ecp_task_key)
+        await serve(server, config)  # type: ignore[arg-type]
 
     asyncio.run(run())
     return 0

@@ -13,3 +13,5 @@ class ServerSettings(BaseSettings):
     log_level: str = "INFO"
     ecp_state: Path
     """The folder of `SavedState`."""
+    ecp_task_key: str = ""
+    """What tokens of workers are made with (`task_credentials`)."""

@@ -30,6 +30,7 @@ from infra.local.records import (
     record_of,
     write_record,
 )
+from infra.local.task_credentials import new_key
 from infra.local.versions import Versions
 from infra.local.worker_pool import WorkerPool
 from infra.stage import VARIABLE, stage_of
@@ -58,12 +59,18 @@ class Supervisor:
         stage = stage_of(settings)
         own = {name: value for name, value in settings.items() if name != VARIABLE}
         self._environment = local_environment(endpoint, own, stage)
+        self._task_key = new_key()
         self._stop = threading.Event()
         self._crash = ""
         self._cloud: ChildProcess | None = None
         self._pool = WorkerPool(
             folders,
-            Launcher(folders, endpoint, Versions(self._environment.client("s3"), folders.versions)),
+            Launcher(
+                folders,
+                endpoint,
+                self._task_key,
+                Versions(self._environment.client("s3"), folders.versions),
+            ),
             self._remember,
             self._forget,
         )
@@ -92,7 +99,7 @@ class Supervisor:
         restored = self._bring_back()
         self._cloud = ChildProcess(
             ministack.COMMAND,
-            ministack.ministack_environment(self._record.port, self._folders),
+            ministack.ministack_environment(self._record.port, self._folders, self._task_key),
             self._folders.log(CLOUD),
             self._folders.run,
         )

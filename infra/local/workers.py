@@ -17,14 +17,15 @@ READY_FILE = "WORKER_READY_FILE"
 class WorkerDefinition:
     """One container of a task definition: what to run, and with which environment.
 
-    `image`: which code, `s3://` and the place of its zip. `task_definition`: the ARN of the
-    revision, which changes nothing of what runs.
+    `image`: which code, `s3://` and the place of its zip. `task_role`: the ARN of the role whose
+    rights it has. `task_definition`: the ARN of the revision, which changes nothing of what runs.
     """
 
     name: str
     image: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
+    task_role: str
     task_definition: str = field(compare=False)
 
 
@@ -42,10 +43,10 @@ def worker_definitions(ecs: Any) -> list[WorkerDefinition]:
 
 def _definitions(described: Mapping[str, Any]) -> Iterable[WorkerDefinition]:
     for container in described["containerDefinitions"]:
-        yield _definition(container, described["taskDefinitionArn"])
+        yield _definition(container, described)
 
 
-def _definition(container: Mapping[str, Any], task_definition: str) -> WorkerDefinition:
+def _definition(container: Mapping[str, Any], task: Mapping[str, Any]) -> WorkerDefinition:
     name = container["name"]
     command = [*container.get("entryPoint", []), *container.get("command", [])]
     if not command:
@@ -55,4 +56,13 @@ def _definition(container: Mapping[str, Any], task_definition: str) -> WorkerDef
     if command[0] in ("python", "python3"):
         command[0] = sys.executable
     environment = {one["name"]: one["value"] for one in container.get("environment", [])}
-    return WorkerDefinition(name, container["image"], tuple(command), environment, task_definition)
+    if not task.get("taskRoleArn"):
+        raise LocalCloudError(f"container {name} has no task role, so it may do nothing")
+    return WorkerDefinition(
+        name=name,
+        image=container["image"],
+        command=tuple(command),
+        environment=environment,
+        task_role=task["taskRoleArn"],
+        task_definition=task["taskDefinitionArn"],
+    )

@@ -27,6 +27,7 @@ from tests.contract.aws_limits import LIMITS
 from tests.contract.builders import an_example
 from tests.contract.declared import SAGA, states_in, templates
 from tests.security.account import of_type, resources
+from tests.security.policies import roles
 
 BATCH = "f" * 16
 LONGEST_SUFFIX = 30
@@ -75,10 +76,9 @@ of_template("template: parameters", lambda one: len(one.document.get("Parameters
 of_template("template: outputs", lambda one: len(one.document.get("Outputs", ())))
 of_template("template: description bytes", lambda one: len(one.document["Description"].encode()))
 
-of_property(
-    "role: characters of inline policies",
-    "AWS::IAM::Role",
-    lambda role: sum(text(one["PolicyDocument"]) for one in role.get("Policies", ())),
+MEASURES["role: characters of inline policies"] = lambda: (
+    (name, sum(text(one["PolicyDocument"]) for one in role.policies))
+    for name, role in roles().items()
 )
 of_property(
     "role: characters of the trust policy",

@@ -86,6 +86,8 @@ def standing(directory: Path, function_seconds: int = FUNCTION_SECONDS) -> Itera
         environment.setenv("PYTHONPATH", code_path(MACHINERY))
         environment.setenv("FAULT_PROXY_URL", proxy.url)
         environment.setenv("FAULT_CLOCKS", str(clocks))
+        # The proxy changes requests that are signed.
+        environment.setenv(ministack.IAM_VARIABLE, ministack.OPEN)
         # No heartbeat within a held request: the message becomes visible again, as it should.
         environment.setenv("HEARTBEAT_SECONDS", "30")
         running = local_cloud.up(directory, port=port, settings={"SETTLE_SECONDS": "2"})

@@ -10,6 +10,7 @@ from infra.local.cloud import RunningCloud
 from tests.support.baseline import Baseline
 from tests.support.deployed_code import code_path
 from tests.support.pipeline import Pipeline
+from tests.support.rights import asked
 
 HERE = Path(__file__).parent
 SETTLE_SECONDS = "2"
@@ -79,9 +80,14 @@ def running_cloud(
 ) -> Iterator[RunningCloud]:
     """As new and of one module alone, so that its tests may look at every KPI, and kill things."""
     failed_before = request.session.testsfailed
-    yield shared_cloud.lend()
+    running = shared_cloud.lend()
+    _, denied_before = asked(running.port)
+    yield running
     if request.session.testsfailed > failed_before:
         shared_cloud.end()
+    elif not getattr(request.module, "DENIED_ON_PURPOSE", False):
+        _, denied = asked(running.port)
+        assert denied - denied_before == {}, "a role lacks a right in its template"
 
 
 @pytest.fixture(scope="module")

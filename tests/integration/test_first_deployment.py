@@ -1,26 +1,47 @@
 """From nothing: the documented commands in their order, on a cloud in which there is nothing."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
 from infra.deployer.first_values import ARTIFACTS, REPOSITORIES
 from infra.environments import PROJECT, local_environment
+from infra.local.task_credentials import CREDENTIALS_PATH, token_of
 from tests.support.ecp import ecp
 from tests.support.ministack import running_ministack
 
 pytestmark = pytest.mark.integration
 STACK = "ecommerce-pipeline-bootstrap"
+TASK_KEY = "known to this test"
 GITHUB = "https://token.actions.githubusercontent.com"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """A cloud on which nothing was deployed, as settings of the environment."""
-    with running_ministack(tmp_path_factory.mktemp("empty")) as environment:
+    with running_ministack(tmp_path_factory.mktemp("empty"), TASK_KEY) as environment:
         yield environment
+
+
+def as_role(place: Mapping[str, str], arn: str) -> dict[str, str]:
+    """Settings of whoever has taken a role that only GitHub or a service can take on AWS."""
+    role = arn.rpartition("/")[2]
+    asked = Request(  # noqa: S310
+        f"{place['AWS_ENDPOINT_URL']}{CREDENTIALS_PATH}{role}",
+        headers={"Authorization": token_of(TASK_KEY, role)},
+    )
+    with urlopen(asked) as answer:  # noqa: S310
+        taken = json.loads(answer.read())
+    return {
+        **place,
+        "AWS_ACCESS_KEY_ID": taken["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": taken["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": taken["Token"],
+    }
 
 
 def client(place: Mapping[str, str], service: str) -> Any:
@@ -50,10 +71,16 @@ def test_an_empty_account_is_made_ready_and_then_deployed_to(
     role = client(place, "iam").get_role(RoleName=github["AWS_DEPLOY_ROLE"].rpartition("/")[2])
     trusted = str(role["Role"]["AssumeRolePolicyDocument"])
     assert "repo:shop/pipeline:environment:production" in trusted
-    plan = ecp("deploy", "--plan", "--json", directory=tmp_path, environment=place)
+    planner = as_role(place, github["AWS_PLAN_ROLE"])
+    plan = ecp("deploy", "--plan", "--json", directory=tmp_path, environment=planner)
+    assert plan.exit_code == 0, plan.err
     assert {str(one["changes"]) for one in plan.document} == {"['new']"}
     assert "bootstrap" not in {one["name"] for one in plan.document}
-    first = ecp("deploy", "platform", "lock", "--yes", directory=tmp_path, environment=place)
+    wanted = ("deploy", "platform", "lock", "--yes")
+    refused = ecp(*wanted, directory=tmp_path, environment=planner)
+    assert (refused.exit_code, "is not authorized" in refused.err) == (3, True), refused
+    deployer = as_role(place, github["AWS_DEPLOY_ROLE"])
+    first = ecp(*wanted, directory=tmp_path, environment=deployer)
     assert first.exit_code == 0, first.err
     told = ecp("bootstrap", "--yes", directory=tmp_path, environment=place)
     assert "unchanged" in told.out

@@ -43,10 +43,12 @@ _ARNS: Mapping[str, Callable[[str], str]] = {
     "AWS::SecretsManager::Secret": lambda name: f"arn:aws:secretsmanager:{_HERE}:secret:{name}",
     "AWS::StepFunctions::StateMachine": lambda name: f"arn:aws:states:{_HERE}:stateMachine:{name}",
 }
+_SECRET = "AWS::SecretsManager::Secret"
+"""Its ARN is what Ref gives, and GetAtt Id, which the embedded cloud knows too."""
 _REF_IS_THE_ARN = {
     "AWS::ECS::TaskDefinition",
     "AWS::SNS::Topic",
-    "AWS::SecretsManager::Secret",
+    _SECRET,
     "AWS::StepFunctions::StateMachine",
 }
 _NAMES = (
@@ -172,7 +174,9 @@ class Stack:
         return value.split(",") if "List<" in declared["Type"] else value
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
-        if attribute == "Arn":
+        if attribute == "Arn" or (
+            attribute == "Id" and self._resources[logical_id]["Type"] == _SECRET
+        ):
             return self._arn_of(logical_id)
         if attribute == "StreamArn":
             return f"{self._arn_of(logical_id)}/stream/2025-07-07T00:00:00.000"

@@ -91,8 +91,8 @@ class Role:
     resource: Resource
 
     @property
-    def statements(self) -> list[dict[str, Any]]:
-        """All statements of its inline policies, and of those that a condition adds to them."""
+    def policies(self) -> list[dict[str, Any]]:
+        """Its inline policies, and those that the stack gives to several or by a condition."""
         properties = self.resource.properties
         apart = [
             policy.properties
@@ -102,9 +102,14 @@ class Role:
         ]
         if others := {"ManagedPolicyArns", "PermissionsBoundary"} & set(properties):
             raise NotImplementedError(f"{self.name}: teach this file {sorted(others)}")
+        return [*properties.get("Policies", []), *apart]
+
+    @property
+    def statements(self) -> list[dict[str, Any]]:
+        """All statements of its policies."""
         return [
             statement
-            for policy in [*properties.get("Policies", []), *apart]
+            for policy in self.policies
             for statement in listed(policy["PolicyDocument"]["Statement"])
         ]
 

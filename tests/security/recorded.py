@@ -8,7 +8,7 @@ from typing import Any
 from tests.security.account import ACCOUNT, REGION
 from tests.security.calls import TRANSFORMER, VALIDATOR
 from tests.security.policies import Request
-from tests.security.targets import BUS, PSEUDONYM_KEY, ROTATION_KEY, glue, queue, table
+from tests.security.targets import BUS, PSEUDONYM_KEY, ROTATION_KEY, glue, table
 
 LOCAL_ACCOUNT = "000000000000"
 ROLE_OF_WORKER = {
@@ -26,14 +26,20 @@ def recorded_requests(calls_file: Path) -> Iterator[tuple[str, Request]]:
     """The role, and what it asked for, of each call; raises KeyError for an unknown operation."""
     for line in calls_file.read_text().splitlines():
         name, service, operation, parameters = json.loads(line)
-        for request in _OF_SERVICE[service](operation, parameters):
+        for request in requests_of(service, operation, parameters):
             yield ROLE_OF_WORKER.get(name, name), request
 
 
+def requests_of(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Request]:
+    """What one call asks for, its service and operation as botocore calls them."""
+    yield from _OF_SERVICE[service](operation, parameters)
+
+
 def _s3(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
-    if operation == "ListObjectVersions":
+    if operation in ("ListObjectVersions", "ListObjectsV2"):
+        action = "s3:ListBucket" + ("Versions" if operation == "ListObjectVersions" else "")
         whole = f"arn:aws:s3:::{asked['Bucket']}"
-        yield Request("s3:ListBucketVersions", whole, {"s3:prefix": [asked["Prefix"]]})
+        yield Request(action, whole, {"s3:prefix": [asked["Prefix"]]})
         return
     target = f"arn:aws:s3:::{asked['Bucket']}/{asked['Key']}"
     version = "Version" if "VersionId" in asked else ""
@@ -69,7 +75,11 @@ def _dynamodb(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
     keys = asked.get("Key") or {}
     if operation == "Query":
         keys = dict([next(iter(asked["ExpressionAttributeValues"].items()))])
-    yield _on_table(f"dynamodb:{operation}", asked["TableName"], keys)
+    request = _on_table(f"dynamodb:{operation}", asked["TableName"], keys)
+    if "IndexName" in asked:
+        whole = f"{request.resource}/index/{asked['IndexName']}"
+        request = Request(request.action, whole, request.context)
+    yield request
 
 
 def _on_table(action: str, name: str, item: Mapping[str, Mapping[str, str]]) -> Request:
@@ -94,7 +104,8 @@ def _sqs(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
         yield Request(f"sqs:{operation}", "*")
         return
     name = asked["QueueName"] if "QueueName" in asked else asked["QueueUrl"].rsplit("/", 1)[-1]
-    yield Request(f"sqs:{operation}", queue(name).resource)
+    right = operation.removesuffix("Batch")
+    yield Request(f"sqs:{right}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 
 
 def _states(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
@@ -120,6 +131,16 @@ def _secretsmanager(operation: str, asked: Mapping[str, Any]) -> Iterator[Reques
     yield Request(f"secretsmanager:{operation}", found[0] if found else other)
 
 
+def _ssm(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
+    name = asked["Name"]
+    yield Request(f"ssm:{operation}", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{name}")
+
+
+def _logs(operation: str, asked: Mapping[str, Any]) -> Iterator[Request]:
+    name = asked["logGroupName"]
+    yield Request(f"logs:{operation}", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*")
+
+
 _OF_SERVICE = {
     "s3": _s3,
     "dynamodb": _dynamodb,
@@ -129,4 +150,6 @@ _OF_SERVICE = {
     "events": _events,
     "sns": _sns,
     "secretsmanager": _secretsmanager,
+    "ssm": _ssm,
+    "logs": _logs,
 }

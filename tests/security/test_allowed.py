@@ -12,9 +12,10 @@ from tests.contract.declared import PROJECT
 from tests.security.calls import CALLS as CALLS_OF_SERVICES
 from tests.security.calls import Call
 from tests.security.deployment_calls import DEPLOYMENT_CALLS
+from tests.security.people_calls import PEOPLE_CALLS
 from tests.security.policies import applies, listed, roles
 
-CALLS = (*CALLS_OF_SERVICES, *DEPLOYMENT_CALLS)
+CALLS = (*CALLS_OF_SERVICES, *DEPLOYMENT_CALLS, *PEOPLE_CALLS)
 CLIENTS = (
     "dynamodb",
     "emr-serverless",

@@ -24,6 +24,7 @@ from tests.security.calls import (
     WAKE_VALIDATOR,
 )
 from tests.security.deployment_calls import BUILDS, DEPLOYS, PLANS, STACKS
+from tests.security.people_calls import PEOPLE
 from tests.security.policies import roles
 from tests.security.targets import (
     ANSWER_OF_A_JOB,
@@ -365,8 +366,8 @@ def test_nobody_may_do_what_is_not_theirs(area: object) -> None:
 
 
 def test_the_tables_above_know_every_role_that_runs_something() -> None:
-    """Those in which somebody deploys are test_bootstrap.py's."""
-    assert set(EVERY_ROLE) == set(roles()) - DEPLOYING_ROLES
+    """Those in which somebody deploys are test_bootstrap.py's; those of people test_people.py's."""
+    assert set(EVERY_ROLE) == set(roles()) - DEPLOYING_ROLES - set(PEOPLE)
 
 
 def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:

@@ -1,6 +1,7 @@
 """The calls of a real run on the local cloud: a good batch, bad rows, a rejected file, a rebuild.
 
-MiniStack enforces no IAM: each call is recorded where botocore makes it, and the evaluator asked.
+Each call is recorded where botocore makes it, and the evaluator asked: it evaluates what MiniStack,
+which enforces the same rights, leaves out.
 """
 
 from http import HTTPStatus

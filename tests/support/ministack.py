@@ -11,14 +11,17 @@ from tests.support.pipeline import eventually
 
 
 @contextmanager
-def running_ministack(directory: Path) -> Iterator[Mapping[str, str]]:
-    """Gives the environment variables that point an AWS client at it."""
+def running_ministack(directory: Path, task_key: str = "") -> Iterator[Mapping[str, str]]:
+    """Gives the environment variables that point an AWS client at it.
+
+    `task_key`: opens the credentials of any role (infra/local/task_credentials.py).
+    """
     folders = Folders(directory)
     folders.prepare()
     port = ministack.claim_port(0)
     server = ChildProcess(
         ministack.COMMAND,
-        ministack.ministack_environment(port, folders),
+        ministack.ministack_environment(port, folders, task_key),
         directory / "ministack.log",
         directory,
     )

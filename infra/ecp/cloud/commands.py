@@ -46,6 +46,7 @@ def up(
     The exports that it prints point any AWS client at it, so this works too: `eval "$(ecp up)"`
 
     TRANSFORM_ENGINE, SETTLE_SECONDS and the other settings of the services may be set before it.
+    Services have the rights of their templates only; LOCAL_IAM=open lets everybody do everything.
 
     Example: `SETTLE_SECONDS=5 ecp up --port 4600`
     """

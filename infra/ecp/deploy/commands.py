@@ -175,10 +175,12 @@ def _project(source: Path | None) -> Path:
 
 
 def environment_of(target: Target, images: dict[str, str], given: dict[str, str]) -> "Environment":
-    from infra.environments import aws_environment, local_environment
+    from infra.environments import LOCAL_CREDENTIALS, aws_environment, local_environment
 
     if target.endpoint:
-        return local_environment(target.endpoint, given, target.stage)
+        return local_environment(
+            target.endpoint, given, target.stage, target.keys or LOCAL_CREDENTIALS
+        )
     return aws_environment(images, given, target.region, target.stage)
 
 

@@ -170,7 +170,7 @@ def test_batches_and_their_events_name_the_source_of_a_file_where_one_has_any(
 
     document = an_example("BatchManifest")
     document["files"] = [document["files"][0] | file | {"key": key}]
-    manifest = account.objects.put_json(BUCKET, "manifest", document).model_dump()
+    manifest = account.objects.put_json(BUCKET, "processing/manifest.json", document).model_dump()
     account.record([an_event("BatchSealed", manifest=manifest), an_event("FileValidated", key=key)])
     told = [
         (event["event_type"], event["source"])
@@ -341,8 +341,10 @@ def test_submit_that_waits_exits_with_how_the_batch_ended(
     end: str,
     exit_code: int,
 ) -> None:
-    result = account.objects.put_json(BUCKET, "result", an_example("BatchResult"))
-    manifest = account.objects.put_json(BUCKET, "manifest", an_example("BatchManifest"))
+    result = account.objects.put_json(BUCKET, "processing/result.json", an_example("BatchResult"))
+    manifest = account.objects.put_json(
+        BUCKET, "processing/manifest.json", an_example("BatchManifest")
+    )
     sealed = an_event("BatchSealed", manifest=manifest.model_dump())
     changes = {"result": result.model_dump()} if end == "BatchCompleted" else {}
     account.record([sealed, an_event(end, 1, **changes)])

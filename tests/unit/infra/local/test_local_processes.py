@@ -23,6 +23,8 @@ from infra.local.processes import ChildProcess, has_ended, restart_delay_seconds
 from infra.local.worker_pool import FINISH_SECONDS, WorkerPool
 from infra.local.workers import WorkerDefinition, worker_definitions
 
+ROLE = "arn:aws:iam::000000000000:role/validator-TaskRole"
+
 
 def test_a_port_in_use_is_one_clear_error_that_names_it_and_starts_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -46,6 +48,24 @@ def test_no_aws_setting_of_the_caller_reaches_a_child(monkeypatch: pytest.Monkey
     assert "AWS_PROFILE" not in environment
     assert environment["AWS_SECRET_ACCESS_KEY"] == "test"
     assert environment["BIND_HOST"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("said", "auth"), [(None, "true"), ("enforced", "true"), ("open", "false")]
+)
+def test_iam_is_enforced_unless_it_is_said_to_be_open(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, auth: str
+) -> None:
+    monkeypatch.delenv("LOCAL_IAM", raising=False)
+    if said:
+        monkeypatch.setenv("LOCAL_IAM", said)
+    assert ministack.ministack_environment(4566, Folders(Path("/somewhere")))["AUTH"] == auth
+
+
+def test_another_word_for_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_IAM", "off")
+    with pytest.raises(LocalCloudError, match="LOCAL_IAM='off': write enforced or open"):
+        ministack.ministack_environment(4566, Folders(Path("/somewhere")))
 
 
 def test_a_restart_waits_longer_each_time_but_never_more_than_half_a_minute() -> None:
@@ -175,7 +195,7 @@ def harness(tmp_path: Path) -> Iterator[ProcessHarness]:
 
 def a_worker(script: str, revision: int = 1) -> WorkerDefinition:
     command = (sys.executable, "-c", script)
-    return WorkerDefinition("validator", "s3://b/v.zip", command, {}, f"arn:task:{revision}")
+    return WorkerDefinition("validator", "s3://b/v.zip", command, {}, ROLE, f"arn:task:{revision}")
 
 
 def wait_until_ready(pool: WorkerPool) -> None:
@@ -299,7 +319,8 @@ def test_another_revision_of_the_same_version_starts_nothing(harness: ProcessHar
 class OneTaskDefinition:
     """An ECS with one task definition of one container."""
 
-    def __init__(self, **container: Any) -> None:
+    def __init__(self, role: str = ROLE, **container: Any) -> None:
+        self._role = role
         self._container = {"name": "validator", "image": "s3://b/v.zip", **container}
 
     def list_task_definition_families(self, status: str) -> dict[str, Any]:
@@ -308,7 +329,11 @@ class OneTaskDefinition:
 
     def describe_task_definition(self, taskDefinition: str) -> dict[str, Any]:
         assert taskDefinition == "validation-task"
-        described = {"containerDefinitions": [self._container], "taskDefinitionArn": "arn:task:7"}
+        described = {
+            "containerDefinitions": [self._container],
+            "taskDefinitionArn": "arn:task:7",
+            "taskRoleArn": self._role,
+        }
         return {"taskDefinition": described}
 
 
@@ -336,6 +361,7 @@ def test_a_worker_is_what_its_newest_task_definition_says_run_by_this_python() -
         "s3://b/v.zip",
         (sys.executable, "-m", "services.validator.worker"),
         {"COMMAND_QUEUE_URL": "http://queue"},
+        ROLE,
         "arn:task:7",
     )
     assert definition.task_definition == "arn:task:7"
@@ -345,6 +371,7 @@ def test_a_worker_is_what_its_newest_task_definition_says_run_by_this_python() -
     ("container", "message"),
     [
         ({}, "validator names no command"),
+        ({"command": ["x"], "role": ""}, "validator has no task role"),
         ({"command": ["x"], "secrets": [{"name": "A", "valueFrom": "b"}]}, "takes secrets"),
     ],
 )
@@ -375,6 +402,7 @@ class Registered:
             "taskDefinition": {
                 "containerDefinitions": [container],
                 "taskDefinitionArn": self._definition.task_definition,
+                "taskRoleArn": self._definition.task_role,
             }
         }
 

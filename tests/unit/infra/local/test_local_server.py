@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.local import server
+from infra.local.ministack_iam import Rights
 from infra.local.saved_state import SavedState
 from infra.local.server import SaveFailed, Saver, Scope, Server
 
@@ -46,7 +47,7 @@ def test_what_may_change_something_is_saved(call: Scope, changes: bool) -> None:
             Noting.noted = True
 
     saver = Noting(SavedState(Path("/")), 4566)
-    said = asyncio.run(answer(Server(ministack, saver, SimpleNamespace()), call))
+    said = asyncio.run(answer(Server(ministack, saver, SimpleNamespace(), Rights()), call))
     assert (said[0]["status"], Noting.noted) == (200, changes)
 
 
@@ -73,7 +74,7 @@ def test_an_object_without_room_is_refused_and_a_message_is_not(
 ) -> None:
     usage = SimpleNamespace(free=server.RESERVE_BYTES + 99)
     monkeypatch.setattr(server.shutil, "disk_usage", lambda _: usage)
-    application = Server(ministack, Saver(SavedState(tmp_path), 4566), SimpleNamespace())
+    application = Server(ministack, Saver(SavedState(tmp_path), 4566), SimpleNamespace(), Rights())
     assert asyncio.run(answer(application, a_call("PUT", size=99)))[0]["status"] == 200
     assert (
         asyncio.run(answer(application, a_call(target="AmazonSQS.SendMessage", size=999)))[0][

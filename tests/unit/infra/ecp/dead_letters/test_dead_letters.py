@@ -24,7 +24,7 @@ from tests.support.hostile_bodies import HOSTILE
 from tests.support.moto_account import moto_account
 
 QUEUE, DEAD = "lock-commands", "lock-commands-dlq"
-ARCHIVE = "the-archive"
+ARCHIVE = "ecommerce-archive-bucket"
 
 
 @pytest.fixture
