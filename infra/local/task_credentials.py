@@ -70,4 +70,4 @@ def credentials(role: str, account: str) -> Mapping[str, str]:
 
 def is_of(key: str, role: str, token: str) -> bool:
     """Whether whoever asks has the token of that role."""
-    return bool(key) and hmac.compare_digest(token_of(key, role), token)
+    return bool(key) and hmac.compare_digest(token_of(key, role).encode(), token.encode())

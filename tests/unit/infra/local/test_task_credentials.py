@@ -40,7 +40,11 @@ def test_a_worker_is_handed_its_own_role_alone(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(server, "credentials", lambda role, _: handed.append(role) or {})
     token = token_of(KEY, "validator-TaskRole-1A")
     assert asked(f"{CREDENTIALS_PATH}validator-TaskRole-1A", token) == 200
-    for path, said in (("transformer-TaskRole", token), ("validator-TaskRole-1A", "")):
+    for path, said in (
+        ("transformer-TaskRole", token),
+        ("validator-TaskRole-1A", ""),
+        ("validator-TaskRole-1A", "é"),
+    ):
         assert asked(CREDENTIALS_PATH + path, said) == 403
     assert handed == ["validator-TaskRole-1A"]
 
