@@ -28,6 +28,7 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 from contracts.errors import PipelineError, StaleWriter
 from services.transformer.engines.port import branch_of
 from services.transformer.facts.avro_readers import share_readers
+from services.transformer.facts.manifest_filters import filter_one_at_a_time
 from services.transformer.facts.metadata_files import compress_metadata
 from services.transformer.facts.retention import Expiry, Kept, kept_tags, superseded, tag_of
 from services.transformer.facts.shared_history import share_history
@@ -52,6 +53,7 @@ class FactsCatalog:
     def __init__(self, catalog: Catalog, database: str) -> None:
         share_history()
         share_readers()
+        filter_one_at_a_time()
         compress_metadata()
         self._catalog, self._database = catalog, database
         self._tables: dict[str, Table] = {}
