@@ -43,20 +43,6 @@ def on_its_way(pipeline: Pipeline, url: str) -> bool:
     return int(answer["Attributes"][name]) == 1
 
 
-def mailbox(pipeline: Pipeline) -> str:
-    """A queue that gets what people are told."""
-    sqs, sns = pipeline.client("sqs"), pipeline.client("sns")
-    url = str(sqs.create_queue(QueueName="told-about-the-broken-lock")["QueueUrl"])
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    [topic] = [
-        found["TopicArn"]
-        for found in sns.list_topics()["Topics"]
-        if found["TopicArn"].endswith(":ecommerce-pipeline-notifications")
-    ]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
-    return url
-
-
 def told(pipeline: Pipeline, url: str) -> list[str]:
     answer = pipeline.client("sqs").receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
@@ -80,7 +66,7 @@ def test_a_late_command_of_a_broken_holder_is_refused_and_a_redrive_completes_it
     def run_ecp(*arguments: str) -> Said:
         return ecp(*arguments, directory=running_cloud.directory)
 
-    mail = mailbox(pipeline)
+    mail = pipeline.mailbox("told-about-the-broken-lock")
     queue = delay_commands_to_the_transformer(pipeline, LATE_SECONDS)
     first = upload(pipeline, "first", "2002-05-05", "3.00")
     eventually(lambda: on_its_way(pipeline, queue))

@@ -264,15 +264,7 @@ def test_a_wrong_header_rejects_the_batch_and_the_corrected_file_completes_the_s
 
 
 def test_people_are_told_how_a_batch_ended(pipeline: Pipeline, name: str) -> None:
-    sqs, sns = pipeline.client("sqs"), pipeline.client("sns")
-    [topic] = [
-        topic["TopicArn"]
-        for topic in sns.list_topics()["Topics"]
-        if topic["TopicArn"].endswith(":ecommerce-pipeline-notifications")
-    ]
-    url = sqs.create_queue(QueueName=f"inbox-{name}")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    sqs, url = pipeline.client("sqs"), pipeline.mailbox(f"inbox-{name}")
     pipeline.upload_set(name, a_set(name, "2001-01-07"))
     batch = pipeline.batch_of(f"orders/{name}.csv")
 

@@ -13,6 +13,7 @@ from boto3.dynamodb.conditions import Key
 T = TypeVar("T")
 DATA_BUCKET = "ecommerce-data-bucket"
 ARCHIVE_BUCKET = "ecommerce-archive-bucket"
+NOTIFICATIONS = "ecommerce-pipeline-notifications"
 OPEN = ("SEALED", "RUNNING")
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 300.0
@@ -52,6 +53,26 @@ class Pipeline:
             "aws_secret_access_key": self.environment["AWS_SECRET_ACCESS_KEY"],
             "region_name": self.environment["AWS_DEFAULT_REGION"],
         }
+
+    def mailbox(self, name: str) -> str:
+        """A queue that gets what people are told; its URL. The topic may send to it, as on AWS."""
+        sqs, sns = self.client("sqs"), self.client("sns")
+        topics = [found["TopicArn"] for found in sns.list_topics()["Topics"]]
+        [topic] = [arn for arn in topics if arn.endswith(f":{NOTIFICATIONS}")]
+        url = str(sqs.create_queue(QueueName=name)["QueueUrl"])
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        arn = answer["Attributes"]["QueueArn"]
+        may_send = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = {"Version": "2012-10-17", "Statement": [may_send]}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        return url
 
     def upload(self, key: str, text: str, **options: Any) -> str:
         """Put one object; returns its version."""
