@@ -257,12 +257,12 @@ class Server:
             return self._hand_over(path.removeprefix(CREDENTIALS_PATH), scope)
         if path == RIGHTS_PATH:
             return status, {"asked": self._rights.asked()}
-        if scope["path"] == SAVE_PATH and scope["method"] == "POST":
+        if path == SAVE_PATH and scope["method"] == "POST":
             try:
                 await self._saver.save()
             except SaveFailed:
                 status = HTTPStatus.INSUFFICIENT_STORAGE
-        elif scope["path"] != STATE_PATH:
+        elif path != STATE_PATH:
             status = HTTPStatus.NOT_FOUND
         return status, {
             "saved_at": self._saver.saved_at,

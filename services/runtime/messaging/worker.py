@@ -29,7 +29,6 @@ from services.runtime.observability.logs import about, keys_of, logger
 from services.runtime.storage.aws import queue_name_of
 
 OnHeartbeat = Callable[[Message], None]
-
 LONG_POLL_SECONDS = 2
 """Short, so that an idle worker stops within two seconds of SIGTERM."""
 RETRY_POLL_SECONDS = 1.0

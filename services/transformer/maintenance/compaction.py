@@ -86,6 +86,7 @@ class BetweenBatches:
 
     def __init__(self, ports: Ports, is_over: IsOver, new_id: NewId) -> None:
         self._ports, self._is_over, self._new_id = ports, is_over, new_id
+        self._look = looking(is_over)
         self._in_order: Heads | None = None
 
     def __call__(self) -> None:
@@ -116,9 +117,15 @@ class BetweenBatches:
                 self._in_order = None if done else writer.heads
         return done
 
-    def _look(self) -> None:
-        if self._is_over():
+
+def looking(is_over: IsOver) -> Look:
+    """Looks whether somebody waits."""
+
+    def look() -> None:
+        if is_over():
             raise GaveWay("somebody waits for the facts")
+
+    return look
 
 
 def compact(merges: Sequence[Merge], writer: ExclusiveWriter, look: Look) -> int:

@@ -34,13 +34,10 @@ from services.transformer.maintenance.compaction import (
     Look,
     compact,
     crowding,
+    looking,
     while_looking,
 )
-from services.transformer.maintenance.exclusive_writer import (
-    ExclusiveWriter,
-    GaveWay,
-    exclusive_epoch,
-)
+from services.transformer.maintenance.exclusive_writer import ExclusiveWriter, exclusive_epoch
 
 UNUSED_FOR = timedelta(days=3)
 """A writer that began so long ago is stale: its files will never be referred to."""
@@ -81,12 +78,7 @@ def maintain_facts(command: MaintainFacts, ports: Ports, is_over: IsOver = lambd
     A batch that is in work, or begins meanwhile, wins: then UpkeepRefused says so. So does whoever
     comes meanwhile, of whom `is_over` tells. What was done by then stays.
     """
-    began_at = ports.clock()
-
-    def look() -> None:
-        if is_over():
-            raise GaveWay(f"{command.request_id}: somebody waits for the facts")
-
+    began_at, look = ports.clock(), looking(is_over)
     with exclusive_epoch(command.request_id, ports) as writer:
         if writer is None:
             return
