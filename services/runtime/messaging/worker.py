@@ -23,6 +23,7 @@ from contracts.errors import ContractViolation
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.spare_time import Between, SpareTime
 from services.runtime.messaging.task_callbacks import TaskCallbacks
+from services.runtime.messaging.task_protection import TaskProtection, task_protection
 from services.runtime.messaging.worker_state import WorkerState
 from services.runtime.observability import tracing
 from services.runtime.observability.logs import about, keys_of, logger
@@ -72,6 +73,8 @@ class QueueWorker:
         self._on_sign_of_life: Callable[[], object] = lambda: None
         self.state: WorkerState | None = None
         """Where it tells what it has in hand."""
+        self.protection = TaskProtection(None)
+        """From being stopped by who scales or deploys, while there is work."""
 
     def stop(self) -> None:
         """Finish the message in hand, take no other."""
@@ -113,6 +116,10 @@ class QueueWorker:
                 self._stopping.wait(RETRY_POLL_SECONDS)
                 continue
             is_first, is_due = False, is_busy or is_first
+            if spare_time.is_used:
+                self.protection.hold()
+            elif not is_busy:
+                self.protection.let_go()
             if is_busy or spare_time.is_used:
                 busy_at = time.monotonic()
             elif 0 < self._idle_exit_seconds < time.monotonic() - busy_at:
@@ -202,12 +209,14 @@ class QueueWorker:
         began_at = time.monotonic()
         if message:
             self._tell_of(message, self._on_take)
+            self.protection.hold()
         while message and not done.wait(self._heartbeat_seconds):
             held_seconds = time.monotonic() - began_at
             if held_seconds > self._deadline_seconds.get(message.event_type, math.inf):
                 self._give_up(message, held_seconds)
                 return
             self._on_sign_of_life()
+            self.protection.hold()
             try:
                 self._sqs.change_message_visibility(
                     QueueUrl=self._queue_url,
@@ -247,7 +256,8 @@ def run_worker(worker: QueueWorker, stop_seconds: float = STOP_SECONDS) -> None:
 
     When the environment variable WORKER_READY_FILE names a file, it is written before the first
     poll, says what the worker has in hand, and is touched with every sign of life: `ecp up` waits
-    for it, and the container's health check wants it younger than a minute.
+    for it, and the container's health check wants it younger than a minute. In a container of ECS
+    the task is protected while there is work.
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -256,6 +266,7 @@ def run_worker(worker: QueueWorker, stop_seconds: float = STOP_SECONDS) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     ready_file = os.environ.get("WORKER_READY_FILE")
+    worker.protection = task_protection(os.environ)
     with _ended_by_force(worker, stop_seconds):
         if not ready_file:
             worker.run()
