@@ -51,7 +51,6 @@ class QueueWorker:
         answers: TaskCallbacks,
         on_heartbeat: OnHeartbeat,
         heartbeat_seconds: float = 5.0,
-        idle_exit_seconds: float = 0.0,
         deadline_seconds: Mapping[str, float] | None = None,
         on_take: OnHeartbeat = lambda _message: None,
         between: Between | None = None,
@@ -67,7 +66,6 @@ class QueueWorker:
         self._queue_name = queue_name_of(queue_url)
         self._consumer, self._answers = consumer, answers
         self._on_heartbeat, self._heartbeat_seconds = on_heartbeat, heartbeat_seconds
-        self._idle_exit_seconds = idle_exit_seconds
         self._deadline_seconds = deadline_seconds or {}
         self._stopping = threading.Event()
         self._on_sign_of_life: Callable[[], object] = lambda: None
@@ -86,7 +84,7 @@ class QueueWorker:
         self._stopping.wait()
 
     def run(self, on_sign_of_life: Callable[[], object] = lambda: None) -> None:
-        """Poll until stopped, or idle for `idle_exit_seconds` (0: for ever).
+        """Poll until stopped: who starts workers also says when there are too many.
 
         A queue that is away is polled again after a second. `on_sign_of_life` is called before
         each poll, and every `heartbeat_seconds` while a message is in hand.
@@ -103,7 +101,7 @@ class QueueWorker:
         So it does after the first poll, for what an earlier process left; not before it, for a
         worker is woken by a message that waits.
         """
-        spare_time, busy_at = self._between.spare_time, time.monotonic()
+        spare_time = self._between.spare_time
         is_first, is_due = True, False
         while not self._stopping.is_set():
             self._on_sign_of_life()
@@ -120,11 +118,6 @@ class QueueWorker:
                 self.protection.hold()
             elif not is_busy:
                 self.protection.let_go()
-            if is_busy or spare_time.is_used:
-                busy_at = time.monotonic()
-            elif 0 < self._idle_exit_seconds < time.monotonic() - busy_at:
-                logger.info("idle: the saga wakes a new container when there is work")
-                return
 
     def poll_once(self) -> int:
         """Take at most one message; returns how many were taken."""
