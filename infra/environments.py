@@ -10,8 +10,10 @@ from infra.stage import WITHOUT, Stage
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL_REGION = "us-east-1"
 LOCAL_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-WORKERS_STAY = {"IDLE_EXIT_SECONDS": "0"}
-"""On AWS an idle worker stops and the saga wakes a new one; on one machine nobody would."""
+WORKERS_STAY = {"MIN_WORKERS": "1"}
+"""On AWS idle workers stop: they cost money. On one machine one stays: starting costs time."""
+NO_AUTO_SCALING = {"AUTO_SCALING": "no"}
+"""The embedded cloud has none: `ecp up` does its work, by the numbers of the same templates."""
 NO_METRIC_MATH = {"METRIC_MATH": "no"}
 """The embedded cloud has no alarms on expressions, and no measures that they could ring for."""
 
@@ -75,7 +77,7 @@ def local_environment(
         watch_seconds=0.0,
         image_uris=None,
         parameters=parameters,
-        own_parameters=WORKERS_STAY | NO_METRIC_MATH | ON_LOOPBACK,
+        own_parameters=WORKERS_STAY | NO_AUTO_SCALING | NO_METRIC_MATH | ON_LOOPBACK,
         client_options={
             "endpoint_url": endpoint_url,
             "region_name": LOCAL_REGION,

@@ -39,7 +39,7 @@ def check_state_machine(stepfunctions: Any, arn: str) -> None:
 
 
 def ringing(cloudwatch: Any, alarms: Collection[str]) -> dict[str, str]:
-    """Those of these alarms that ring, with the reason."""
+    """Those of these alarms that ring, with the reason; one that only scales says of no fault."""
     if not alarms:
         return {}
     pages = cloudwatch.get_paginator("describe_alarms").paginate(
@@ -49,7 +49,12 @@ def ringing(cloudwatch: Any, alarms: Collection[str]) -> dict[str, str]:
         alarm["AlarmName"]: alarm.get("StateReason") or "no reason given"
         for page in pages
         for alarm in page["MetricAlarms"]
+        if not _only_scales(alarm.get("AlarmActions", []))
     }
+
+
+def _only_scales(actions: Collection[str]) -> bool:
+    return bool(actions) and all(":scalingPolicy:" in action for action in actions)
 
 
 def new_alarm(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:

@@ -1,6 +1,8 @@
 """Replacing the workers of a stack, and waiting until the new version says that it is ready.
 
-On AWS the new one starts beside the old; on one machine the old one finishes before the new starts.
+On AWS ECS replaces what its services run, and one container of the new version is started to see
+that it works, for where none is wanted nobody would; on one machine the old one finishes before the
+new one starts.
 
 A worker says that it is ready when its settings are read, its clients are made and it has warmed
 up; a worker that cannot be started at all, or dies on the way, never says so.
@@ -78,7 +80,7 @@ class LocalWorkers:
 
 
 class EcsWorkers:
-    """Fargate tasks: nobody keeps them running, the saga wakes one when there is work."""
+    """Services on Fargate: CloudFormation has changed them, and ECS replaces what they run."""
 
     def __init__(
         self, ecs: Any, cluster: str, subnets: Sequence[str], security_group: str, waiting: Waiting
@@ -93,10 +95,10 @@ class EcsWorkers:
         }
 
     def replace(self, task_definition: str, say: Say) -> None:
-        """Start one task, wait for its health check, then stop those of other versions.
+        """Start one task of no service, wait for its health check, and stop it.
 
-        A stopped task gets SIGTERM and finishes the message in hand. The new one takes work while
-        there is some, and stops by itself when it has been idle.
+        It takes work while there is some. A stopped task gets SIGTERM and finishes the message in
+        hand.
         """
         say(_TOLD[STARTING])
         started = self._ecs.run_task(
@@ -109,13 +111,10 @@ class EcsWorkers:
         if not started["tasks"]:
             reasons = ", ".join(failure.get("reason", "?") for failure in started["failures"])
             raise CheckFailed(f"no container of {task_definition} could be placed: {reasons}")
-        self._await_health(started["tasks"][0]["taskArn"])
-        say("the new version is ready; the old one finishes the message in hand")
-        for task in self._tasks_of(task_definition.rsplit("/", 1)[-1].split(":")[0]):
-            if task["taskDefinitionArn"] != task_definition:
-                self._ecs.stop_task(
-                    cluster=self._cluster, task=task["taskArn"], reason="replaced by a new version"
-                )
+        task_arn = started["tasks"][0]["taskArn"]
+        self._await_health(task_arn)
+        say("the new version is ready")
+        self._ecs.stop_task(cluster=self._cluster, task=task_arn, reason="seen to be ready")
 
     def _await_health(self, task_arn: str) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -129,16 +128,6 @@ class EcsWorkers:
                 self._ecs.stop_task(cluster=self._cluster, task=task_arn, reason="not healthy")
                 raise CheckFailed(f"task {task_arn} did not say that it is ready; see its log")
             self._waiting.pause(self._waiting.poll_seconds)
-
-    def _tasks_of(self, family: str) -> list[Any]:
-        pages = self._ecs.get_paginator("list_tasks").paginate(cluster=self._cluster, family=family)
-        found: list[Any] = []
-        for page in pages:
-            if page["taskArns"]:
-                found += self._ecs.describe_tasks(cluster=self._cluster, tasks=page["taskArns"])[
-                    "tasks"
-                ]
-        return found
 
 
 _TOLD = {

@@ -68,6 +68,11 @@ def ecs_resources(
             return [arn(inside, asked["task"])], within
         case "ecs:DescribeTasks":
             return [arn(inside, one) for one in asked["tasks"]], within
+        case "ecs:UpdateService":
+            return [arn(f"service/{cluster.rpartition('/')[2]}", asked["service"])], within
+        case "ecs:DescribeServices":
+            inside = f"service/{cluster.rpartition('/')[2]}"
+            return [arn(inside, one) for one in asked["services"]], within
         case "ecs:ListTasks":
             return ["*"], within
         case _:

@@ -5,14 +5,15 @@ How far they are is told in SSM, beside the names of the stacks: whoever deploys
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deployer.rollout import LOCAL_WORKERS
 from infra.local.worker_pool import WorkerPool
-from infra.local.workers import worker_definitions
+from infra.local.workers import WorkerDefinition, worker_definitions
 
 LOOK_SECONDS = 0.5
 """How often task definitions are looked at."""
@@ -22,11 +23,24 @@ _LONGEST_REASON = 2000
 logger = logging.getLogger(__name__)
 
 
+def several(definition: WorkerDefinition, count: int) -> list[WorkerDefinition]:
+    """The same worker so many times: `validator`, `validator-2` ..."""
+    more = (f"{definition.name}-{number}" for number in range(2, count + 1))
+    return [definition, *(replace(definition, name=name) for name in more)]
+
+
 class DeployedWorkers:
     """Keeps a pool at the newest task definitions."""
 
-    def __init__(self, pool: WorkerPool, ecs: Any, ssm: Any) -> None:
-        self._pool, self._ecs, self._ssm = pool, ecs, ssm
+    def __init__(
+        self,
+        pool: WorkerPool,
+        ecs: Any,
+        ssm: Any,
+        counts: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """`counts`: how many of a worker are wanted, by its name; one of who is not named."""
+        self._pool, self._ecs, self._ssm, self._counts = pool, ecs, ssm, counts
         self._told: dict[str, tuple[str, str, str]] = {}
         self._look_at = 0.0
         self._missed: dict[str, float] = {}
@@ -37,7 +51,12 @@ class DeployedWorkers:
         A cloud that is brought back knows the workers of its last run. One whose stack is still to
         be deployed would be of the old version, and take messages with it.
         """
-        definitions = worker_definitions(self._ecs)
+        counts = self._counts() if stack is None else {}
+        definitions = [
+            each
+            for one in worker_definitions(self._ecs)
+            for each in several(one, counts.get(one.name, 1))
+        ]
         for definition in definitions:
             if stack in (None, definition.name):
                 self._pool.want(definition, now)

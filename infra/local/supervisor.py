@@ -30,6 +30,7 @@ from infra.local.records import (
     record_of,
     write_record,
 )
+from infra.local.scaled_workers import Clients, ScaledWorkers
 from infra.local.task_credentials import new_key
 from infra.local.versions import Versions
 from infra.local.worker_pool import WorkerPool
@@ -74,9 +75,9 @@ class Supervisor:
             self._remember,
             self._forget,
         )
-        self._deployed = DeployedWorkers(
-            self._pool, self._environment.client("ecs"), self._environment.client("ssm")
-        )
+        clients = Clients(*(self._environment.client(one) for one in ("ecs", "sqs", "ssm")))
+        scaled = ScaledWorkers(clients, stage, self._pool.count_ready)
+        self._deployed = DeployedWorkers(self._pool, clients.ecs, clients.ssm, scaled.counts)
         self._record = CloudRecord(
             pid=os.getpid(),
             port=port,

@@ -1,6 +1,7 @@
 """The workers beside the local cloud: kept alive, and started again for a new version."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -156,6 +157,13 @@ class WorkerPool:
         for name, worker in self._workers.items():
             if worker.tend(now):
                 self._on_started(name, worker.process.pid)
+
+    def count_ready(self, name: str) -> int:
+        """How many of a worker poll, whatever their numbers: `validator`, `validator-2` ..."""
+        return sum(
+            worker.is_ready and re.fullmatch(rf"{re.escape(name)}(-\d+)?", known) is not None
+            for known, worker in self._workers.items()
+        )
 
     def states(self) -> dict[str, tuple[str, str, str]]:
         """By worker: the task definition that is wanted, how far it is, and what speaks against."""

@@ -50,7 +50,6 @@ class Settings(BaseSettings):
     emr_max_executors: int = Field(8, ge=1)
     emr_timeout_minutes: int = Field(60, ge=5)
     heartbeat_seconds: float = 5.0
-    idle_exit_seconds: float = 0.0
     transform_batch_deadline_seconds: float = 14_400
     abandon_batch_deadline_seconds: float = 3_600
     upkeep_deadline_seconds: float = 14_400

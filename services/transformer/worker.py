@@ -120,7 +120,6 @@ def on_aws(settings: Settings) -> QueueWorker:
         on_heartbeat=lease,
         on_take=lease.took,
         heartbeat_seconds=settings.heartbeat_seconds,
-        idle_exit_seconds=settings.idle_exit_seconds,
         deadline_seconds=settings.deadline_seconds,
         between=Between(spare_time, turns, ("MaintainFacts",)),
     )
@@ -137,7 +136,7 @@ def transform_by(settings: Settings, ports: Ports) -> Transform:
 
 
 def main() -> None:
-    """Work until told to stop, or idle for as long as the settings say."""
+    """Work until told to stop."""
     run_worker(on_aws(Settings()))
 
 

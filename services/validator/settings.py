@@ -9,7 +9,7 @@ from contracts.layout import FACTS_DATABASE
 
 
 class ValidatorSettings(BaseSettings):
-    """`MAX_REJECTED_FRACTION` is 0 to 1; `IDLE_EXIT_SECONDS` of 0 means: never exit.
+    """`MAX_REJECTED_FRACTION` is 0 to 1.
 
     `CURRENCY` is the ISO 4217 code that all amounts are in; without it each file may have its own.
     `STATE_TABLE` is the aggregator's, of which batches and dismissals are read.
@@ -29,7 +29,6 @@ class ValidatorSettings(BaseSettings):
     max_rejected_fraction: float = Field(default=0.2, ge=0, le=1)
     currency: str | None = Field(default=None, pattern="^([A-Z]{3})?$")
     heartbeat_seconds: float = 5.0
-    idle_exit_seconds: float = 0.0
     validate_file_deadline_seconds: float = 7_200
     erasure_deadline_seconds: float = 14_400
     replay_deadline_seconds: float = 300

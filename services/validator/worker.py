@@ -89,7 +89,6 @@ def on_aws(settings: ValidatorSettings) -> QueueWorker:
         on_heartbeat=lease,
         on_take=lease.took,
         heartbeat_seconds=settings.heartbeat_seconds,
-        idle_exit_seconds=settings.idle_exit_seconds,
         deadline_seconds=settings.deadline_seconds,
     )
 
@@ -109,7 +108,7 @@ def warm_up() -> None:
 
 
 def main() -> None:
-    """Work until told to stop, or idle for as long as the settings say."""
+    """Work until told to stop."""
     worker = on_aws(ValidatorSettings())
     warm_up()
     run_worker(worker)

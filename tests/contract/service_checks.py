@@ -26,15 +26,9 @@ AWS_EVENTS: Mapping[str, Mapping[str, Any]] = {
             "reason": ("PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"),
         },
     },
-    "CloudWatch Alarm State Change": {
-        "source": "aws.cloudwatch",
-        "detail": {
-            "alarmName": "",
-            "state": {"value": ("OK", "ALARM", "INSUFFICIENT_DATA"), "reason": "", "timestamp": ""},
-        },
-    },
 }  # fmt: skip
 """What AWS puts on the default bus (AWS event references); a tuple lists all possible values."""
+SCALING_POLICY = "AWS::ApplicationAutoScaling::ScalingPolicy"
 
 
 def declaration_faults(service: Service) -> Iterator[str]:
@@ -79,15 +73,12 @@ def queue_faults(template: Template) -> Iterator[str]:
 
 
 def alarm_faults(template: Template) -> Iterator[str]:
-    """Alarms that nobody hears, neither people nor a rule that acts on it, or that say nothing."""
-    acted_on = {
-        name
-        for rule in template.of_type("AWS::Events::Rule").values()
-        for name in rule.get("EventPattern", {}).get("detail", {}).get("alarmName", [])
-    }
+    """Alarms that nobody hears, neither people nor a scaling policy, or that say nothing."""
+    heard_by = [
+        {"Ref": name} for name in ("NotificationTopicArn", *template.of_type(SCALING_POLICY))
+    ]
     for alarm in template.of_type("AWS::CloudWatch::Alarm").values():
-        is_told = {"Ref": "NotificationTopicArn"} in alarm.get("AlarmActions", [])
-        if not is_told and alarm["AlarmName"] not in acted_on:
+        if not any(one in heard_by for one in alarm.get("AlarmActions", [])):
             yield f"{alarm['AlarmName']} tells nobody"
         if not alarm.get("AlarmDescription"):
             yield f"{alarm['AlarmName']} says nothing"
@@ -194,8 +185,6 @@ def _target_faults(template: Template, rule: str, target: Any) -> Iterator[str]:
         yield f"{rule}: what cannot be delivered to {target['Id']} is lost: no dead-letter queue"
     elif not _may_send(template, rule, kept_in):
         yield f"{rule}: the policy of {template.queues[kept_in]} does not let it send"
-    if "EcsParameters" in target:  # wakes a worker; what it is to do comes by its queue
-        return
     queue = _logical(target["Arn"])
     if queue not in template.queues:
         yield f"{rule}: its target is no queue of this stack"

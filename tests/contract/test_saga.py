@@ -102,27 +102,48 @@ def test_a_redriven_batch_is_rejected_only_once_the_transformer_says_it_is_not_p
     assert catch_of("AbandonBatch")["Assign"]["outcome"] == "FAILED"
 
 
-def test_waking_a_worker_is_part_of_what_is_tried_again() -> None:
-    for name in ("TransformBatch", "AbandonBatch"):
-        [branch] = STATES[name]["Branches"]
-        first = branch["States"][branch["StartAt"]]
-        assert first["Resource"] == "arn:aws:states:::ecs:runTask"
+UPDATE = "arn:aws:states:::aws-sdk:ecs:updateService"
+
+
+def branch_of(name: str) -> dict[str, Any]:
+    [branch] = STATES[name]["Branches"]
+    return dict(branch)
+
+
+def test_a_worker_is_started_in_every_try_and_its_refusal_stops_nobody() -> None:
+    for name, task in (("TransformBatch", "Transform"), ("AbandonBatch", "Abandon")):
+        branch = branch_of(name)
+        start = branch["States"][branch["StartAt"]]
+        assert (start["Resource"], start["Arguments"]["DesiredCount"]) == (UPDATE, 1)
+        assert start["Next"] == start["Catch"][0]["Next"] == task
         assert STATES[name]["Retry"]
 
 
-def test_a_slice_that_failed_is_repeated_with_a_new_container_unless_that_is_in_vain() -> None:
+def test_validators_are_looked_for_in_each_slice_and_one_is_started_where_none_is_wanted() -> None:
+    branch = branch_of("ValidateBatch")
+    states = branch["States"]
+    assert branch["StartAt"] == "LookForValidators"
+    look, choice, start = (
+        states[name] for name in ("LookForValidators", "IsValidatorWanted", "StartValidator")
+    )
+    assert look["Next"] == look["Catch"][0]["Next"] == "IsValidatorWanted"
+    assert look["Catch"][0]["Output"] == {"validators": 1, "wanted": 1}, "it takes none away"
+    [wanted] = choice["Choices"]
+    assert wanted == {"Condition": "{% $states.input.wanted > 0 %}", "Next": "ValidateFiles"}
+    assert choice["Default"] == "StartValidator"
+    assert (start["Resource"], start["Arguments"]["DesiredCount"]) == (UPDATE, 1)
+    assert start["Next"] == start["Catch"][0]["Next"] == "ValidateFiles"
+    assert start["Output"] == start["Catch"][0]["Output"] == "{% $states.input %}"
+
+
+def test_a_slice_that_failed_is_repeated_unless_that_is_in_vain() -> None:
     caught = catch_of("ValidateBatch")
-    assert caught["Assign"]["awake"] is False
     assert caught["Next"] == "MayBeRepeated"
     [again] = STATES["MayBeRepeated"]["Choices"]
     for error in ("StaleWriter", "ContractViolation", "DataRejected"):
         assert f"'{error}'" in again["Condition"]
     assert STATES["BeforeRepeating"]["Next"] == "ValidateBatch"
     assert STATES["MayBeRepeated"]["Default"] == "ReleaseLock"
-    [branch] = STATES["ValidateBatch"]["Branches"]
-    [awake] = branch["States"][branch["StartAt"]]["Choices"]
-    assert awake == {"Condition": "{% $awake %}", "Next": "ValidateFiles"}
-    assert branch["States"]["WakeValidator"]["Next"] == "ValidateFiles"
 
 
 def found_in(definition: dict[str, Any]) -> Iterator[str]:
@@ -150,7 +171,7 @@ Mistake = Callable[[dict[str, Any]], Any]
         (lambda d: _task(d, "Transform").pop("HeartbeatSeconds"), "Transform has no Heartbeat"),
         (lambda d: _task(d, "Abandon").update(HeartbeatSeconds=9999), "Abandon: HeartbeatSeconds"),
         (lambda d: _task(d, "ReleaseLock").pop("Retry"), "ReleaseLock is not tried again"),
-        (lambda d: _task(d, "AbandonBatch").pop("Retry"), "WakeToAbandon is not tried again"),
+        (lambda d: _task(d, "StartValidator").pop("Retry"), "StartValidator is not tried again"),
         (lambda d: _task(d, "Notify")["Retry"][1].pop("JitterStrategy"), "without full jitter"),
         (lambda d: _task(d, "Notify")["Retry"][0]["ErrorEquals"].append("Stale"), "called ['Stal"),
         (lambda d: _data(d, "ValidateFile").pop("file_index"), "ValidateFile: data differs in ['f"),

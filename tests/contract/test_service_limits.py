@@ -77,7 +77,10 @@ of_template("template: outputs", lambda one: len(one.document.get("Outputs", ())
 of_template("template: description bytes", lambda one: len(one.document["Description"].encode()))
 
 MEASURES["role: characters of inline policies"] = lambda: (
-    (name, sum(text(one["PolicyDocument"]) for one in role.policies))
+    (
+        name,
+        sum(text(one["PolicyDocument"]) for one in role.policies if "ManagedPolicyName" not in one),
+    )
     for name, role in roles().items()
 )
 of_property(

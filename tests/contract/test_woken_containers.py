@@ -31,16 +31,9 @@ def test_the_schedule_sends_a_whole_command_that_is_new_each_day() -> None:
     assert command.task_token is None
 
 
-def test_the_container_is_woken_with_the_command() -> None:
-    wake = targets()["transformation-task"]["EcsParameters"]
-    assert isinstance(wake, dict)
-    assert wake["TaskDefinitionArn"] == {"Ref": "TaskDefinition"}
-    [definition] = TEMPLATE.of_type("AWS::ECS::TaskDefinition")
-    assert definition == "TaskDefinition"
-
-
 @pytest.mark.parametrize("service", ["validator", "transformer"])
 def test_commands_that_nobody_takes_start_a_container(service: str) -> None:
+    """Those of the schedule, questions and corrections; infra/local/scaling.py has the numbers."""
     template = Template(PROJECT / f"services/{service}/template.yaml")
     alarm = template.of_type("AWS::CloudWatch::Alarm")["CommandsWaitAlarm"]
     [dimension] = alarm["Dimensions"]
@@ -50,13 +43,39 @@ def test_commands_that_nobody_takes_start_a_container(service: str) -> None:
         "ApproximateNumberOfMessagesVisible",
         0,
     )
-    rule = template.of_type("AWS::Events::Rule")["WakeRule"]
-    assert "EventBusName" not in rule  # AWS speaks on the default bus
-    assert rule["EventPattern"]["detail"] == {
-        "alarmName": [alarm["AlarmName"]],
-        "state": {"value": ["ALARM"]},
+    assert alarm["AlarmActions"] == [{"Ref": "MoreWorkers"}]
+    policy = template.of_type("AWS::ApplicationAutoScaling::ScalingPolicy")["MoreWorkers"]
+    assert policy["ScalingTargetId"] == {"Ref": "Scaling"}
+
+
+@pytest.mark.parametrize("service", ["validator", "transformer"])
+def test_a_deployment_says_not_how_many_are_wanted_and_gives_up_what_does_not_start(
+    service: str,
+) -> None:
+    """CloudFormation would set DesiredCount at each one, in the middle of a batch too."""
+    template = Template(PROJECT / f"services/{service}/template.yaml")
+    [made] = template.of_type("AWS::ECS::Service").values()
+    assert "DesiredCount" not in made
+    assert made["TaskDefinition"] == {"Ref": "TaskDefinition"}
+    assert made["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {
+        "Enable": True,
+        "Rollback": True,
     }
-    [target] = rule["Targets"]
-    assert target["EcsParameters"]["TaskDefinitionArn"] == {"Ref": "TaskDefinition"}
-    [definition] = template.of_type("AWS::ECS::TaskDefinition")
-    assert definition == "TaskDefinition"
+
+
+@pytest.mark.parametrize("service", ["validator", "transformer"])
+def test_who_is_idle_is_seen_by_what_runs_and_by_both_counts_of_the_queue(service: str) -> None:
+    """Without a container there is no value: an alarm that rang all night would undo each start."""
+    template = Template(PROJECT / f"services/{service}/template.yaml")
+    alarm = template.of_type("AWS::CloudWatch::Alarm")["IdleAlarm"]
+    metrics = {one["Id"]: one.get("MetricStat", {}) for one in alarm["Metrics"]}
+    assert {name: one["Metric"]["MetricName"] for name, one in metrics.items() if one} == {
+        "waiting": "ApproximateNumberOfMessagesVisible",
+        "in_hand": "ApproximateNumberOfMessagesNotVisible",
+        "running": "CPUUtilization",
+    }
+    assert metrics["running"]["Stat"] == "SampleCount"
+    [expression] = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
+    assert "FILL(running" not in expression
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["AlarmActions"] == [{"Ref": "NoWorkers"}]

@@ -64,7 +64,10 @@ def test_a_command_may_wait_in_the_queue_before_its_first_heartbeat() -> None:
     """
     states = dict(states_in(json.loads(SAGA.read_text())))
     lock = Service(PROJECT / "services/lock").template.document["Parameters"]["LeaseSeconds"]
-    before_it = states["ValidateFiles"]["MaxConcurrency"] - 1
+    at_once = states["ValidateFiles"]["MaxConcurrency"]
+    assert at_once == "{% $max([$states.input.validators, 1]) + 1 %}"
+    before_it = 1
     assert 120 + before_it * 300 <= states["ValidateFile"]["HeartbeatSeconds"] < lock["Default"]
+    alarm, cold_start = 180, 120  # where the saga's own start is refused (decision 0036)
     for name in ("Transform", "Abandon"):
-        assert 300 <= states[name]["HeartbeatSeconds"] < lock["Default"]
+        assert alarm + 60 + cold_start <= states[name]["HeartbeatSeconds"] < lock["Default"]

@@ -23,10 +23,18 @@ GIVEN = {"GitHubRepository": "shop/pipeline"}
 """Parameters that are not left at their defaults."""
 _HERE = f"{REGION}:{ACCOUNT}"
 _ARNS: Mapping[str, Callable[[str], str]] = {
+    **dict.fromkeys(
+        (
+            "AWS::ApplicationAutoScaling::ScalableTarget",
+            "AWS::ApplicationAutoScaling::ScalingPolicy",
+        ),
+        lambda name: f"arn:aws:application-autoscaling:{_HERE}:scalable-target/{name}",
+    ),
     "AWS::CloudWatch::Alarm": lambda name: f"arn:aws:cloudwatch:{_HERE}:alarm:{name}",
     "AWS::DynamoDB::Table": lambda name: f"arn:aws:dynamodb:{_HERE}:table/{name}",
     "AWS::ECR::Repository": lambda name: f"arn:aws:ecr:{_HERE}:repository/{name}",
     "AWS::ECS::Cluster": lambda name: f"arn:aws:ecs:{_HERE}:cluster/{name}",
+    "AWS::ECS::Service": lambda name: f"arn:aws:ecs:{_HERE}:service/ecommerce-pipeline/{name}",
     "AWS::ECS::TaskDefinition": lambda name: f"arn:aws:ecs:{_HERE}:task-definition/{name}:1",
     "AWS::EMRServerless::Application": lambda name: (
         f"arn:aws:emr-serverless:{_HERE}:/applications/{name}"
@@ -54,7 +62,7 @@ _REF_IS_THE_ARN = {
 _NAMES = (
     "TableName", "QueueName", "BucketName", "TopicName", "LogGroupName", "FunctionName",
     "StateMachineName", "RepositoryName", "ClusterName", "AlarmName", "Family", "Name",
-    "RoleName",
+    "RoleName", "ServiceName", "ManagedPolicyName",
 )  # fmt: skip
 
 

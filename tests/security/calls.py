@@ -26,6 +26,7 @@ from tests.security.targets import (
     EXPLANATION,
     FACTS_FILE,
     MANIFEST,
+    OWN_TASK,
     PSEUDONYM_KEY,
     QUARANTINED_FILE,
     QUARANTINED_ROWS,
@@ -49,17 +50,16 @@ from tests.security.targets import (
     inputs,
     listed,
     log_stream,
-    newest_task,
     queue,
     repository,
     role,
     rows_of,
+    service,
     spark_jobs,
     staged,
     stored,
     stream,
     table,
-    task,
 )
 
 AGGREGATOR, LOCK, ARCHIVER = "file-aggregator", "processing-lock", "batch-archiver"
@@ -68,7 +68,6 @@ SPARK_JOB = "spark-job"
 VALIDATOR_START, TRANSFORMER_START = "start-validation-task", "start-transformation-task"
 API, API_VIEWS, API_OPERATIONS = "api", "api-views", "api-operations"
 RELAY, SAGA = "event-relay", "ecsJob"
-WAKE_VALIDATOR, WAKE_TRANSFORMER = "wake-validation-task", "wake-transformation-task"
 GUARD, LINEAGE = "guard", "lineage"
 
 QUEUES = (
@@ -84,6 +83,7 @@ NEWEST = "services/runtime/storage/expired_documents.py"
 VERSIONS = "services/runtime/storage/object_versions.py"
 WORKER = "services/runtime/messaging/worker.py"
 ANSWERS = "services/runtime/messaging/task_callbacks.py"
+PROTECTION = "services/runtime/messaging/task_protection.py"
 DEAD_LETTERS = "services/runtime/messaging/dead_letters.py"
 LEASES = "services/runtime/messaging/lease_heartbeat.py"
 FENCE_QUESTIONS = "services/runtime/messaging/fence_questions.py"
@@ -148,6 +148,7 @@ def _works(role_name: str, commands: str) -> Iterator[Call]:
         yield from _calls(
             role_name, where, "send_message", "sqs:SendMessage", queue("lock-commands")
         )
+    yield from _calls(role_name, PROTECTION, None, "ecs:UpdateTaskProtection", OWN_TASK)
     heartbeat = ("send_task_heartbeat", "states:SendTaskHeartbeat")
     yield from _calls(role_name, ANSWERS, *heartbeat, EVERYTHING)
 
@@ -494,19 +495,10 @@ def _lineage() -> Iterator[Call]:
 def _saga() -> Iterator[Call]:
     owners = ("aggregator", "lock", "validator", "transformer", "archiver")
     commands = [queue(f"{owner}-commands") for owner in owners]
-    workers = [
-        target
-        for family in ("validation-task", "transformation-task")
-        for target in (task(family), newest_task(family))
-    ]
-    handed_over = [
-        role(f"{worker}-{kind}")
-        for worker in ("validator", "transformer")
-        for kind in ("TaskRole", "ExecutionRole")
-    ]
     yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "sqs:SendMessage", *commands)
-    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "ecs:RunTask", *workers)
-    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "iam:PassRole", *handed_over)
+    validator, transformer = service("validator"), service("transformer")
+    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "ecs:DescribeServices", validator)
+    yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "ecs:UpdateService", validator, transformer)
     yield from _calls(SAGA, BY_STEP_FUNCTIONS, None, "sns:Publish", TOPIC)
     # Documented as what a state machine needs to deliver its log.
     delivery = (
@@ -518,7 +510,7 @@ def _saga() -> Iterator[Call]:
 
 
 def _starts() -> Iterator[Call]:
-    """What ECS does before a container runs, and EventBridge to wake one."""
+    """What ECS does before a container runs."""
     pull = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer"
     for role_name, images, group in (
         (VALIDATOR_START, "validation/ecr", "/aws/ecs/validation-task"),
@@ -527,14 +519,6 @@ def _starts() -> Iterator[Call]:
         yield from _calls(role_name, BY_ECS, None, "ecr:GetAuthorizationToken", EVERYTHING)
         yield from _calls(role_name, BY_ECS, None, pull, repository(images))
         yield from _logs(role_name, BY_ECS, group)
-    for name, service, family in (
-        (WAKE_VALIDATOR, "validator", "validation-task"),
-        (WAKE_TRANSFORMER, "transformer", "transformation-task"),
-    ):
-        rule = f"services/{service}/template.yaml"
-        yield from _calls(name, rule, None, "ecs:RunTask", task(family))
-        handed_over = [role(f"{service}-TaskRole"), role(f"{service}-ExecutionRole")]
-        yield from _calls(name, rule, None, "iam:PassRole", *handed_over)
 
 
 CALLS = (

@@ -28,6 +28,7 @@ _SERVICES = {
     **{"S3": "s3", "SNS": "sns", "SQS": "sqs", "SSM": "ssm", "StepFunctions": "states"},
     **{"SecretsManager": "secretsmanager", "ApiGatewayV2": "apigateway"},
     "EMRServerless": "emr-serverless",
+    "ApplicationAutoScaling": "application-autoscaling",
 }
 _NO_TEMPLATE_ASKS = re.compile(
     r"dynamodb:(.*Item|Scan|Query|ImportTable|.*Replica|(Put|Delete)ResourcePolicy"
@@ -46,7 +47,7 @@ _NO_TEMPLATE_ASKS = re.compile(
     r"|ecs:(PutAccountSetting\w*|PutClusterCapacityProviders)"
     r"|events:(Put|Remove)Permission|glue:(Create|Update|Delete|Pass)Connection"
     r"|sns:Put\w+|secretsmanager:(.*Replicat.*|GetSecretValue)"
-    r"|apigateway:(Tag|Untag)Resource"
+    r"|apigateway:(Tag|Untag)Resource|application-autoscaling:(Put|Delete)ScheduledAction"
 )
 """Rights for properties that no template has, rights to read or write data, and two that IAM does
 not know: an HTTP API's tags are sent to a path of their own (below)."""
@@ -54,7 +55,13 @@ _WITHOUT_RESOURCE = {
     *("ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition"),
     *("lambda:CreateEventSourceMapping", "lambda:GetEventSourceMapping", "sns:Unsubscribe"),
     "secretsmanager:GetRandomPassword",
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
 }
+
+
+_OF_A_DEPLOYMENT = {"ecs:DescribeServiceDeployments", "ecs:StopServiceDeployment"}
 
 
 def parameter(name: str) -> Target:
@@ -136,7 +143,6 @@ def _github() -> Iterator[Call]:
         yield from _calls(DEPLOYS, rollout, "ecs:RunTask", Target(one.arn, one.name, in_cluster))
     task = Target(f"arn:aws:ecs:{_HERE}:task/ecommerce-pipeline/0a1b", "a task")
     yield from _calls(DEPLOYS, rollout, "ecs:DescribeTasks ecs:StopTask", task)
-    yield from _calls(DEPLOYS, rollout, "ecs:ListTasks", Target("*", "tasks", in_cluster))
     yield from _calls(DEPLOYS, rollout, "iam:PassRole", role_of("validator", "ecs-tasks"))
 
 
@@ -191,13 +197,16 @@ def _stacks() -> Iterator[Call]:
         if one.stack == BOOTSTRAP:
             continue
         targets = [Target(_arn(one), str(one), region)]
+        following = Target(_arn(one).replace(":service/", ":service-deployment/") + "/a1b2", "it")
         if one.type == "AWS::Glue::Database":
             targets.append(Target(f"arn:aws:glue:{_HERE}:catalog", "the catalog"))
         for action in sorted(_asked_for(one.type)):
-            has_none = action in _WITHOUT_RESOURCE
-            yield from _calls(
-                STACKS, CLOUDFORMATION, action, *([EVERYTHING] if has_none else targets)
-            )
+            asked = targets
+            if action in _WITHOUT_RESOURCE:
+                asked = [EVERYTHING]
+            elif action in _OF_A_DEPLOYMENT:
+                asked = [following]
+            yield from _calls(STACKS, CLOUDFORMATION, action, *asked)
     tags = Target(f"arn:aws:apigateway:{REGION}::/tags/arn%3Aaws%3Aapigateway", "an API's tags")
     yield from _calls(STACKS, CLOUDFORMATION, "apigateway:POST apigateway:DELETE", tags)
     delivery = " ".join(f"logs:{verb}LogDelivery" for verb in ["Create", "Get", "Update", "Delete"])
@@ -205,17 +214,18 @@ def _stacks() -> Iterator[Call]:
     yield from _calls(STACKS, "API Gateway, for its access log", delivery, EVERYTHING)
     code = stored(ARTIFACTS, "lock/77aa.zip")
     yield from _calls(STACKS, CLOUDFORMATION, "s3:GetObject s3:GetObjectVersion", code)
-    for service in ("lambda", "states", "events", "ecs-tasks"):
+    for service in ("lambda", "states", "ecs-tasks"):
         yield from _calls(STACKS, CLOUDFORMATION, "iam:PassRole", role_of("lock", service))
     linked = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
     first_cluster = Target(linked, "ECS's own", {"iam:AWSServiceName": ("ecs.amazonaws.com",)})
     yield from _calls(STACKS, CLOUDFORMATION, "iam:CreateServiceLinkedRole", first_cluster)
-    service = "ops.emr-serverless.amazonaws.com"
-    linked = (
-        f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/AWSServiceRoleForEMRServerless"
-    )
-    first_application = Target(linked, "EMR Serverless's own", {"iam:AWSServiceName": (service,)})
-    yield from _calls(STACKS, CLOUDFORMATION, "iam:CreateServiceLinkedRole", first_application)
+    for service, name in (
+        ("ops.emr-serverless.amazonaws.com", "EMRServerless"),
+        ("ecs.application-autoscaling.amazonaws.com", "ApplicationAutoScaling_ECSService"),
+    ):
+        linked = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/AWSServiceRoleFor{name}"
+        its_own = Target(linked, f"{name}'s own", {"iam:AWSServiceName": (service,)})
+        yield from _calls(STACKS, CLOUDFORMATION, "iam:CreateServiceLinkedRole", its_own)
 
 
 DEPLOYMENT_CALLS = (*_github(), *_stacks())

@@ -20,12 +20,10 @@ from tests.security.targets import (
     index,
     inputs,
     listed,
-    newest_task,
     queue,
-    role,
+    service,
     stored,
     table,
-    task,
 )
 
 READER, CORRECTOR, OPERATOR = "reader", "corrector", "operator"
@@ -135,12 +133,9 @@ def _operates() -> Iterator[tuple[str, Target]]:
     for name in ("OrderKPIs", "CategoryKPIs", "EventStore", "PipelineViews"):
         yield "dynamodb:Scan", table(name)
     yield "dynamodb:BatchWriteItem", table("PipelineViews")
-    for family in ("validation-task", "transformation-task"):
-        yield from (("ecs:RunTask", each) for each in (task(family), newest_task(family)))
-    for stack in ("validator", "transformer"):
-        yield from (
-            ("iam:PassRole", role(f"{stack}-{one}")) for one in ("TaskRole", "ExecutionRole")
-        )
+    for name in ("validator", "transformer"):
+        for action in ("ecs:DescribeServices", "ecs:UpdateService"):
+            yield action, service(name)
     for group in _LOGS:
         yield (
             "logs:FilterLogEvents",

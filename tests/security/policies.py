@@ -96,7 +96,7 @@ class Role:
         properties = self.resource.properties
         apart = [
             policy.properties
-            for policy in of_type("AWS::IAM::Policy")
+            for policy in (*of_type("AWS::IAM::Policy"), *of_type("AWS::IAM::ManagedPolicy"))
             if policy.stack == self.resource.stack
             and self.resource.name in policy.properties["Roles"]
         ]

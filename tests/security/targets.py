@@ -148,10 +148,12 @@ def task(family: str, cluster: str = "ecommerce-pipeline") -> Target:
     return Target(arn, f"{family} in {cluster}", context)
 
 
-def newest_task(family: str) -> Target:
-    """Running whatever revision of a task definition is the newest: it is named without one."""
-    pinned = task(family)
-    return Target(pinned.resource.rsplit(":", 1)[0], f"the newest {pinned.shown}", pinned.context)
+def service(name: str) -> Target:
+    """An ECS service of the cluster."""
+    return Target(named("AWS::ECS::Service", name).arn, f"service {name}")
+
+
+OWN_TASK = Target(f"arn:aws:ecs:{_HERE}:task/ecommerce-pipeline/0a1b", "its task")
 
 
 def role(name: str, given_to: str = "ecs-tasks.amazonaws.com") -> Target:

@@ -107,3 +107,9 @@ def test_its_policy_fits_into_the_role(role: str) -> None:
     [policy] = roles()[role].resource.properties["Policies"]
     text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
     assert len(text) < 10_240
+
+
+def test_a_policy_beside_a_role_fits_into_itself() -> None:
+    """6,144 characters of a managed policy, white space not counted."""
+    [policy] = of_type("AWS::IAM::ManagedPolicy")
+    assert len(json.dumps(policy.properties["PolicyDocument"], separators=(",", ":"))) < 6_144

@@ -20,8 +20,6 @@ from tests.security.calls import (
     TRANSFORMER_START,
     VALIDATOR,
     VALIDATOR_START,
-    WAKE_TRANSFORMER,
-    WAKE_VALIDATOR,
 )
 from tests.security.deployment_calls import BUILDS, DEPLOYS, PLANS, STACKS
 from tests.security.people_calls import PEOPLE
@@ -44,6 +42,7 @@ from tests.security.targets import (
     EXPLANATION,
     FACTS_FILE,
     MANIFEST,
+    OWN_TASK,
     PSEUDONYM_KEY,
     QUARANTINED_FILE,
     QUARANTINED_ROWS,
@@ -68,6 +67,7 @@ from tests.security.targets import (
     repository,
     role,
     rows_of,
+    service,
     staged,
     stored,
     stream,
@@ -88,8 +88,6 @@ EVERY_ROLE = (
     SPARK_JOB,
     TRANSFORMER,
     TRANSFORMER_START,
-    WAKE_TRANSFORMER,
-    WAKE_VALIDATOR,
     VALIDATOR,
     GUARD,
     LINEAGE,
@@ -291,7 +289,7 @@ def objects() -> Iterator[Row]:
 
 
 def running() -> Iterator[Row]:
-    """Who starts what: one starter of sagas, two of tasks, each with what is theirs."""
+    """Who starts what: one starter of sagas, one of workers, nobody who runs tasks of his own."""
     for name in others(AGGREGATOR):
         yield name, "states:StartExecution", STATE_MACHINE
     for name in EVERY_ROLE:
@@ -301,23 +299,28 @@ def running() -> Iterator[Row]:
         yield name, "lambda:UpdateFunctionCode", EVERYTHING
         yield name, "ecs:RegisterTaskDefinition", EVERYTHING
         yield name, "ecr:PutImage", repository("validation/ecr")
-        yield name, "ecs:RunTask", task("validation-task", cluster="somebody-elses")
     yield (
         AGGREGATOR,
         "states:StartExecution",
         Target(STATE_MACHINE.resource.replace("ecsJob", "other"), "another state machine"),
     )
-    for name in others(SAGA, WAKE_VALIDATOR):
-        yield name, "ecs:RunTask", task("validation-task")
-        yield name, "iam:PassRole", role("validator-TaskRole")
-    for name in others(SAGA, WAKE_TRANSFORMER):
-        yield name, "ecs:RunTask", task("transformation-task")
-        yield name, "iam:PassRole", role("transformer-TaskRole")
-    for name in (SAGA, WAKE_VALIDATOR, WAKE_TRANSFORMER):
-        for service in ("ec2.amazonaws.com", "lambda.amazonaws.com"):
-            yield name, "iam:PassRole", role("transformer-TaskRole", given_to=service)
-        yield name, "iam:PassRole", role("relay-Role")
-        yield name, "iam:PassRole", role("saga-Role")
+    for name in others(SAGA):
+        for one in ("validator", "transformer"):
+            yield name, "ecs:UpdateService", service(one)
+    for name in EVERY_ROLE:
+        for family, one in (
+            ("validation-task", "validator"),
+            ("transformation-task", "transformer"),
+        ):
+            yield name, "ecs:RunTask", task(family)
+            yield name, "iam:PassRole", role(f"{one}-TaskRole")
+        for action in ("ecs:CreateService", "ecs:DeleteService"):
+            yield name, action, service("validator")
+        yield name, "application-autoscaling:RegisterScalableTarget", EVERYTHING
+        elsewhere = OWN_TASK.resource.replace("ecommerce-pipeline", "somebody-elses")
+        yield name, "ecs:UpdateTaskProtection", Target(elsewhere, "a task of another cluster")
+    for name in others(VALIDATOR, TRANSFORMER):
+        yield name, "ecs:UpdateTaskProtection", OWN_TASK
     yield VALIDATOR_START, "ecr:BatchGetImage", repository("transformation/ecr")
     yield TRANSFORMER_START, "ecr:BatchGetImage", repository("validation/ecr")
 
@@ -385,8 +388,6 @@ def test_each_role_can_be_taken_on_by_one_aws_service_only() -> None:
         SPARK_JOB: {"emr-serverless.amazonaws.com"},
         TRANSFORMER: {"ecs-tasks.amazonaws.com"},
         TRANSFORMER_START: {"ecs-tasks.amazonaws.com"},
-        WAKE_TRANSFORMER: {"events.amazonaws.com"},
-        WAKE_VALIDATOR: {"events.amazonaws.com"},
         VALIDATOR: {"ecs-tasks.amazonaws.com"},
         VALIDATOR_START: {"ecs-tasks.amazonaws.com"},
     }

@@ -25,6 +25,7 @@ KINDS = (
     "stale read",
     "notice lost",
     "no capacity",
+    "deployment",
 )
 """In the order in which one draw is divided among those that a place may have."""
 RATES = (0.0, 0.0, 0.004, 0.015, 0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -173,7 +174,10 @@ class WorkerKind:
 
 
 class Containers:
-    """ecs:runTask: a container takes from its queue until nothing comes for a while."""
+    """Services of ECS: as many containers run as are wanted, and who dies is replaced.
+
+    One that has had nothing to do for a while ends, and is wanted no more.
+    """
 
     heartbeat_seconds = HEARTBEAT_SECONDS
     idle_exit_seconds = IDLE_EXIT_SECONDS
@@ -182,17 +186,52 @@ class Containers:
         self._world = world
         self._kinds: dict[str, WorkerKind] = {}
         self._started = 0
+        self._starting: Counter[str] = Counter()
+        self.wanted: Counter[str] = Counter()
         self.running: set[Task] = set()
 
     def define(self, kind: WorkerKind) -> None:
         self._kinds[kind.name] = kind
 
-    def run_task(self, name: str) -> None:
-        """Start one more, after the time that Fargate takes; there may be two at once."""
+    def describe(self, name: str) -> dict[str, Any]:
+        """ecs:describeServices."""
+        counts = {"DesiredCount": self.wanted[name], "RunningCount": self.count(name)}
+        return {"Services": [counts], "Failures": []}
+
+    def want(self, name: str, count: int) -> None:
+        """ecs:updateService; a deployment at that moment has two of them run at once."""
+        self.wanted[name] = count
+        self.fill(name)
+        if self._world.chaos.fault(f"{name} service", "deployment"):
+            self._start_one(name)
+
+    def fill(self, name: str) -> None:
+        """Start what is missing."""
+        while self.count(name) + self._starting[name] < self.wanted[name]:
+            if not self._start_one(name):
+                return
+
+    def count(self, name: str) -> int:
+        """How many run."""
+        return sum(task.name == name for task in self.running)
+
+    def _start_one(self, name: str) -> bool:
+        """After the time that Fargate takes; whether there is room for it."""
         self._started += 1
+        self._starting[name] += 1
         process = self._world.process(name, self._started)
-        delay = self._cold_start_seconds(name)
-        self._world.hub.at(delay, lambda: self._start(self._kinds[name], process))
+
+        def start() -> None:
+            self._starting[name] -= 1
+            self._start(self._kinds[name], process)
+
+        self._world.hub.at(self._cold_start_seconds(name), start)
+        return True
+
+    def _may_end(self, name: str) -> bool:
+        """Whether one that has nothing to do ends."""
+        self.wanted[name] = max(0, self.wanted[name] - 1)
+        return True
 
     def _cold_start_seconds(self, name: str) -> float:
         return self._world.chaos.uniform(f"{name} start", 1.0, 20.0)
@@ -222,7 +261,9 @@ class Containers:
                 while worker.poll_once():
                     pass
                 kind.queue.arrived.take_back()
-                if not kind.queue.arrived.wait(self.idle_exit_seconds):
+                if kind.queue.arrived.wait(self.idle_exit_seconds):
+                    continue
+                if self._may_end(kind.name):
                     return
 
         task = self._world.hub.spawn(kind.name, live, process)
@@ -233,13 +274,9 @@ class Containers:
             self.running.discard(task)
             if task.error is not None:
                 self._world.fell(kind.name, task.error)
-                if kind.queue.messages and not self._runs(kind.name):
-                    self._world.tell(f"{kind.name}: nobody takes {len(kind.queue.messages)} left")
+                self.fill(kind.name)
 
         self._world.hub.spawn(f"{kind.name} watch", settle)
-
-    def _runs(self, name: str) -> bool:
-        return any(task.name == name for task in self.running)
 
 
 class SqsClient:

@@ -115,7 +115,7 @@ class Interpreter:
             case "Map":
                 items = self._value(state["Items"], states)
                 processor = state["ItemProcessor"]
-                at_once = state.get("MaxConcurrency") or len(items)
+                at_once = self._value(state.get("MaxConcurrency"), states) or len(items)
                 work = [(processor, item) for item in items]
                 result = self._side_by_side("Map", work, at_once)
             case unknown:
@@ -189,9 +189,12 @@ class Interpreter:
         arguments = self._value(state["Arguments"], states)
         if self._world.chaos.fault(resource, "no capacity"):
             raise StateFailed("States.TaskFailed", f"{resource} has no capacity")
-        if resource == "ecs:runTask":
-            self._world.containers.run_task(arguments["TaskDefinition"])
-            return {"tasks": [{}]}
+        if resource == "aws-sdk:ecs:describeServices":
+            [name] = arguments["Services"]
+            return self._world.containers.describe(name)
+        if resource == "aws-sdk:ecs:updateService":
+            self._world.containers.want(arguments["Service"], arguments["DesiredCount"])
+            return {"Service": {}}
         if resource == "sns:publish":
             self._world.people.published(arguments["Subject"], arguments["Message"])
             return {"MessageId": "1"}

@@ -6,24 +6,27 @@ is always in line for the lock: who loses its lease loses the lock to it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from contracts.envelope import Message
 from contracts.errors import Transient
 from contracts.messages import LockRecovered
+from infra.local.scaling import Numbers, Scaling, Seen
 from services.runtime.event_store import StateWrite
 from services.runtime.messaging.consumer import CommandConsumer, handle_sqs_records
 from tests.contract.declared import PROJECT, Service
 from tests.simulation import cast, saga
 from tests.simulation.chaos import CALM_SEEDS, Chaos
 from tests.simulation.checks import LockBook
-from tests.simulation.compute import Containers, Function, Handler, WorkerKind
+from tests.simulation.compute import Containers, Function, Handler, Process, WorkerKind
 from tests.simulation.hub import Crash, Hub
 from tests.simulation.network import Bus, Queue
+from tests.simulation.saga import StateFailed
 from tests.simulation.step_functions import STATUS_CHANGE, Answers, Execution, StateMachine
 from tests.simulation.stores import TABLES, EventStoreTable
 from tests.simulation.world import QUEUES, SWEEP_SECONDS, WORKER_QUEUES, World
@@ -40,9 +43,24 @@ def _default(service: str, parameter: str) -> float:
 
 
 LEASE = timedelta(seconds=_default("lock", "LeaseSeconds"))
-IDLE_EXIT_SECONDS = _default("validator", "IdleExitSeconds")
+LOOK_SECONDS = 60.0
+"""CloudWatch has a value of a queue for each minute."""
+NO_ROOM_SECONDS = 60.0
+"""How often ECS tries again to place what is wanted."""
 HEARTBEAT_SECONDS = 5.0
 """Of both workers (HEARTBEAT_SECONDS in their templates)."""
+
+
+def numbers_of(service: str, **others: int) -> Numbers:
+    """The scaling of a service, as its template publishes it."""
+    template = Service(PROJECT / "services" / service).template
+    [text] = [
+        one["Value"]["Fn::Sub"]
+        for one in template.of_type("AWS::SSM::Parameter").values()
+        if str(one["Name"]).endswith("/scaling")
+    ]
+    filled = re.sub(r"\$\{(\w+)\}", lambda found: f"{_default(service, found[1]):.0f}", text)
+    return replace(Numbers.of(filled), **others)
 
 
 @dataclass(frozen=True)
@@ -58,23 +76,64 @@ class Load:
     """Containers by number, from 1, that die as soon as they have started."""
     dies_at: float | None = None
     """When every validator that runs is gone, with what it had in hand."""
+    room: int = 99
+    """Containers of a service that the quota of Fargate has room for."""
+    living: bool = False
+    """One of each runs already; then whoever asks ECS for anything is refused."""
 
 
 class StagedContainers(Containers):
-    """Fargate takes so long; some containers die at once."""
+    """Fargate takes so long, and has so much room; some containers die at once."""
 
     heartbeat_seconds = HEARTBEAT_SECONDS
-    idle_exit_seconds = IDLE_EXIT_SECONDS
+    idle_exit_seconds = LOOK_SECONDS
 
     def __init__(self, world: Stage) -> None:
         super().__init__(world)
         self._load = world.load
-        self.woken: Counter[str] = Counter()
+        self.started: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.most_wanted: Counter[str] = Counter()
+        self._scaling = {
+            name: Scaling(numbers_of(name, **world.numbers)) for name in WORKER_QUEUES.values()
+        }
 
-    def run_task(self, name: str) -> None:
-        self.woken[name] += 1
-        if self.woken.total() not in self._load.stillborn:
-            super().run_task(name)
+    def describe(self, name: str) -> dict[str, Any]:
+        self._refuse()
+        return super().describe(name)
+
+    def want(self, name: str, count: int) -> None:
+        self._refuse()
+        super().want(name, count)
+
+    def _refuse(self) -> None:
+        if self._load.living:
+            raise StateFailed("Ecs.EcsException", "Rate exceeded")
+
+    def scale(self, name: str, queue: Queue, now: float) -> None:
+        """As Application Auto Scaling does, with the numbers of the template."""
+        visible = sum(one.visible_at <= now for one in queue.messages.values())
+        seen = Seen(visible, len(queue.messages) - visible, self.wanted[name], self.count(name))
+        self.wanted[name] = self._scaling[name].wanted(seen, now)
+        self.most_wanted[name] = max(self.most_wanted[name], self.wanted[name])
+        self.fill(name)
+
+    def _start_one(self, name: str) -> bool:
+        if self.count(name) + self._starting[name] >= self._load.room:
+            self._world.hub.at(NO_ROOM_SECONDS, lambda: self.fill(name))
+            return False
+        self.started[name] += 1
+        return super()._start_one(name)
+
+    def _start(self, kind: WorkerKind, process: Process) -> None:
+        if self._started in self._load.stillborn:
+            self.fill(kind.name)
+            return
+        super()._start(kind, process)
+        self.most[kind.name] = max(self.most[kind.name], self.count(kind.name))
+
+    def _may_end(self, name: str) -> bool:
+        return self.count(name) > self.wanted[name]
 
     def _cold_start_seconds(self, _name: str) -> float:
         return self._load.cold_start_seconds
@@ -96,8 +155,12 @@ class Stage(World):
     checks: LockAlone  # type: ignore[assignment]
     containers: StagedContainers
 
-    def __init__(self, load: Load, definition: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, load: Load, definition: Mapping[str, Any] | None = None, **numbers: int
+    ) -> None:
+        """`numbers`: of the scaling, in place of those that the templates have."""
         self.seed, self.is_told, self.load = CALM_SEEDS, False, load
+        self.numbers = numbers
         self.story, self._failure = [], None
         self.is_over, self.is_deployed = False, True
         self.hub, self.chaos = Hub(), Chaos(CALM_SEEDS)
@@ -111,6 +174,8 @@ class Stage(World):
         self.containers = StagedContainers(self)
         self.recovered: list[LockRecovered] = []
         self._validated: set[tuple[str, int]] = set()
+        self.validated_at = 0.0
+        """When the last file of ours was."""
         self._tried: Counter[tuple[str, int]] = Counter()
         self.functions = self._functions()
         self._define_containers()
@@ -120,6 +185,11 @@ class Stage(World):
         self._start(OURS, self.load.files)
         self.hub.at(RIVAL_COMES_AFTER, lambda: self._start(RIVAL, 1))
         self._sweep_each_minute()
+        self._scale_each_minute()
+        if self.load.living:
+            for name in WORKER_QUEUES.values():
+                self.containers.wanted[name] = 1
+                self.containers.fill(name)
         if self.load.dies_at is not None:
             self.hub.at(self.load.dies_at, self._kill_validators)
         try:
@@ -189,6 +259,8 @@ class Stage(World):
             if file[0] == OURS and self._tried[file] <= self.load.failures(file[1]):
                 raise Transient(f"file {file[1]} cannot be read just now")
             self._validated.add(file)
+            if file[0] == OURS:
+                self.validated_at = self.hub.now
         return {"outcome": "VALIDATED", "file_index": file[1]}
 
     def _transform(self, _: Message) -> dict[str, Any]:
@@ -202,6 +274,14 @@ class Stage(World):
         for task in list(self.containers.running):
             if task.name == "validator":
                 task.kill(Crash("out of memory"))
+
+    def _scale_each_minute(self) -> None:
+        def look() -> None:
+            for queue, name in WORKER_QUEUES.items():
+                self.containers.scale(name, self.queues[queue], self.hub.now)
+            self._scale_each_minute()
+
+        self.hub.at(LOOK_SECONDS, look)
 
     def _sweep_each_minute(self) -> None:
         def sweep() -> None:

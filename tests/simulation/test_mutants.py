@@ -32,7 +32,7 @@ SHOWN_BY = {
     "consumer: one record fails its batch": 33,
     "lock: a fence is raised in vain": 38,
     "lock: anyone releases": 6,
-    "lock: dead waiters are not skipped": 932,
+    "lock: dead waiters are not skipped": 1065,
     "lock: last come, first served": 6,
     "lock: the debt is struck out before it is paid": 118,
     "lock: the sweep recovers nobody": 61,

@@ -2,8 +2,8 @@
 
 Step Functions counts HeartbeatSeconds and TimeoutSeconds from when a task is scheduled, that is
 from when its command is in the queue (developer guide, Task workflow state), and counts events and
-bytes (Quotas); `saga.py`, `step_functions.py` and `history.py` hold the definition to that. What
-wakes containers beside the saga (`validator-commands-wait`) is not played: it can only help.
+bytes (Quotas); `saga.py`, `step_functions.py` and `history.py` hold the definition to that. The
+containers are those of services that are scaled each minute by what is in the queue.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ def played(load: Load, definition: Definition | None = None) -> tuple[Stage, Exe
 
 def in_peace(load: Load, definition: Definition | None = None) -> None:
     """Besides, nothing that only waited was taken for dead: no try of any task ran out of time."""
-    stage, ours = played(load, definition)
+    _, ours = played(load, definition)
     assert ours.history.types["TaskTimedOut"] == 0
-    assert stage.containers.woken == {"validator": 2, "transformer": 2}, "one for each batch"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +63,65 @@ def test_one_worker_is_enough_however_long_the_rest_has_to_wait(load: Load) -> N
     in_peace(load)
 
 
+def test_one_container_is_started_where_one_is_enough() -> None:
+    """A transformer that has just published goes on with the next batch."""
+    stage, _ = played(Load(files=10, seconds_a_file=1))
+    assert stage.containers.started == {"validator": 2, "transformer": 1}
+
+
+def test_who_scales_sooner_than_a_container_comes_starts_one_too_many() -> None:
+    stage = Stage(Load(files=10, seconds_a_file=1), wait_minutes=1)
+    stage.play()
+    assert stage.containers.started["validator"] > 2
+
+
+SEVERAL = Load(files=200, seconds_a_file=120)
+
+
+def test_a_set_of_many_files_is_validated_by_several() -> None:
+    stage, _ = played(SEVERAL)
+    assert stage.containers.most == {"validator": 4, "transformer": 1}
+    alone = SEVERAL.files * SEVERAL.seconds_a_file
+    assert stage.validated_at < alone / 2
+
+
+def test_with_two_files_in_flight_no_more_than_two_find_work() -> None:
+    stage = Stage(SEVERAL, edited(("ValidateFiles", "MaxConcurrency", 2)))
+    stage.play()
+    assert stage.containers.most["validator"] <= 2
+
+
+def test_where_there_is_room_for_one_only_one_does_it_all() -> None:
+    """Four are wanted, and ECS goes on trying; files in flight are as many as run."""
+    stage, ours = played(Load(files=60, seconds_a_file=120, room=1))
+    assert stage.containers.most_wanted["validator"] == 4
+    assert stage.containers.most["validator"] == 1
+    assert ours.history.types["TaskTimedOut"] == 0
+
+
+def test_files_in_flight_for_containers_that_did_not_come_run_out_of_time() -> None:
+    mistake = deepcopy(saga.definition())
+    look = dict(states_in(mistake))["LookForValidators"]
+    look["Output"]["validators"] = "{% $states.result.Services[0].DesiredCount %}"
+    with pytest.raises(AssertionError):
+        in_peace(Load(files=60, seconds_a_file=280, room=1), mistake)
+
+
+REFUSED = Load(files=10, seconds_a_file=60, living=True)
+
+
+def test_a_batch_is_completed_where_every_start_is_refused_and_a_worker_lives() -> None:
+    _, ours = played(REFUSED)
+    assert ours.history.types["TaskFailed"] > 0
+
+
+@pytest.mark.parametrize("name", ["LookForValidators", "StartTransformer"])
+def test_a_refusal_that_nobody_catches_fails_the_batch(name: str) -> None:
+    definition = deepcopy(saga.definition())
+    del dict(states_in(definition))[name]["Catch"]
+    assert Stage(REFUSED, definition).play().status == "FAILED"
+
+
 def test_a_batch_of_which_every_file_fails_once_stays_far_below_the_largest_history() -> None:
     load = Load(MAX_BATCH_FILES, seconds_a_file=1, failures=lambda _: 1)
     _, ours = played(load)
@@ -73,18 +131,18 @@ def test_a_batch_of_which_every_file_fails_once_stays_far_below_the_largest_hist
 
 @pytest.mark.parametrize("seconds_a_file", [1, 300])
 def test_a_container_that_never_comes_costs_a_wait_and_not_the_lock(seconds_a_file: int) -> None:
-    """Two minutes for it, ten until its silence is noticed, two for the next."""
-    stage, _ = played(Load(10, seconds_a_file, stillborn=frozenset({1})))
-    assert stage.containers.woken["validator"] == 3
+    """ECS starts the next; nobody has to notice its silence."""
+    stage, ours = played(Load(10, seconds_a_file, stillborn=frozenset({1})))
+    assert stage.containers.started["validator"] >= 3
+    assert ours.history.types["TaskTimedOut"] == 0
 
 
 @pytest.mark.parametrize("load", [FIVE_MINUTES, MANY], ids=["long", "short"])
 def test_a_worker_that_dies_in_the_middle_costs_one_slice_and_not_the_lock(load: Load) -> None:
     dying = Load(load.files, load.seconds_a_file, dies_at=600)
     stage, ours = played(dying)
-    assert ours.history.types["TaskTimedOut"] > 0
-    assert stage.containers.woken["validator"] > 2
-    assert ours.history.types["MapIterationStarted"] <= load.files + 3 * 50
+    assert stage.containers.started["validator"] > 2
+    assert ours.history.types["MapIterationStarted"] <= load.files + 3 * 25
 
 
 def test_what_fails_for_good_is_given_up_and_the_lock_goes_on() -> None:
@@ -98,10 +156,10 @@ def test_what_fails_for_good_is_given_up_and_the_lock_goes_on() -> None:
 
 def test_the_worst_history_is_what_the_definition_says() -> None:
     """Each file of two slices fails as often as it may, and the last one once more."""
-    load = Load(100, seconds_a_file=1, failures=lambda index: 3 + (index == 99))
+    load = Load(50, seconds_a_file=1, failures=lambda index: 3 + (index == 49))
     _, ours = played(load)
-    most = saga_history.most_events(saga.definition(), 100)
-    spare = saga_history.most_events(saga.definition(), 50) - saga_history.most_events(
+    most = saga_history.most_events(saga.definition(), 50)
+    spare = saga_history.most_events(saga.definition(), 25) - saga_history.most_events(
         saga.definition(), 1
     )
     assert most - 2 * spare - 700 < ours.history.events <= most
@@ -134,7 +192,7 @@ def test_less_patience_is_noticed(load: Load, mistake: tuple[str, str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("deaf", "load"),
-    [("took", MANY), ("__call__", FIVE_MINUTES)],
+    [("took", Load(MAX_BATCH_FILES, seconds_a_file=4)), ("__call__", FIVE_MINUTES)],
     ids=["many short ones", "few long ones"],
 )
 def test_a_lease_that_is_not_extended_is_lost_to_the_next_in_line(
@@ -157,14 +215,14 @@ def test_a_history_that_is_full_ends_the_execution_and_nobody_catches_it(
     assert ours.history.events < 2_010, "what is stopped is written down, and the end"
 
 
-@pytest.mark.parametrize("size", [5_100, 5_300])
+@pytest.mark.parametrize("size", [10_200, 10_600])
 def test_what_is_over_256_kib_ends_the_execution_and_nobody_catches_it(size: int) -> None:
-    """Fifty outputs of a slice together: 50 * 5,242 are 262,144 bytes."""
+    """Outputs of a slice together: 25 * 10,485 are 262,144 bytes."""
     definition = deepcopy(saga.definition())
     dict(states_in(definition))["ValidateFile"]["Output"]["pad"] = "x" * size
-    ours = Stage(Load(50, seconds_a_file=1), definition).play()
-    assert ours.status == ("SUCCEEDED" if size < 5_200 else "FAILED")
-    assert ("States.DataLimitExceeded" in ours.cause) == (size > 5_200)
+    ours = Stage(Load(25, seconds_a_file=1), definition).play()
+    assert ours.status == ("SUCCEEDED" if size < 10_400 else "FAILED")
+    assert ("States.DataLimitExceeded" in ours.cause) == (size > 10_400)
 
 
 def test_bytes_are_counted_as_utf_8() -> None:

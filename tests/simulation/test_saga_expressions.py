@@ -62,7 +62,7 @@ def test_what_is_published_goes_on_to_the_archive() -> None:
 
 @pytest.mark.parametrize(
     ("count", "slices"),
-    [(1, [[0]]), (50, [[*range(50)]]), (51, [[*range(50)], [50]]), (100, None), (1000, None)],
+    [(1, [[0]]), (25, [[*range(25)]]), (26, [[*range(25)], [25]]), (100, None), (1000, None)],
 )
 def test_slices_hold_every_file_once_and_in_order(
     count: int, slices: list[list[int]] | None

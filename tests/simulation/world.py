@@ -64,8 +64,8 @@ SUBSTITUTIONS = {
     "ValidatorQueueUrl": "validator-commands",
     "TransformerQueueUrl": "transformer-commands",
     "ArchiverQueueUrl": "archiver-commands",
-    "ValidatorTaskDefinition": "validator",
-    "TransformerTaskDefinition": "transformer",
+    "ValidatorService": "validator",
+    "TransformerService": "transformer",
 }
 
 
@@ -258,7 +258,7 @@ class World:
         """As the next batch would: what a dead batch left in their queues must do no harm."""
         while left := [one for name, one in WORKER_QUEUES.items() if self.queues[name].messages]:
             for name in left:
-                self.containers.run_task(name)
+                self.containers.want(name, max(1, self.containers.wanted[name]))
             self.hub.step()
             self._rest()
             for sent in [m for name in WORKER_QUEUES for m in self.queues[name].messages.values()]:

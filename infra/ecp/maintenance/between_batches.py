@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.clock import new_event_id, system_clock, to_rfc3339
 from contracts.envelope import Message
-from infra.ecp.maintenance.requests import request_message, wait_for_end, wake_worker
+from infra.ecp.maintenance.requests import request_message, start_worker, wait_for_end
 from infra.ecp.settings import CliSettings
 from infra.ecp.target import Target
 from infra.ecp.terminal.errors import CommandFailed
@@ -19,7 +19,7 @@ def carried_out(target: Target, command: Any, *, quietly: bool) -> Message | Non
     message = request_message(command, new_event_id(), to_rfc3339(system_clock()))
     queue_url = target.names.get("transformer", "command-queue-url")
     target.client("sqs").send_message(QueueUrl=queue_url, MessageBody=message.to_json())
-    wake_worker(target.client("ecs"), target.names)
+    start_worker(target.client("ecs"), target.names)
 
     def show(news: Sequence[Message]) -> None:
         for event in news if not quietly else ():

@@ -52,18 +52,12 @@ def wait_for_end(
     return None
 
 
-def wake_worker(ecs: Any, names: Any, service: str = "transformer") -> None:
-    """Start a service's container, which ends when idle; on one machine it runs anyway."""
-    subnets = names.get("platform", "subnet-ids").split(",")
-    ecs.run_task(
-        cluster=names.get("platform", "cluster-arn"),
-        taskDefinition=names.get(service, "task-definition-arn"),
-        launchType="FARGATE",
-        networkConfiguration={
-            "awsvpcConfiguration": {
-                "subnets": subnets,
-                "securityGroups": [names.get("platform", "security-group-id")],
-                "assignPublicIp": "ENABLED",
-            }
-        },
-    )
+def start_worker(ecs: Any, names: Any, service: str = "transformer") -> None:
+    """Have one of a service's containers started where none is wanted; ECS does the rest.
+
+    Never more: what waits for long is for its scaling to see.
+    """
+    cluster, name = names.get("platform", "cluster-arn"), names.get(service, "service-name")
+    found = ecs.describe_services(cluster=cluster, services=[name])["services"]
+    if all(one["desiredCount"] == 0 for one in found):
+        ecs.update_service(cluster=cluster, service=name, desiredCount=1)

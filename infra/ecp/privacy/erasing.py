@@ -30,7 +30,7 @@ from contracts.messages import (
     ObjectRef,
     ObjectVersion,
 )
-from infra.ecp.maintenance.requests import wake_worker
+from infra.ecp.maintenance.requests import start_worker
 from infra.ecp.names import SOURCE
 from infra.ecp.privacy import erasure
 from infra.ecp.privacy.source_columns import SourceColumns
@@ -265,7 +265,7 @@ class Erasing:
             url = target.names.get(service, "command-queue-url")
             target.client("sqs").send_message(QueueUrl=url, MessageBody=message.to_json())
         for service in WOKEN & set(streams.values()):
-            wake_worker(target.client("ecs"), target.names, service)
+            start_worker(target.client("ecs"), target.names, service)
 
         def show(event: Message) -> None:
             if not quietly:

@@ -23,6 +23,7 @@ from contracts.errors import ContractViolation
 from services.runtime.messaging.consumer import CommandConsumer
 from services.runtime.messaging.spare_time import Between, SpareTime
 from services.runtime.messaging.task_callbacks import TaskCallbacks
+from services.runtime.messaging.task_protection import TaskProtection, task_protection
 from services.runtime.messaging.worker_state import WorkerState
 from services.runtime.observability import tracing
 from services.runtime.observability.logs import about, keys_of, logger
@@ -49,7 +50,6 @@ class QueueWorker:
         answers: TaskCallbacks,
         on_heartbeat: OnHeartbeat,
         heartbeat_seconds: float = 5.0,
-        idle_exit_seconds: float = 0.0,
         deadline_seconds: Mapping[str, float] | None = None,
         on_take: OnHeartbeat = lambda _message: None,
         between: Between | None = None,
@@ -65,12 +65,13 @@ class QueueWorker:
         self._queue_name = queue_name_of(queue_url)
         self._consumer, self._answers = consumer, answers
         self._on_heartbeat, self._heartbeat_seconds = on_heartbeat, heartbeat_seconds
-        self._idle_exit_seconds = idle_exit_seconds
         self._deadline_seconds = deadline_seconds or {}
         self._stopping = threading.Event()
         self._on_sign_of_life: Callable[[], object] = lambda: None
         self.state: WorkerState | None = None
         """Where it tells what it has in hand."""
+        self.protection = TaskProtection(None)
+        """From being stopped by who scales or deploys, while there is work."""
 
     def stop(self) -> None:
         """Finish the message in hand, take no other."""
@@ -82,7 +83,7 @@ class QueueWorker:
         self._stopping.wait()
 
     def run(self, on_sign_of_life: Callable[[], object] = lambda: None) -> None:
-        """Poll until stopped, or idle for `idle_exit_seconds` (0: for ever).
+        """Poll until stopped: who starts workers also says when there are too many.
 
         A queue that is away is polled again after a second. `on_sign_of_life` is called before
         each poll, and every `heartbeat_seconds` while a message is in hand.
@@ -99,7 +100,7 @@ class QueueWorker:
         So it does after the first poll, for what an earlier process left; not before it, for a
         worker is woken by a message that waits.
         """
-        spare_time, busy_at = self._between.spare_time, time.monotonic()
+        spare_time = self._between.spare_time
         is_first, is_due = True, False
         while not self._stopping.is_set():
             self._on_sign_of_life()
@@ -112,11 +113,10 @@ class QueueWorker:
                 self._stopping.wait(RETRY_POLL_SECONDS)
                 continue
             is_first, is_due = False, is_busy or is_first
-            if is_busy or spare_time.is_used:
-                busy_at = time.monotonic()
-            elif 0 < self._idle_exit_seconds < time.monotonic() - busy_at:
-                logger.info("idle: the saga wakes a new container when there is work")
-                return
+            if spare_time.is_used:
+                self.protection.hold()
+            elif not is_busy:
+                self.protection.let_go()
 
     def poll_once(self) -> int:
         """Take at most one message; returns how many were taken."""
@@ -201,12 +201,14 @@ class QueueWorker:
         began_at = time.monotonic()
         if message:
             self._tell_of(message, self._on_take)
+            self.protection.hold()
         while message and not done.wait(self._heartbeat_seconds):
             held_seconds = time.monotonic() - began_at
             if held_seconds > self._deadline_seconds.get(message.event_type, math.inf):
                 self._give_up(message, held_seconds)
                 return
             self._on_sign_of_life()
+            self.protection.hold()
             try:
                 self._sqs.change_message_visibility(
                     QueueUrl=self._queue_url,
@@ -246,7 +248,8 @@ def run_worker(worker: QueueWorker, stop_seconds: float = STOP_SECONDS) -> None:
 
     When the environment variable WORKER_READY_FILE names a file, it is written before the first
     poll, says what the worker has in hand, and is touched with every sign of life: `ecp up` waits
-    for it, and the container's health check wants it younger than a minute.
+    for it, and the container's health check wants it younger than a minute. In a container of ECS
+    the task is protected while there is work.
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -255,6 +258,7 @@ def run_worker(worker: QueueWorker, stop_seconds: float = STOP_SECONDS) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     ready_file = os.environ.get("WORKER_READY_FILE")
+    worker.protection = task_protection(os.environ)
     with _ended_by_force(worker, stop_seconds):
         if not ready_file:
             worker.run()

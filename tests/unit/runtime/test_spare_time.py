@@ -11,7 +11,7 @@ from services.runtime.messaging.spare_time import Between, SpareTime
 from services.runtime.messaging.task_callbacks import InMemoryTaskCallbacks
 from services.runtime.messaging.worker import QueueWorker
 from tests.support.doubles import RecordedDeadLetters
-from tests.unit.runtime.test_worker_life import Queue, a_command, ticking
+from tests.unit.runtime.test_worker_life import Queue, a_command
 
 
 class Visible(Queue):
@@ -170,25 +170,3 @@ def test_a_worker_that_is_to_stop_has_it_end() -> None:
     worker.run()
     assert used == [False, True]
     assert not spare_time.is_used
-
-
-def test_a_worker_is_not_idle_while_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alone it would end after the fourth poll; so it does, after the work has ended."""
-    ticking(monkeypatch, 10)
-    spare_time, ends = SpareTime(), threading.Event()
-
-    def on_poll(number: int) -> None:
-        if number == 8:
-            ends.set()
-            while spare_time.is_used:
-                threading.Event().wait(0.001)
-
-    queue = Queue(on_poll=on_poll)
-    worker = worker_of(
-        queue,
-        Handling(lambda: None),
-        Between(spare_time, lambda: ends.wait(30)),
-        idle_exit_seconds=35,
-    )
-    worker.run()
-    assert 8 < queue.polls < 13

@@ -142,15 +142,6 @@ def a_command() -> str:
     ).to_json()
 
 
-def test_a_worker_that_never_had_work_ends_when_it_was_idle_for_long_enough() -> None:
-    queue, answers = Queue(), InMemoryTaskCallbacks()
-    consumer = CommandConsumer({}, answers, RecordedDeadLetters())
-    QueueWorker(
-        queue, "http://queue/q", consumer, answers, lambda _: None, idle_exit_seconds=0.001
-    ).run()
-    assert queue.polls >= 1
-
-
 def test_a_message_is_hidden_for_three_heartbeats_and_at_least_15_seconds() -> None:
     """What is hidden for less comes to a second worker while the first is at it."""
     asked: list[int] = []
@@ -185,13 +176,13 @@ def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr("services.runtime.messaging.worker.time.monotonic", lambda: next(ticks))
 
 
-def idle_worker(queue: Queue, **options: float) -> QueueWorker:
+def idle_worker(queue: Queue) -> QueueWorker:
     answers = InMemoryTaskCallbacks()
     consumer = CommandConsumer({}, answers, RecordedDeadLetters())
-    return QueueWorker(queue, "http://queue/q", consumer, answers, lambda _: None, **options)
+    return QueueWorker(queue, "http://queue/q", consumer, answers, lambda _: None)
 
 
-def test_a_worker_waits_for_work_for_ever_unless_it_is_told_for_how_long(
+def test_a_worker_waits_for_work_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ticking(monkeypatch, 1_000)
@@ -199,15 +190,6 @@ def test_a_worker_waits_for_work_for_ever_unless_it_is_told_for_how_long(
     worker = idle_worker(queue)
     worker.run()
     assert queue.polls == 5
-
-
-def test_idle_time_is_counted_from_the_last_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticking(monkeypatch, 10)
-    without, after_work = Queue(), Queue("no message of ours")
-    idle_worker(without, idle_exit_seconds=35).run()
-    idle_worker(after_work, idle_exit_seconds=35).run()
-    assert without.polls == 4
-    assert after_work.polls == 5
 
 
 def test_a_queue_that_is_away_is_asked_again_after_a_second() -> None:

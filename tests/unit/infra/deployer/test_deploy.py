@@ -468,12 +468,14 @@ def test_a_secret_is_given_to_the_stack_and_recorded_nowhere(tmp_path: Path) -> 
     assert current.parameters == {"Tunable": "9"}
 
 
-def test_on_one_machine_an_idle_worker_stays() -> None:
+def test_on_one_machine_an_idle_worker_stays_and_nobody_else_scales() -> None:
     local = local_environment("http://127.0.0.1:1", {})
     assert local.own_parameters == {
-        "IDLE_EXIT_SECONDS": "0",
+        "MIN_WORKERS": "1",
+        "AUTO_SCALING": "no",
         "METRIC_MATH": "no",
         "API_AUTHORIZATION": "NONE",
     }
-    assert "IdleExitSeconds" in (PROJECT / "services/validator/template.yaml").read_text()
+    for name in ("MinWorkers", "AutoScaling"):
+        assert name in (PROJECT / "services/validator/template.yaml").read_text()
     assert aws_environment({}, {}).own_parameters == {}

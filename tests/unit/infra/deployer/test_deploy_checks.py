@@ -91,32 +91,23 @@ class Fargate:
         return {"tasks": [{"taskArn": "task/new"}], "failures": []}
 
     def describe_tasks(self, tasks: list[str], **_: str) -> dict[str, Any]:
-        if tasks == ["task/new"]:
-            state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
-            return {"tasks": [{"lastStatus": "RUNNING", **state}]}
-        both = {"task/new": NEW, "task/old": OLD}
-        return {"tasks": [{"taskArn": t, "taskDefinitionArn": both[t]} for t in tasks]}
+        assert tasks == ["task/new"]
+        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        return {"tasks": [{"lastStatus": "RUNNING", **state}]}
 
     def stop_task(self, task: str, **_: str) -> None:
         self.stopped.append(task)
-
-    def get_paginator(self, operation: str) -> "Fargate":
-        assert operation == "list_tasks"
-        return self
-
-    def paginate(self, family: str, **_: str) -> list[dict[str, Any]]:
-        assert family == "v"
-        return [{"taskArns": ["task/old", "task/new"]}, {"taskArns": []}]
 
 
 def replace_on(fargate: Fargate) -> None:
     EcsWorkers(fargate, "cluster", ["s"], "sg", Waiting(0.0)).replace(NEW, lambda _: None)
 
 
-def test_on_fargate_old_tasks_are_stopped_once_a_new_one_is_healthy() -> None:
+def test_on_fargate_one_task_is_started_to_see_it_healthy_and_stopped() -> None:
+    """Those of the service are replaced by ECS, and where none is wanted none stays."""
     fargate = Fargate({"healthStatus": "UNKNOWN"}, {"healthStatus": "HEALTHY"})
     replace_on(fargate)
-    assert fargate.stopped == ["task/old"]
+    assert fargate.stopped == ["task/new"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +128,7 @@ def test_on_fargate_old_tasks_are_stopped_once_a_new_one_is_healthy() -> None:
         (Fargate({}, failures=True), "could be placed: RESOURCE:MEMORY", []),
     ],
 )
-def test_on_fargate_a_task_that_does_not_get_healthy_fails_and_old_ones_stay(
+def test_on_fargate_a_task_that_does_not_get_healthy_fails_the_deployment(
     fargate: Fargate, reason: str, stopped: list[str]
 ) -> None:
     with pytest.raises(CheckFailed, match=reason):

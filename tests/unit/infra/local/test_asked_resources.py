@@ -104,6 +104,8 @@ def test_glue_wants_a_right_from_the_catalog_down(asked: dict[str, Any], parts: 
     [
         ("RunTask", {"taskDefinition": "validation-task:3"}, ["task-definition/validation-task:3"]),
         ("StopTask", {"task": "8f"}, ["task/ours/8f"]),
+        ("UpdateService", {"service": "validator"}, ["service/ours/validator"]),
+        ("DescribeServices", {"services": ["validator"]}, ["service/ours/validator"]),
         ("DescribeTasks", {"tasks": ["8f", "9a"]}, ["task/ours/8f", "task/ours/9a"]),
     ],
 )

@@ -425,3 +425,20 @@ def test_a_worker_whose_stack_is_deleted_is_ended_and_not_started_again(
     assert not psutil.pid_exists(harness.pid)
     workers.follow(3 * GONE_SECONDS)
     assert len(harness.started) == 1
+
+
+def test_as_many_of_a_worker_run_as_are_wanted(harness: ProcessHarness) -> None:
+    aws, counts = Registered(a_worker(WORKS)), {"validator": 2}
+    workers = DeployedWorkers(harness.pool, aws, aws, lambda: counts)
+    workers.follow(0.0)
+    deadline = time.monotonic() + 60
+    while harness.pool.count_ready("validator") < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(harness.pool.states()) == ["validator", "validator-2"]
+    assert harness.pool.count_ready("validator") == 2
+    assert harness.pool.count_ready("valid") == 0
+    counts["validator"] = 1
+    workers.follow(LOOK_SECONDS)
+    workers.follow(LOOK_SECONDS + GONE_SECONDS)
+    assert harness.gone == ["validator-2"]
+    assert sorted(harness.pool.states()) == ["validator"]

@@ -19,7 +19,7 @@ BLUE = Stage("blue")
 NAMES = (
     "TableName", "QueueName", "BucketName", "TopicName", "LogGroupName", "FunctionName",
     "StateMachineName", "RepositoryName", "ClusterName", "AlarmName", "Family", "Name",
-    "RoleName", "DashboardName",
+    "RoleName", "DashboardName", "ManagedPolicyName",
 )  # fmt: skip
 PLACES = re.compile(r"^(/aws/(?:lambda|ecs|apigateway|vendedlogs/states)/|/)")
 """What AWS wants before the name of a log, and the slash of an SSM parameter."""
@@ -36,6 +36,9 @@ def given_names(resource: Any) -> Iterator[str]:
     """The names that a resource gives to what it makes."""
     for key in NAMES:
         if key in resource.properties:
+            yield str(resource.properties[key])
+    for of, key in (("ECS::Service", "ServiceName"), ("ScalingPolicy", "PolicyName")):
+        if resource.type.endswith(of):
             yield str(resource.properties[key])
     if resource.type == "AWS::Glue::Database":
         yield str(resource.properties["DatabaseInput"]["Name"])
@@ -100,8 +103,8 @@ SAID_WITHIN = frozenset(
     {
         "ecommerce-pipeline",  # audience of tokens, session names
         "ecsJob",  # name of an inline policy
-        *("validation-task", "transformation-task", "wake-validation-task"),
-        *("wake-transformation-task", "start-validation-task", "start-transformation-task"),
+        *("validation-task", "transformation-task"),
+        *("start-validation-task", "start-transformation-task"),
     }
 )
 """Names within something that is the stage's own: inline policies, targets of a rule."""

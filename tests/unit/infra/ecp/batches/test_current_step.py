@@ -26,8 +26,8 @@ def exited(name: str) -> dict[str, Any]:
 
 def test_a_branch_that_is_over_is_not_the_step() -> None:
     history = [
-        exited("WakeValidator"),
-        entered("WakeValidator", 3.0),
+        exited("StartValidator"),
+        entered("StartValidator", 3.0),
         entered("ValidateFile", 4.0),
         exited("ValidateFile"),
         entered("ValidateFile", 5.0),
