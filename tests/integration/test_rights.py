@@ -101,6 +101,7 @@ def test_an_erasure_takes_no_right_that_the_templates_do_not_give(
 ) -> None:
     before = asked(running_cloud.port)[1]
     key = upload(pipeline, "erased")
+    assert pipeline.batch_of(key)["status"] == "COMPLETED"
     eventually(lambda: moved(pipeline, key))
     erased = ecp(
         *("privacy", "erase", "u1", "--yes"),
