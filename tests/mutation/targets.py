@@ -58,6 +58,7 @@ TARGETS = (
             "services/runtime/messaging/lease_heartbeat.py",
             "services/runtime/messaging/worker.py",
             "services/runtime/messaging/spare_time.py",
+            "services/runtime/messaging/task_protection.py",
         ),
         (
             "tests/unit/runtime/test_task_callbacks.py",
@@ -70,6 +71,7 @@ TARGETS = (
             "tests/unit/runtime/test_metrics.py",
             "tests/unit/runtime/test_no_message_is_lost.py",
             "tests/unit/runtime/test_spare_time.py",
+            "tests/unit/runtime/test_task_protection.py",
             "tests/unit/runtime/test_tracing.py",
             "tests/unit/runtime/test_worker_deadline.py",
             "tests/unit/runtime/test_worker_life.py",
