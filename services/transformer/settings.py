@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     glue_database: str = "ecommerce"
     rotation_secret_id: str = ""
     transform_engine: Literal["auto", "duckdb", "spark"] = "auto"
-    spark_threshold_mb: int = 256
+    spark_threshold_mb: int = 1280
     duckdb_memory_mb: int = 2048
     spark_memory_mb: int = 2048
     spark_jars: str = ""

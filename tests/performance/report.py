@@ -17,6 +17,7 @@ TITLES = {
     "transform": "Transform, DuckDB",
     "history": "A batch on top of history",
     "growth": "A thousand orders on histories that grow",
+    "large_batches": "Large batches by DuckDB",
     "many_batches": "Small batches one after the other",
     "upkeep": "Small batches with turns of compaction between them",
     "transform_spark": "Transform, Spark",

@@ -51,7 +51,7 @@ class Ports:
     clock: Clock
     tables: TableNames
     wanted_engine: str = "auto"
-    spark_threshold_mb: int = 256
+    spark_threshold_mb: int = 1280
     decided: EngineDecision | None = None
     """The engine and why, where it was chosen before; by whoever submitted the job, say."""
 

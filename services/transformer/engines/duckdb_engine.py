@@ -1,7 +1,7 @@
 """The embedded engine: DuckDB over Arrow, with pyiceberg reading and writing the facts."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -42,6 +42,9 @@ from services.transformer.facts.tables import (
 )
 
 DUCKDB_TYPES = {"string": "varchar", "int64": "bigint", "date32[day]": "date", "bool": "boolean"}
+BATCH_ROWS = 50_000
+PORTION_BYTES = 64 << 20
+"""Of sorted rows in memory, before they are written: two data files of the largest."""
 CHEAPER_READ_AGAIN = frozenset(
     {
         *("affected_days", "gone_orders", "coming_orders", "gone_order_items"),
@@ -157,44 +160,78 @@ class DuckDBSession:
     def write(
         self, writes: Sequence[BranchWrite], epoch: int, snapshot_properties: dict[str, str]
     ) -> None:
-        """One more file per day, one snapshot per table, the tables side by side."""
-        prepared = [(write, self._arrow_of(write)) for write in writes]
+        """One snapshot per table, the tables side by side; of a small one one more file per day.
 
-        def commit(write: BranchWrite, rows: pa.Table) -> None:
-            table = self._facts.table(write.table)
-            replaced, small = self._files_that_go(write, rows, epoch)
-            if small:
-                rows = in_order(write.table, pa.concat_tables([rows, rows_in(table, small)]))
-            added = list(write_data_files(table, rows))
-            self._facts.replace(write.table, epoch, [*replaced, *small], added, snapshot_properties)
+        A large one is written in portions before the next is read, so that no more of it is in
+        memory: nobody sees its files until they are committed.
+        """
+        side_by_side([self._commit_of(write, epoch, snapshot_properties) for write in writes])
 
-        side_by_side([partial(commit, *each) for each in prepared])
+    def _commit_of(
+        self, write: BranchWrite, epoch: int, snapshot_properties: dict[str, str]
+    ) -> Callable[[], None]:
+        table = self._facts.table(write.table)
+        added: list[DataFile] = []
+        for rows, is_all in self._portions_of(write):
+            if is_all:
+                return partial(self._write_and_commit, write, rows, epoch, snapshot_properties)
+            added += write_data_files(table, rows)
+
+        def commit() -> None:
+            replaced, _ = self._files_that_go(write, epoch)
+            self._facts.replace(write.table, epoch, replaced, added, snapshot_properties)
+
+        return commit
+
+    def _write_and_commit(
+        self, write: BranchWrite, rows: pa.Table, epoch: int, snapshot_properties: dict[str, str]
+    ) -> None:
+        table = self._facts.table(write.table)
+        replaced, others = self._files_that_go(write, epoch)
+        small = _too_many_small(write.table, others, rows)
+        if small:
+            rows = in_order(write.table, pa.concat_tables([rows, rows_in(table, small)]))
+        added = list(write_data_files(table, rows))
+        self._facts.replace(write.table, epoch, [*replaced, *small], added, snapshot_properties)
 
     def _files_that_go(
-        self, write: BranchWrite, rows: pa.Table, epoch: int
+        self, write: BranchWrite, epoch: int
     ) -> tuple[list[DataFile], list[DataFile]]:
-        """Those that are replaced; and the small ones of days to which rows are added, if so many
-        are there that no turn between batches can have been had."""
+        """Those that are replaced, and those that stay."""
         head = self._facts.branch_heads(epoch)[write.table]
         files = data_files(self._facts.table(write.table), head)
         if write.files is None:
             return files, []
-        has_days = bool(PARTITIONS[write.table].fields)
-        added_to = set(rows["order_date"].unique().to_pylist()) if has_days else {None}
         replaced = [file for file in files if file.file_path in write.files]
         if len(replaced) != len(write.files):
             raise PipelineError(f"facts table {write.table} has lost a file that is to be replaced")
-        others = [file for file in files if file.file_path not in write.files]
-        many = outgrown(write.table, sizes_of(write.table, others), BATCH_RATIO)
-        paths = {path for merge in many if merge.partition in added_to for path in merge.paths}
-        return replaced, [file for file in others if file.file_path in paths]
+        return replaced, [file for file in files if file.file_path not in write.files]
 
-    def _arrow_of(self, write: BranchWrite) -> pa.Table:
-        names = [field.name for field in SCHEMAS[write.table].fields]
+    def _portions_of(self, write: BranchWrite) -> Iterator[tuple[pa.Table, bool]]:
+        """The rows, sorted, in tables of bounded size; and whether it is the one and only."""
+        schema = SCHEMAS[write.table].as_arrow()
         order = "order by order_date, order_id" if PARTITIONS[write.table].fields else ""
-        query = f"select {', '.join(names)} from {write.relation} {order}"
-        rows = self._database.sql(query).to_arrow_table()
-        return rows.cast(SCHEMAS[write.table].as_arrow())
+        query = f"select {', '.join(schema.names)} from {write.relation} {order}"
+        reader = self._database.sql(query).to_arrow_reader(BATCH_ROWS)
+        batches: list[pa.RecordBatch] = []
+        size, is_all = 0, True
+        for batch in reader:
+            if size >= PORTION_BYTES:
+                yield pa.Table.from_batches(batches).cast(schema), False
+                batches, size, is_all = [], 0, False
+            batches.append(batch)
+            size += batch.nbytes
+        yield pa.Table.from_batches(batches, reader.schema).cast(schema), is_all
+
+
+def _too_many_small(table: str, files: Sequence[DataFile], rows: pa.Table) -> list[DataFile]:
+    """The small files of days to which rows are added, if so many are there that no turn between
+    batches can have been had."""
+    has_days = bool(PARTITIONS[table].fields)
+    added_to = set(rows["order_date"].unique().to_pylist()) if has_days else {None}
+    many = outgrown(table, sizes_of(table, files), BATCH_RATIO)
+    paths = {path for merge in many if merge.partition in added_to for path in merge.paths}
+    return [file for file in files if file.file_path in paths]
 
 
 def _reading(paths: Sequence[str], columns: pa.Schema) -> str:
