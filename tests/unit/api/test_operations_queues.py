@@ -90,6 +90,7 @@ def long_polls(clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(letters, "LAST_LOOK_SECONDS", 1)
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("long_polls")
 def test_where_the_count_agrees_nobody_waits_for_a_long_poll(
     clients: dict[str, Any], queues: SqsQueues

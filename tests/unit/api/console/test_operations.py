@@ -91,6 +91,7 @@ def shown_after(api: ApiHarness, **query: str) -> Element:
     return read(answer.text)
 
 
+@pytest.mark.medium
 def test_all_are_sent_back_but_what_sqs_does_not_take() -> None:
     api = a_shop()
     answer = send(api, f"{PLACE}/send-back")

@@ -120,6 +120,7 @@ def test_any_letter_is_listed_shown_and_given_as_json_whole(
     assert all(printable(line) == line for line in shown.stdout.split("\n"))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["3,000 lists", "control characters", "a lone surrogate"])
 def test_one_letter_is_shown_with_all_of_its_body(
     sqs: Any, ecp: Callable[..., Result], name: str
