@@ -5,7 +5,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 QUICK := tests/unit/$(SERVICE) -q -m "not (spark or docker or browser or integration or performance or slow or thorough$(if $(SERVICE),, or medium))"
-SUITE := $(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder --durations=30 --durations-min=5
+SUITE := $(BIN)/python -m pytest tests -n 4 --no-loadscope-reorder -p no:pytest-testmon --durations=30 --durations-min=5
 
 USABLE := -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 
@@ -24,8 +24,8 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 
 ##@ Change
 
-unit: .venv/ready-to-develop  ## The quick tests of all; SERVICE=transformer for all but the slow ones of one service
-	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4
+unit: .venv/ready-to-develop  ## The quick tests of all, in a minute; SERVICE=transformer for all but the slow ones of one service
+	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4 -p no:pytest-testmon
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service
 	HYPOTHESIS_PROFILE=dev $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests

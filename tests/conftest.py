@@ -1,5 +1,6 @@
 """For all tests: suites that need Spark or Docker, and one MiniStack for those that want it."""
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 
@@ -41,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "aws" in getattr(item, "fixturenames", ()):
             item.add_marker("medium")
     longest_first(items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Modules and tests live as long as the process: no later collection looks at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,6 +7,7 @@ path, a parameter, a property, a value that a parameter may have stays. More may
 import json
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ _TIGHTER: Mapping[str, Callable[[Any, Any], bool]] = {
 Schema = Mapping[str, Any]
 
 
+@cache
 def served() -> dict[str, Any]:
-    """What the code answers."""
+    """What the code answers, which stays the same in a process."""
     from services.api.http.app import make_app, openapi_of
     from services.api.http.callers import Caller
 

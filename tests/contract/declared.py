@@ -26,11 +26,11 @@ ASKS_THE_LOCK = "ask_the_lock"
 """Who calls this function of messaging/fence_questions.py sends RaiseFence for what is stale."""
 
 
-class _TemplateLoader(yaml.SafeLoader):
+class _TemplateLoader(yaml.CSafeLoader):
     """YAML with CloudFormation's short functions: `!Ref X` is read as {"Ref": "X"}."""
 
 
-def _function(loader: yaml.SafeLoader, short: str, node: yaml.Node) -> dict[str, Any]:
+def _function(loader: yaml.CSafeLoader, short: str, node: yaml.Node) -> dict[str, Any]:
     name = short if short in ("Ref", "Condition") else f"Fn::{short}"
     if isinstance(node, yaml.ScalarNode):
         return {name: loader.construct_scalar(node)}
@@ -109,7 +109,8 @@ class Service:
 
     @cached_property
     def declaration(self) -> dict[str, Any]:
-        return dict(yaml.safe_load((self.folder / "service.yaml").read_text()))
+        text = (self.folder / "service.yaml").read_text()
+        return dict(yaml.load(text, yaml.CSafeLoader))
 
     @cached_property
     def template(self) -> Template:

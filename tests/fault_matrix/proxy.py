@@ -90,7 +90,9 @@ class FaultProxy:
         self._at_work = 0
         self._server = _Server((HOST, 0), _handler_of(self))
         self.url = f"http://{HOST}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
 
     @property
     def port(self) -> int:

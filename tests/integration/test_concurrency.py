@@ -42,6 +42,7 @@ def lock_events(pipeline: Pipeline, batch_ids: set[str]) -> list[tuple[int, str,
     )
 
 
+@pytest.mark.thorough
 def test_sets_uploaded_at_once_run_one_after_the_other(pipeline: Pipeline) -> None:
     keys = [upload(pipeline, f"set{n}", "2002-01-01") for n in range(4)]
 

@@ -104,6 +104,7 @@ def shown_by(page: Page, wanted: Locator) -> None:
     eventually(is_there)
 
 
+@pytest.mark.thorough
 def test_a_dead_letter_is_found_sent_back_and_dropped_by_keyboard(
     running_cloud: RunningCloud, pipeline: Pipeline, page: Page, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from infra.local.cloud import RunningCloud
 from infra.local.folders import Folders
 from tests.model import ShopModel
 from tests.support.ecp import PROJECT, Said, ecp
+from tests.support.examples import thorough
 from tests.support.pipeline import DATA_BUCKET, PATIENCE_SECONDS, Pipeline, eventually
 from tests.support.standing import Row, assert_kpis_equal, csv_of, rows_of, run
 
@@ -193,6 +194,7 @@ def test_a_validator_that_cannot_start_is_rolled_back_and_the_version_before_wor
     assert_kpis_equal(pipeline, model)
 
 
+@pytest.mark.thorough
 def test_a_function_that_cannot_start_is_rolled_back(
     running_cloud: RunningCloud, pipeline: Pipeline, model: ShopModel, checkout: Path
 ) -> None:
@@ -294,13 +296,10 @@ def repository(checkout: Path) -> Path:
     ("file", "deployed"),
     [
         ("docs/runbook.md", []),
-        ("services/lock/README.md", []),
+        thorough(pytest.param("services/lock/README.md", [])),
         ("services/lock/domain.py", ["lock"]),
-        ("infra/stacks/saga.asl.json", ["saga"]),
-        (
-            "contracts/envelope.py",
-            EVERY_SERVICE,
-        ),
+        thorough(pytest.param("infra/stacks/saga.asl.json", ["saga"])),
+        thorough(pytest.param("contracts/envelope.py", EVERY_SERVICE)),
     ],
 )
 def test_what_a_commit_would_deploy_is_said_without_a_cloud(

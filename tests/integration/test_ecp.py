@@ -259,6 +259,7 @@ def test_a_batch_tells_its_story(running_cloud: RunningCloud, tmp_path: Path) ->
     assert "COMPLETED" in run(running_cloud, "batch", batch_id).out
 
 
+@pytest.mark.thorough
 def test_the_same_files_sent_again_change_nothing(
     running_cloud: RunningCloud, pipeline: Pipeline, tmp_path: Path
 ) -> None:

@@ -155,6 +155,7 @@ def test_a_killed_worker_is_started_again(running_cloud: RunningCloud) -> None:
     assert len(record_of(running_cloud.directory).workers) == 2
 
 
+@pytest.mark.thorough
 def test_down_leaves_no_process_no_port_and_no_state(directory: Path) -> None:
     running = cloud.up(directory, port=0)
     processes = processes_of(directory)

@@ -60,6 +60,7 @@ def revenue(pipeline: Pipeline) -> dict[str, str]:
     return {day: str(kpi["total_revenue"]) for day, kpi in pipeline.order_kpis().items()}
 
 
+@pytest.mark.thorough
 def test_a_late_command_of_a_broken_holder_is_refused_and_a_redrive_completes_its_batch(
     pipeline: Pipeline, running_cloud: RunningCloud
 ) -> None:

@@ -149,6 +149,7 @@ def some_days(name: str, *days: date) -> dict[str, str]:
     }
 
 
+@pytest.mark.thorough
 def test_a_day_that_counts_twice_is_published_and_told_of_as_odd(
     running_cloud: RunningCloud, pipeline: Pipeline
 ) -> None:

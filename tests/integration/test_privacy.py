@@ -226,6 +226,7 @@ def test_what_waits_or_failed_is_named_and_nothing_is_erased(
     assert left_of(pipeline, "dora") == set()
 
 
+@pytest.mark.thorough
 def test_what_comes_while_it_erases_is_noticed_and_erased_by_asking_again(
     running_cloud: RunningCloud,
     pipeline: Pipeline,

@@ -87,6 +87,7 @@ def test_kpis_equal_the_model_after_late_corrected_moved_and_waiting_rows(
 ORDERS = "order_id,user_id,order_date,total_amount,status,currency\n"
 
 
+@pytest.mark.thorough
 def test_a_batch_in_another_currency_is_rejected_and_its_lock_is_free_for_the_next(
     pipeline: Pipeline,
 ) -> None:

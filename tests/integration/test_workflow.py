@@ -198,6 +198,7 @@ def quarantined_rows(pipeline: Pipeline, batch_id: str) -> list[dict[str, object
     return rows
 
 
+@pytest.mark.thorough
 def test_what_is_rejected_in_any_slice_of_many_files_is_told_and_the_rest_is_published_with_it(
     pipeline: Pipeline, name: str
 ) -> None:

@@ -11,9 +11,9 @@ PROFILES = {"dev": 10, "ci": 100, "nightly": 1000}
 EVERY = 10
 
 
-def examples(in_ci: int) -> int:
+def examples(in_ci: int, at_least: int = 2) -> int:
     """`in_ci` examples in profile ci; in the others as many more or fewer as a test without it."""
-    return max(2, in_ci * settings.default.max_examples // PROFILES["ci"])
+    return max(at_least, in_ci * settings.default.max_examples // PROFILES["ci"])
 
 
 def some(cases: Iterable[object]) -> list[ParameterSet]:

@@ -88,7 +88,7 @@ def running_backend() -> Iterator[LineageBackend]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     backend.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield backend

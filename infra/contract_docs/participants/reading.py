@@ -21,7 +21,7 @@ Declaration = dict[str, Any]
 def read_participants(project: Path, contracts: Collection[str]) -> Participants:
     """Everybody in the sources of the project; `contracts`: the labels of all there are."""
     declarations = [
-        (path.parent, yaml.safe_load(path.read_text()))
+        (path.parent, yaml.load(path.read_text(), yaml.CSafeLoader))
         for path in sorted(project.glob("services/*/service.yaml"))
     ]
     queues = {
@@ -114,6 +114,8 @@ def _about(template: Path, name: str) -> str:
     if not template.exists():
         return f"The service {name}."
     text = template.read_text()
-    head = yaml.safe_load(text[text.index("Description:") : text.index("\nParameters:")])
+    head = yaml.load(
+        text[text.index("Description:") : text.index("\nParameters:")], yaml.CSafeLoader
+    )
     sentence: str = head["Description"].split(". ")[0]
     return sentence.strip().removesuffix(".") + "."

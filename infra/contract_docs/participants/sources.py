@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 
 CHECK = "check_document"
@@ -55,7 +56,13 @@ def _calls(folder: Path, names: Collection[str]) -> Iterator[ast.Call]:
     for path in sorted(folder.rglob("*.py")):
         text = path.read_text()
         if any(name in text for name in names):
-            yield from (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+            yield from _calls_in(text)
+
+
+@cache
+def _calls_in(text: str) -> tuple[ast.Call, ...]:
+    """Reading a file takes long, and a service's are read for its messages and its documents."""
+    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
 
 
 def _name(function: ast.expr) -> str | None:

@@ -169,7 +169,7 @@ def known_exports(source: Source) -> list[KnownExport]:
 @cache
 def _known() -> dict[str, Any]:
     text = files("infra.ecp.sources").joinpath("known_exports.yaml").read_text()
-    known: dict[str, Any] = yaml.safe_load(text)
+    known: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
     return known
 
 

@@ -121,5 +121,5 @@ def _plain(name: str) -> str:
 @cache
 def _synonyms() -> dict[str, Any]:
     text = files("infra.ecp.sources").joinpath("synonyms.yaml").read_text()
-    known: dict[str, Any] = yaml.safe_load(text)
+    known: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
     return known

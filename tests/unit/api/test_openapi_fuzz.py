@@ -7,10 +7,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-import schemathesis
-from schemathesis import engine
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine.events import NonFatalError, ScenarioFinished
 from werkzeug.wrappers import Request
 
 from services.api.http.frozen import frozen_openapi
@@ -57,6 +53,11 @@ class Gateway:
 @pytest.mark.medium
 def test_every_answer_is_one_that_the_document_tells_of() -> None:
     """Schemathesis's own run: values at their bounds, values beyond them, and random ones."""
+    import schemathesis  # half a second, which processes that do not run this test save
+    from schemathesis import engine
+    from schemathesis.config import SchemathesisConfig
+    from schemathesis.engine.events import NonFatalError, ScenarioFinished
+
     gateway = Gateway()
     schema = schemathesis.openapi.from_dict(
         json.loads(frozen_openapi()), config=SchemathesisConfig.from_dict(CONFIG)

@@ -16,6 +16,8 @@ from services.api.operations.letters import Depth
 from services.runtime.messaging.dead_letters import SqsDeadLetters
 from tests.support.moto_account import moto_account
 
+pytestmark = pytest.mark.medium
+
 QUEUE, DEAD, ARCHIVE = "lock-commands", "lock-commands-dlq", "the-archive"
 NOW = datetime(2025, 7, 7, 12, tzinfo=UTC)
 
@@ -126,7 +128,6 @@ def test_a_letter_that_somebody_else_looks_at_is_waited_for(
     assert looks.long == 1
 
 
-@pytest.mark.medium
 @pytest.mark.usefixtures("long_polls")
 def test_a_letter_that_is_acted_on_is_looked_for_until_it_is_there(
     clients: dict[str, Any], queues: SqsQueues

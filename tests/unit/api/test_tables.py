@@ -19,6 +19,8 @@ from tests.unit.api.harness import InMemoryKpis, InMemoryViews, a_life
 from tests.unit.api.kpi_items import Order, published
 from tests.unit.infra.tables import put_items
 
+pytestmark = pytest.mark.medium
+
 FIRST = date(2025, 1, 1)
 ORDERS = [
     Order(FIRST + timedelta(days=n), "anna", n % 3 == 0, (("Books", n), ("Games", 7)))
@@ -66,7 +68,6 @@ def test_of_two_items_the_one_of_the_higher_rank_stands(views: Any) -> None:
         assert views.get("a", str(n)) == {"rank": "3"}
 
 
-@pytest.mark.medium
 def test_an_equal_rank_changes_nothing(views: Any) -> None:
     views.put([ViewItem("a", "b", "1", {"n": 1}), ViewItem("a", "b", "1", {"n": 2})])
     assert views.get("a", "b") == {"n": 1}
@@ -92,7 +93,6 @@ def test_a_list_is_read_newest_first_and_left_by_what_is_listed_no_more(views: A
     assert [first.bodies, second.bodies, second.next] == [[{"n": 2}], [{"n": 0}], None]
 
 
-@pytest.mark.medium
 def test_the_events_of_a_batch_come_back_as_they_were(views: Any) -> None:
     life = a_life()
     intake = Intake(views)
@@ -104,14 +104,12 @@ def test_the_events_of_a_batch_come_back_as_they_were(views: Any) -> None:
     assert views.get(f"batch#{BATCH}", "view")["status"] == "COMPLETED"
 
 
-@pytest.mark.medium
 def test_days_are_read_by_key_however_many(kpis: Any) -> None:
     asked = [FIRST + timedelta(days=n) for n in range(231)]
     found = kpis.orders([*asked, *asked])
     assert [item["order_date"] for item in found] == [str(one.day) for one in ORDERS]
 
 
-@pytest.mark.medium
 def test_a_category_is_read_from_its_first_day_to_its_last(kpis: Any) -> None:
     span = Span(FIRST + timedelta(days=2), FIRST + timedelta(days=6))
     assert [str(item["daily_revenue"]) for item in kpis.category("Books", span)] == [
@@ -120,7 +118,6 @@ def test_a_category_is_read_from_its_first_day_to_its_last(kpis: Any) -> None:
     assert kpis.category("Nothing", span) == []
 
 
-@pytest.mark.medium
 def test_all_categories_of_a_day_are_found(kpis: Any) -> None:
     found = kpis.categories([FIRST + timedelta(days=n) for n in (4, 3, 2)])
     assert [(item["order_date"], item["category"]) for item in found] == [
@@ -129,7 +126,6 @@ def test_all_categories_of_a_day_are_found(kpis: Any) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.medium
 def test_keys_that_dynamodb_leaves_unread_are_asked_for_again(
     dynamodb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

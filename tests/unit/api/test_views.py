@@ -13,6 +13,8 @@ from services.api.views.domain import ViewItem
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.unit.api.harness import ApiHarness, InMemoryViews, a_life, an_event
 
+pytestmark = pytest.mark.medium
+
 SET = "file-set/ecommerce-data-bucket/4"
 OTHER_LIFE = a_life(OTHER_BATCH)[:5]
 A_FILE = {"bucket": "ecommerce-data-bucket", "key": "order/a.csv", "version_id": "v1"}

@@ -33,6 +33,8 @@ from tests.unit.lineage.batches import (
     the_body,
 )
 
+pytestmark = pytest.mark.medium
+
 QUEUE = "lineage-events"
 QUEUE_ARN = f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}"
 
@@ -126,7 +128,6 @@ def test_a_report_on_another_version_of_a_file_is_left_out(
     assert [set(each["inputFacets"]) for each in event["inputs"]] == [{"inputStatistics"}] * 2
 
 
-@pytest.mark.medium
 def test_what_has_expired_is_left_out_and_the_run_is_told(
     harness: LineageHarness, backend: LineageBackend
 ) -> None:
@@ -250,7 +251,6 @@ def test_a_configuration_file_names_the_transport(harness: LineageHarness, tmp_p
     assert json.loads(path.read_text())["eventType"] == "START"
 
 
-@pytest.mark.medium
 def test_a_transport_that_sends_in_the_background_has_sent_when_the_message_is_taken(
     harness: LineageHarness,
 ) -> None:

@@ -185,6 +185,7 @@ print([name for name in sys.modules if name.startswith(("opentelemetry", "google
 """
 
 
+@pytest.mark.medium
 def test_without_a_collector_nothing_of_opentelemetry_is_imported() -> None:
     finished = subprocess.run(
         [sys.executable, "-c", OFF, a_body("AcquireLock")],

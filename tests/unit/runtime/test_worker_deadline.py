@@ -256,6 +256,7 @@ def test_a_stuck_process_ends_within_the_stop_time_when_it_is_told_to(
     assert any("the process ends" in line for line in said), said
 
 
+@pytest.mark.medium
 def test_a_stuck_process_ends_after_the_deadline_without_being_told(
     stuck: Callable[..., Stuck],
 ) -> None:

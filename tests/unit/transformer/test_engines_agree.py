@@ -140,7 +140,7 @@ def test_they_agree_on_orders_stated_whole_and_totals_that_follow_lines(
 
 @settings(
     derandomize=True,
-    max_examples=examples(2),
+    max_examples=examples(2, at_least=1),
     database=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -25,6 +25,8 @@ from services.validator.quarantine.uploads import ReplayUploads, manifest_key
 from tests.contract.builders import BATCH, OTHER_BATCH
 from tests.support.moto_account import moto_account
 
+pytestmark = pytest.mark.medium
+
 BUCKET, NAME = "data", f"replay-{'a' * 32}"
 NOW = datetime(2025, 7, 8, tzinfo=UTC)
 FIELDS = {"order_id": "7", "user_id": "mallory", "order_date": "2025-07-07",

@@ -16,6 +16,8 @@ from services.validator.adapters import MIB, S3Inputs, S3Outputs, pseudonym_keys
 from tests.support.doubles import Refusing, refused
 from tests.support.moto_account import versioned_buckets
 
+pytestmark = pytest.mark.medium
+
 KEY = "orders/ä 1.csv"
 TARGET = "quarantine/b/files/orders/ä 1.csv"
 
@@ -118,7 +120,6 @@ def test_a_body_that_ends_too_early_is_never_the_end_of_the_file(body: Any) -> N
         read_all(S3Inputs(Answering(body)), file)
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("parts", [1, 3])
 def test_an_upload_is_pinned_with_its_hash_however_large(
     s3: Any, tmp_path: Path, parts: int
@@ -190,7 +191,6 @@ def test_a_copy_that_is_not_its_source_is_refused(s3: Any, changes: dict[str, An
         S3Outputs(s3).copy("data", file, TARGET)
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("outputs", [{}, {"multipart_bytes": 1}], ids=["whole", "in parts"])
 @pytest.mark.parametrize("beaten_by", ["another version", "nothing", "a removal"])
 def test_a_version_is_put_back_where_it_does_not_stand(

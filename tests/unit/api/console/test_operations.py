@@ -17,6 +17,8 @@ from tests.console.pages import Element, read, rows
 from tests.console.shop import NOW, RUNNING, WAITING, a_shop
 from tests.unit.api.harness import AWS_CALLER, OPERATE, Answer, ApiHarness, a_question, an_event
 
+pytestmark = pytest.mark.medium
+
 QUEUE = "validator-commands-dlq"
 PLACE = f"/console/operations/dead-letters/{QUEUE}"
 OURS = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
@@ -42,7 +44,6 @@ def section(found: Element, name: str) -> Element:
     return found.one("section", aria_labelledby=name)
 
 
-@pytest.mark.medium
 def test_the_page_says_who_works_and_what_waits_for_nobody() -> None:
     found = shown(a_shop(), "/console/operations")
     [told] = section(found, "workers").all("table")
@@ -106,7 +107,6 @@ def test_a_letter_is_dropped_with_a_reason_in_the_name_of_who_asks() -> None:
     assert api.queues.dropped == [("00001-letter", ON_THIS_MACHINE, "a script of mine")]
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 2_001])
 def test_nothing_is_dropped_without_a_reason(reason: str) -> None:
     api = a_shop()
@@ -114,7 +114,6 @@ def test_nothing_is_dropped_without_a_reason(reason: str) -> None:
     assert (answer.status, api.queues.dropped) == (422, [])
 
 
-@pytest.mark.medium
 def test_a_letter_that_somebody_else_has_dealt_with_is_told() -> None:
     api = a_shop()
     for act in ("drop", "send-back"):
@@ -123,7 +122,6 @@ def test_a_letter_that_somebody_else_has_dealt_with_is_told() -> None:
         assert "no longer in" in read(answer.text).one("main").text
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(
     "headers",
     [
@@ -146,7 +144,6 @@ def test_a_form_of_another_site_does_nothing(headers: dict[str, str], act: str) 
     assert (api.queues.sent, api.queues.dropped) == ([], [])
 
 
-@pytest.mark.medium
 def test_an_older_browser_is_known_by_its_origin() -> None:
     api = a_shop()
     headers = {"Origin": "http://127.0.0.1:4566", "Host": "127.0.0.1:4566"}
@@ -169,7 +166,6 @@ def test_who_signs_is_no_browser_and_is_named_in_the_record() -> None:
     assert api.queues.dropped[0][1] == "arn:aws:iam::000000000000:user/analyst"
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(
     ("scopes", "looks", "acts"),
     [([], 403, 403), (["read"], 200, 403), ([OPERATE], 403, 403), (["read", OPERATE], 200, 303)],
@@ -188,7 +184,6 @@ def test_a_token_that_may_look_may_not_act(scopes: list[str], looks: int, acts: 
     assert [who for _, who, _ in api.queues.dropped] == ["ann"] * (acts == 303)
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
@@ -206,7 +201,6 @@ def test_what_is_no_form_is_refused(content_type: str, body: str, status: int) -
     assert api.handle(event).status == status
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(
     "queue", ["nope", "somebody-elses-dlq", "validator-commands", "lock-x-dlq"]
 )
@@ -248,7 +242,6 @@ def test_the_lock_is_what_its_last_event_says_in_any_order() -> None:
         assert lock_of(api.views).is_held is False
 
 
-@pytest.mark.medium
 def test_an_older_lease_is_not_that_of_the_holder() -> None:
     api, until = ApiHarness(), "2025-07-07T12:15:00.000Z"
     api.hear(

@@ -146,6 +146,7 @@ def test_packages_are_those_of_the_functions_platform_and_two_builds_are_equal(
     assert "bin/dep" not in content.namelist()
 
 
+@pytest.mark.medium
 def test_what_listed_packages_bring_along_is_pinned_by_the_constraints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

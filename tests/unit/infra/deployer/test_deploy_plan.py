@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,13 @@ from tests.unit.infra.projects import a_function_project, a_project, a_template
 
 PROJECTS_OWN = discover(PROJECT)
 ORDER = order_of_deployment(dependencies(PROJECTS_OWN))
-CODE = {one.name: closure_of(one, PROJECT) for one in PROJECTS_OWN if one.service}
-EVERY_SERVICE = [name for name in ORDER if name in CODE]
+SERVICES = [one for one in PROJECTS_OWN if one.service]
+EVERY_SERVICE = [name for name in ORDER if name in {one.name for one in SERVICES}]
+
+
+@cache
+def code() -> dict[str, frozenset[Path]]:
+    return {one.name: closure_of(one, PROJECT) for one in SERVICES}
 
 
 def three(folder: Path) -> dict[str, StackTemplate]:
@@ -142,13 +148,13 @@ def test_a_name_that_goes_or_comes_is_told(tmp_path: Path) -> None:
 def test_a_changed_file_deploys_what_is_built_from_it_and_nothing_else(
     path: str, deployed: list[str]
 ) -> None:
-    planned = [one.name for one in plan_commit([path], PROJECTS_OWN, ORDER, CODE)]
+    planned = [one.name for one in plan_commit([path], PROJECTS_OWN, ORDER, code())]
     assert sorted(planned) == sorted(deployed)  # their order is another test
 
 
 def test_a_commit_of_code_and_template_says_both_and_why() -> None:
     paths = ["services/lock/domain.py", "services/lock/template.yaml"]
-    [plan] = plan_commit(paths, PROJECTS_OWN, ORDER, CODE)
+    [plan] = plan_commit(paths, PROJECTS_OWN, ORDER, code())
     assert (plan.changes, plan.because) == (("code", "template"), tuple(paths))
 
 

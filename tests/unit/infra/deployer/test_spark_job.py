@@ -82,6 +82,7 @@ def test_the_archive_holds_code_and_packages_and_leaves_spark_to_the_release(
     assert runtime == RUNTIME
 
 
+@pytest.mark.medium
 def test_entry_point_and_archive_are_kept_once_and_the_stack_is_told(
     template: StackTemplate, vendored: list[tuple[str, object]]
 ) -> None:
@@ -95,6 +96,7 @@ def test_entry_point_and_archive_are_kept_once_and_the_stack_is_told(
     assert first[CODE].startswith("transformer/spark-job-")  # as the job's role may read
 
 
+@pytest.mark.medium
 def test_an_archive_without_its_entry_point_is_one_that_was_cut_off(
     template: StackTemplate, vendored: list[tuple[str, object]]
 ) -> None:
@@ -116,6 +118,7 @@ def test_where_spark_runs_in_the_container_nothing_is_built(template: StackTempl
     assert bucket.kept == {}
 
 
+@pytest.mark.medium
 def test_the_local_cloud_says_that_it_has_no_emr(template: StackTemplate) -> None:
     here = local_environment("http://127.0.0.1:1", {})
     with pytest.raises(

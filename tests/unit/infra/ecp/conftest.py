@@ -1,15 +1,23 @@
 """Whatever a command asks AWS for in these tests, the person who may give it may ask for."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
 from typer.testing import CliRunner
 
+from infra.ecp.kpis import queries
 from tests.security.people_calls import role_of_command
 from tests.security.policies import roles
 from tests.security.recorded import requests_of
+
+
+@pytest.fixture
+def few_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file holds a day before 2024; or each question asks moto for 20,000 days."""
+    monkeypatch.setattr(queries, "FIRST_DAY", date(2024, 1, 1))
 
 
 @pytest.fixture(autouse=True)

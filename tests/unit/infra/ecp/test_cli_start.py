@@ -36,6 +36,7 @@ def loaded_by(*arguments: str) -> set[str]:
     return {line.rsplit("|", 1)[1].strip() for line in told.splitlines() if line.count("|") == 2}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
 def test_before_a_command_nothing_heavy_is_loaded(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by(*arguments)
@@ -44,6 +45,7 @@ def test_before_a_command_nothing_heavy_is_loaded(arguments: tuple[str, ...]) ->
     assert not any(f"infra.ecp.{entry.module}" in loaded for entry in COMMANDS.values())
 
 
+@pytest.mark.medium
 def test_an_unknown_command_loads_none() -> None:
     loaded = loaded_by("nonsense")
     assert loaded & HEAVY <= {"pydantic"}  # Typer reads arguments with it
@@ -93,6 +95,7 @@ def test_what_is_wrong_with_a_command_line_is_shown_as_text() -> None:
     assert "[red]b\\x1b[2J\\u202e" in said.stderr
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_and_options(shell: str) -> None:
     def complete(line: str) -> str:
@@ -158,6 +161,7 @@ MOMENTS = (
 )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("number", "after"), MOMENTS)
 def test_whenever_it_is_stopped_it_says_one_line_and_exits_with_130(
     number: signal.Signals, after: str | None
@@ -166,6 +170,7 @@ def test_whenever_it_is_stopped_it_says_one_line_and_exits_with_130(
     assert (code, said, out) == (130, ["error: interrupted"], "")
 
 
+@pytest.mark.medium
 def test_status_begins_to_answer_before_it_loads_what_it_asks_with(tmp_path: Path) -> None:
     with a_cloud_that_never_answers() as (server, environment):
         process = subprocess.Popen(

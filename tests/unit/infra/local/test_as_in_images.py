@@ -12,6 +12,7 @@ ARROW = "import sys, pyarrow; pyarrow.array([1]); print(bool(sys.modules.get('pa
 IN_ECP = f"from infra.ecp.main import do_without_pandas; do_without_pandas(); {ARROW}"
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("code", "path", "loads_pandas"),
     [(ARROW, [], True), (ARROW, [AS_IN_IMAGES], False), (IN_ECP, [], False)],

@@ -12,6 +12,8 @@ from services.validator.quarantine.source_rows import read_file
 from services.validator.sources import lines_apart
 from tests.support.source_files import Read, a_source, read_by
 
+pytestmark = pytest.mark.medium
+
 SOURCE = """\
 source: my-shop
 version: 1
@@ -151,7 +153,6 @@ def test_a_numbered_column_that_lacks_is_named() -> None:
     assert 'there is no column "Item {n} Qty"' in str(found.check.reason)
 
 
-@pytest.mark.medium
 def test_what_is_taken_apart_is_what_a_row_for_each_line_would_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

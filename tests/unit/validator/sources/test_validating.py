@@ -15,6 +15,8 @@ from services.runtime.privacy.user_ids import Replacement
 from services.validator.erasure import rewrite_quarantined
 from tests.unit.validator.harness import BATCH, ValidatorHarness
 
+pytestmark = pytest.mark.medium
+
 OWN = """\
 source: my-shop
 version: 2
@@ -198,7 +200,6 @@ def test_what_was_read_before_its_source_was_deleted_stands_in_a_redrive() -> No
     assert before.status == "accepted"
 
 
-@pytest.mark.medium
 def test_what_is_not_staged_any_more_is_removed_by_a_redrive() -> None:
     shop = Shop()
     shop.validate()

@@ -9,6 +9,8 @@ from services.validator.reading import duplicates
 from tests.support.examples import some
 from tests.support.source_files import Read, read_by
 
+pytestmark = pytest.mark.medium
+
 SOURCE = """\
 source: my-shop
 version: 1
@@ -63,7 +65,6 @@ def read(*rows: str, block_bytes: int = 1 << 20, line_id: str = "row_number", **
     return read_by(source(line_id), a_file(*rows), block_bytes=block_bytes, **given)
 
 
-@pytest.mark.medium
 def test_an_order_is_what_its_rows_say_together(block_bytes: int) -> None:
     found = read(
         a_row("1", "A", mail="", status=""),
@@ -82,7 +83,6 @@ def test_an_order_is_what_its_rows_say_together(block_bytes: int) -> None:
     assert (found.kind("orders").duplicates, found.check.duplicates) == (1, 0)
 
 
-@pytest.mark.medium
 def test_a_row_at_fault_takes_the_others_of_its_order_with_it(block_bytes: int) -> None:
     found = read(
         a_row("1", "A"), a_row("2", "B"), a_row("1", "C", qty="x"), a_row("1", "D"), a_row("3"),
@@ -101,7 +101,6 @@ def test_a_row_at_fault_takes_the_others_of_its_order_with_it(block_bytes: int) 
     assert (found.ids(), found.ids("order_items")) == (["2", "3"], ["2", "3"])
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(
     ("bad", "rule"),
     some(
@@ -152,7 +151,6 @@ def test_what_only_a_row_at_fault_says_is_not_told_to_lack() -> None:
     assert found.said() == [(2, "quantity.format"), (3, "order.incomplete")]
 
 
-@pytest.mark.medium
 def test_equal_rows_of_an_order_are_two_lines(block_bytes: int) -> None:
     found = read(a_row("1"), a_row("1"), block_bytes=block_bytes)
     assert found.ids("order_items", "line_id") == ["1", "2"]
@@ -175,7 +173,6 @@ def test_left_out_rows_are_counted_and_take_nothing_with_them() -> None:
     assert (found.ids(), found.ids("order_items", "product_id")) == (["1"], ["S"])
 
 
-@pytest.mark.medium
 def test_rows_that_fall_with_their_order_do_not_reject_the_file() -> None:
     rows = [a_row("1") for _ in range(10)]
     found = read(*rows, a_row("1", qty="x"), a_row("2"), max_rejected_fraction=0.2)
@@ -192,7 +189,6 @@ def test_an_order_of_very_many_lines_and_one_at_fault() -> None:
     assert found.message(100_000).count("its line 100,002 is quarantined") == 1
 
 
-@pytest.mark.medium
 def test_it_makes_no_difference_what_spills_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates.Pile.__init__, "__defaults__", (1,))
     chance = random.Random(7)

@@ -17,6 +17,8 @@ from infra.ecp.console.signing_proxy import SigningProxy
 
 OWNER = Credentials("AKIAOWNER", "owners-secret", "owners-token")
 REGION = "eu-central-1"
+POLL_SECONDS = 0.01
+"""How often a server looks whether it is to end: half a second is the default."""
 PAGE = gzip.compress(b"<h1>Overview</h1>")
 
 
@@ -50,7 +52,7 @@ class Api(BaseHTTPRequestHandler):
 def api() -> Iterator[str]:
     Api.asked.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
@@ -58,7 +60,7 @@ def api() -> Iterator[str]:
 @pytest.fixture
 def proxy(api: str) -> Iterator[SigningProxy]:
     made = SigningProxy(api, OWNER, REGION)
-    Thread(target=made.serve, daemon=True).start()
+    Thread(target=made._server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
     yield made
     made._server.shutdown()
     made.close()

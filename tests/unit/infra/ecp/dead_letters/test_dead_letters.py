@@ -23,6 +23,8 @@ from tests.contract.builders import BATCH, a_body, an_envelope, on_the_bus
 from tests.support.hostile_bodies import HOSTILE
 from tests.support.moto_account import moto_account
 
+pytestmark = pytest.mark.medium
+
 QUEUE, DEAD = "lock-commands", "lock-commands-dlq"
 ARCHIVE = "ecommerce-archive-bucket"
 
@@ -103,7 +105,6 @@ def test_people_see_a_table_and_what_to_do(sqs: Any, ecp: Callable[..., Result])
     assert advice_for(DEAD)[:40] in " ".join(said.stdout.split())
 
 
-@pytest.mark.medium
 def test_any_letter_is_listed_shown_and_given_as_json_whole(
     sqs: Any, ecp: Callable[..., Result]
 ) -> None:
@@ -161,7 +162,6 @@ def test_a_letter_says_how_often_it_was_received_and_all_its_attributes(
     assert letter["queue"] == DEAD
 
 
-@pytest.mark.medium
 def test_whoever_looks_hides_letters_from_nobody_afterwards(
     sqs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +180,6 @@ def test_whoever_looks_hides_letters_from_nobody_afterwards(
         read_letters(sqs, url_of(sqs, DEAD))
 
 
-@pytest.mark.medium
 def test_one_letter_goes_back_and_the_others_stay(sqs: Any, ecp: Callable[..., Result]) -> None:
     for body in ("one", "two", "three"):
         refuse(sqs, body)
@@ -265,7 +264,6 @@ def test_every_dead_letter_queue_has_advice_and_none_drops_what_is_looked_at_oft
     assert found == dict.fromkeys(ADVICE, False)
 
 
-@pytest.mark.medium
 def test_more_letters_than_one_answer_holds_are_all_seen(sqs: Any) -> None:
     for number in range(23):
         refuse(sqs, f"letter {number}")
@@ -311,7 +309,6 @@ def test_a_crash_on_the_way_back_loses_no_letter(sqs: Any, monkeypatch: pytest.M
     assert sorted(bodies_in(sqs, QUEUE) + left) == ["one", "three", "two"]
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from contracts.printable import is_shown
 from infra.ecp import target
 from infra.ecp.app import app
-from infra.ecp.kpis import formats, workbook
+from infra.ecp.kpis import formats, queries, workbook
 from infra.ecp.kpis.queries import PublishedKpis
 from infra.ecp.terminal.sparklines import BARS
 from services.api.kpis.periods import Span
@@ -20,9 +20,11 @@ from tests.unit.infra.accounts import Account
 from tests.unit.infra.ecp.kpis.test_kpi_queries import a_category, a_day
 from tests.unit.infra.tables import put_items
 
-pytestmark = pytest.mark.medium
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("few_days")]
 
 JULY = ("--from", "2025-07-01", "--to", "2025-07-31")
+FIRST_DAY = queries.FIRST_DAY
+"""Of all that a file may hold; most tests ask for few (`few_days`)."""
 HOSTILE = "=cmd()\x1b[2J\u202e[red]x[/]"
 
 
@@ -63,6 +65,7 @@ def calls_of(account: Account) -> set[str]:
 
 
 def test_no_question_scans_a_table(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "FIRST_DAY", FIRST_DAY)
     publish(account, d0701=10, d0702=20)
     dynamodb = account.client("dynamodb")
     called = calls_of(account)
@@ -74,7 +77,10 @@ def test_no_question_scans_a_table(account: Account, monkeypatch: pytest.MonkeyP
     assert called == {"BatchGetItem", "Query"}
 
 
-def test_categories_of_many_years_are_asked_for_on_days_that_have_some(account: Account) -> None:
+def test_categories_of_many_years_are_asked_for_on_days_that_have_some(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "FIRST_DAY", FIRST_DAY)
     publish(account, d0701=10, d0702=20)
     dynamodb = account.client("dynamodb")
     asked: list[str] = []

@@ -29,6 +29,7 @@ from services.api.http.callers import Caller
 from services.api.http.ports import Ports
 from services.api.use_cases import Intake
 from services.transformer.facts.published import PublishedFacts
+from tests.support.examples import thorough
 from tests.support.served_api import Served, served
 from tests.support.transforming import Workbench, a_batch, line, local_workbench, order, product
 from tests.unit.api.harness import InMemoryCorrects, InMemoryOthers, an_event
@@ -36,7 +37,7 @@ from tests.unit.api.kpi_items import Order, of, plain_category, plain_orders, pu
 from tests.unit.infra.accounts import Account
 from tests.unit.infra.tables import put_items
 
-pytestmark = pytest.mark.medium
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("few_days")]
 
 HOSTILE = [
     "=1+1", "@SUM(A1)", "Bücher, \"neu\"; 100%", "a\r\nb\tc", "\x01\x1b[2J\x7f", "_x0041_",
@@ -226,8 +227,17 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-@pytest.mark.parametrize("by", ["day", "week", "month"])
-@pytest.mark.parametrize("what", ["orders", "categories"])
+@pytest.mark.parametrize(
+    ("what", "by"),
+    [
+        thorough(pytest.param("orders", "day")),
+        ("orders", "week"),
+        thorough(pytest.param("orders", "month")),
+        ("categories", "day"),
+        thorough(pytest.param("categories", "week")),
+        thorough(pytest.param("categories", "month")),
+    ],
+)
 def test_the_same_numbers_everywhere(
     what: str, by: str, account: Account, api: Served, tables: Workbench, tmp_path: Path
 ) -> None:

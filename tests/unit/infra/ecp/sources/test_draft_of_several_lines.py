@@ -11,6 +11,8 @@ from infra.ecp.sources.drafting import draft
 from infra.ecp.sources.measuring import read_head
 from tests.support.source_files import Read, read_by
 
+pytestmark = pytest.mark.medium
+
 CELLS = """\
 Order ID,Customer ID,Order Date,Order Status,Order Total (inc tax),Product Details
 1,7,29/10/2026,Shipped,30.00,"Product ID: 1, Product Qty: 2, Product SKU: A, \

@@ -13,6 +13,8 @@ from infra.ecp.sources.measuring import Head, NotReadable, read_head
 from services.runtime.sources.compilation import check_source, compile_source
 from tests.support.examples import examples
 
+pytestmark = pytest.mark.medium
+
 ETSY = """\
 "Sale Date","Item Name",Buyer,Quantity,Price,"Order Shipping","Item Total",Currency,\
 "Transaction ID","Listing ID","Order ID","Order Type",SKU
@@ -188,7 +190,6 @@ def test_what_fits_nothing_is_said_to(tmp_path: Path) -> None:
 CELLS = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@pytest.mark.medium
 @settings(max_examples=examples(50))
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=6), min_size=1, max_size=5))
 def test_whatever_a_file_holds_its_draft_is_a_source(rows: Any) -> None:

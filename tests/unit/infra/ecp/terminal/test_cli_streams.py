@@ -43,6 +43,7 @@ def exit_code_of(command: str) -> tuple[int, str]:
     return ran.returncode, ran.stderr
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("options", ["--json", ""])
 def test_a_reader_that_leaves_never_makes_a_rejection_look_like_success(
     rejected: Path, options: str
@@ -53,12 +54,14 @@ def test_a_reader_that_leaves_never_makes_a_rejection_look_like_success(
     assert "Exception ignored" not in said
 
 
+@pytest.mark.medium
 def test_a_reader_that_leaves_before_all_is_said_is_141(rejected: Path) -> None:
     """The reader is gone when the first line comes, and the output is longer than a pipe holds."""
     exit_code, said = exit_code_of(f"{ECP} validate {rejected} --json | (exec <&-; sleep 0.1)")
     assert (exit_code, said) == (141, "")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("arguments", ["--help", "validate --help"])
 def test_help_for_a_reader_that_leaves_is_141_or_done_and_never_a_fault(arguments: str) -> None:
     exit_code, said = exit_code_of(f"{ECP} {arguments} | true")
@@ -78,6 +81,7 @@ def test_closed_streams_leave_the_verdict_as_it_is(rejected: Path, accepted: Pat
     assert exit_code_of(f"{ECP} validate {accepted} >&- 2>&-")[0] == 0
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_a_fault_and_says_so(accepted: Path) -> None:
     exit_code, said = exit_code_of(f"{ECP} validate {accepted} --json > /dev/full")
