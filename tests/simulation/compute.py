@@ -23,6 +23,8 @@ CONCURRENCY = 2
 HEARTBEAT_SECONDS = 20.0
 """Rarer than the real 5 s: a beat changes nothing between two of them, and costs time."""
 IDLE_EXIT_SECONDS = 15.0
+UNHEALTHY_SECONDS = 150.0
+"""A minute without a sign of life, and three checks half a minute apart (HealthCheck)."""
 Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -210,6 +212,18 @@ class Containers:
         while self.count(name) + self._starting[name] < self.wanted[name]:
             if not self._start_one(name):
                 return
+
+    def froze(self, process: Process) -> None:
+        """Who shows no sign of life fails its health check and is replaced; if the host cannot be
+        reached either, it goes on where it was: then two of them run."""
+        kinds = [task.name for task in self.running if task.process is process]
+
+        def replace() -> None:
+            if process.frozen_until > self._world.hub.now:
+                self._start_one(kinds[0])
+
+        if kinds:
+            self._world.hub.at(UNHEALTHY_SECONDS, replace)
 
     def count(self, name: str) -> int:
         """How many run."""

@@ -356,6 +356,7 @@ class World:
             seconds = self.chaos.uniform("frozen", 30.0, 900.0)
             if process is not None:
                 process.frozen_until = self.hub.now + seconds
+                self.containers.froze(process)
             self.hub.sleep(seconds)
             return None
         return fault
