@@ -25,7 +25,7 @@ demo: .venv/ready-to-run  ## See the whole pipeline at work: no account, no Dock
 ##@ Change
 
 unit: .venv/ready-to-develop  ## The quick tests of all, in a minute; SERVICE=transformer for all but the slow ones of one service
-	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest $(QUICK) -n logical --maxprocesses 4 -p no:pytest-testmon
+	HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest $(QUICK) -n 4 -p no:pytest-testmon
 
 watch: .venv/ready-to-develop  ## Run again what a change of Python touches, at each change; SERVICE=lock for one service
 	HYPOTHESIS_PROFILE=dev $(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --testmon --testmon-forceselect $(QUICK)' contracts services infra tests
