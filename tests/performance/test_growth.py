@@ -6,7 +6,6 @@ the history, and the one large day, hold; BENCH_BATCHES how many small batches f
 
 import os
 import statistics
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from services.transformer.batch.merge_plan import KPI_COLUMNS
 from services.transformer.batch.transform import warm_up
 from services.transformer.engines.port import sql_for
 from services.transformer.facts.data_files import data_files
-from tests.performance.figures import Figure, figure, keep
+from tests.performance.figures import Figure, cpu_of, figure, keep
 from tests.performance.generated_shop import FIRST_DAY, RANDOM, Shop
 from tests.performance.staged_batches import Staged, put, transform
 from tests.support.transforming import Workbench, local_workbench
@@ -117,11 +116,3 @@ def cpu_of_batch(bench: Workbench, files: Staged) -> float:
     warm_up(bench.ports)
     command: TransformBatch = put(bench, files)
     return cpu_of(lambda: transform(bench, command))
-
-
-def cpu_of(call: Callable[[], object]) -> float:
-    """Seconds of CPU of this process, all of its threads."""
-    before = os.times()
-    call()
-    after = os.times()
-    return after.user - before.user + after.system - before.system

@@ -16,9 +16,9 @@ import pytest
 from contracts.clock import new_event_id
 from services.transformer.facts.compaction import RATIO, TIERS
 from services.transformer.maintenance.compaction import BetweenBatches, crowding
-from tests.performance.figures import Figure, keep
+from tests.performance.figures import Figure, cpu_of, keep
 from tests.performance.generated_shop import FIRST_DAY, RANDOM, Shop
-from tests.performance.test_growth import cpu_of, cpu_of_batch
+from tests.performance.test_growth import cpu_of_batch
 from tests.support.transforming import Workbench, local_workbench
 
 pytestmark = [pytest.mark.performance, pytest.mark.timeout(7200)]

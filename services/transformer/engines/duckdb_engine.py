@@ -1,7 +1,7 @@
 """The embedded engine: DuckDB over Arrow, with pyiceberg reading and writing the facts."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -162,37 +162,31 @@ class DuckDBSession:
     ) -> None:
         """One snapshot per table, the tables side by side; of a small one one more file per day.
 
-        A large one is written in portions before the next is read, so that no more of it is in
-        memory: nobody sees its files until they are committed.
+        A large one is written in portions before the next is read, all but its last, so that no
+        more of it is in memory: nobody sees its files until they are committed.
         """
-        side_by_side([self._commit_of(write, epoch, snapshot_properties) for write in writes])
+        prepared = [(write, *self._large_part_written(write)) for write in writes]
 
-    def _commit_of(
-        self, write: BranchWrite, epoch: int, snapshot_properties: dict[str, str]
-    ) -> Callable[[], None]:
-        table = self._facts.table(write.table)
-        added: list[DataFile] = []
-        for rows, is_all in self._portions_of(write):
-            if is_all:
-                return partial(self._write_and_commit, write, rows, epoch, snapshot_properties)
-            added += write_data_files(table, rows)
+        def commit(write: BranchWrite, written: list[DataFile], rows: pa.Table) -> None:
+            table = self._facts.table(write.table)
+            replaced, others = self._files_that_go(write, epoch)
+            small = [] if written else _too_many_small(write.table, others, rows)
+            if small:
+                rows = in_order(write.table, pa.concat_tables([rows, rows_in(table, small)]))
+            added = [*written, *write_data_files(table, rows)]
+            self._facts.replace(write.table, epoch, [*replaced, *small], added, snapshot_properties)
 
-        def commit() -> None:
-            replaced, _ = self._files_that_go(write, epoch)
-            self._facts.replace(write.table, epoch, replaced, added, snapshot_properties)
+        side_by_side([partial(commit, *each) for each in prepared])
 
-        return commit
-
-    def _write_and_commit(
-        self, write: BranchWrite, rows: pa.Table, epoch: int, snapshot_properties: dict[str, str]
-    ) -> None:
-        table = self._facts.table(write.table)
-        replaced, others = self._files_that_go(write, epoch)
-        small = _too_many_small(write.table, others, rows)
-        if small:
-            rows = in_order(write.table, pa.concat_tables([rows, rows_in(table, small)]))
-        added = list(write_data_files(table, rows))
-        self._facts.replace(write.table, epoch, [*replaced, *small], added, snapshot_properties)
+    def _large_part_written(self, write: BranchWrite) -> tuple[list[DataFile], pa.Table]:
+        """The files of all portions but the last, and its rows: mostly there is but one."""
+        table, portions = self._facts.table(write.table), self._portions_of(write)
+        written: list[DataFile] = []
+        last = next(portions)
+        for rows in portions:
+            written += write_data_files(table, last)
+            last = rows
+        return written, last
 
     def _files_that_go(
         self, write: BranchWrite, epoch: int
@@ -207,21 +201,21 @@ class DuckDBSession:
             raise PipelineError(f"facts table {write.table} has lost a file that is to be replaced")
         return replaced, [file for file in files if file.file_path not in write.files]
 
-    def _portions_of(self, write: BranchWrite) -> Iterator[tuple[pa.Table, bool]]:
-        """The rows, sorted, in tables of bounded size; and whether it is the one and only."""
+    def _portions_of(self, write: BranchWrite) -> Iterator[pa.Table]:
+        """The rows, sorted, in tables of bounded size; without any, one that is empty."""
         schema = SCHEMAS[write.table].as_arrow()
         order = "order by order_date, order_id" if PARTITIONS[write.table].fields else ""
         query = f"select {', '.join(schema.names)} from {write.relation} {order}"
         reader = self._database.sql(query).to_arrow_reader(BATCH_ROWS)
         batches: list[pa.RecordBatch] = []
-        size, is_all = 0, True
+        size = 0
         for batch in reader:
             if size >= PORTION_BYTES:
-                yield pa.Table.from_batches(batches).cast(schema), False
-                batches, size, is_all = [], 0, False
+                yield pa.Table.from_batches(batches).cast(schema)
+                batches, size = [], 0
             batches.append(batch)
             size += batch.nbytes
-        yield pa.Table.from_batches(batches, reader.schema).cast(schema), is_all
+        yield pa.Table.from_batches(batches, reader.schema).cast(schema)
 
 
 def _too_many_small(table: str, files: Sequence[DataFile], rows: pa.Table) -> list[DataFile]:

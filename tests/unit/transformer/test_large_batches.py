@@ -63,9 +63,7 @@ def test_written_in_portions_facts_and_kpis_are_those_of_the_model(
         for batch in shop:
             bench.transform(batch)
             batch.told_to(model)
-            assert bench.order_kpis() == model.order_kpis()
-            assert bench.category_kpis() == model.category_kpis()
-            assert bench.kpi_counts() == model.kpi_counts()
+            bench.assert_equals(model)
 
 
 def test_no_more_than_a_portion_is_in_memory_and_no_row_is_lost_or_twice(
